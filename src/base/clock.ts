@@ -1,0 +1,50 @@
+// The clock, the first of the world's seams. Everything below cli receives one by constructor, so
+// that sim/ can run months in milliseconds. Memory holds milliseconds; only wire formats say seconds.
+
+export interface Clock {
+  /** Wall time, Unix milliseconds. May jump; use it for what is written down, not for ages. */
+  nowMs(): number;
+  /** Milliseconds since an arbitrary start, never decreasing, with fractions. For ages and waits. */
+  monotonicMs(): number;
+  /** Calls `run` once, `delayMs` or a little more from now, unless cancelled. */
+  after(delayMs: number, run: () => void): Timer;
+}
+
+export interface Timer {
+  /** Idempotent; after it returns the callback will not run. */
+  cancel(): void;
+}
+
+export class SystemClock implements Clock {
+  nowMs(): number {
+    return Date.now();
+  }
+
+  monotonicMs(): number {
+    return performance.now();
+  }
+
+  after(delayMs: number, run: () => void): Timer {
+    const handle = setTimeout(run, delayMs);
+    return { cancel: () => clearTimeout(handle) };
+  }
+}
+
+/** Resolves after `delayMs`; rejects with the signal's reason when it aborts first. */
+export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    const onAbort = (): void => {
+      timer.cancel();
+      reject(signal?.reason);
+    };
+    const timer = clock.after(delayMs, () => {
+      signal?.removeEventListener('abort', onAbort);
+      resolve();
+    });
+    signal?.addEventListener('abort', onAbort, { once: true });
+  });
+}

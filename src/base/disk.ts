@@ -1,0 +1,172 @@
+// The disk, a seam of the world. log/ and store/ write through it, so that sim/disk.ts can tear,
+// drop and reorder what was not synced. Semantics are POSIX's where durability is concerned:
+// written bytes are safe only after `datasync`, a new or removed name only after `syncFolder`.
+// Paths are absolute. All errors are Node's system errors with their `code` (`ENOENT`, `ENOSPC`).
+
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fstat,
+  ftruncate,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  read,
+  readdirSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  write,
+} from 'node:fs';
+
+export interface Disk {
+  /** Opens an existing file. `write` is false: writing through it fails with EBADF. */
+  open(path: string, mode: { readonly write: boolean }): Promise<DiskFile>;
+  /** Makes a new file for reading and writing; EEXIST when the name is taken. */
+  create(path: string): Promise<DiskFile>;
+  /** Names (not paths) in a folder, sorted by code unit. ENOENT when there is no such folder. */
+  list(folder: string): Promise<string[]>;
+  /** Undefined when there is nothing of that name. */
+  stat(path: string): Promise<DiskStat | undefined>;
+  /** Makes the folder and its parents; fine when it exists. */
+  makeFolder(folder: string): Promise<void>;
+  /** Replaces `to` atomically. Durable after `syncFolder` of both folders. */
+  rename(from: string, to: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  /** Makes names in this folder durable. */
+  syncFolder(folder: string): Promise<void>;
+}
+
+export interface DiskStat {
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+  readonly isFolder: boolean;
+}
+
+export interface DiskFile {
+  /** Reads into `into` from `position`; returns how many bytes, fewer only at the end of the file. */
+  read(into: Uint8Array, position: number): Promise<number>;
+  /** Writes all of `bytes` at `position` or fails; on failure any part may have been written. */
+  write(bytes: Uint8Array, position: number): Promise<void>;
+  /** fdatasync: data and size are on disk when it resolves. After a failure nothing is known. */
+  datasync(): Promise<void>;
+  truncate(sizeBytes: number): Promise<void>;
+  sizeBytes(): Promise<number>;
+  /** An error of close counts as a failed write. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** The machine's own disk by node:fs. Data calls run in libuv's pool; names are made in place. */
+export class SystemDisk implements Disk {
+  async open(path: string, mode: { readonly write: boolean }): Promise<DiskFile> {
+    return new SystemFile(openSync(path, mode.write ? constants.O_RDWR : constants.O_RDONLY));
+  }
+
+  async create(path: string): Promise<DiskFile> {
+    const flags = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
+    return new SystemFile(openSync(path, flags, 0o600));
+  }
+
+  async list(folder: string): Promise<string[]> {
+    return readdirSync(folder).sort();
+  }
+
+  async stat(path: string): Promise<DiskStat | undefined> {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found === undefined) return undefined;
+    return { sizeBytes: found.size, modifiedMs: found.mtimeMs, isFolder: found.isDirectory() };
+  }
+
+  async makeFolder(folder: string): Promise<void> {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    renameSync(from, to);
+  }
+
+  async remove(path: string): Promise<void> {
+    unlinkSync(path);
+  }
+
+  async syncFolder(folder: string): Promise<void> {
+    const descriptor = openSync(folder, constants.O_RDONLY);
+    try {
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+}
+
+class SystemFile implements DiskFile {
+  readonly #descriptor: number;
+  #open = true;
+
+  constructor(descriptor: number) {
+    this.#descriptor = descriptor;
+  }
+
+  read(into: Uint8Array, position: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      let filled = 0;
+      const next = (): void => {
+        const room = into.byteLength - filled;
+        read(this.#descriptor, into, filled, room, position + filled, (error, count) => {
+          if (error !== null) reject(error);
+          else if (count === 0 || filled + count === into.byteLength) resolve(filled + count);
+          else {
+            filled += count;
+            next();
+          }
+        });
+      };
+      next();
+    });
+  }
+
+  write(bytes: Uint8Array, position: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let done = 0;
+      const next = (): void => {
+        const left = bytes.byteLength - done;
+        write(this.#descriptor, bytes, done, left, position + done, (error, count) => {
+          if (error !== null) reject(error);
+          else if (done + count >= bytes.byteLength) resolve();
+          else {
+            done += count;
+            next();
+          }
+        });
+      };
+      next();
+    });
+  }
+
+  datasync(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      fdatasync(this.#descriptor, (error) => (error === null ? resolve() : reject(error)));
+    });
+  }
+
+  truncate(sizeBytes: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      ftruncate(this.#descriptor, sizeBytes, (error) => (error === null ? resolve() : reject(error)));
+    });
+  }
+
+  sizeBytes(): Promise<number> {
+    return new Promise((resolve, reject) => {
+      fstat(this.#descriptor, (error, stats) =>
+        error === null ? resolve(stats.size) : reject(error),
+      );
+    });
+  }
+
+  async close(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    closeSync(this.#descriptor);
+  }
+}

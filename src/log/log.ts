@@ -1,0 +1,116 @@
+// The event log: named topics of ordered records. One interface, several engines: LocalLog over a
+// disk, the same through a MessagePort from another thread, later over sockets and on JetStream.
+// log.conformance.ts is the suite that each must pass.
+
+/** One record. Both parts are opaque bytes; a key is what compaction keeps the newest value of. */
+export interface LogRecord {
+  readonly key?: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+/** A record as it was read: its place and the time its batch was appended. */
+export interface ReadRecord extends LogRecord {
+  readonly offset: number;
+  readonly timeMs: number;
+}
+
+/** When an append is answered: in the page cache, at the next timed fsync, or after its own. */
+export type Consistency = 'memory' | 'interval' | 'durable';
+
+export interface TopicOptions {
+  /** Default for appends that do not say. `interval` unless given. */
+  readonly consistency?: Consistency;
+}
+
+export interface AppendOptions {
+  readonly consistency?: Consistency;
+  readonly signal?: AbortSignal;
+}
+
+export interface Appended {
+  /** Offset of the first record; the others follow without a gap. */
+  readonly firstOffset: number;
+  readonly count: number;
+}
+
+export type ReadFrom = number | 'beginning' | 'end' | { readonly timeMs: number };
+
+export interface ReadOptions {
+  readonly from: ReadFrom;
+  /** At most this many records, 1 to the server's `readRecordsMax` (its default). */
+  readonly recordsMax?: number;
+  /** Stops after the batch that reaches this many bytes; at least one batch is always given. */
+  readonly bytesMax?: number;
+  /** Waits up to this long for a first record; 0 (default) answers at once, empty at the end. */
+  readonly waitMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface ReadResult {
+  readonly records: readonly ReadRecord[];
+  /** Where the next read goes on; past every gap and every record above. */
+  readonly nextOffset: number;
+  /** Ranges that damage took away, in order; their good neighbours are in `records`. */
+  readonly gaps: readonly LogGap[];
+}
+
+/** Offsets `first` up to but not including `next` are unreadable; the bytes were set aside. */
+export interface LogGap {
+  readonly first: number;
+  readonly next: number;
+  readonly reason: string;
+}
+
+export interface TopicStats {
+  readonly name: string;
+  /** The first offset that can be read, and the one the next record will get. */
+  readonly firstOffset: number;
+  readonly nextOffset: number;
+  /** Everything below is on disk; what a reader of `durable` and `interval` topics may see. */
+  readonly durableOffset: number;
+  readonly segments: number;
+  /** Bytes of batches, without preallocated room. */
+  readonly bytes: number;
+}
+
+export interface Log {
+  /** Identity of this log's data, made once at creation; a consumer stores it with its position. */
+  readonly id: string;
+  /** Grows when a log is restored or promoted, so that offsets of different pasts are never mixed. */
+  readonly epoch: number;
+
+  /** Makes the topic, or does nothing when it exists. @throws LogError LOG_TOPIC_NAME_INVALID, LOG_TOPICS_FULL */
+  createTopic(topic: string, options?: TopicOptions): Promise<void>;
+
+  topics(): Promise<readonly TopicStats[]>;
+
+  /** @throws LogError LOG_TOPIC_UNKNOWN */
+  stats(topic: string): Promise<TopicStats>;
+
+  /**
+   * Appends the records in order as one batch, answered as `consistency` says. After an error none
+   * of them will ever be read, and the topic goes on with the next append; when that cannot be
+   * guaranteed (the cut failed) every later append fails with LOG_TOPIC_FAILED.
+   * 1 to `batchRecordsMax` records, together at most `batchBytesMax`. The caller may reuse its
+   * buffers as soon as the promise has settled.
+   * @throws LogError LOG_TOPIC_UNKNOWN, LOG_BATCH_TOO_LARGE, LOG_APPEND_FAILED, LOG_TOPIC_FAILED,
+   *   LOG_QUEUE_FULL (nothing was written; try again), LOG_CLOSED
+   */
+  append(topic: string, records: readonly LogRecord[], options?: AppendOptions): Promise<Appended>;
+
+  /**
+   * Records from `from` on, in order, none twice. Empty at the end.
+   * @throws LogError LOG_TOPIC_UNKNOWN, LOG_OFFSET_REMOVED (names the first that exists),
+   *   LOG_OFFSET_BEYOND_END, LOG_CLOSED
+   */
+  read(topic: string, options: ReadOptions): Promise<ReadResult>;
+
+  /** The position a named consumer committed, or undefined. */
+  position(topic: string, consumer: string): Promise<number | undefined>;
+
+  /** Durable when it resolves. `offset` is the next record the consumer wants. */
+  commit(topic: string, consumer: string, offset: number): Promise<void>;
+
+  /** Answers what is in flight, syncs, closes files. Blocked readers get LOG_CLOSED. Idempotent. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,33 @@
+// SQL behind one interface: SQLite inside the program, or a PostgreSQL server by URL. Rooms write
+// queries with Kysely against their own table types; sql/ knows no table but its own two.
+
+import type { Kysely, Transaction } from 'kysely';
+
+export type Dialect = 'sqlite' | 'postgres';
+
+export interface Sql {
+  readonly dialect: Dialect;
+
+  /** For reading only. Sees every transaction that has resolved. Integers come back as numbers. */
+  read<Tables>(): Kysely<Tables>;
+
+  /**
+   * Runs `run` in one transaction and commits when it resolves; rolls back and rethrows when it
+   * rejects. On SQLite transactions queue for the one writer, so `run` does SQL and nothing slow.
+   * Bounded by `sql.transactionQueueMax`. @throws SqlError SQL_BUSY
+   */
+  transaction<Tables, Result>(
+    run: (transaction: Transaction<Tables>) => Promise<Result>,
+  ): Promise<Result>;
+
+  close(): Promise<void>;
+}
+
+/** One forward step of the schema. Numbers are one sequence over all rooms, without a gap. */
+export interface Migration {
+  readonly number: number;
+  /** `0003-catalogue`: number and noun, as the file is called. */
+  readonly name: string;
+  /** Runs in a transaction of its own, on both dialects. */
+  up(transaction: Transaction<Record<string, never>>, dialect: Dialect): Promise<void>;
+}
