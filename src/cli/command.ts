@@ -1,0 +1,62 @@
+// What a command of bin/swarmkeep is. The client half (prepare, text) runs in the process the person
+// started; the other half (run) runs where the rooms are open: in the running server, reached over
+// its UNIX socket, or right here under the data folder's lock. What passes between them is JSON.
+
+import type { Command as Commander } from 'commander';
+import type { Rooms } from './rooms.ts';
+
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type Item = { readonly [key: string]: Json };
+
+/** Where a running command puts what it finds. */
+export interface Output {
+  /** One answer: a line of `--json`, or what `text` makes of it. */
+  item(item: Item): void;
+  /** For people only, on standard error: `done` of `total` (0 when unknown). */
+  progress(progress: { readonly what: string; readonly done: number; readonly total: number }): void;
+  /** Aborted when the person pressed Ctrl-C or closed the pipe. */
+  readonly signal: AbortSignal;
+}
+
+export interface CliCommand {
+  /** As typed: `member add`. */
+  readonly name: string;
+  readonly summary: string;
+  /** Shown by --help, after `Example:`. */
+  readonly example: string;
+  /** Adds arguments and options. */
+  readonly declare?: (commander: Commander) => void;
+  /** Arguments and options to what `run` needs; reads files and standard input here. */
+  readonly prepare?: (words: Words) => Promise<Item> | Item;
+  /** `true`: never through a running server (serve, config print). Then `run` gets no rooms. */
+  readonly run: (rooms: Rooms, input: Item, output: Output) => Promise<void>;
+  /** One item as lines for people. */
+  readonly text: (item: Item) => string;
+  /** Opens nothing for writing that is not there: `log verify`. */
+  readonly readOnly?: boolean;
+}
+
+export interface Words {
+  readonly args: readonly string[];
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/** Narrowing helpers for `run`: the input was made by `prepare`, but it crossed a socket. */
+export function textOf(input: Item, key: string): string {
+  const value = input[key];
+  return typeof value === 'string' ? value : '';
+}
+
+export function numberOf(input: Item, key: string): number | undefined {
+  const value = input[key];
+  return typeof value === 'number' ? value : undefined;
+}
+
+export function flagOf(input: Item, key: string): boolean {
+  return input[key] === true;
+}
+
+export function listOf(input: Item, key: string): string[] {
+  const value = input[key];
+  return Array.isArray(value) ? value.filter((one): one is string => typeof one === 'string') : [];
+}
