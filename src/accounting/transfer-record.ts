@@ -25,14 +25,24 @@
 //  116  info hash version  u8   1 or 2: the hash it came by
 //  117  reserved           11 zero bytes
 //
-// A record is valid if and only if its length is 128, its version is 1, every u64 is below 2^53,
-// both deltas are at most their counters, and reserved bytes are zero. The baseline key is (member,
+// A record is valid if and only if its length is 128, its version is 1, event, door, family and info
+// hash version hold one of the values above, every u64 is below 2^53, both deltas are at most their
+// counters, and reserved bytes are zero. The baseline key is (member,
 // torrent, peer id). The chain rule: sequence is the previous record's + 1 and each counter minus
 // its delta equals the previous record's counter, unless the record is marked `first` (sequence 1)
 // or `reset` (deltas 0). Addresses stand at fixed places and outside of any sum, so that a job can
 // blank them in old records without touching anything else (A17).
 
+import { assert } from '#base/assert.ts';
+
+/** The log topic these records are appended to. */
+export const TRANSFERS_TOPIC = 'transfers';
+
 export const TRANSFER_RECORD_BYTES = 128;
+
+/** BEP 15's numbers. `paused` is BEP 21's. */
+export const TRANSFER_EVENT = { none: 0, completed: 1, started: 2, stopped: 3, paused: 4 } as const;
+export type TransferEvent = (typeof TRANSFER_EVENT)[keyof typeof TRANSFER_EVENT];
 
 export const RECORD_FLAG = {
   /** First sight of this key: founds a baseline, credits nothing. */
@@ -48,3 +58,196 @@ export const RECORD_FLAG = {
   /** A counter stood lower than the baseline, which was kept: credits nothing (late announce). */
   late: 32,
 } as const;
+
+/** Bytes, counters and `left` are safe integers, 0 to 2^53-1. */
+export interface TransferRecord {
+  readonly event: TransferEvent;
+  /** Bits of RECORD_FLAG. */
+  readonly flags: number;
+  /** 0 UDP, 1 HTTP, 2 WebSocket. */
+  readonly door: 0 | 1 | 2;
+  /** 0 when the address was left out or removed; then `address` is zeros. */
+  readonly family: 0 | 4 | 6;
+  readonly port: number;
+  readonly memberId: number;
+  readonly torrentId: number;
+  /** 20 bytes. A decoded record's is a view of the bytes it was read from. */
+  readonly peerId: Uint8Array;
+  readonly key: number;
+  readonly sequence: number;
+  readonly elapsedSeconds: number;
+  readonly uploadedDelta: number;
+  readonly downloadedDelta: number;
+  readonly uploaded: number;
+  readonly downloaded: number;
+  readonly left: number;
+  /** Unix milliseconds. */
+  readonly timeMs: number;
+  /** 16 bytes, of which family 4 uses the first four. A view, like `peerId`. */
+  readonly address: Uint8Array;
+  readonly uploadCreditPercent: number;
+  readonly downloadCreditPercent: number;
+  readonly hashVersion: 1 | 2;
+}
+
+/** Where a field stands in a record; for the writers and jobs that touch one field in place. */
+export const TRANSFER_AT = {
+  version: 0,
+  event: 1,
+  flags: 2,
+  door: 4,
+  family: 5,
+  port: 6,
+  memberId: 8,
+  torrentId: 12,
+  peerId: 16,
+  key: 36,
+  sequence: 40,
+  elapsedSeconds: 44,
+  uploadedDelta: 48,
+  downloadedDelta: 56,
+  uploaded: 64,
+  downloaded: 72,
+  left: 80,
+  timeMs: 88,
+  address: 96,
+  uploadCreditPercent: 112,
+  downloadCreditPercent: 114,
+  hashVersion: 116,
+  reserved: 117,
+} as const;
+
+const VERSION = 1;
+const U32 = 0x1_0000_0000;
+const HIGH_WORD_MAX = 0x1f_ffff;
+const RESERVED_BYTES = TRANSFER_RECORD_BYTES - TRANSFER_AT.reserved;
+
+/**
+ * Writes the record's 128 bytes at `into[at]`. Every byte is written, so the buffer need not be
+ * clean. An address of fewer than 16 bytes is followed by zeros. Fields out of their range are our
+ * own fault and end the process.
+ */
+export function encodeTransfer(into: Uint8Array, at: number, record: TransferRecord): void {
+  assert(at >= 0 && at + TRANSFER_RECORD_BYTES <= into.byteLength, 'the record fits the buffer');
+  assert(record.peerId.byteLength === 20, 'a peer id has 20 bytes');
+  assert(record.address.byteLength <= 16, 'an address has at most 16 bytes');
+  assert(record.uploadedDelta <= record.uploaded, 'the upload delta is at most its counter');
+  assert(record.downloadedDelta <= record.downloaded, 'the download delta is at most its counter');
+  into[at] = VERSION;
+  into[at + TRANSFER_AT.event] = record.event;
+  writeU16(into, at + TRANSFER_AT.flags, record.flags);
+  into[at + TRANSFER_AT.door] = record.door;
+  into[at + TRANSFER_AT.family] = record.family;
+  writeU16(into, at + TRANSFER_AT.port, record.port);
+  writeU32(into, at + TRANSFER_AT.memberId, record.memberId);
+  writeU32(into, at + TRANSFER_AT.torrentId, record.torrentId);
+  into.set(record.peerId, at + TRANSFER_AT.peerId);
+  writeU32(into, at + TRANSFER_AT.key, record.key);
+  writeU32(into, at + TRANSFER_AT.sequence, record.sequence);
+  writeU32(into, at + TRANSFER_AT.elapsedSeconds, record.elapsedSeconds);
+  writeU64(into, at + TRANSFER_AT.uploadedDelta, record.uploadedDelta);
+  writeU64(into, at + TRANSFER_AT.downloadedDelta, record.downloadedDelta);
+  writeU64(into, at + TRANSFER_AT.uploaded, record.uploaded);
+  writeU64(into, at + TRANSFER_AT.downloaded, record.downloaded);
+  writeU64(into, at + TRANSFER_AT.left, record.left);
+  writeU64(into, at + TRANSFER_AT.timeMs, record.timeMs);
+  into.fill(0, at + TRANSFER_AT.address, at + TRANSFER_AT.uploadCreditPercent);
+  into.set(record.address, at + TRANSFER_AT.address);
+  writeU16(into, at + TRANSFER_AT.uploadCreditPercent, record.uploadCreditPercent);
+  writeU16(into, at + TRANSFER_AT.downloadCreditPercent, record.downloadCreditPercent);
+  into[at + TRANSFER_AT.hashVersion] = record.hashVersion;
+  into.fill(0, at + TRANSFER_AT.reserved, at + TRANSFER_RECORD_BYTES);
+}
+
+/** The record these bytes hold, or undefined when the validity rule above does not hold. */
+export function decodeTransfer(bytes: Uint8Array): TransferRecord | undefined {
+  if (!isTransferValid(bytes)) return undefined;
+  return {
+    event: bytes[TRANSFER_AT.event] as TransferEvent,
+    flags: readU16(bytes, TRANSFER_AT.flags),
+    door: bytes[TRANSFER_AT.door] as TransferRecord['door'],
+    family: bytes[TRANSFER_AT.family] as TransferRecord['family'],
+    port: readU16(bytes, TRANSFER_AT.port),
+    memberId: readU32(bytes, TRANSFER_AT.memberId),
+    torrentId: readU32(bytes, TRANSFER_AT.torrentId),
+    peerId: bytes.subarray(TRANSFER_AT.peerId, TRANSFER_AT.peerId + 20),
+    key: readU32(bytes, TRANSFER_AT.key),
+    sequence: readU32(bytes, TRANSFER_AT.sequence),
+    elapsedSeconds: readU32(bytes, TRANSFER_AT.elapsedSeconds),
+    uploadedDelta: readU64(bytes, TRANSFER_AT.uploadedDelta),
+    downloadedDelta: readU64(bytes, TRANSFER_AT.downloadedDelta),
+    uploaded: readU64(bytes, TRANSFER_AT.uploaded),
+    downloaded: readU64(bytes, TRANSFER_AT.downloaded),
+    left: readU64(bytes, TRANSFER_AT.left),
+    timeMs: readU64(bytes, TRANSFER_AT.timeMs),
+    address: bytes.subarray(TRANSFER_AT.address, TRANSFER_AT.address + 16),
+    uploadCreditPercent: readU16(bytes, TRANSFER_AT.uploadCreditPercent),
+    downloadCreditPercent: readU16(bytes, TRANSFER_AT.downloadCreditPercent),
+    hashVersion: bytes[TRANSFER_AT.hashVersion] as TransferRecord['hashVersion'],
+  };
+}
+
+/** The validity rule above. */
+export function isTransferValid(bytes: Uint8Array): boolean {
+  if (bytes.byteLength !== TRANSFER_RECORD_BYTES || bytes[0] !== VERSION) return false;
+  const family = bytes[TRANSFER_AT.family];
+  const hashVersion = bytes[TRANSFER_AT.hashVersion];
+  if (bytes[TRANSFER_AT.event]! > 4 || bytes[TRANSFER_AT.door]! > 2) return false;
+  if (family !== 4 && family !== 6 && family !== 0) return false;
+  if (hashVersion !== 1 && hashVersion !== 2) return false;
+  for (let at = TRANSFER_AT.uploadedDelta; at <= TRANSFER_AT.timeMs; at += 8) {
+    if (readU32(bytes, at + 4) > HIGH_WORD_MAX) return false;
+  }
+  if (readU64(bytes, TRANSFER_AT.uploadedDelta) > readU64(bytes, TRANSFER_AT.uploaded))
+    return false;
+  if (readU64(bytes, TRANSFER_AT.downloadedDelta) > readU64(bytes, TRANSFER_AT.downloaded)) {
+    return false;
+  }
+  for (let at = 0; at < RESERVED_BYTES; at++) {
+    if (bytes[TRANSFER_AT.reserved + at] !== 0) return false;
+  }
+  return true;
+}
+
+/** What is credited for `delta` bytes at `percent`: rounded down, exact for every safe integer. */
+export function creditOf(delta: number, percent: number): number {
+  // Split, because delta * percent may pass 2^53. A credit that itself would is held there.
+  const hundreds = Math.floor(delta / 100);
+  const credit = hundreds * percent + Math.floor(((delta % 100) * percent) / 100);
+  return Math.min(credit, Number.MAX_SAFE_INTEGER);
+}
+
+// Bytes are stored one by one: a DataView for each record costs an allocation on the announce path.
+
+function writeU16(into: Uint8Array, at: number, value: number): void {
+  assert(value >= 0 && value <= 0xffff, 'the value fits 16 bits');
+  into[at] = value;
+  into[at + 1] = value >>> 8;
+}
+
+function writeU32(into: Uint8Array, at: number, value: number): void {
+  assert(value >= 0 && value < U32, 'the value fits 32 bits');
+  into[at] = value;
+  into[at + 1] = value >>> 8;
+  into[at + 2] = value >>> 16;
+  into[at + 3] = value >>> 24;
+}
+
+function writeU64(into: Uint8Array, at: number, value: number): void {
+  assert(Number.isSafeInteger(value) && value >= 0, 'the value is a safe integer');
+  writeU32(into, at, value >>> 0);
+  writeU32(into, at + 4, Math.floor(value / U32));
+}
+
+function readU16(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8);
+}
+
+function readU32(bytes: Uint8Array, at: number): number {
+  const low = bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+  return low >>> 0;
+}
+
+function readU64(bytes: Uint8Array, at: number): number {
+  return readU32(bytes, at + 4) * U32 + readU32(bytes, at);
+}
