@@ -1,0 +1,106 @@
+// Changes a .torrent file: other trackers out, ours in; for an upload also the private flag and the
+// source. The info dictionary is kept byte for byte unless one of these two must be set in it, since
+// its hash is the torrent's identity.
+
+import {
+  type BencodeDict,
+  type BencodeInput,
+  decodeBencode,
+  encodeBencode,
+  RawBencode,
+} from './bencode.ts';
+
+export interface TorrentEdits {
+  /** Tiers of announce URLs (BEP 12), first tier first. Empty: no tracker is named. */
+  readonly announceTiers: readonly (readonly string[])[];
+  /** Base URLs of BEP 19; those of the file are dropped in any case. */
+  readonly webSeeds?: readonly string[];
+  /** Sets the private flag (BEP 27) where it is missing. */
+  readonly private?: true;
+  /** Sets `source` where the file has none. A source that is there already is left. */
+  readonly source?: string;
+  /** Replaces the comment; absent leaves it. */
+  readonly comment?: string;
+}
+
+export type RewriteResult =
+  | {
+      readonly ok: true;
+      readonly bytes: Uint8Array;
+      /** The info dictionary was changed, and with it the info hash. */
+      readonly hashChanged: boolean;
+      /** What was changed in the info dictionary and why, in sentences for the uploader. */
+      readonly notes: readonly string[];
+    }
+  | { readonly ok: false; readonly reason: string };
+
+// Other trackers, web seeds, nodes of the public DHT, and links to other torrents.
+const DROPPED_KEYS = new Set(['announce', 'announce-list', 'url-list', 'httpseeds', 'nodes']);
+
+/** `bytes` is a .torrent file that `parseMetainfo` accepted; another is refused. Never throws. */
+export function rewriteTorrent(bytes: Uint8Array, edits: TorrentEdits): RewriteResult {
+  const decoded = decodeBencode(bytes);
+  if (!decoded.ok) return { ok: false, reason: `This is not a torrent file: ${decoded.reason}.` };
+  const root = decoded.node;
+  const info = root.kind === 'dict' ? root.entries.get('info') : undefined;
+  if (root.kind !== 'dict' || info?.kind !== 'dict') {
+    return { ok: false, reason: 'This is not a torrent file: it has no info dictionary.' };
+  }
+  const { changes, notes } = infoChanges(info, edits);
+  const hashChanged = changes.size > 0;
+  const kept = rawEntries(bytes, root);
+  for (const key of DROPPED_KEYS) kept.delete(key);
+  if (hashChanged) {
+    // Signatures (BEP 35) are over the info dictionary as it was.
+    kept.delete('signatures');
+    kept.set('info', new Map([...rawEntries(bytes, info), ...changes]));
+  }
+  const first = edits.announceTiers[0]?.[0];
+  if (first !== undefined) kept.set('announce', first);
+  if (edits.announceTiers.flat().length > 1) kept.set('announce-list', edits.announceTiers);
+  if (edits.webSeeds !== undefined && edits.webSeeds.length > 0) {
+    kept.set('url-list', edits.webSeeds);
+  }
+  if (edits.comment !== undefined) kept.set('comment', edits.comment);
+  return { ok: true, bytes: encodeBencode(kept), hashChanged, notes };
+}
+
+function rawEntries(bytes: Uint8Array, dict: BencodeDict): Map<string, BencodeInput> {
+  const entries = new Map<string, BencodeInput>();
+  for (const [key, node] of dict.entries) {
+    entries.set(key, new RawBencode(bytes.subarray(node.start, node.end)));
+  }
+  return entries;
+}
+
+function infoChanges(
+  info: BencodeDict,
+  edits: TorrentEdits,
+): { readonly changes: ReadonlyMap<string, BencodeInput>; readonly notes: readonly string[] } {
+  const changes = new Map<string, BencodeInput>();
+  const notes: string[] = [];
+  const flag = info.entries.get('private');
+  if (edits.private === true && !(flag?.kind === 'integer' && flag.value === 1)) {
+    changes.set('private', 1);
+    notes.push(
+      'The private flag was set, so that clients find peers only through this tracker and every transfer is counted.',
+    );
+  }
+  if (edits.source !== undefined && !hasSource(info)) {
+    changes.set('source', edits.source);
+    notes.push(
+      `The source was set to "${edits.source}", so that this torrent is not confused with the same content elsewhere.`,
+    );
+  }
+  if (changes.size > 0) {
+    notes.push(
+      'This changes the info hash: seed with the new file that you get here, not with the one you uploaded.',
+    );
+  }
+  return { changes, notes };
+}
+
+function hasSource(info: BencodeDict): boolean {
+  const source = info.entries.get('source');
+  return source?.kind === 'bytes' && source.value.length > 0;
+}
