@@ -1,0 +1,485 @@
+// A disk that can lose power. It keeps, beside what a program would read back (the page cache),
+// what is certainly on the medium, and on `crash()` decides from its seed what became of the rest:
+//
+// - A sector of 512 bytes written but not synced is new, old, torn (part new, part old) or garbage.
+// - A file's size is the synced one, the newest, or between: it may have grown before its data.
+// - A name made, removed or renamed without `syncFolder` may be as before or as after, each alone.
+// - A failed `datasync` leaves its sectors readable and marks them clean: a later, successful one
+//   does not write them again (as Linux does). Writing them again does.
+//
+// What it cannot show: a disk that damages sectors it was not asked to write, or that reports a
+// sync it has not done (`lying`, for planting that bug, says so for every sync).
+
+import type { Disk, DiskFile, DiskStat } from '#base/disk.ts';
+import { below, type Random } from '#base/random.ts';
+import type { SimClock } from './clock.ts';
+
+const SECTOR = 512;
+
+export type SimOperation =
+  | 'open'
+  | 'create'
+  | 'list'
+  | 'stat'
+  | 'makeFolder'
+  | 'rename'
+  | 'remove'
+  | 'syncFolder'
+  | 'read'
+  | 'write'
+  | 'datasync'
+  | 'truncate'
+  | 'close';
+
+export interface SimDiskOptions {
+  readonly random: Random;
+  /** With a clock every operation takes 0 to `delayMsMax` (2) of its milliseconds, else none. */
+  readonly clock?: SimClock;
+  readonly delayMsMax?: number;
+  /** Syncs that are answered and not done: a planted bug. */
+  readonly lying?: 'datasync' | 'syncFolder';
+}
+
+export class SimDisk implements Disk {
+  /** Called before each operation; a returned code (`EIO`) makes it fail, part of a write done. */
+  onOperation: ((operation: SimOperation, path: string) => string | undefined) | undefined;
+  /** Writes that would grow the files beyond this fail with ENOSPC, after what still fits. */
+  capacityBytesMax = Number.POSITIVE_INFINITY;
+  /** How many operations were begun: a place in a run at which to crash. */
+  operations = 0;
+
+  readonly #options: SimDiskOptions;
+  readonly #random: Random;
+  #names = new Map<string, Node>([['/', folder()]]);
+  #durableNames = new Map<string, Node>(this.#names);
+  #pendingNames: NameChange[] = [];
+  #crashed = false;
+
+  constructor(options: SimDiskOptions) {
+    this.#options = options;
+    this.#random = options.random;
+  }
+
+  /** The disk as it is found after a power loss. This one never answers anything again. */
+  crash(): SimDisk {
+    this.#crashed = true;
+    const next = new SimDisk(this.#options);
+    next.capacityBytesMax = this.capacityBytesMax;
+    const names = new Map(this.#durableNames);
+    // All lost, all kept, and twice as often something in between.
+    const fate = below(this.#random, 4);
+    for (const change of this.#pendingNames) {
+      if (fate === 1 || (fate > 1 && this.#random.u32() % 2 === 0)) applyName(names, change);
+    }
+    const seen = new Map<Node, Node>();
+    for (const [path, node] of [...names].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      if (path !== '/' && !names.has(parentOf(path))) {
+        names.delete(path);
+        continue;
+      }
+      const found =
+        seen.get(node) ?? (node.isFolder ? folder() : node.afterCrash(this.#random, fate));
+      seen.set(node, found);
+      names.set(path, found);
+    }
+    next.#names = names;
+    next.#durableNames = new Map(names);
+    return next;
+  }
+
+  /** The disk as the next process finds it after kill -9: unsynced data still in the page cache. */
+  kill(): SimDisk {
+    this.#crashed = true;
+    const next = new SimDisk(this.#options);
+    next.capacityBytesMax = this.capacityBytesMax;
+    next.#names = this.#names;
+    next.#durableNames = this.#durableNames;
+    next.#pendingNames = this.#pendingNames;
+    return next;
+  }
+
+  async open(path: string, mode: { readonly write: boolean }): Promise<DiskFile> {
+    await this.#begin('open', path);
+    return new SimFile(this.#world(), this.#file('open', path), path, mode.write);
+  }
+
+  async create(path: string): Promise<DiskFile> {
+    await this.#begin('create', path);
+    if (this.#names.has(path)) throw systemError('EEXIST', 'create', path);
+    this.#parent('create', path);
+    const node = new FileNode();
+    this.#change({ kind: 'add', path, node });
+    return new SimFile(this.#world(), node, path, true);
+  }
+
+  async list(path: string): Promise<string[]> {
+    await this.#begin('list', path);
+    if (this.#names.get(path)?.isFolder !== true) throw systemError('ENOENT', 'list', path);
+    const prefix = path === '/' ? '/' : `${path}/`;
+    const names: string[] = [];
+    for (const name of this.#names.keys()) {
+      if (name.startsWith(prefix) && name.length > prefix.length) {
+        const rest = name.slice(prefix.length);
+        if (!rest.includes('/')) names.push(rest);
+      }
+    }
+    return names.sort();
+  }
+
+  async stat(path: string): Promise<DiskStat | undefined> {
+    await this.#begin('stat', path);
+    const node = this.#names.get(path);
+    if (node === undefined) return undefined;
+    const sizeBytes = node.isFolder ? 0 : node.sizeBytes;
+    return { sizeBytes, modifiedMs: 0, isFolder: node.isFolder };
+  }
+
+  async makeFolder(path: string): Promise<void> {
+    await this.#begin('makeFolder', path);
+    let made = '';
+    for (const part of path.split('/').slice(1)) {
+      made = `${made}/${part}`;
+      const node = this.#names.get(made);
+      if (node === undefined) this.#change({ kind: 'add', path: made, node: folder() });
+      else if (!node.isFolder) throw systemError('ENOTDIR', 'makeFolder', path);
+    }
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await this.#begin('rename', from);
+    if (!this.#names.has(from)) throw systemError('ENOENT', 'rename', from);
+    this.#parent('rename', to);
+    this.#change({ kind: 'rename', path: from, to });
+  }
+
+  async remove(path: string): Promise<void> {
+    await this.#begin('remove', path);
+    this.#file('remove', path);
+    this.#change({ kind: 'remove', path });
+  }
+
+  async syncFolder(path: string): Promise<void> {
+    await this.#begin('syncFolder', path);
+    if (this.#names.get(path)?.isFolder !== true) throw systemError('ENOENT', 'syncFolder', path);
+    if (this.#options.lying === 'syncFolder') return;
+    this.#pendingNames = this.#pendingNames.filter((change) => {
+      const touches =
+        parentOf(change.path) === path ||
+        (change.kind === 'rename' && parentOf(change.to) === path);
+      if (touches) applyName(this.#durableNames, change);
+      return !touches;
+    });
+  }
+
+  /** The bytes that a program would read, for looking at and for damaging in tests. */
+  bytesOf(path: string): Uint8Array {
+    return this.#file('bytesOf', path).contents().slice();
+  }
+
+  /** Replaces a file's bytes as a rotten medium would: at once, on the medium and in the cache. */
+  damage(path: string, bytes: Uint8Array): void {
+    this.#file('damage', path).replace(bytes);
+  }
+
+  #file(operation: string, path: string): FileNode {
+    const node = this.#names.get(path);
+    if (node === undefined) throw systemError('ENOENT', operation, path);
+    if (node.isFolder) throw systemError('EISDIR', operation, path);
+    return node;
+  }
+
+  #parent(operation: string, path: string): void {
+    if (this.#names.get(parentOf(path))?.isFolder !== true) {
+      throw systemError('ENOENT', operation, path);
+    }
+  }
+
+  #change(change: NameChange): void {
+    applyName(this.#names, change);
+    this.#pendingNames.push(change);
+  }
+
+  #world(): FileWorld {
+    return {
+      random: this.#random,
+      lying: this.#options.lying === 'datasync',
+      begin: (operation, path, before) => this.#begin(operation, path, before),
+      room: () => {
+        let used = 0;
+        for (const node of this.#names.values()) if (!node.isFolder) used += node.sizeBytes;
+        return this.capacityBytesMax - used;
+      },
+    };
+  }
+
+  /** `before` runs at once, also when the operation is to fail: what a failed write left behind. */
+  async #begin(
+    operation: SimOperation,
+    path: string,
+    before?: (failure: string | undefined) => void,
+  ): Promise<void> {
+    if (this.#crashed) await never();
+    this.operations++;
+    const failure = this.onOperation?.(operation, path);
+    if (this.#crashed) await never();
+    before?.(failure);
+    const { clock, delayMsMax = 2 } = this.#options;
+    if (clock !== undefined) {
+      const delayMs = (this.#random.u32() / 0x1_0000_0000) * delayMsMax;
+      await new Promise<void>((resolve) => clock.after(delayMs, resolve));
+    }
+    if (this.#crashed) await never();
+    if (failure !== undefined) throw systemError(failure, operation, path);
+  }
+}
+
+interface FileWorld {
+  readonly random: Random;
+  readonly lying: boolean;
+  begin(
+    operation: SimOperation,
+    path: string,
+    before?: (failure: string | undefined) => void,
+  ): Promise<void>;
+  room(): number;
+}
+
+class SimFile implements DiskFile {
+  readonly #world: FileWorld;
+  readonly #node: FileNode;
+  readonly #path: string;
+  readonly #writable: boolean;
+  #open = true;
+
+  constructor(world: FileWorld, node: FileNode, path: string, writable: boolean) {
+    this.#world = world;
+    this.#node = node;
+    this.#path = path;
+    this.#writable = writable;
+  }
+
+  async read(into: Uint8Array, position: number): Promise<number> {
+    await this.#world.begin('read', this.#path);
+    this.#check('read', false);
+    const bytes = this.#node.contents().subarray(position, position + into.byteLength);
+    into.set(bytes);
+    return bytes.byteLength;
+  }
+
+  async write(bytes: Uint8Array, position: number): Promise<void> {
+    this.#check('write', true);
+    let full = false;
+    await this.#world.begin('write', this.#path, (failure) => {
+      let part = bytes;
+      if (failure !== undefined) {
+        part = bytes.subarray(0, below(this.#world.random, bytes.byteLength + 1));
+      }
+      const room = this.#world.room() + this.#node.sizeBytes - position;
+      if (room < part.byteLength) {
+        full = true;
+        part = part.subarray(0, Math.max(0, room));
+      }
+      this.#node.write(part, position);
+    });
+    if (full) throw systemError('ENOSPC', 'write', this.#path);
+  }
+
+  async datasync(): Promise<void> {
+    this.#check('datasync', false);
+    if (this.#world.lying) return this.#world.begin('datasync', this.#path);
+    const sync = this.#node.beginSync();
+    await this.#world.begin('datasync', this.#path, (failure) => {
+      if (failure !== undefined) this.#node.failSync(sync);
+    });
+    this.#node.endSync(sync);
+  }
+
+  async truncate(sizeBytes: number): Promise<void> {
+    this.#check('truncate', true);
+    await this.#world.begin('truncate', this.#path, (failure) => {
+      if (failure === undefined) this.#node.truncate(sizeBytes);
+    });
+  }
+
+  async sizeBytes(): Promise<number> {
+    await this.#world.begin('stat', this.#path);
+    this.#check('stat', false);
+    return this.#node.sizeBytes;
+  }
+
+  async close(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    await this.#world.begin('close', this.#path);
+  }
+
+  #check(operation: string, writes: boolean): void {
+    if (!this.#open || (writes && !this.#writable)) {
+      throw systemError('EBADF', operation, this.#path);
+    }
+  }
+}
+
+interface FolderNode {
+  readonly isFolder: true;
+}
+
+type Node = FolderNode | FileNode;
+
+interface Sync {
+  readonly sizeBytes: number;
+  /** Sector to the version it had and the bytes it held when the sync began. */
+  readonly sectors: Map<number, { readonly version: number; readonly bytes: Uint8Array }>;
+}
+
+class FileNode {
+  readonly isFolder = false;
+  sizeBytes = 0;
+  #bytes = new Uint8Array(SECTOR);
+  #durableBytes = new Uint8Array(SECTOR);
+  #durableSizeBytes = 0;
+  #version = 0;
+  /** Sectors that differ from the medium and that the next sync writes. */
+  readonly #dirty = new Map<number, number>();
+  /** Sectors that differ from the medium and that no sync writes: one failed on them before. */
+  readonly #orphans = new Set<number>();
+
+  contents(): Uint8Array {
+    return this.#bytes.subarray(0, this.sizeBytes);
+  }
+
+  replace(bytes: Uint8Array): void {
+    this.sizeBytes = bytes.byteLength;
+    this.#bytes = padded(bytes, bytes.byteLength);
+    this.#durableBytes = this.#bytes.slice();
+    this.#durableSizeBytes = bytes.byteLength;
+    this.#dirty.clear();
+    this.#orphans.clear();
+  }
+
+  write(bytes: Uint8Array, position: number): void {
+    if (bytes.byteLength === 0) return;
+    const end = position + bytes.byteLength;
+    if (end > this.#bytes.byteLength) this.#bytes = padded(this.#bytes, end * 2);
+    this.#bytes.set(bytes, position);
+    this.#touch(Math.min(position, this.sizeBytes), end);
+    this.sizeBytes = Math.max(this.sizeBytes, end);
+  }
+
+  truncate(sizeBytes: number): void {
+    if (sizeBytes > this.#bytes.byteLength) this.#bytes = padded(this.#bytes, sizeBytes);
+    this.#touch(Math.min(sizeBytes, this.sizeBytes), Math.max(sizeBytes, this.sizeBytes));
+    this.#bytes.fill(0, sizeBytes);
+    this.sizeBytes = sizeBytes;
+  }
+
+  #touch(from: number, to: number): void {
+    this.#version++;
+    for (let sector = Math.floor(from / SECTOR); sector * SECTOR < to; sector++) {
+      this.#dirty.set(sector, this.#version);
+      this.#orphans.delete(sector);
+    }
+  }
+
+  beginSync(): Sync {
+    const sectors: Sync['sectors'] = new Map();
+    for (const [sector, version] of this.#dirty) {
+      sectors.set(sector, { version, bytes: sectorOf(this.#bytes, sector) });
+    }
+    return { sizeBytes: this.sizeBytes, sectors };
+  }
+
+  endSync(sync: Sync): void {
+    for (const [sector, { version, bytes }] of sync.sectors) {
+      const end = (sector + 1) * SECTOR;
+      if (end > this.#durableBytes.byteLength) {
+        this.#durableBytes = padded(this.#durableBytes, end * 2);
+      }
+      this.#durableBytes.set(bytes, sector * SECTOR);
+      if (this.#dirty.get(sector) === version) this.#dirty.delete(sector);
+    }
+    this.#durableSizeBytes = sync.sizeBytes;
+  }
+
+  failSync(sync: Sync): void {
+    for (const [sector, { version }] of sync.sectors) {
+      if (this.#dirty.get(sector) !== version) continue;
+      this.#dirty.delete(sector);
+      this.#orphans.add(sector);
+    }
+  }
+
+  afterCrash(random: Random, fate: number): FileNode {
+    const after = new FileNode();
+    const bytes = padded(this.#durableBytes, Math.max(this.sizeBytes, this.#durableSizeBytes));
+    for (const sector of [...this.#dirty.keys(), ...this.#orphans]) {
+      const end = (sector + 1) * SECTOR;
+      if (end > bytes.byteLength) continue;
+      const lucky = fate === 1 && !this.#orphans.has(sector);
+      const outcome = fate === 0 ? 'old' : lucky ? 'new' : OUTCOMES[below(random, OUTCOMES.length)];
+      const fresh = sectorOf(this.#bytes, sector);
+      const cut = below(random, SECTOR);
+      if (outcome === 'new') bytes.set(fresh, sector * SECTOR);
+      else if (outcome === 'head') bytes.set(fresh.subarray(0, cut), sector * SECTOR);
+      else if (outcome === 'tail') bytes.set(fresh.subarray(cut), sector * SECTOR + cut);
+      else if (outcome === 'garbage') bytes.set(random.bytes(SECTOR), sector * SECTOR);
+    }
+    let sizeBytes = fate === 0 ? this.#durableSizeBytes : this.sizeBytes;
+    if (fate > 1) {
+      const low = Math.min(this.#durableSizeBytes, this.sizeBytes);
+      const high = Math.max(this.#durableSizeBytes, this.sizeBytes);
+      const pick = below(random, 3);
+      sizeBytes = pick === 0 ? low : pick === 1 ? high : low + below(random, high - low + 1);
+    }
+    after.replace(bytes.subarray(0, sizeBytes));
+    return after;
+  }
+}
+
+const OUTCOMES = ['new', 'new', 'new', 'old', 'old', 'old', 'head', 'tail', 'garbage'] as const;
+
+type NameChange =
+  | { readonly kind: 'add'; readonly path: string; readonly node: Node }
+  | { readonly kind: 'remove'; readonly path: string }
+  | { readonly kind: 'rename'; readonly path: string; readonly to: string };
+
+function applyName(names: Map<string, Node>, change: NameChange): void {
+  if (change.kind === 'add') names.set(change.path, change.node);
+  else if (change.kind === 'remove') names.delete(change.path);
+  else {
+    const node = names.get(change.path);
+    if (node === undefined) return;
+    names.delete(change.path);
+    names.set(change.to, node);
+  }
+}
+
+function folder(): FolderNode {
+  return { isFolder: true };
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/')) || '/';
+}
+
+/** A copy of at least `sizeBytes`, whole sectors, zeros behind. */
+function padded(bytes: Uint8Array, sizeBytes: number): Uint8Array<ArrayBuffer> {
+  const room = Math.max(bytes.byteLength, sizeBytes, SECTOR);
+  const copy = new Uint8Array(Math.ceil(room / SECTOR) * SECTOR);
+  copy.set(bytes);
+  return copy;
+}
+
+function sectorOf(bytes: Uint8Array, sector: number): Uint8Array {
+  const copy = new Uint8Array(SECTOR);
+  copy.set(bytes.subarray(sector * SECTOR, (sector + 1) * SECTOR));
+  return copy;
+}
+
+function systemError(code: string, operation: string, path: string): Error {
+  return Object.assign(new Error(`${code}: simulated disk, ${operation} "${path}"`), { code });
+}
+
+function never(): Promise<never> {
+  return new Promise(() => {});
+}
