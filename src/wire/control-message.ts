@@ -4,6 +4,9 @@
 // Encoding: UTF-8 JSON with the fields below; unknown fields are ignored, unknown kinds skipped,
 // so an older tracker can follow a newer site.
 
+import { unreachable } from '#base/assert.ts';
+import { utf8 } from '#base/bytes.ts';
+
 export type TrackerMode = 'private' | 'members' | 'listed' | 'open';
 
 /** `key` of the record: `member:7`. `removed` is final; the id is never used again. */
@@ -53,3 +56,131 @@ export interface SettingsMessage {
 }
 
 export type ControlMessage = MemberMessage | TorrentMessage | DownloadKeyMessage | SettingsMessage;
+
+/** The record's key: one thing's messages share it, and only the newest of a key is needed. */
+export function controlKey(message: ControlMessage): string {
+  switch (message.kind) {
+    case 'member':
+      return `member:${message.memberId}`;
+    case 'torrent':
+      return `torrent:${message.torrentId}`;
+    case 'download-key':
+      return `download-key:${message.key}`;
+    case 'settings':
+      return 'settings';
+    default:
+      return unreachable(message);
+  }
+}
+
+/** `outboxId` says which row of the outbox became this record, so that a repeat is recognised. */
+export function encodeControl(message: ControlMessage, outboxId: number): Uint8Array {
+  return utf8(JSON.stringify({ ...message, outboxId }));
+}
+
+export interface DecodedControl {
+  readonly message: ControlMessage;
+  readonly outboxId: number;
+}
+
+/** Undefined for what is no control message of a kind that this version knows. Never throws. */
+export function decodeControl(bytes: Uint8Array): DecodedControl | undefined {
+  const fields = parseObject(bytes);
+  if (fields === undefined) return undefined;
+  const message = readMessage(fields);
+  const { outboxId } = fields;
+  if (message === undefined || !isCount(outboxId)) return undefined;
+  return { message, outboxId };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function parseObject(bytes: Uint8Array): Fields | undefined {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return typeof value === 'object' && value !== null ? (value as Fields) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function readMessage(fields: Fields): ControlMessage | undefined {
+  switch (fields.kind) {
+    case 'member':
+      return readMember(fields);
+    case 'torrent':
+      return readTorrent(fields);
+    case 'download-key':
+      return readDownloadKey(fields);
+    case 'settings':
+      return readSettings(fields);
+    default:
+      return undefined;
+  }
+}
+
+function readMember(fields: Fields): MemberMessage | undefined {
+  const { memberId, passkeys, state, reason, mayLeech, isProtected } = fields;
+  if (!isId(memberId) || !isTexts(passkeys) || typeof reason !== 'string') return undefined;
+  if (state !== 'active' && state !== 'banned' && state !== 'removed') return undefined;
+  if (typeof mayLeech !== 'boolean' || typeof isProtected !== 'boolean') return undefined;
+  return { kind: 'member', memberId, passkeys, state, reason, mayLeech, isProtected };
+}
+
+function readTorrent(fields: Fields): TorrentMessage | undefined {
+  const { torrentId, infoHashV1, infoHashV2, state, reason } = fields;
+  const { uploadCreditPercent, downloadCreditPercent } = fields;
+  if (!isId(torrentId) || typeof reason !== 'string') return undefined;
+  if (state !== 'active' && state !== 'removed') return undefined;
+  if (!isPercent(uploadCreditPercent) || !isPercent(downloadCreditPercent)) return undefined;
+  if (infoHashV1 !== undefined && !isHash(infoHashV1)) return undefined;
+  if (infoHashV2 !== undefined && !isHash(infoHashV2)) return undefined;
+  if (infoHashV1 === undefined && infoHashV2 === undefined) return undefined;
+  return {
+    kind: 'torrent',
+    torrentId,
+    ...(infoHashV1 === undefined ? {} : { infoHashV1 }),
+    ...(infoHashV2 === undefined ? {} : { infoHashV2 }),
+    state,
+    reason,
+    uploadCreditPercent,
+    downloadCreditPercent,
+  };
+}
+
+function readDownloadKey(fields: Fields): DownloadKeyMessage | undefined {
+  const { key, memberId, torrentId, state } = fields;
+  if (typeof key !== 'string' || !isId(memberId) || !isId(torrentId)) return undefined;
+  if (state !== 'active' && state !== 'revoked') return undefined;
+  return { kind: 'download-key', key, memberId, torrentId, state };
+}
+
+function readSettings(fields: Fields): SettingsMessage | undefined {
+  const { mode, clientsAllowed, clientsDenied } = fields;
+  if (!isMode(mode) || !isTexts(clientsAllowed) || !isTexts(clientsDenied)) return undefined;
+  return { kind: 'settings', mode, clientsAllowed, clientsDenied };
+}
+
+function isMode(value: unknown): value is TrackerMode {
+  return value === 'private' || value === 'members' || value === 'listed' || value === 'open';
+}
+
+function isId(value: unknown): value is number {
+  return isCount(value) && value >= 1 && value <= 0xffff_ffff;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}
+
+function isPercent(value: unknown): value is number {
+  return isCount(value) && value <= 0xffff;
+}
+
+function isHash(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{40}$/.test(value);
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
