@@ -1,0 +1,16 @@
+// Operating errors of net/.
+
+import { CodedError } from '#base/errors.ts';
+
+export const NET_ERRORS = {
+  NET_ADDRESS_INVALID:
+    'An address to listen on is no IPv4 or IPv6 address. Names are not looked up: write the number.',
+  NET_BIND_FAILED:
+    'A port could not be opened. The message names address and port: see what else listens there, or choose another port.',
+  NET_SOCKET_FAILED:
+    'A listening socket failed again and again. The program ends, because clients can no longer reach it.',
+} as const;
+
+export type NetErrorCode = keyof typeof NET_ERRORS;
+
+export class NetError extends CodedError<NetErrorCode> {}

@@ -1,0 +1,315 @@
+// What every TcpServer does, whichever way its slots are filled. An implementation's own test calls
+// `tcpServerSuite(name, open)`; the handler under test speaks lines: each is answered by itself, and
+// the peers are plain sockets of Node's.
+
+import assert from 'node:assert/strict';
+import { connect, type Socket } from 'node:net';
+import { describe, test } from 'node:test';
+import { codeOf } from '#base/errors.ts';
+import type { OpenTcp, TcpConnection, TcpHandler, TcpOptions } from './tcp-server.ts';
+
+const LF = 0x0a;
+
+/** Answers each line by itself; `hold …` waits, `end …` closes, `many N` answers N lines. */
+class Lines implements TcpHandler {
+  readonly held: TcpConnection[] = [];
+  readonly seen: string[] = [];
+  closed = 0;
+
+  onInput(connection: TcpConnection): void {
+    for (;;) {
+      const { input, inputLength } = connection;
+      const end = input.subarray(0, inputLength).indexOf(LF);
+      if (end < 0) return;
+      const line = Buffer.from(input.subarray(0, end)).toString();
+      const many = line.startsWith('many ') ? Number(line.slice(5)) : end + 1;
+      if (connection.output.length - connection.outputLength < many) return;
+      connection.consume(end + 1);
+      this.seen.push(line);
+      if (line.startsWith('hold')) {
+        connection.hold();
+        this.held.push(connection);
+        return;
+      }
+      const answer = line.startsWith('many ') ? Buffer.alloc(many, 'x') : Buffer.from(`${line}\n`);
+      connection.output.set(answer, connection.outputLength);
+      connection.produce(answer.byteLength);
+      if (line.startsWith('end')) {
+        connection.end();
+        return;
+      }
+    }
+  }
+
+  onClosed(): void {
+    this.closed++;
+  }
+}
+
+const DEFAULTS: Omit<TcpOptions, 'handler'> = {
+  address: '127.0.0.1',
+  port: 0,
+  backlog: 128,
+  connectionsMax: 64,
+  inputBytesMax: 256,
+  outputBytesMax: 4096,
+  idleMsMax: 5000,
+  readMsMax: 5000,
+  writeMsMax: 5000,
+  onFailed: (error) => {
+    throw error;
+  },
+};
+
+export function tcpServerSuite(name: string, open: OpenTcp): void {
+  describe(`${name} as a TcpServer`, () => {
+    for (const address of ['127.0.0.1', '::1']) {
+      test(`answers requests in order over ${address}`, async () => {
+        const server = await open({ ...DEFAULTS, address, handler: new Lines() });
+        const peer = await newPeer(server.bound);
+        peer.write('one\ntwo\n');
+        peer.write('thr');
+        peer.write('ee\n');
+        assert.equal(await peer.read(14), 'one\ntwo\nthree\n');
+        peer.destroy();
+        await server.close(100);
+      });
+    }
+
+    test('tells the address of the peer as bytes', async () => {
+      const handler = new Lines();
+      const server = await open({ ...DEFAULTS, handler });
+      const peer = await newPeer(server.bound);
+      peer.write('hold\n');
+      await until(() => handler.held.length === 1);
+      const connection = handler.held[0]!;
+      assert.equal(connection.family, 4);
+      assert.deepEqual([...connection.address.subarray(0, 4)], [127, 0, 0, 1]);
+      assert.equal(connection.port, peer.localPort);
+      peer.destroy();
+      await server.close(100);
+    });
+
+    test('many pipelined requests are all answered, however small the buffers', async () => {
+      const server = await open({ ...DEFAULTS, outputBytesMax: 64, handler: new Lines() });
+      const peer = await newPeer(server.bound);
+      const text = Array.from({ length: 5000 }, (_, index) => `line ${index}\n`).join('');
+      peer.write(text);
+      assert.equal(await peer.read(text.length), text);
+      peer.destroy();
+      await server.close(100);
+    });
+
+    test('a held connection gets no input until it is released', async () => {
+      const handler = new Lines();
+      const server = await open({ ...DEFAULTS, handler });
+      const peer = await newPeer(server.bound);
+      peer.write('hold\nafter\n');
+      await until(() => handler.held.length === 1);
+      await pause(20);
+      assert.deepEqual(handler.seen, ['hold']);
+      const connection = handler.held[0]!;
+      connection.output.set(Buffer.from('held\n'), connection.outputLength);
+      connection.produce(5);
+      connection.flush();
+      connection.release();
+      assert.equal(await peer.read(11), 'held\nafter\n');
+      peer.destroy();
+      await server.close(100);
+    });
+
+    test('end() sends what was produced, then closes', async () => {
+      const handler = new Lines();
+      const server = await open({ ...DEFAULTS, handler });
+      const peer = await newPeer(server.bound);
+      peer.write('end now\nignored\n');
+      assert.equal(await peer.readToEnd(), 'end now\n');
+      await until(() => handler.closed === 1);
+      assert.deepEqual(handler.seen, ['end now']);
+      await server.close(100);
+    });
+
+    test('a peer that ends its side first still gets its answers', async () => {
+      const server = await open({ ...DEFAULTS, handler: new Lines() });
+      const peer = await newPeer(server.bound);
+      peer.finish('one\ntwo\n');
+      assert.equal(await peer.readToEnd(), 'one\ntwo\n');
+      await server.close(100);
+    });
+
+    test('a request that does not fit its input ends the connection', async () => {
+      const handler = new Lines();
+      const server = await open({ ...DEFAULTS, handler });
+      const peer = await newPeer(server.bound);
+      peer.write('x'.repeat(1000));
+      await until(() => handler.closed === 1);
+      await server.close(100);
+    });
+
+    test('a slow reader is dropped when its deadline has passed', async () => {
+      const handler = new Lines();
+      const server = await open({
+        ...DEFAULTS,
+        outputBytesMax: 1 << 20,
+        writeMsMax: 200,
+        handler,
+      });
+      const peer = await newPeer(server.bound, { reads: false });
+      peer.write(`many ${1 << 20}\n`.repeat(12));
+      await until(() => handler.closed === 1);
+      // The kernel's buffers took some; the rest was never held for the peer.
+      assert.ok(handler.seen.length < 12);
+      peer.destroy();
+      await server.close(100);
+    });
+
+    test('an unfinished request and an idle connection are closed by their deadlines', async () => {
+      const handler = new Lines();
+      const server = await open({ ...DEFAULTS, readMsMax: 100, idleMsMax: 200, handler });
+      const unfinished = await newPeer(server.bound);
+      unfinished.write('no line feed');
+      const idle = await newPeer(server.bound);
+      idle.write('answered\n');
+      assert.equal(await idle.readToEnd(), 'answered\n');
+      await until(() => handler.closed === 2);
+      await server.close(100);
+    });
+
+    test('more than connectionsMax are closed, and places become free again', async () => {
+      const handler = new Lines();
+      const server = await open({ ...DEFAULTS, connectionsMax: 2, handler });
+      const first = await newPeer(server.bound);
+      const second = await newPeer(server.bound);
+      first.write('a\n');
+      second.write('b\n');
+      await first.read(2);
+      await second.read(2);
+      const third = await newPeer(server.bound);
+      assert.equal(await third.readToEnd(), '');
+      assert.equal(server.connections, 2);
+      first.destroy();
+      await until(() => server.connections === 1);
+      const fourth = await newPeer(server.bound);
+      fourth.write('d\n');
+      assert.equal(await fourth.read(2), 'd\n');
+      second.destroy();
+      fourth.destroy();
+      await server.close(100);
+    });
+
+    test('peers that reset the connection end nothing', async () => {
+      const handler = new Lines();
+      const server = await open({ ...DEFAULTS, handler });
+      for (let index = 0; index < 20; index++) {
+        const peer = await newPeer(server.bound);
+        peer.write('hello\nhold\n');
+        peer.reset();
+      }
+      const peer = await newPeer(server.bound);
+      peer.write('still there\n');
+      assert.equal(await peer.read(12), 'still there\n');
+      peer.destroy();
+      await until(() => server.connections === 0);
+      await server.close(100);
+    });
+
+    test('close() lets produced output go out, accepts no more and drops who lingers', async () => {
+      const handler = new Lines();
+      const server = await open({ ...DEFAULTS, handler });
+      const reader = await newPeer(server.bound);
+      reader.write('last\n');
+      assert.equal(await reader.read(5), 'last\n');
+      const holder = await newPeer(server.bound);
+      holder.write('hold\n');
+      await until(() => handler.held.length === 1);
+      await server.close(100);
+      await server.close(100);
+      assert.equal(await reader.readToEnd(), '');
+      assert.equal(handler.closed, 2);
+      await assert.rejects(newPeer(server.bound));
+    });
+
+    test('a port that is taken is an error that names address and port', async () => {
+      const server = await open({ ...DEFAULTS, handler: new Lines() });
+      const { port } = server.bound;
+      await assert.rejects(
+        open({ ...DEFAULTS, port, handler: new Lines() }),
+        (error: Error) =>
+          codeOf(error) === 'NET_BIND_FAILED' && error.message.includes(`127.0.0.1:${port}`),
+      );
+      await server.close(100);
+    });
+  });
+}
+
+class Peer {
+  readonly #socket: Socket;
+  #text = '';
+  #ended = false;
+
+  constructor(socket: Socket, reads: boolean) {
+    this.#socket = socket;
+    if (reads) socket.on('data', (chunk) => (this.#text += chunk.toString('latin1')));
+    socket.on('close', () => (this.#ended = true));
+    socket.on('end', () => (this.#ended = true));
+    socket.on('error', () => (this.#ended = true));
+  }
+
+  get localPort(): number | undefined {
+    return this.#socket.localPort;
+  }
+
+  write(text: string): void {
+    this.#socket.write(text);
+  }
+
+  finish(text: string): void {
+    this.#socket.end(text);
+  }
+
+  async read(length: number): Promise<string> {
+    await until(() => this.#text.length >= length || this.#ended);
+    const text = this.#text.slice(0, length);
+    this.#text = this.#text.slice(length);
+    return text;
+  }
+
+  async readToEnd(): Promise<string> {
+    await until(() => this.#ended);
+    return this.#text;
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  reset(): void {
+    this.#socket.resetAndDestroy();
+  }
+}
+
+function newPeer(
+  to: { readonly address: string; readonly port: number },
+  options: { readonly reads: boolean } = { reads: true },
+): Promise<Peer> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host: to.address, port: to.port });
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.removeListener('error', reject);
+      resolve(new Peer(socket, options.reads));
+    });
+  });
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+async function until(is: () => boolean): Promise<void> {
+  const untilMs = performance.now() + 5000;
+  while (!is()) {
+    assert.ok(performance.now() < untilMs, 'it happens within 5 seconds');
+    await pause(2);
+  }
+}

@@ -1,0 +1,87 @@
+// Datagram sockets as batches of slots. A socket fills input slots with what arrived and calls its
+// handler once for all of them; the handler writes output slots in place and the socket sends them
+// after it returned. That is the shape of one recvmmsg and one sendmmsg; udp-node.ts fills the same
+// slots from node:dgram. udp-socket.conformance.ts is the suite that each implementation passes.
+
+import { assert } from '#base/assert.ts';
+import type { Family } from './ip-address.ts';
+
+/**
+ * Datagrams side by side in one buffer. Slot `n` has its bytes from `n * slotBytes`, its address (4
+ * bytes for family 4, 16 for family 6, wire order) from `n * 16`. All slots of one socket have the
+ * socket's family.
+ */
+export class DatagramSlots {
+  readonly slotsMax: number;
+  readonly slotBytes: number;
+  readonly bytes: Uint8Array;
+  readonly lengths: Uint16Array;
+  readonly addresses: Uint8Array;
+  readonly ports: Uint16Array;
+  readonly families: Uint8Array;
+  /** How many are filled: slots 0 to count - 1. */
+  count = 0;
+
+  constructor(slotsMax: number, slotBytes: number) {
+    assert(slotsMax > 0 && slotBytes > 0 && slotBytes <= 65_535, 'slots have a size');
+    this.slotsMax = slotsMax;
+    this.slotBytes = slotBytes;
+    this.bytes = new Uint8Array(slotsMax * slotBytes);
+    this.lengths = new Uint16Array(slotsMax);
+    this.addresses = new Uint8Array(slotsMax * 16);
+    this.ports = new Uint16Array(slotsMax);
+    this.families = new Uint8Array(slotsMax);
+  }
+}
+
+/** Where a datagram goes. `address` holds 4 or 16 bytes at its start. */
+export interface Endpoint {
+  readonly family: Family;
+  readonly address: Uint8Array;
+  readonly port: number;
+}
+
+export interface UdpSocket {
+  readonly family: Family;
+  /** What the socket is bound to; the port is the real one when 0 was asked for. */
+  readonly bound: { readonly address: string; readonly port: number };
+  /** Valid while the handler runs. */
+  readonly input: DatagramSlots;
+  /**
+   * The handler's, and anybody's between two batches (answers that waited). To send: when `count`
+   * is `slotsMax` call flush(); fill slot `count`; raise `count`. The socket flushes by itself after
+   * each batch; who writes outside of a batch calls flush().
+   */
+  readonly output: DatagramSlots;
+  /**
+   * Sends what stands in the output slots and empties them. A datagram that the kernel does not
+   * take is lost, as datagrams are; it is counted and never an exception.
+   */
+  flush(): void;
+  /** Nothing is received after it resolves; what was flushed is handed to the kernel. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface UdpOptions {
+  /** An IPv4 or IPv6 address. An IPv6 socket never takes IPv4-mapped traffic. */
+  readonly address: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /** Datagrams handled at once, and the slots of each side. */
+  readonly slotsMax: number;
+  /** Longer datagrams are dropped and counted: no valid one is longer. */
+  readonly inputBytesMax: number;
+  readonly outputBytesMax: number;
+  /** Kernel buffers, 0 leaves the system's default. What the kernel refuses is told, not fatal. */
+  readonly receiveBufferBytes: number;
+  readonly sendBufferBytes: number;
+  /** Datagrams the kernel has not yet taken; more are dropped and counted. */
+  readonly sendsPendingMax: number;
+  /** Called with 1 to slotsMax filled input slots. Must not throw. */
+  readonly onBatch: (socket: UdpSocket) => void;
+  /** The socket fails again and again (`failuresLasting` in a row): the owner should end. */
+  readonly onFailed: (error: Error) => void;
+}
+
+/** Opens and binds. @throws NetError NET_ADDRESS_INVALID, NET_BIND_FAILED */
+export type OpenUdp = (options: UdpOptions) => Promise<UdpSocket>;
