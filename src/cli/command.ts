@@ -18,7 +18,7 @@ export interface Output {
   readonly signal: AbortSignal;
 }
 
-export interface CliCommand {
+interface CommandWords {
   /** As typed: `member add`. */
   readonly name: string;
   readonly summary: string;
@@ -28,12 +28,32 @@ export interface CliCommand {
   readonly declare?: (commander: Commander) => void;
   /** Arguments and options to what `run` needs; reads files and standard input here. */
   readonly prepare?: (words: Words) => Promise<Item> | Item;
-  /** `true`: never through a running server (serve, config print). Then `run` gets no rooms. */
-  readonly run: (rooms: Rooms, input: Item, output: Output) => Promise<void>;
   /** One item as lines for people. */
   readonly text: (item: Item) => string;
-  /** Opens nothing for writing that is not there: `log verify`. */
+}
+
+/** Runs where the rooms are open. */
+export interface RoomsCommand extends CommandWords {
+  readonly local?: false;
+  readonly run: (rooms: Rooms, input: Item, output: Output) => Promise<void>;
+  /** Changes nothing: offline, the folder is opened as it is, without migrations or repair. */
   readonly readOnly?: boolean;
+}
+
+/** Runs in the process that was started: `serve`, `config print`. */
+export interface LocalCommand extends CommandWords {
+  readonly local: true;
+  readonly runLocal: (options: Options, input: Item, output: Output) => Promise<void>;
+}
+
+export type CliCommand = RoomsCommand | LocalCommand;
+
+/** What every command takes: where the data is and how settings are overridden. */
+export interface Options {
+  readonly data: string;
+  readonly config?: string;
+  readonly set: readonly string[];
+  readonly json: boolean;
 }
 
 export interface Words {

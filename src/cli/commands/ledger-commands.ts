@@ -1,0 +1,98 @@
+// `swarmkeep ledger …`: what a member moved, and the proof that every record was counted once.
+
+import { audit } from '#accounting/audit.ts';
+import { rebuild } from '#accounting/rebuild.ts';
+import { memberTotals, memberTransfers } from '#accounting/totals.ts';
+import { findMember } from '#site/accounts/members.ts';
+import { type Item, type RoomsCommand, textOf } from '../command.ts';
+import { CliError } from '../errors.ts';
+
+const TRANSFERS_PAGE = 500;
+
+export const ledgerShow: RoomsCommand = {
+  name: 'ledger show',
+  summary: "A member's totals and transfers per torrent, real and credited bytes apart.",
+  example: 'swarmkeep ledger show alice --json',
+  readOnly: true,
+  declare: (commander) => commander.argument('<name>', 'The member.'),
+  prepare: (words) => ({ name: words.args[0] ?? '' }),
+  async run(rooms, input, output) {
+    const name = textOf(input, 'name');
+    const member = await findMember(rooms.sql, name);
+    if (member === undefined) throw new CliError('CLI_NOT_FOUND', `No member is called "${name}"`);
+    const totals = await memberTotals(rooms.sql, member.id);
+    const torrents: Item[] = [];
+    let after: number | undefined;
+    for (;;) {
+      const page = await memberTransfers(rooms.sql, member.id, {
+        limit: TRANSFERS_PAGE,
+        ...(after === undefined ? {} : { after }),
+      });
+      for (const transfer of page) torrents.push({ ...transfer });
+      if (page.length < TRANSFERS_PAGE) break;
+      after = page.at(-1)?.torrentId;
+    }
+    output.item({ member: member.name, ...totals, torrents });
+  },
+  text: ledgerText,
+};
+
+function ledgerText(item: Item): string {
+  const torrents = item['torrents'] as Item[];
+  const lines = torrents.map(
+    (one) =>
+      `  torrent ${one['torrentId']}: uploaded ${one['uploadedBytes']}, ` +
+      `downloaded ${one['downloadedBytes']}, seeded ${one['seedSeconds']} s`,
+  );
+  return [
+    `${item['member']}: uploaded ${item['uploadedBytes']} bytes ` +
+      `(credited ${item['creditedUploadedBytes']}), downloaded ${item['downloadedBytes']} ` +
+      `(credited ${item['creditedDownloadedBytes']})`,
+    ...lines,
+  ].join('\n');
+}
+
+export const ledgerAudit: RoomsCommand = {
+  name: 'ledger audit',
+  summary: 'Prove the chain of every baseline in the log and compare every total. Exits 1 on a find.',
+  example: 'swarmkeep ledger audit --json',
+  readOnly: true,
+  async run(rooms, _input, output) {
+    const result = await audit({
+      log: rooms.log,
+      sql: rooms.sql,
+      signal: output.signal,
+      progress: (done, total) => output.progress({ what: 'audit', done, total }),
+    });
+    output.item({ ...result, differences: [...result.differences] });
+    if (result.differences.length > 0) {
+      throw new CliError('CLI_FOUND_DAMAGE', `${result.differences.length} differences`);
+    }
+  },
+  text(item) {
+    const differences = item['differences'] as string[];
+    const verdict = differences.length === 0 ? 'no difference' : `${differences.length} differences`;
+    return [
+      `${item['records']} records of ${item['members']} members: ${verdict}`,
+      ...differences,
+    ].join('\n');
+  },
+};
+
+export const ledgerRebuild: RoomsCommand = {
+  name: 'ledger rebuild',
+  summary: 'Make the ledger anew from the log.',
+  example: 'swarmkeep ledger rebuild',
+  async run(rooms, _input, output) {
+    const result = await rooms.withLedgerPaused(() =>
+      rebuild({
+        log: rooms.log,
+        sql: rooms.sql,
+        signal: output.signal,
+        progress: (done, total) => output.progress({ what: 'rebuild', done, total }),
+      }),
+    );
+    output.item({ ...result });
+  },
+  text: (item) => `${item['records']} records counted anew`,
+};

@@ -1,0 +1,209 @@
+// `swarmkeep log …`: the event log from the command line. Values are shown as text where they are
+// UTF-8, else as hexadecimal; transfers are decoded.
+
+import { decodeTransfer } from '#accounting/transfer-record.ts';
+import { toHex, utf8 } from '#base/bytes.ts';
+import { codeOf } from '#base/errors.ts';
+import type { Log, ReadFrom, ReadRecord, TopicStats } from '#log/log.ts';
+import {
+  flagOf,
+  type Item,
+  type Json,
+  listOf,
+  numberOf,
+  type Output,
+  type RoomsCommand,
+  textOf,
+} from '../command.ts';
+import { CliError } from '../errors.ts';
+import { readLines } from '../standard-input.ts';
+
+const APPEND_RECORDS = 1000;
+const FOLLOW_WAIT_MS = 5_000;
+const READ_RECORDS = 1000;
+
+function topicItem(stats: TopicStats): Item {
+  return { ...stats };
+}
+
+function topicText(item: Item): string {
+  const name = textOf(item, 'name').padEnd(24);
+  const range = `${item['firstOffset']} to ${item['nextOffset']}`.padStart(24);
+  return `${name} ${range}  ${item['segments']} segments  ${item['bytes']} bytes`;
+}
+
+export const logTopics: RoomsCommand = {
+  name: 'log topics',
+  summary: 'List topics with their first and next offset.',
+  example: 'swarmkeep log topics',
+  readOnly: true,
+  async run(rooms, _input, output) {
+    for (const stats of await rooms.log.topics()) output.item(topicItem(stats));
+  },
+  text: topicText,
+};
+
+export const logStats: RoomsCommand = {
+  name: 'log stats',
+  summary: 'All topics as one object: offsets, segments, bytes.',
+  example: 'swarmkeep log stats --json',
+  readOnly: true,
+  async run(rooms, _input, output) {
+    output.item({ topics: (await rooms.log.topics()).map(topicItem) });
+  },
+  text: (item) => (item['topics'] as Item[]).map(topicText).join('\n'),
+};
+
+export const logAppend: RoomsCommand = {
+  name: 'log append',
+  summary: 'Append standard input to a topic, one record a line; answered when it is on disk.',
+  example: "printf 'first\\nsecond\\n' | swarmkeep log append notes --create",
+  declare: (commander) =>
+    commander
+      .argument('<topic>', 'The topic.')
+      .option('--create', 'Make the topic when it does not exist.'),
+  async prepare(words) {
+    const lines = await readLines();
+    return { topic: words.args[0] ?? '', create: words.options['create'] === true, lines };
+  },
+  async run(rooms, input, output) {
+    const topic = textOf(input, 'topic');
+    if (RESERVED_TOPICS.has(topic)) {
+      throw new CliError('CLI_USAGE', `Cannot append to "${topic}": only the server writes there`);
+    }
+    if (flagOf(input, 'create')) await rooms.log.createTopic(topic);
+    const lines = listOf(input, 'lines');
+    let first: number | undefined;
+    for (let at = 0; at < lines.length; at += APPEND_RECORDS) {
+      const records = lines.slice(at, at + APPEND_RECORDS).map((line) => ({ value: utf8(line) }));
+      const appended = await rooms.log.append(topic, records, { consistency: 'durable' });
+      first ??= appended.firstOffset;
+      output.progress({ what: 'appended', done: at + records.length, total: lines.length });
+    }
+    const firstOffset = first ?? (await rooms.log.stats(topic)).nextOffset;
+    output.item({ topic, firstOffset, count: lines.length });
+  },
+  text: (item) =>
+    `${item['count']} records in ${item['topic']}, the first at offset ${item['firstOffset']}`,
+};
+
+/** What the program itself trusts: a stray line there would stop the ledger or the trackers. */
+const RESERVED_TOPICS = new Set(['control', 'transfers']);
+
+export const logRead: RoomsCommand = {
+  name: 'log read',
+  summary: 'Read records from an offset on.',
+  example: 'swarmkeep log read transfers --offset 0 --limit 10 --json',
+  readOnly: true,
+  declare: (commander) =>
+    commander
+      .argument('<topic>', 'The topic.')
+      .option('--offset <n>', 'The first record wanted; the first that exists unless given.')
+      .option('--limit <m>', 'Stop after this many records.')
+      .option('--follow', 'Wait for more at the end.')
+      .option('--from-start-if-gone', 'Begin at the first record that exists if the offset is gone.'),
+  prepare: (words) => ({
+    topic: words.args[0] ?? '',
+    offset: wholeNumber(words.options['offset'], '--offset'),
+    limit: wholeNumber(words.options['limit'], '--limit'),
+    follow: words.options['follow'] === true,
+    fromStartIfGone: words.options['fromStartIfGone'] === true,
+  }),
+  async run(rooms, input, output) {
+    const from = numberOf(input, 'offset') ?? 'beginning';
+    await readOut({ log: rooms.log, output }, input, from);
+  },
+  text: recordText,
+};
+
+export const logTail: RoomsCommand = {
+  name: 'log tail',
+  summary: 'Show the last records of a topic, and with --follow what comes.',
+  example: 'swarmkeep log tail control --limit 5 --follow',
+  readOnly: true,
+  declare: (commander) =>
+    commander
+      .argument('<topic>', 'The topic.')
+      .option('--limit <m>', 'How many of the last records.', '10')
+      .option('--follow', 'Wait for more at the end.'),
+  prepare: (words) => ({
+    topic: words.args[0] ?? '',
+    last: wholeNumber(words.options['limit'], '--limit'),
+    follow: words.options['follow'] === true,
+  }),
+  async run(rooms, input, output) {
+    const stats = await rooms.log.stats(textOf(input, 'topic'));
+    const from = Math.max(stats.firstOffset, stats.nextOffset - (numberOf(input, 'last') ?? 10));
+    await readOut({ log: rooms.log, output }, input, from);
+  },
+  text: recordText,
+};
+
+async function readOut(
+  where: { readonly log: Log; readonly output: Output },
+  input: Item,
+  start: ReadFrom,
+): Promise<void> {
+  const { log, output } = where;
+  const topic = textOf(input, 'topic');
+  const limit = numberOf(input, 'limit') ?? Number.POSITIVE_INFINITY;
+  let from = start;
+  let given = 0;
+  while (given < limit && !output.signal.aborted) {
+    const follow = flagOf(input, 'follow');
+    const options = {
+      from,
+      recordsMax: Math.min(READ_RECORDS, limit - given),
+      waitMs: follow ? FOLLOW_WAIT_MS : 0,
+    };
+    const result = await log.read(topic, options).catch((error: unknown) => {
+      if (!(flagOf(input, 'fromStartIfGone') && codeOf(error) === 'LOG_OFFSET_REMOVED')) throw error;
+      return undefined;
+    });
+    if (result === undefined) {
+      from = 'beginning';
+      continue;
+    }
+    for (const gap of result.gaps) output.item({ gap: true, ...gap });
+    for (const record of result.records) output.item(recordItem(topic, record));
+    given += result.records.length;
+    if (result.records.length === 0 && result.gaps.length === 0 && !follow) return;
+    from = result.nextOffset;
+  }
+}
+
+function recordItem(topic: string, record: ReadRecord): Item {
+  const { offset, timeMs } = record;
+  const key = record.key === undefined ? {} : { key: readable(record.key) };
+  const transfer = topic === 'transfers' ? decodeTransfer(record.value) : undefined;
+  if (transfer === undefined) return { offset, timeMs, ...key, value: readable(record.value) };
+  const shown: Record<string, Json> = {};
+  for (const [name, value] of Object.entries(transfer)) {
+    shown[name] = value instanceof Uint8Array ? toHex(value) : (value as Json);
+  }
+  return { offset, timeMs, ...key, transfer: shown };
+}
+
+function readable(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    // Not text; hexadecimal loses nothing.
+    return toHex(bytes);
+  }
+}
+
+function recordText(item: Item): string {
+  if (item['gap'] === true) return `(offsets ${item['first']} to ${item['next']} are damaged)`;
+  const value = item['transfer'] === undefined ? item['value'] : JSON.stringify(item['transfer']);
+  const key = item['key'] === undefined ? '' : `${item['key']} `;
+  return `${item['offset']} ${key}${value}`;
+}
+
+/** Null when the option was not given. @throws CliError CLI_USAGE */
+export function wholeNumber(value: unknown, option: string): number | null {
+  if (value === undefined) return null;
+  const number = Number(value);
+  if (Number.isSafeInteger(number) && number >= 0) return number;
+  throw new CliError('CLI_USAGE', `Cannot use ${option} ${value}: expected a whole number`);
+}

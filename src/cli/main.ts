@@ -1,0 +1,130 @@
+// bin/swarmkeep: reads the words a person typed, finds the command, and runs it where the rooms are:
+// in the server that has the data folder, or here. Exit 0 done, 1 it failed or found something,
+// 2 asked wrongly.
+
+import { Command as Commander, CommanderError } from 'commander';
+import { SystemClock } from '#base/clock.ts';
+import { codeOf } from '#base/errors.ts';
+import type { CliCommand, Item, Options, RoomsCommand, Words } from './command.ts';
+import { COMMANDS } from './commands/commands.ts';
+import { askServer } from './control-socket.ts';
+import { serverAddress } from './data-folder.ts';
+import { CliError } from './errors.ts';
+import { openOffline } from './offline.ts';
+import { errorLine, TerminalOutput } from './terminal.ts';
+import { VERSION } from './version.ts';
+
+const USAGE_CODES = new Set(['CLI_USAGE', 'CONFIG_INVALID', 'CONFIG_UNKNOWN_KEY']);
+const GROUP_SUMMARIES: Readonly<Record<string, string>> = {
+  member: 'Add, list, ban and remove members, and reset their keys.',
+  torrent: 'Add, list, download and remove torrents.',
+  ledger: 'Show what a member moved; prove and rebuild the ledger.',
+  log: 'Work with the topics of the event log.',
+  config: 'Print and check the configuration.',
+  db: 'Look at the SQL schema and bring it up to date.',
+};
+
+async function main(argv: readonly string[]): Promise<number> {
+  const program = newCommander('swarmkeep', 'A private swarm that keeps what it shares.');
+  program.version(VERSION, '--version', 'Print the version.');
+  program.showSuggestionAfterError(true);
+  const groups = new Map<string, Commander>();
+  let exitCode = 0;
+  for (const command of COMMANDS) {
+    const [first = '', second] = command.name.split(' ');
+    const parent = second === undefined ? program : groupOf(program, groups, first);
+    const leaf = newCommander(second ?? first, command.summary);
+    leaf.addHelpText('after', `\nExample:\n  $ ${command.example}`);
+    declareGlobals(leaf);
+    command.declare?.(leaf);
+    leaf.action(async () => {
+      exitCode = await runCommand(command, { args: leaf.args, options: leaf.opts() });
+    });
+    parent.addCommand(leaf);
+  }
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    // Commander has printed its own words already; help and version are not failures.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    process.stderr.write(`${errorLine(error, process.stderr.isTTY)}\n`);
+    return USAGE_CODES.has(codeOf(error) ?? '') ? 2 : 1;
+  }
+}
+
+function newCommander(name: string, summary: string): Commander {
+  return new Commander(name).description(summary).exitOverride().helpCommand(false);
+}
+
+function groupOf(program: Commander, groups: Map<string, Commander>, name: string): Commander {
+  const known = groups.get(name);
+  if (known !== undefined) return known;
+  const group = newCommander(name, GROUP_SUMMARIES[name] ?? '');
+  groups.set(name, group);
+  program.addCommand(group);
+  return group;
+}
+
+function declareGlobals(leaf: Commander): void {
+  const collect = (value: string, before: string[]): string[] => [...before, value];
+  leaf.option('--data <dir>', 'The data folder.', './data');
+  leaf.option('--config <file>', 'Settings; swarmkeep.toml in the data folder unless given.');
+  leaf.option('--set <section.key=value>', 'Override a setting; may be repeated.', collect, []);
+  leaf.option('--json', 'Answer in JSON, one object a line.', false);
+}
+
+async function runCommand(command: CliCommand, words: Words): Promise<number> {
+  const options = words.options as unknown as Options;
+  const cancelled = new AbortController();
+  const input = (await command.prepare?.(words)) ?? {};
+  const render = options.json ? (item: Item) => JSON.stringify(item) : command.text;
+  const output = new TerminalOutput(
+    { stdout: process.stdout, stderr: process.stderr, clock: new SystemClock() },
+    render,
+    cancelled.signal,
+  );
+  // A closed pipe (`| head`) is the reader's way to say that it has enough.
+  process.stdout.on('error', () => cancelled.abort());
+  const interrupt = (): void => cancelled.abort();
+  if (!command.local) process.once('SIGINT', interrupt);
+  try {
+    if (command.local) await command.runLocal(options, input, output);
+    else await runWhereTheRoomsAre(command, options, { input, output });
+    return 0;
+  } catch (error) {
+    output.end();
+    if (codeOf(error) === 'CLI_FOUND_DAMAGE') return 1;
+    throw error;
+  } finally {
+    output.end();
+    process.off('SIGINT', interrupt);
+  }
+}
+
+async function runWhereTheRoomsAre(
+  command: RoomsCommand,
+  options: Options,
+  work: { readonly input: Item; readonly output: TerminalOutput },
+): Promise<void> {
+  const { input, output } = work;
+  const server = serverAddress(options.data);
+  if (server !== undefined) {
+    if (options.set.length > 0 || options.config !== undefined) {
+      throw new CliError(
+        'CLI_USAGE',
+        'Cannot use --set or --config: a server runs on this data folder with its own settings',
+      );
+    }
+    const request = { command: command.name, input };
+    if (await askServer(server.socketPath, request, output)) return;
+  }
+  const offline = await openOffline(options, command.readOnly === true);
+  try {
+    await command.run(offline.rooms, input, output);
+  } finally {
+    await offline.close();
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));

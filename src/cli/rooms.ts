@@ -1,0 +1,35 @@
+// The rooms that a command works on, opened either by the running server or, offline, by the command
+// itself under the data folder's lock. Both give the same functions the same objects.
+
+import type { Clock } from '#base/clock.ts';
+import type { Logger } from '#base/logger.ts';
+import type { Random } from '#base/random.ts';
+import type { Config } from '#config/schema.ts';
+import type { Log } from '#log/log.ts';
+import type { Sql } from '#sql/sql.ts';
+
+export interface Rooms {
+  readonly dataPath: string;
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly sql: Sql;
+  readonly log: Log;
+  /** Tells the outbox relay that something waits for the trackers; nothing when none runs. */
+  changed(): void;
+  /** Stops the ledger between two batches while `run` has its tables, then lets it go on. */
+  withLedgerPaused<Result>(run: () => Promise<Result>): Promise<Result>;
+  /** What the server can tell about itself; undefined offline. */
+  status(): Promise<ServerStatus | undefined>;
+}
+
+export interface ServerStatus {
+  readonly startedMs: number;
+  readonly sockets: string;
+  /** Records of the log that the ledger has not applied yet. */
+  readonly ledgerLag: number;
+  /** Changes that the trackers have not applied yet. */
+  readonly controlLag: number;
+  readonly tracker: unknown;
+}

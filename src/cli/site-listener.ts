@@ -1,0 +1,104 @@
+// The site's port: node:http in front of the site's Hono app, and /metrics beside it. Bodies, headers
+// and connections have bounds here, before a byte of a request is looked at.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { isIP } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+import { codeOf } from '#base/errors.ts';
+import { CliError } from './errors.ts';
+
+const HEADERS_MS_MAX = 10_000;
+const REQUEST_MS_MAX = 120_000;
+const KEEP_ALIVE_MS = 10_000;
+const CONNECTIONS_MAX = 1_000;
+const HEADER_BYTES_MAX = 16 * 1024;
+/** After this long a stop ends connections that are still busy. */
+const CLOSE_MS_MAX = 2_000;
+
+export interface SiteListenerOptions {
+  readonly address: string;
+  readonly port: number;
+  /** `peerAddress` is the socket's own; what a proxy says of it is the site's to judge. */
+  readonly fetch: (request: Request, env: { readonly peerAddress: string }) => Promise<Response>;
+  /** Prometheus text, for loopback and without a proxy in between only. */
+  readonly metrics: () => Promise<string>;
+}
+
+export class SiteListener {
+  readonly #server: Server;
+
+  private constructor(options: SiteListenerOptions) {
+    const listener = getRequestListener((request, env) =>
+      options.fetch(request, { peerAddress: peerAddress(env.incoming as IncomingMessage) }),
+    );
+    this.#server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
+      if (request.url === '/metrics' && request.method === 'GET') {
+        void answerMetrics(request, response, options.metrics);
+        return;
+      }
+      void listener(request, response);
+    });
+    this.#server.headersTimeout = HEADERS_MS_MAX;
+    this.#server.requestTimeout = REQUEST_MS_MAX;
+    this.#server.keepAliveTimeout = KEEP_ALIVE_MS;
+    this.#server.maxConnections = CONNECTIONS_MAX;
+  }
+
+  /** @throws CliError CLI_PORT_IN_USE */
+  static async listen(options: SiteListenerOptions): Promise<SiteListener> {
+    const listener = new SiteListener(options);
+    const { address, port } = options;
+    await new Promise<void>((resolve, reject) => {
+      listener.#server.once('error', (cause) => {
+        const message = `Cannot open the site's port ${address} ${port}: ${codeOf(cause)}`;
+        reject(new CliError('CLI_PORT_IN_USE', message, { cause }));
+      });
+      listener.#server.listen(port, address, () => resolve());
+    });
+    return listener;
+  }
+
+  /** The port, also when 0 was asked for. */
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === 'object' && address !== null ? address.port : 0;
+  }
+
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#server.closeIdleConnections();
+    const limit = setTimeout(() => this.#server.closeAllConnections(), CLOSE_MS_MAX);
+    await closed;
+    clearTimeout(limit);
+  }
+}
+
+function peerAddress(request: IncomingMessage): string {
+  const address = request.socket.remoteAddress ?? '';
+  return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
+}
+
+async function answerMetrics(
+  request: IncomingMessage,
+  response: ServerResponse,
+  metrics: () => Promise<string>,
+): Promise<void> {
+  const address = peerAddress(request);
+  const isLoopback = address === '::1' || (isIP(address) === 4 && address.startsWith('127.'));
+  // Behind a proxy on this machine every visitor comes from loopback, so a forwarded one is refused.
+  const isForwarded =
+    request.headers['x-forwarded-for'] !== undefined || request.headers['forwarded'] !== undefined;
+  if (!isLoopback || isForwarded) {
+    response.writeHead(403, { 'content-type': 'text/plain; charset=utf-8' });
+    response.end('Metrics are for this machine only.\n');
+    return;
+  }
+  try {
+    const text = await metrics();
+    response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+    response.end(text);
+  } catch {
+    // A thread is going down; the scraper tries again.
+    response.writeHead(503).end();
+  }
+}

@@ -1,0 +1,60 @@
+// The log thread: owns the log's files. Others reach it by a MessagePort each; the main thread hands
+// the ports over. When a topic can no longer keep its promise (a cut failed) the thread ends, and the
+// process with it: a restart recovers from what is on disk.
+
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { assert } from '#base/assert.ts';
+import { SystemClock } from '#base/clock.ts';
+import { SystemDisk } from '#base/disk.ts';
+import { SystemRandom } from '#base/random.ts';
+import type { LogConfig } from '#log/config.ts';
+import { LocalLog } from '#log/local-log.ts';
+import { servePortLog } from '#log/port-log.ts';
+import { Registry } from '#metrics/registry.ts';
+import { pinoLogger } from '../pino-logger.ts';
+import type { ThreadMessage, ThreadReply } from './thread.ts';
+
+export interface LogThreadData {
+  readonly folder: string;
+  readonly config: LogConfig;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+}
+
+const port = parentPort;
+assert(port !== null, 'the log thread has a parent');
+const data = workerData as LogThreadData;
+const metrics = new Registry();
+const log = await LocalLog.open({
+  disk: new SystemDisk(),
+  folder: data.folder,
+  clock: new SystemClock(),
+  random: new SystemRandom(),
+  logger: pinoLogger(data.logLevel).for('log'),
+  metrics,
+  config: data.config,
+  onFatal: (error) => {
+    throw error;
+  },
+});
+port.on('message', (message: ThreadMessage) => {
+  switch (message.kind) {
+    case 'port':
+      servePortLog(message.port as MessagePort, log);
+      return;
+    case 'metrics':
+      reply({ kind: 'metrics', id: message.id, metrics: metrics.collect() });
+      return;
+    case 'close':
+      void log.close().then(() => {
+        reply({ kind: 'closed' });
+        port.close();
+      });
+      return;
+    default:
+  }
+});
+reply({ kind: 'ready', value: null });
+
+function reply(message: ThreadReply): void {
+  port?.postMessage(message);
+}

@@ -1,0 +1,113 @@
+// A thread of the server as its owner sees it: started, asked for its metrics, closed in order. One
+// that ends by itself takes the process down.
+
+import { type MessagePort, type Transferable, Worker } from 'node:worker_threads';
+import { assert } from '#base/assert.ts';
+import type { Collected } from '#metrics/registry.ts';
+import { CliError } from '../errors.ts';
+
+/** What the main thread says to the others. */
+export type ThreadMessage =
+  | { readonly kind: 'port'; readonly port: MessagePort }
+  | { readonly kind: 'metrics'; readonly id: number }
+  | { readonly kind: 'status'; readonly id: number }
+  | { readonly kind: 'close' };
+
+/** What they answer. */
+export type ThreadReply =
+  | { readonly kind: 'ready'; readonly value: unknown }
+  | { readonly kind: 'metrics'; readonly id: number; readonly metrics: Collected }
+  | { readonly kind: 'status'; readonly id: number; readonly status: unknown }
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string }
+  | { readonly kind: 'closed' };
+
+export class ServerThread {
+  readonly name: string;
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, (reply: ThreadReply) => void>();
+  readonly #ready: Promise<unknown>;
+  readonly #closed: Promise<void>;
+  #closing = false;
+  #nextId = 1;
+
+  constructor(
+    name: string,
+    start: { readonly url: URL; readonly data: unknown; readonly transfer?: readonly MessagePort[] },
+    onDeath: (error: CliError) => void,
+  ) {
+    this.name = name;
+    this.#worker = new Worker(start.url, {
+      name,
+      workerData: start.data,
+      transferList: [...(start.transfer ?? [])] as Transferable[],
+      execArgv: process.execArgv,
+    });
+    const ready = Promise.withResolvers<unknown>();
+    const closed = Promise.withResolvers<void>();
+    this.#ready = ready.promise;
+    this.#closed = closed.promise;
+    this.#worker.on('message', (reply: ThreadReply) => {
+      if (reply.kind === 'ready') ready.resolve(reply.value);
+      else if (reply.kind === 'closed') this.#closing = true;
+      else if (reply.kind === 'failed') {
+        this.#closing = true;
+        ready.reject(Object.assign(new Error(reply.message), { code: reply.code }));
+      } else {
+        this.#waiting.get(reply.id)?.(reply);
+        this.#waiting.delete(reply.id);
+      }
+    });
+    const die = (cause: unknown): void => {
+      const error = new CliError('CLI_THREAD_DIED', `The ${name} thread ended by itself`, { cause });
+      ready.reject(error);
+      if (!this.#closing) onDeath(error);
+    };
+    this.#worker.on('error', die);
+    this.#worker.on('exit', (exitCode) => {
+      closed.resolve();
+      if (!this.#closing) die(new Error(`exit code ${exitCode}`));
+    });
+    // Whoever starts a thread awaits it; a death before that is told by onDeath.
+    this.#ready.catch(() => undefined);
+  }
+
+  /** What the thread said when it was ready; rejects when it could not start. */
+  ready(): Promise<unknown> {
+    return this.#ready;
+  }
+
+  give(port: MessagePort): void {
+    this.#post({ kind: 'port', port }, [port]);
+  }
+
+  async metrics(): Promise<Collected> {
+    const reply = await this.#ask((id) => ({ kind: 'metrics', id }));
+    assert(reply.kind === 'metrics', 'metrics are answered by metrics');
+    return reply.metrics;
+  }
+
+  async status(): Promise<unknown> {
+    const reply = await this.#ask((id) => ({ kind: 'status', id }));
+    assert(reply.kind === 'status', 'status is answered by status');
+    return reply.status;
+  }
+
+  /** Asks it to finish what is in flight; resolves when the thread is gone. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    this.#post({ kind: 'close' });
+    await this.#closed;
+  }
+
+  #ask(make: (id: number) => ThreadMessage): Promise<ThreadReply> {
+    return new Promise((resolve) => {
+      const id = this.#nextId++;
+      this.#waiting.set(id, resolve);
+      this.#post(make(id));
+    });
+  }
+
+  #post(message: ThreadMessage, transfer: readonly MessagePort[] = []): void {
+    this.#worker.postMessage(message, [...transfer] as Transferable[]);
+  }
+}

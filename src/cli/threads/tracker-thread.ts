@@ -1,0 +1,77 @@
+// The tracker thread: the doors, the directory and the swarm. It reaches the log by a MessagePort and
+// the rest of the program by the swarm's shared memory and the topic `control`.
+
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import type { AccountingConfig } from '#accounting/config.ts';
+import { assert } from '#base/assert.ts';
+import { SystemClock } from '#base/clock.ts';
+import { SystemDisk } from '#base/disk.ts';
+import { codeOf, messageOf } from '#base/errors.ts';
+import { SystemRandom } from '#base/random.ts';
+import { PortLog } from '#log/port-log.ts';
+import { Registry } from '#metrics/registry.ts';
+import type { SwarmConfig } from '#swarm/config.ts';
+import type { TrackerConfig } from '#tracker/config.ts';
+import { startTracker } from '#tracker/tracker.ts';
+import { pinoLogger } from '../pino-logger.ts';
+import type { ThreadMessage, ThreadReply } from './thread.ts';
+
+export interface TrackerThreadData {
+  readonly logPort: MessagePort;
+  readonly swarmMemory: SharedArrayBuffer;
+  readonly baselinesFolder: string;
+  readonly trackerFolder: string;
+  /** 32 bytes that sign connection ids; shared by nodes and kept over restarts. */
+  readonly connectionKey: Uint8Array;
+  readonly config: {
+    readonly tracker: TrackerConfig;
+    readonly swarm: SwarmConfig;
+    readonly accounting: AccountingConfig;
+  };
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+}
+
+const port = parentPort;
+assert(port !== null, 'the tracker thread has a parent');
+const data = workerData as TrackerThreadData;
+const metrics = new Registry();
+try {
+  const tracker = await startTracker({
+    clock: new SystemClock(),
+    random: new SystemRandom(),
+    disk: new SystemDisk(),
+    logger: pinoLogger(data.logLevel).for('tracker'),
+    metrics,
+    log: await PortLog.connect(data.logPort),
+    swarmMemory: data.swarmMemory,
+    baselinesFolder: data.baselinesFolder,
+    trackerFolder: data.trackerFolder,
+    connectionKey: data.connectionKey,
+    config: data.config,
+  });
+  port.on('message', (message: ThreadMessage) => {
+    switch (message.kind) {
+      case 'metrics':
+        reply({ kind: 'metrics', id: message.id, metrics: metrics.collect() });
+        return;
+      case 'status':
+        reply({ kind: 'status', id: message.id, status: tracker.stats() });
+        return;
+      case 'close':
+        void tracker.close().then(() => {
+          reply({ kind: 'closed' });
+          port.close();
+        });
+        return;
+      default:
+    }
+  });
+  reply({ kind: 'ready', value: tracker.addresses });
+} catch (error) {
+  reply({ kind: 'failed', code: codeOf(error) ?? 'INTERNAL', message: messageOf(error) });
+  port.close();
+}
+
+function reply(message: ThreadReply): void {
+  port?.postMessage(message);
+}

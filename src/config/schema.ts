@@ -1,0 +1,34 @@
+// All settings: each room's own config.ts, by the room's name.
+
+import type { z } from 'zod';
+import { accountingConfig } from '#accounting/config.ts';
+import { logConfig } from '#log/config.ts';
+import { siteConfig } from '#site/config.ts';
+import { sqlConfig } from '#sql/config.ts';
+import { swarmConfig } from '#swarm/config.ts';
+import { trackerConfig } from '#tracker/config.ts';
+import { serverConfig } from './server-config.ts';
+
+export const SECTIONS = {
+  server: serverConfig,
+  site: siteConfig,
+  tracker: trackerConfig,
+  swarm: swarmConfig,
+  accounting: accountingConfig,
+  log: logConfig,
+  sql: sqlConfig,
+} as const;
+
+export type SectionName = keyof typeof SECTIONS;
+export type Config = { readonly [Name in SectionName]: z.output<(typeof SECTIONS)[Name]> };
+
+/** What each section is about, as its comment in the printed file. */
+export const SECTION_WORDS: Readonly<Record<SectionName, string>> = {
+  server: 'The process as a whole.',
+  site: 'The community site.',
+  tracker: 'The doors that BitTorrent clients announce to.',
+  swarm: 'Peers and torrents in memory.',
+  accounting: 'How transferred bytes become records, and records the ledger.',
+  log: 'The event log.',
+  sql: 'The database: SQLite in the data folder, or a PostgreSQL server.',
+};
