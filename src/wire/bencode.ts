@@ -192,7 +192,7 @@ class Reader {
     const start = this.position;
     let at = start;
     let length = 0;
-    for (; at - start <= LENGTH_DIGITS_MAX; at++) {
+    for (; at - start < LENGTH_DIGITS_MAX; at++) {
       const byte = this.#bytes[at];
       if (byte === undefined) return this.refuse('ends-early', at);
       if (!isDigit(byte)) break;

@@ -196,7 +196,7 @@ export class HttpAnswerWriter {
     let rest = value;
     for (let index = size - 1; index >= 0; index--) {
       const upper = Math.floor(rest / 10);
-      this.#into[this.#at + index] = 0x30 + rest - upper * 10;
+      this.#into[this.#at + index] = 0x30 + (rest - upper * 10);
       rest = upper;
     }
     this.#at += size;
