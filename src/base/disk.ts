@@ -8,8 +8,8 @@ import {
   constants,
   fdatasync,
   fstat,
-  ftruncate,
   fsyncSync,
+  ftruncate,
   mkdirSync,
   openSync,
   read,
@@ -152,7 +152,9 @@ class SystemFile implements DiskFile {
 
   truncate(sizeBytes: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      ftruncate(this.#descriptor, sizeBytes, (error) => (error === null ? resolve() : reject(error)));
+      ftruncate(this.#descriptor, sizeBytes, (error) =>
+        error === null ? resolve() : reject(error),
+      );
     });
   }
 

@@ -14,6 +14,13 @@ export class CodedError<Code extends string = string> extends Error {
   }
 }
 
+/** What base/ itself reports. */
+export const BASE_ERRORS = {
+  STOP_PART_FAILED: 'A part of the program ended by an error; the cause names it.',
+  STOP_TIMED_OUT:
+    'A part did not end within its time limit. Nothing durable is lost: a restart recovers it.',
+} as const;
+
 /** The code of a coded error, of a Node system error (`ENOSPC`), or undefined. */
 export function codeOf(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;

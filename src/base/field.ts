@@ -1,0 +1,83 @@
+// Kinds of settings that several rooms have, as zod schemas. A room adds the default and describes the
+// consequence: `segmentBytesMax: bytes({ min: 65_536 }).default(64 * MIB).describe('…')`. Memory holds
+// bytes and milliseconds; a person may write "64 MiB" and "5 min".
+
+import { z } from 'zod';
+
+interface Range {
+  /** 0 unless given. */
+  readonly min?: number;
+  /** 2^53-1 unless given. */
+  readonly max?: number;
+}
+
+const BYTE_UNITS: Units = {
+  b: 1,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+  tib: 2 ** 40,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  tb: 1e12,
+};
+
+const TIME_UNITS: Units = { ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 };
+
+type Units = Readonly<Record<string, number>>;
+
+/** A size: whole bytes, or text such as "64 MiB" (1024²) and "64 MB" (1000²). */
+export function bytes(range: Range = {}) {
+  return withUnits(BYTE_UNITS, range);
+}
+
+/** A time: whole milliseconds, or text such as "200 ms", "30 s", "5 min", "2 h", "21 d". */
+export function ms(range: Range = {}) {
+  return withUnits(TIME_UNITS, range);
+}
+
+/** A number of things. */
+export function count(range: Range = {}) {
+  return whole(range);
+}
+
+/** A port to listen on; 0 lets the system choose one. */
+export function port() {
+  return whole({ max: 65_535 });
+}
+
+/** One line of at most `charactersMax` characters. */
+export function text(charactersMax = 1024) {
+  return z
+    .string()
+    .max(charactersMax)
+    .refine((value) => !/[\r\n\0]/.test(value), 'expected one line');
+}
+
+/** At most `entriesMax` values; after `--set` they are given as "a, b, c". */
+export function list<Entry extends z.ZodType>(entry: Entry, entriesMax = 100) {
+  return z.array(entry).max(entriesMax).readonly();
+}
+
+function whole(range: Range) {
+  return z
+    .int()
+    .min(range.min ?? 0)
+    .max(range.max ?? Number.MAX_SAFE_INTEGER);
+}
+
+function withUnits(units: Units, range: Range) {
+  return z.preprocess((value) => measure(value, units), whole(range));
+}
+
+/** What is no number with a known unit passes as it is, and the number's schema refuses it. */
+function measure(value: unknown, units: Units): unknown {
+  if (typeof value !== 'string') return value;
+  const [, digits = '', unit = ''] = /^([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]*)$/.exec(value) ?? [];
+  if (digits === '') return value;
+  const factor = unit === '' ? 1 : units[unit.toLowerCase()];
+  if (factor === undefined) return value;
+  const amount = Number(digits) * factor;
+  return Number.isInteger(amount) ? amount : value;
+}
