@@ -1,0 +1,64 @@
+// The catalogue's tables as Kysely sees them. Times are Unix milliseconds; see
+// migrations/0300-catalogue.ts for keys and indexes.
+
+import type { Generated } from 'kysely';
+
+export interface TorrentTable {
+  id: Generated<number>;
+  /** 20 bytes; null in a torrent of v2 only. */
+  info_hash_v1: Uint8Array | null;
+  /** All 32 bytes; null in a torrent of v1 only. */
+  info_hash_v2: Uint8Array | null;
+  /** What content-key.ts makes of the content, to find the same content under another hash. */
+  content_v1: Uint8Array | null;
+  content_v2: Uint8Array | null;
+  /** As in the info dictionary: the file's or the folder's name. */
+  name: string;
+  title: string;
+  /** The title as it is sorted; see `sortKey`. */
+  title_key: string;
+  /** Markdown. */
+  description: string;
+  category_id: number;
+  uploader_id: number;
+  source: string;
+  /** What was changed in the uploaded file and why, a sentence a line; empty when nothing was. */
+  upload_notes: string;
+  piece_length: number;
+  size_bytes: number;
+  file_count: number;
+  /** Counts of the swarm as last saved, for sorting only. Pages show live ones. */
+  seeders: number;
+  leechers: number;
+  completed: number;
+  created_ms: number;
+  changed_ms: number;
+  removed_ms: number | null;
+  removed_by: number | null;
+  removed_reason: string;
+}
+
+export interface CatalogueTables {
+  category: { id: Generated<number>; slug: string; name: string; position: number };
+  torrent: TorrentTable;
+  torrent_file: { torrent_id: number; bytes: Uint8Array };
+  /** Folders and files in the order of a tree: a folder stands before what is in it. */
+  torrent_entry: {
+    torrent_id: number;
+    position: number;
+    /** Names joined by `/`; a folder's ends with `/`. */
+    path: string;
+    /** Files in the folder, at any depth; 1 for a file. */
+    file_count: number;
+    size_bytes: number;
+  };
+  tag: { id: Generated<number>; name: string };
+  torrent_tag: { torrent_id: number; tag_id: number };
+  upload_draft: {
+    id: string;
+    member_id: number;
+    bytes: Uint8Array;
+    size_bytes: number;
+    created_ms: number;
+  };
+}

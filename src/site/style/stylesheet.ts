@@ -1,0 +1,13 @@
+// The one style sheet, put together from its parts when the program starts.
+
+import { baseStyle } from './base.ts';
+import { frameStyle } from './frame.ts';
+import { partsStyle } from './parts.ts';
+import { tablesStyle } from './tables.ts';
+import { tokenStyle } from './tokens.ts';
+
+/** All of it. Repeated blanks are taken out; nothing else is changed. */
+export function stylesheet(): string {
+  const parts = [tokenStyle(), baseStyle, frameStyle, partsStyle, tablesStyle];
+  return parts.join('\n').replaceAll(/\n\s*/g, '\n').trimStart();
+}
