@@ -20,10 +20,21 @@ export interface Sql {
     run: (transaction: Transaction<Tables>) => Promise<Result>,
   ): Promise<Result>;
 
+  /**
+   * Runs `run` against one unchanging state of the database, for reading only, however long it
+   * takes; audits compare totals over many queries. One at a time. While it runs, SQLite's journal
+   * grows by what others write. @throws SqlError SQL_BUSY when another snapshot is open
+   */
+  snapshot<Tables, Result>(
+    run: (snapshot: Transaction<Tables>) => Promise<Result>,
+  ): Promise<Result>;
+
+  /** Waits for the open transactions, then closes. Idempotent. Later calls fail with SQL_CLOSED. */
   close(): Promise<void>;
 }
 
-/** One forward step of the schema. Numbers are one sequence over all rooms, without a gap. */
+/** One forward step of the schema. Numbers are one sequence over all rooms: 1-99 sql, 100-199
+ * accounting, 200 and up site. */
 export interface Migration {
   readonly number: number;
   /** `0003-catalogue`: number and noun, as the file is called. */

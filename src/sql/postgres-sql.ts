@@ -1,0 +1,284 @@
+// Sql over a PostgreSQL server, by two bounded pools of connections: one whose sessions are read
+// only, one that writes. What differs from SQLite in values (int8 as text, bytea as Buffer) and in
+// errors is made the same here.
+
+import {
+  Kysely,
+  PostgresDialect,
+  type PostgresPool,
+  type PostgresPoolClient,
+  type PostgresQueryResult,
+  sql,
+  type Transaction,
+} from 'kysely';
+import pg from 'pg';
+import { assert } from '#base/assert.ts';
+import { codeOf, messageOf } from '#base/errors.ts';
+import type { Logger } from '#base/logger.ts';
+import type { SqlConfig } from './config.ts';
+import { SqlError, type SqlErrorCode } from './errors.ts';
+import type { Sql } from './sql.ts';
+
+type Nothing = Record<string, never>;
+
+export interface PostgresWorld {
+  readonly url: string;
+  readonly config: SqlConfig;
+  readonly logger: Logger;
+}
+
+const INT8 = 20;
+const BYTEA = 17;
+const VERSION_MIN = 140_000;
+
+export class PostgresSql implements Sql {
+  readonly dialect = 'postgres';
+  readonly #world: PostgresWorld;
+  readonly #reading: Kysely<Nothing>;
+  readonly #writing: Kysely<Nothing>;
+  #transactions = 0;
+  #isSnapshotOpen = false;
+  #closing: Promise<void> | undefined;
+  readonly #open = new Set<Promise<unknown>>();
+
+  private constructor(world: PostgresWorld) {
+    this.#world = world;
+    const readersMax = Math.max(1, Math.floor(world.config.connectionsMax / 2));
+    const pools = {
+      reading: new BoundedPool(world, readersMax, '-c default_transaction_read_only=on'),
+      writing: new BoundedPool(world, Math.max(1, world.config.connectionsMax - readersMax), ''),
+    };
+    this.#reading = new Kysely({ dialect: new PostgresDialect({ pool: pools.reading }) });
+    this.#writing = new Kysely({ dialect: new PostgresDialect({ pool: pools.writing }) });
+  }
+
+  /** Connects once, to say early what is wrong. @throws SqlError SQL_OPEN_FAILED */
+  static async open(world: PostgresWorld): Promise<PostgresSql> {
+    const opened = new PostgresSql(world);
+    try {
+      await opened.#check();
+      return opened;
+    } catch (error) {
+      await opened.close().catch(() => undefined);
+      throw new SqlError('SQL_OPEN_FAILED', `Cannot use the database ${withoutSecret(world.url)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  read<Tables>(): Kysely<Tables> {
+    return this.#reading as unknown as Kysely<Tables>;
+  }
+
+  async transaction<Tables, Result>(
+    run: (transaction: Transaction<Tables>) => Promise<Result>,
+  ): Promise<Result> {
+    this.#assertUsable();
+    const { transactionQueueMax } = this.#world.config;
+    if (this.#transactions >= transactionQueueMax) {
+      throw new SqlError('SQL_BUSY', `${transactionQueueMax} transactions wait already`);
+    }
+    this.#transactions++;
+    try {
+      const writing = this.#writing as unknown as Kysely<Tables>;
+      return await this.#track(writing.transaction().execute(run));
+    } finally {
+      this.#transactions--;
+    }
+  }
+
+  async snapshot<Tables, Result>(
+    run: (snapshot: Transaction<Tables>) => Promise<Result>,
+  ): Promise<Result> {
+    this.#assertUsable();
+    if (this.#isSnapshotOpen) throw new SqlError('SQL_BUSY', 'A snapshot is open already');
+    this.#isSnapshotOpen = true;
+    try {
+      const reading = this.#reading as unknown as Kysely<Tables>;
+      const transaction = reading.transaction().setIsolationLevel('repeatable read');
+      return await this.#track(
+        transaction.execute(async (snapshot) => {
+          // Whoever audits reads the log between two queries, for as long as that takes.
+          await sql`set local idle_in_transaction_session_timeout = 0`.execute(snapshot);
+          await sql`set local statement_timeout = 0`.execute(snapshot);
+          // PostgreSQL takes the snapshot at the first query, not at `begin`.
+          await sql`select 1`.execute(snapshot);
+          return await run(snapshot);
+        }),
+      );
+    } finally {
+      this.#isSnapshotOpen = false;
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled(this.#open);
+    await Promise.all([this.#reading.destroy(), this.#writing.destroy()]);
+  }
+
+  async #check(): Promise<void> {
+    const { rows } = await sql<{ version: string; fsync: string; encoding: string }>`
+      select current_setting('server_version_num') as version, current_setting('fsync') as fsync,
+        current_setting('server_encoding') as encoding`.execute(this.#writing);
+    const server = rows[0];
+    assert(server !== undefined, 'a query without a table gives one row');
+    if (Number(server.version) < VERSION_MIN || server.encoding !== 'UTF8') {
+      throw new SqlError(
+        'SQL_OPEN_FAILED',
+        `PostgreSQL is ${server.version} with ${server.encoding}, expected 14 or newer with UTF8`,
+      );
+    }
+    if (server.fsync !== 'on') {
+      this.#world.logger.warn('The database server runs with fsync off and may lose what it saved');
+    }
+  }
+
+  async #track<Result>(work: Promise<Result>): Promise<Result> {
+    this.#open.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#open.delete(work);
+    }
+  }
+
+  #assertUsable(): void {
+    if (this.#closing !== undefined) throw new SqlError('SQL_CLOSED', 'The database is closed');
+  }
+}
+
+/** A pool that refuses when too many wait, and whose errors are SqlErrors. */
+class BoundedPool implements PostgresPool {
+  readonly options: object;
+  readonly #pool: pg.Pool;
+  readonly #waitingMax: number;
+
+  constructor(world: PostgresWorld, connectionsMax: number, sessionOptions: string) {
+    const { config, logger } = world;
+    this.#waitingMax = config.readQueueMax;
+    this.#pool = new pg.Pool({
+      connectionString: world.url,
+      max: connectionsMax,
+      connectionTimeoutMillis: config.connectMsMax,
+      statement_timeout: config.transactionMsMax,
+      idle_in_transaction_session_timeout: config.transactionMsMax,
+      application_name: 'swarmkeep',
+      options: `-c synchronous_commit=on ${sessionOptions}`,
+      types: { getTypeParser: typeParser as typeof pg.types.getTypeParser },
+    });
+    this.#pool.on('error', (error) => {
+      logger.warn('An idle connection to the database ended', { error: messageOf(error) });
+    });
+    this.options = this.#pool.options;
+  }
+
+  async connect(): Promise<PostgresPoolClient> {
+    if (this.#pool.waitingCount >= this.#waitingMax) {
+      throw new SqlError('SQL_BUSY', `${this.#waitingMax} wait for a connection already`);
+    }
+    try {
+      return new NormalClient(await this.#pool.connect()) as unknown as PostgresPoolClient;
+    } catch (error) {
+      throw postgresError(error);
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.#pool.end();
+  }
+}
+
+/** A client of the pool, with our errors. */
+class NormalClient {
+  readonly #client: pg.PoolClient;
+  #broken = false;
+
+  constructor(client: pg.PoolClient) {
+    this.#client = client;
+    client.on('error', this.#onError);
+  }
+
+  readonly #onError = (): void => {
+    // The query that is waiting, or the next one, says what happened.
+    this.#broken = true;
+  };
+
+  async query<Row>(
+    text: string,
+    parameters: readonly unknown[],
+  ): Promise<PostgresQueryResult<Row>> {
+    try {
+      const result = await this.#client.query(text, [...parameters]);
+      return result as unknown as PostgresQueryResult<Row>;
+    } catch (error) {
+      throw postgresError(error);
+    }
+  }
+
+  release(destroy?: boolean): void {
+    this.#client.removeListener('error', this.#onError);
+    this.#client.release(destroy === true || this.#broken);
+  }
+}
+
+function typeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
+  if (format !== 'binary' && oid === INT8) return safeInteger;
+  const parse = pg.types.getTypeParser(oid, format ?? 'text') as (value: string) => unknown;
+  if (oid !== BYTEA) return parse;
+  return (value) => {
+    const bytes = parse(value) as Buffer;
+    return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  };
+}
+
+function safeInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) {
+    throw new SqlError('SQL_INTEGER_UNSAFE', `The integer ${text} is beyond 2^53`);
+  }
+  return value;
+}
+
+const CODES: Readonly<Record<string, SqlErrorCode>> = {
+  '23505': 'SQL_UNIQUE',
+  '40001': 'SQL_DEADLOCK',
+  '40P01': 'SQL_DEADLOCK',
+  '53100': 'SQL_DISK_FULL',
+  '53300': 'SQL_BUSY',
+  '55P03': 'SQL_BUSY',
+  '57014': 'SQL_TRANSACTION_TIMEOUT',
+  '25P03': 'SQL_TRANSACTION_TIMEOUT',
+};
+
+/** SQLSTATE by its class where the whole code does not matter. */
+const CLASSES: Readonly<Record<string, SqlErrorCode>> = {
+  '08': 'SQL_UNAVAILABLE',
+  '23': 'SQL_CONSTRAINT',
+  '57': 'SQL_UNAVAILABLE',
+};
+
+function postgresError(error: unknown): unknown {
+  if (error instanceof SqlError || !(error instanceof Error)) return error;
+  const state = codeOf(error) ?? '';
+  if (error instanceof pg.DatabaseError) {
+    const code = CODES[state] ?? CLASSES[state.slice(0, 2)] ?? 'SQL_STATEMENT_FAILED';
+    return new SqlError(code, `PostgreSQL: ${error.message}`, { cause: error });
+  }
+  if (/^E[A-Z]+$/.test(state) || /connection|terminated|timeout/i.test(error.message)) {
+    return new SqlError('SQL_UNAVAILABLE', `PostgreSQL does not answer: ${error.message}`, {
+      cause: error,
+    });
+  }
+  return error;
+}
+
+function withoutSecret(url: string): string {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  if (parsed === undefined) return '(an address that is not a URL)';
+  return `postgres://${parsed.host}${parsed.pathname}`;
+}
