@@ -28,6 +28,8 @@ interface CommandWords {
   readonly declare?: (commander: Commander) => void;
   /** Arguments and options to what `run` needs; reads files and standard input here. */
   readonly prepare?: (words: Words) => Promise<Item> | Item;
+  /** Client side, before an item is shown: writes files. Undefined shows nothing. */
+  readonly deliver?: (item: Item) => Item | undefined;
   /** One item as lines for people. */
   readonly text: (item: Item) => string;
 }

@@ -13,6 +13,9 @@ import { DatabaseSync } from 'node:sqlite';
 import type { Random } from '#base/random.ts';
 import { CliError } from './errors.ts';
 
+/** Two short commands at once wait for each other; a server does not let go. */
+const LOCK_WAIT_MS = 3_000;
+
 export interface ServerAddress {
   readonly pid: number;
   readonly socketPath: string;
@@ -91,7 +94,7 @@ function takeLock(path: string): DatabaseSync {
   const lockPath = join(path, 'lock');
   let lock: DatabaseSync | undefined;
   try {
-    lock = new DatabaseSync(lockPath, { timeout: 0 });
+    lock = new DatabaseSync(lockPath, { timeout: LOCK_WAIT_MS });
     lock.exec('pragma locking_mode = exclusive; begin exclusive; commit');
     chmodSync(lockPath, 0o600);
     return lock;

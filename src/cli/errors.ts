@@ -9,6 +9,7 @@ export const CLI_ERRORS = {
   CLI_DATA_UNUSABLE: 'The data folder cannot be made or written; check its path and its owner.',
   CLI_SERVER_GONE: 'The server closed the connection before it had answered; see its log.',
   CLI_NOT_FOUND: 'What the command names does not exist.',
+  CLI_REFUSED: 'The rooms refused what was asked; the message says why.',
   CLI_FOUND_DAMAGE: 'A check found something; the lines above it say what. Exit code 1.',
   CLI_PORT_IN_USE: 'A port cannot be bound: it is taken, or this user may not bind it.',
   CLI_THREAD_DIED: 'A thread of the server ended by itself; the server ends too and can restart.',

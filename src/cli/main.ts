@@ -74,11 +74,15 @@ function declareGlobals(leaf: Commander): void {
   leaf.option('--json', 'Answer in JSON, one object a line.', false);
 }
 
-async function runCommand(command: CliCommand, words: Words): Promise<number> {
-  const options = words.options as unknown as Options;
+async function runCommand(command: CliCommand, typed: Words): Promise<number> {
+  const options = typed.options as unknown as Options;
   const cancelled = new AbortController();
-  const input = (await command.prepare?.(words)) ?? {};
-  const render = options.json ? (item: Item) => JSON.stringify(item) : command.text;
+  const input = (await command.prepare?.(typed)) ?? {};
+  const words = options.json ? (item: Item) => JSON.stringify(item) : command.text;
+  const render = (item: Item): string => {
+    const shown = command.deliver === undefined ? item : command.deliver(item);
+    return shown === undefined ? '' : words(shown);
+  };
   const output = new TerminalOutput(
     { stdout: process.stdout, stderr: process.stderr, clock: new SystemClock() },
     render,

@@ -2,42 +2,44 @@
 //
 //   start   lock the folder - log thread - SQL and migrations - ledger - tracker thread (baselines,
 //           then doors) - outbox relay - control socket - first-run link - the site's port, last
-//   stop    the site's port - control socket - tracker thread (flushes its records) - the ledger
-//           catches up - relay - log thread - SQL - the lock
+//   stop    the site's port - control socket - ledger and relay - tracker thread (flushes its
+//           records) - log thread - SQL - the lock
 //
 // A thread that dies, or a part that fails for good, ends the process with exit code 1: a restart
 // recovers from what is on disk, a half-alive server does not.
 
-import { MessageChannel } from 'node:worker_threads';
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Ledger } from '#accounting/ledger.ts';
 import { completedCounts } from '#accounting/totals.ts';
 import { type Clock, SystemClock } from '#base/clock.ts';
-import { SystemDisk } from '#base/disk.ts';
-import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
 import { type Random, SeededRandom, SystemRandom } from '#base/random.ts';
+import { Stop } from '#base/stop.ts';
 import type { Config } from '#config/schema.ts';
 import type { Log } from '#log/log.ts';
 import { PortLog } from '#log/port-log.ts';
 import { Registry, renderCollected } from '#metrics/registry.ts';
 import { migrate } from '#sql/migrate.ts';
 import { openSql } from '#sql/open.ts';
-import { OutboxRelay } from '#sql/outbox.ts';
+import { OutboxRelay, outboxPending } from '#sql/outbox.ts';
 import type { Sql } from '#sql/sql.ts';
 import { Swarm } from '#swarm/swarm.ts';
-import { runCommandHere } from './commands/run-here.ts';
+import { runRoomsCommand } from './commands/commands.ts';
 import { ControlServer, socketPathFor } from './control-socket.ts';
 import type { DataFolder } from './data-folder.ts';
 import { MIGRATIONS } from './migrations.ts';
 import type { Rooms, ServerStatus } from './rooms.ts';
 import { SiteListener } from './site-listener.ts';
+import { announceEverything, buildSite, firstRunLine } from './site-parts.ts';
 import { threadUrl } from './thread-url.ts';
+import type { LogThreadData } from './threads/log-thread.ts';
 import { ServerThread } from './threads/thread.ts';
+import type { TrackerThreadData } from './threads/tracker-thread.ts';
+import { createTopics } from './topics.ts';
 
-const OUTPUT_SOCKETS = 'sockets: node (this version has no batched addon)';
-/** After this long a stop that hangs ends the process all the same. */
-const STOP_MS_MAX = 10_000;
-const LEDGER_CATCH_UP_MS_MAX = 5_000;
+const SOCKETS_LINE = 'sockets: node (this version has no batched addon)';
+/** A part that does not stop in this time is named and left behind. */
+const STOP_PART_MS_MAX = 8_000;
 const CONNECTION_KEY_BYTES = 32;
 
 export interface ServeWorld {
@@ -46,8 +48,14 @@ export interface ServeWorld {
   readonly logger: Logger;
   /** Lines for the person who started the server. */
   readonly say: (line: string) => void;
-  /** A part failed for good; the owner ends the process. */
-  readonly onFailure: (error: unknown) => void;
+}
+
+interface Parts {
+  readonly sql: Sql;
+  readonly log: Log;
+  readonly relay: OutboxRelay;
+  readonly ledger: Ledger;
+  readonly tracker: ServerThread;
 }
 
 export class Server {
@@ -55,14 +63,14 @@ export class Server {
   readonly #clock: Clock = new SystemClock();
   readonly #random: Random = new SystemRandom();
   readonly #metrics = new Registry();
-  readonly #stopping = new AbortController();
-  /** What close() undoes, in the order it was made. */
-  readonly #undo: { readonly what: string; readonly run: () => Promise<void> }[] = [];
-  #threads: ServerThread[] = [];
-  #rooms: Rooms | undefined;
+  readonly #stop: Stop;
+  readonly #threads: ServerThread[] = [];
+  readonly #startedMs: number;
 
   private constructor(world: ServeWorld) {
     this.#world = world;
+    this.#stop = new Stop({ clock: this.#clock, logger: world.logger });
+    this.#startedMs = this.#clock.nowMs();
   }
 
   /** Resolves when every door and the site's port answer. What was opened is closed on failure. */
@@ -72,43 +80,37 @@ export class Server {
       await server.#open();
       return server;
     } catch (error) {
-      await server.close();
+      // The first error tells why; what closing says about half-opened parts adds nothing.
+      await server.close().catch(() => undefined);
       throw error;
     }
   }
 
-  /** Takes everything down in order; idempotent. A part that cannot stop in time is named. */
-  async close(): Promise<void> {
-    this.#stopping.abort();
-    const limit = this.#clock.after(STOP_MS_MAX, () => {
-      this.#world.onFailure(new Error(`The stop took longer than ${STOP_MS_MAX} ms`));
-    });
-    for (let step = this.#undo.pop(); step !== undefined; step = this.#undo.pop()) {
-      try {
-        await step.run();
-      } catch (error) {
-        this.#world.logger.error('A part did not stop cleanly', {
-          part: step.what,
-          error: messageOf(error),
-        });
-      }
-    }
-    limit.cancel();
+  /** Resolves with the first failure of a part; never while all goes well. */
+  get failed(): Promise<Error> {
+    return this.#stop.failed;
+  }
+
+  /** Takes everything down in order; idempotent. */
+  close(): Promise<void> {
+    return this.#stop.close(STOP_PART_MS_MAX);
   }
 
   async #open(): Promise<void> {
-    const { folder, config, logger, say } = this.#world;
-    say(OUTPUT_SOCKETS);
-    const logThread = await this.#startLog();
-    const log = await this.#connectLog(logThread);
+    const { folder, config, logger } = this.#world;
+    this.#world.say(SOCKETS_LINE);
     const sql = await openSql({
       url: config.sql.url,
       folder: folder.folder('sql'),
       config: config.sql,
       logger: logger.for('sql'),
+      clock: this.#clock,
+      onDeath: (error) => this.#stop.own('SQL thread', Promise.reject(error)),
     });
-    this.#undo.push({ what: 'sql', run: () => sql.close() });
+    this.#stop.closeLater('SQL', () => sql.close());
     await migrate(sql, MIGRATIONS, { clock: this.#clock });
+    const logThread = await this.#startLog();
+    const log = await this.#connectLog(logThread);
     const memory = Swarm.reserve(config.swarm);
     const swarm = new Swarm({
       memory,
@@ -116,11 +118,155 @@ export class Server {
       random: new SeededRandom(this.#random.u32(), this.#random.u32()),
       config: config.swarm,
     });
-    const relay = this.#startRelay(sql, log);
     const ledger = await this.#openLedger({ sql, log, swarm });
     const tracker = await this.#startTracker(logThread, memory);
-    this.#runLedger(ledger);
-    const rooms = this.#joinRooms({ sql, log, relay, ledger, tracker });
-    await this.#openDoorsOfTheProgram(rooms, swarm);
+    for (const [torrentId, completed] of await completedCounts(sql)) {
+      swarm.setCompleted(torrentId, completed);
+    }
+    const relay = this.#startRelay(sql, log);
+    this.#stop.own('ledger', ledger.run(this.#stop.signal));
+    await this.#openPorts({ sql, log, relay, ledger, tracker }, swarm);
+  }
+
+  async #startLog(): Promise<ServerThread> {
+    const { folder, config } = this.#world;
+    const data: LogThreadData = {
+      folder: folder.folder('log'),
+      config: config.log,
+      logLevel: config.server.logLevel,
+    };
+    const url = threadUrl(import.meta.url, 'threads/log-thread');
+    const thread = this.#startThread('log', { url, data });
+    await thread.ready();
+    return thread;
+  }
+
+  async #connectLog(thread: ServerThread): Promise<Log> {
+    const { port1, port2 } = new MessageChannel();
+    thread.give(port2);
+    const log = await PortLog.connect(port1);
+    this.#stop.closeLater('log connection', () => log.close());
+    await createTopics(log);
+    return log;
+  }
+
+  #startThread(
+    name: string,
+    start: { readonly url: URL; readonly data: unknown; readonly transfer?: readonly MessagePort[] },
+  ): ServerThread {
+    const thread = new ServerThread(name, start);
+    this.#threads.push(thread);
+    this.#stop.own(`${name} thread`, thread.died);
+    this.#stop.closeLater(`${name} thread`, () => thread.close());
+    return thread;
+  }
+
+  async #openLedger(parts: {
+    readonly sql: Sql;
+    readonly log: Log;
+    readonly swarm: Swarm;
+  }): Promise<Ledger> {
+    const ledger = await Ledger.open({
+      sql: parts.sql,
+      log: parts.log,
+      clock: this.#clock,
+      logger: this.#world.logger.for('ledger'),
+      metrics: this.#metrics,
+      config: this.#world.config.accounting,
+    });
+    ledger.onCompleted((torrentId, completed) => parts.swarm.setCompleted(torrentId, completed));
+    return ledger;
+  }
+
+  async #startTracker(logThread: ServerThread, memory: SharedArrayBuffer): Promise<ServerThread> {
+    const { folder, config, say } = this.#world;
+    const { port1, port2 } = new MessageChannel();
+    logThread.give(port2);
+    const data: TrackerThreadData = {
+      logPort: port1,
+      swarmMemory: memory,
+      baselinesFolder: folder.folder('baselines'),
+      trackerFolder: folder.folder('tracker'),
+      connectionKey: folder.secret('connection-id', CONNECTION_KEY_BYTES, this.#random),
+      config: { tracker: config.tracker, swarm: config.swarm, accounting: config.accounting },
+      logLevel: config.server.logLevel,
+    };
+    const url = threadUrl(import.meta.url, 'threads/tracker-thread');
+    const thread = this.#startThread('tracker', { url, data, transfer: [port1] });
+    const addresses = (await thread.ready()) as readonly string[];
+    say(`tracker: ${addresses.join(' ')}`);
+    return thread;
+  }
+
+  #startRelay(sql: Sql, log: Log): OutboxRelay {
+    const relay = new OutboxRelay({
+      sql,
+      log,
+      clock: this.#clock,
+      logger: this.#world.logger.for('outbox'),
+      metrics: this.#metrics,
+      config: this.#world.config.sql,
+      onDiverged: (reason) => {
+        this.#world.logger.warn('The trackers are told everything again', { reason });
+        const told = announceEverything(sql).then(() => relay.wake());
+        this.#stop.own('announcing everything', told);
+      },
+    });
+    this.#stop.own('outbox relay', relay.run(this.#stop.signal));
+    return relay;
+  }
+
+  async #openPorts(parts: Parts, swarm: Swarm): Promise<void> {
+    const { folder, config, logger, say } = this.#world;
+    const rooms = this.#roomsOf(parts);
+    const control = await ControlServer.listen(
+      socketPathFor(folder.path),
+      (command, input, output) => runRoomsCommand(rooms, { command, input }, output),
+    );
+    this.#stop.closeLater('control socket', () => control.close());
+    folder.announceServer({ pid: process.pid, socketPath: control.path });
+    const site = buildSite({ rooms, swarm, metrics: this.#metrics, logger: logger.for('site') });
+    const firstRun = await firstRunLine(rooms);
+    if (firstRun !== undefined) say(`first run: ${firstRun}`);
+    const listener = await SiteListener.listen({
+      address: config.site.address,
+      port: config.site.port,
+      fetch: site,
+      metrics: () => this.#renderMetrics(),
+    });
+    this.#stop.closeLater('site listener', () => listener.close());
+    const host = config.site.address.includes(':') ? `[${config.site.address}]` : config.site.address;
+    say(`site: http://${host}:${listener.port}/`);
+  }
+
+  #roomsOf(parts: Parts): Rooms {
+    const { folder, config, logger } = this.#world;
+    return {
+      dataPath: folder.path,
+      config,
+      clock: this.#clock,
+      random: this.#random,
+      logger,
+      sql: parts.sql,
+      log: parts.log,
+      changed: () => parts.relay.wake(),
+      withLedgerPaused: (run) => parts.ledger.paused(run),
+      status: () => this.#status(parts),
+    };
+  }
+
+  async #status(parts: Parts): Promise<ServerStatus> {
+    return {
+      startedMs: this.#startedMs,
+      sockets: SOCKETS_LINE,
+      ledgerLag: parts.ledger.lag,
+      controlLag: await outboxPending(parts.sql),
+      tracker: await parts.tracker.status(),
+    };
+  }
+
+  async #renderMetrics(): Promise<string> {
+    const others = await Promise.all(this.#threads.map((thread) => thread.metrics()));
+    return renderCollected([this.#metrics.collect(), ...others]);
   }
 }

@@ -3,6 +3,7 @@
 import { audit } from '#accounting/audit.ts';
 import { rebuild } from '#accounting/rebuild.ts';
 import { memberTotals, memberTransfers } from '#accounting/totals.ts';
+import { findTorrent } from '#site/catalogue/find-torrent.ts';
 import { findMember } from '#site/accounts/members.ts';
 import { type Item, type RoomsCommand, textOf } from '../command.ts';
 import { CliError } from '../errors.ts';
@@ -28,7 +29,10 @@ export const ledgerShow: RoomsCommand = {
         limit: TRANSFERS_PAGE,
         ...(after === undefined ? {} : { after }),
       });
-      for (const transfer of page) torrents.push({ ...transfer });
+      for (const transfer of page) {
+        const torrent = await findTorrent(rooms.sql, transfer.torrentId);
+        torrents.push({ infoHash: torrent?.infoHash ?? null, ...transfer });
+      }
       if (page.length < TRANSFERS_PAGE) break;
       after = page.at(-1)?.torrentId;
     }

@@ -27,13 +27,13 @@ export class ServerThread {
   readonly #waiting = new Map<number, (reply: ThreadReply) => void>();
   readonly #ready: Promise<unknown>;
   readonly #closed: Promise<void>;
+  readonly #died: Promise<void>;
   #closing = false;
   #nextId = 1;
 
   constructor(
     name: string,
     start: { readonly url: URL; readonly data: unknown; readonly transfer?: readonly MessagePort[] },
-    onDeath: (error: CliError) => void,
   ) {
     this.name = name;
     this.#worker = new Worker(start.url, {
@@ -44,6 +44,8 @@ export class ServerThread {
     });
     const ready = Promise.withResolvers<unknown>();
     const closed = Promise.withResolvers<void>();
+    const died = Promise.withResolvers<void>();
+    this.#died = died.promise;
     this.#ready = ready.promise;
     this.#closed = closed.promise;
     this.#worker.on('message', (reply: ThreadReply) => {
@@ -60,20 +62,27 @@ export class ServerThread {
     const die = (cause: unknown): void => {
       const error = new CliError('CLI_THREAD_DIED', `The ${name} thread ended by itself`, { cause });
       ready.reject(error);
-      if (!this.#closing) onDeath(error);
+      if (!this.#closing) died.reject(error);
     };
     this.#worker.on('error', die);
     this.#worker.on('exit', (exitCode) => {
       closed.resolve();
-      if (!this.#closing) die(new Error(`exit code ${exitCode}`));
+      if (this.#closing) died.resolve();
+      else die(new Error(`exit code ${exitCode}`));
     });
-    // Whoever starts a thread awaits it; a death before that is told by onDeath.
+    // Whoever starts a thread awaits one of the two; the other must not count as unhandled.
     this.#ready.catch(() => undefined);
+    this.#died.catch(() => undefined);
   }
 
   /** What the thread said when it was ready; rejects when it could not start. */
   ready(): Promise<unknown> {
     return this.#ready;
+  }
+
+  /** Rejects when the thread ends by itself; resolves when it was closed. */
+  get died(): Promise<void> {
+    return this.#died;
   }
 
   give(port: MessagePort): void {

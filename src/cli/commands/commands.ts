@@ -1,0 +1,75 @@
+// Every command of bin/swarmkeep, in the order that --help lists them.
+
+import type { CliCommand, Item, Output } from '../command.ts';
+import { CliError } from '../errors.ts';
+import type { Rooms } from '../rooms.ts';
+import { configCheck, configPrint, dbMigrate, dbStatus } from './config-commands.ts';
+import { demo } from './demo-command.ts';
+import { doctor } from './doctor-command.ts';
+import { ledgerAudit, ledgerRebuild, ledgerShow } from './ledger-commands.ts';
+import { logAppend, logRead, logStats, logTail, logTopics } from './log-commands.ts';
+import { logRepair, logVerify } from './log-check-commands.ts';
+import {
+  memberAdd,
+  memberBan,
+  memberList,
+  memberRemove,
+  memberResetPasskey,
+  memberResetPassword,
+  memberShow,
+  memberUnban,
+} from './member-commands.ts';
+import { serve } from './serve-command.ts';
+import {
+  torrentAdd,
+  torrentDownload,
+  torrentList,
+  torrentRemove,
+  torrentShow,
+} from './torrent-commands.ts';
+
+export const COMMANDS: readonly CliCommand[] = [
+  serve,
+  demo,
+  memberAdd,
+  memberList,
+  memberShow,
+  memberBan,
+  memberUnban,
+  memberRemove,
+  memberResetPasskey,
+  memberResetPassword,
+  torrentAdd,
+  torrentList,
+  torrentShow,
+  torrentRemove,
+  torrentDownload,
+  ledgerShow,
+  ledgerAudit,
+  ledgerRebuild,
+  logTopics,
+  logAppend,
+  logRead,
+  logTail,
+  logStats,
+  logVerify,
+  logRepair,
+  configPrint,
+  configCheck,
+  dbStatus,
+  dbMigrate,
+  doctor,
+];
+
+/** What the running server does when another process asks it on its socket. */
+export async function runRoomsCommand(
+  rooms: Rooms,
+  request: { readonly command: string; readonly input: Item },
+  output: Output,
+): Promise<void> {
+  const command = COMMANDS.find((one) => one.name === request.command);
+  if (command === undefined || command.local === true) {
+    throw new CliError('CLI_USAGE', `The server knows no command "${request.command}"`);
+  }
+  await command.run(rooms, request.input, output);
+}

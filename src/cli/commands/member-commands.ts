@@ -1,0 +1,220 @@
+// `swarmkeep member …`: accounts from the command line, through the same functions as the site.
+
+import {
+  type AccountsWorld,
+  addMember,
+  banMember,
+  findMember,
+  listMembers,
+  type Member,
+  removeMember,
+  resetPasskey,
+  resetPassword,
+  unbanMember,
+} from '#site/accounts/members.ts';
+import { isRole } from '#site/permissions.ts';
+import { Refusal } from '#site/refusal.ts';
+import { type Item, type RoomsCommand, textOf, type Words } from '../command.ts';
+import { CliError } from '../errors.ts';
+import type { Rooms } from '../rooms.ts';
+import { accountsOf, memberAnnounceUrlsOf } from '../site-parts.ts';
+import { readLines } from '../standard-input.ts';
+
+const PAGE = 200;
+
+/** `passkey` and URLs are secrets of the member; the operator may see them. */
+async function memberItem(rooms: Rooms, member: Member): Promise<Item> {
+  return {
+    name: member.name,
+    id: member.id,
+    role: member.role,
+    state: member.state,
+    ...(member.reason === '' ? {} : { reason: member.reason }),
+    passkey: member.passkey,
+    announceUrls: { ...(await memberAnnounceUrlsOf(rooms, member.passkey)) },
+    createdMs: member.createdMs,
+  };
+}
+
+function memberText(item: Item): string {
+  const urls = item['announceUrls'] as Item | undefined;
+  return [
+    `${textOf(item, 'name')}  ${item['role']}  ${item['state']}`,
+    ...(item['password'] === undefined ? [] : [`  password ${item['password']}`]),
+    ...Object.values(urls ?? {})
+      .filter((url) => url !== '')
+      .map((url) => `  announces to ${url}`),
+  ].join('\n');
+}
+
+/** The member, or the refusal as an error. @throws CliError CLI_REFUSED, CLI_NOT_FOUND */
+function accepted<Value>(result: Value | Refusal): Value {
+  if (!(result instanceof Refusal)) return result;
+  const code = result.code === 'member-unknown' ? 'CLI_NOT_FOUND' : 'CLI_REFUSED';
+  throw new CliError(code, result.message);
+}
+
+function nameOnly(words: Words): Item {
+  return { name: words.args[0] ?? '' };
+}
+
+export const memberAdd: RoomsCommand = {
+  name: 'member add',
+  summary: 'Make an account. Without --password-stdin a password is made and shown once.',
+  example: 'swarmkeep member add alice --role admin --json',
+  declare: (commander) =>
+    commander
+      .argument('<name>', 'The name: 3 to 32 letters, digits, ".", "_" or "-".')
+      .option('--role <role>', 'admin or member.', 'member')
+      .option('--password-stdin', 'Read the password from standard input.'),
+  async prepare(words) {
+    const role = String(words.options['role']);
+    if (!isRole(role)) throw new CliError('CLI_USAGE', `There is no role "${role}"`);
+    return { ...nameOnly(words), role, ...(await passwordFrom(words)) };
+  },
+  async run(rooms, input, output) {
+    const role = textOf(input, 'role');
+    const added = accepted(
+      await addMember(accountsOf(rooms), {
+        name: textOf(input, 'name'),
+        ...(isRole(role) ? { role } : {}),
+        ...givenPassword(input),
+      }),
+    );
+    const made = added.password === undefined ? {} : { password: added.password };
+    output.item({ ...(await memberItem(rooms, added.member)), ...made });
+  },
+  text: memberText,
+};
+
+async function passwordFrom(words: Words): Promise<Item> {
+  if (words.options['passwordStdin'] !== true) return {};
+  const password = (await readLines())[0] ?? '';
+  if (password === '') throw new CliError('CLI_USAGE', 'Standard input holds no password');
+  return { password };
+}
+
+function givenPassword(input: Item): { readonly password?: string } {
+  const password = textOf(input, 'password');
+  return password === '' ? {} : { password };
+}
+
+export const memberList: RoomsCommand = {
+  name: 'member list',
+  summary: 'List members by name.',
+  example: 'swarmkeep member list',
+  readOnly: true,
+  async run(rooms, _input, output) {
+    let after: string | undefined;
+    while (!output.signal.aborted) {
+      const page = await listMembers(rooms.sql, {
+        limit: PAGE,
+        ...(after === undefined ? {} : { after }),
+      });
+      for (const member of page) {
+        const { name, id, role, state, createdMs } = member;
+        output.item({ name, id, role, state, createdMs });
+      }
+      after = page.at(-1)?.name;
+      if (page.length < PAGE) return;
+    }
+  },
+  text: (item) => `${textOf(item, 'name').padEnd(32)} ${item['role']}  ${item['state']}`,
+};
+
+export const memberShow: RoomsCommand = {
+  name: 'member show',
+  summary: 'Show a member with passkey and announce URLs.',
+  example: 'swarmkeep member show alice --json',
+  readOnly: true,
+  declare: (commander) => commander.argument('<name>', 'The member.'),
+  prepare: nameOnly,
+  async run(rooms, input, output) {
+    const name = textOf(input, 'name');
+    const member = await findMember(rooms.sql, name);
+    if (member === undefined) throw new CliError('CLI_NOT_FOUND', `No member is called "${name}"`);
+    output.item(await memberItem(rooms, member));
+  },
+  text: memberText,
+};
+
+/** A command that changes one member and shows what became of it. */
+function changing(
+  verb: string,
+  words: { readonly summary: string; readonly example: string },
+  change: (world: AccountsWorld, name: string, input: Item) => Promise<Member | Refusal>,
+): RoomsCommand {
+  return {
+    name: `member ${verb}`,
+    ...words,
+    declare: (commander) => {
+      commander.argument('<name>', 'The member.');
+      if (verb === 'ban') commander.option('--reason <words>', 'What their client will say.', '');
+    },
+    prepare: (typed) => ({ ...nameOnly(typed), reason: String(typed.options['reason'] ?? '') }),
+    async run(rooms, input, output) {
+      const member = accepted(await change(accountsOf(rooms), textOf(input, 'name'), input));
+      output.item(await memberItem(rooms, member));
+    },
+    text: memberText,
+  };
+}
+
+export const memberBan = changing(
+  'ban',
+  {
+    summary: 'Ban a member: sessions end, trackers refuse within a second.',
+    example: 'swarmkeep member ban mallory --reason "shared the passkey"',
+  },
+  (world, name, input) => banMember(world, name, textOf(input, 'reason')),
+);
+
+export const memberUnban = changing(
+  'unban',
+  { summary: 'Let a banned member in again.', example: 'swarmkeep member unban mallory' },
+  unbanMember,
+);
+
+export const memberRemove = changing(
+  'rm',
+  {
+    summary: 'Remove a member for good; totals stay under a pseudonym.',
+    example: 'swarmkeep member rm mallory',
+  },
+  removeMember,
+);
+
+export const memberResetPasskey = changing(
+  'reset-passkey',
+  {
+    summary: 'Give a member a new passkey; the old one stops at the same moment.',
+    example: 'swarmkeep member reset-passkey alice --json',
+  },
+  resetPasskey,
+);
+
+export const memberResetPassword: RoomsCommand = {
+  name: 'member reset-password',
+  summary: 'Set a new password and sign the member out everywhere.',
+  example: 'swarmkeep member reset-password alice',
+  declare: (commander) =>
+    commander
+      .argument('<name>', 'The member.')
+      .option('--password-stdin', 'Read the password from standard input.'),
+  prepare: async (words) => ({ ...nameOnly(words), ...(await passwordFrom(words)) }),
+  async run(rooms, input, output) {
+    const given = givenPassword(input).password;
+    const name = textOf(input, 'name');
+    const changed = accepted(
+      given === undefined
+        ? await resetPassword(accountsOf(rooms), name)
+        : await resetPassword(accountsOf(rooms), name, given),
+    );
+    const made = changed.password === undefined ? {} : { password: changed.password };
+    output.item({ name: changed.member.name, ...made });
+  },
+  text: (item) =>
+    item['password'] === undefined
+      ? `${item['name']} has the new password`
+      : `${item['name']}  password ${item['password']}`,
+};

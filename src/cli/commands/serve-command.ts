@@ -1,0 +1,52 @@
+// `swarmkeep serve`: runs until a signal. The first SIGTERM or SIGINT ends it in order, the second at
+// once. Exit 0 after an ordered end, 1 when a part failed.
+
+import { messageOf } from '#base/errors.ts';
+import type { LocalCommand } from '../command.ts';
+import { DataFolder } from '../data-folder.ts';
+import { configFor } from '../offline.ts';
+import { pinoLogger } from '../pino-logger.ts';
+import { Server } from '../serve.ts';
+import { VERSION } from '../version.ts';
+
+/** 128 + SIGTERM, as a shell would report it. */
+const SECOND_SIGNAL_EXIT = 143;
+
+export const serve: LocalCommand = {
+  name: 'serve',
+  summary: 'Serve: tracker, ledger, log and site, until a signal ends it.',
+  example: 'swarmkeep serve --data /srv/swarmkeep --set site.port=80',
+  local: true,
+  async runLocal(options, _input, output) {
+    const config = configFor(options);
+    const folder = DataFolder.take(options.data);
+    const logger = pinoLogger(config.server.logLevel);
+    const ended = endOnSignal();
+    try {
+      const say = (line: string): void => output.item({ line });
+      const server = await Server.start({ folder, config, logger, say });
+      logger.info('Serving', { version: VERSION, data: folder.path });
+      const failure = await Promise.race([ended, server.failed]);
+      if (failure !== undefined) logger.error('Ending after a failure', { error: messageOf(failure) });
+      await server.close();
+      if (failure !== undefined) throw failure;
+    } finally {
+      folder.release();
+    }
+  },
+  text: (item) => String(item['line']),
+};
+
+/** Resolves at the first signal. The second ends the process where it stands. */
+export function endOnSignal(): Promise<undefined> {
+  return new Promise((resolve) => {
+    let signals = 0;
+    const hear = (): void => {
+      signals++;
+      if (signals > 1) process.exit(SECOND_SIGNAL_EXIT);
+      resolve(undefined);
+    };
+    process.on('SIGTERM', hear);
+    process.on('SIGINT', hear);
+  });
+}

@@ -1,0 +1,238 @@
+// `swarmkeep torrent …`: the catalogue from the command line, through the same functions as the site.
+
+import { readFileSync, writeFileSync } from 'node:fs';
+import { findMember, type Member } from '#site/accounts/members.ts';
+import type { CatalogueWorld } from '#site/catalogue/torrents.ts';
+import { findTorrent, findTorrentByHash, type Torrent } from '#site/catalogue/find-torrent.ts';
+import { torrentFileFor } from '#site/catalogue/torrent-file.ts';
+import { listTorrents } from '#site/catalogue/torrent-list.ts';
+import { addTorrent, removeTorrent } from '#site/catalogue/torrents.ts';
+import { type Item, listOf, type RoomsCommand, textOf } from '../command.ts';
+import { CliError } from '../errors.ts';
+import type { Rooms } from '../rooms.ts';
+import { memberAnnounceUrlsOf } from '../site-parts.ts';
+
+const PAGE = 100;
+/** Stands for the operator where a member would be named. */
+const OPERATOR = 0;
+
+function torrentItem(torrent: Torrent): Item {
+  return {
+    infoHash: torrent.infoHash,
+    ...(torrent.infoHashV1 === undefined ? {} : { infoHashV1: torrent.infoHashV1 }),
+    ...(torrent.infoHashV2 === undefined ? {} : { infoHashV2: torrent.infoHashV2 }),
+    id: torrent.id,
+    name: torrent.name,
+    title: torrent.title,
+    category: torrent.category,
+    tags: [...torrent.tags],
+    sizeBytes: torrent.sizeBytes,
+    files: torrent.fileCount,
+    // Every torrent in the catalogue carries the flag: an upload without it gets it.
+    private: true,
+    completed: torrent.completed,
+    createdMs: torrent.createdMs,
+    removed: torrent.removedMs !== undefined,
+    ...(torrent.removedMs === undefined ? {} : { removedReason: torrent.removedReason }),
+  };
+}
+
+function torrentText(item: Item): string {
+  const removed = item['removed'] === true ? `  removed: ${item['removedReason']}` : '';
+  return `${item['infoHash']}  ${String(item['sizeBytes']).padStart(14)}  ${item['title']}${removed}`;
+}
+
+export const torrentAdd: RoomsCommand = {
+  name: 'torrent add',
+  summary: 'Add a .torrent file; where private flag or source are missing they are set.',
+  example: 'swarmkeep torrent add survey-2026.torrent --category datasets --tag survey',
+  declare: (commander) =>
+    commander
+      .argument('<file>', 'The .torrent file.')
+      .option('--category <category>', 'A category of the site.', 'other')
+      .option('--tag <tag>', 'A tag; may be repeated.', (tag: string, tags: string[]) => [...tags, tag], [])
+      .option('--title <title>', 'Shown instead of the name in the file.')
+      .option('--uploader <name>', 'The member it belongs to; the operator unless given.'),
+  prepare(words) {
+    const title = words.options['title'];
+    const uploader = words.options['uploader'];
+    return {
+      bytes: readTorrentFile(words.args[0] ?? ''),
+      category: String(words.options['category']),
+      tags: words.options['tag'] as string[],
+      ...(typeof title === 'string' ? { title } : {}),
+      ...(typeof uploader === 'string' ? { uploader } : {}),
+    };
+  },
+  async run(rooms, input, output) {
+    const title = textOf(input, 'title');
+    const result = await addTorrent(catalogueOf(rooms), {
+      bytes: new Uint8Array(Buffer.from(textOf(input, 'bytes'), 'base64')),
+      uploaderId: await uploaderId(rooms, textOf(input, 'uploader')),
+      ...(title === '' ? {} : { title }),
+      category: textOf(input, 'category'),
+      tags: listOf(input, 'tags'),
+      description: '',
+      isStaff: true,
+    });
+    switch (result.kind) {
+      case 'added': {
+        const { hashChanged, notes } = result;
+        output.item({ ...torrentItem(result.torrent), hashChanged, notes: [...notes] });
+        return;
+      }
+      case 'duplicate':
+        throw new CliError(
+          'CLI_REFUSED',
+          `Cannot add the torrent: "${result.existing.title}" has the same ${result.by}`,
+        );
+      default:
+        throw new CliError('CLI_REFUSED', `Cannot add the torrent: ${result.reason}`);
+    }
+  },
+  text(item) {
+    const notes = item['notes'] as string[];
+    return [torrentText(item), ...notes.map((note) => `  ${note}`)].join('\n');
+  },
+};
+
+function readTorrentFile(path: string): string {
+  try {
+    return readFileSync(path).toString('base64');
+  } catch (cause) {
+    throw new CliError('CLI_NOT_FOUND', `Cannot read "${path}"`, { cause });
+  }
+}
+
+async function uploaderId(rooms: Rooms, name: string): Promise<number> {
+  if (name === '') return OPERATOR;
+  return (await memberNamed(rooms, name)).id;
+}
+
+async function memberNamed(rooms: Rooms, name: string): Promise<Member> {
+  const member = await findMember(rooms.sql, name);
+  if (member === undefined) throw new CliError('CLI_NOT_FOUND', `No member is called "${name}"`);
+  return member;
+}
+
+export const torrentList: RoomsCommand = {
+  name: 'torrent list',
+  summary: 'List torrents, the newest first.',
+  example: 'swarmkeep torrent list --json',
+  readOnly: true,
+  async run(rooms, _input, output) {
+    let cursor: string | undefined;
+    do {
+      const page = await listTorrents(rooms.sql, {
+        words: '',
+        tags: [],
+        rowsMax: PAGE,
+        ...(cursor === undefined ? {} : { cursor }),
+      });
+      for (const row of page.rows) {
+        const torrent = await findTorrent(rooms.sql, row.id);
+        if (torrent !== undefined) output.item(torrentItem(torrent));
+      }
+      cursor = page.nextCursor;
+    } while (cursor !== undefined && !output.signal.aborted);
+  },
+  text: torrentText,
+};
+
+export const torrentShow: RoomsCommand = {
+  name: 'torrent show',
+  summary: 'Show one torrent.',
+  example: 'swarmkeep torrent show 3f2a… --json',
+  readOnly: true,
+  declare: (commander) => commander.argument('<hash>', 'Its info hash in hexadecimal.'),
+  prepare: (words) => ({ hash: words.args[0] ?? '' }),
+  async run(rooms, input, output) {
+    output.item(torrentItem(await torrentOf(rooms, textOf(input, 'hash'))));
+  },
+  text: (item) =>
+    Object.entries(item)
+      .map(([name, value]) => `${name.padEnd(14)} ${Array.isArray(value) ? value.join(' ') : value}`)
+      .join('\n'),
+};
+
+export const torrentRemove: RoomsCommand = {
+  name: 'torrent rm',
+  summary: 'Remove a torrent; clients are told the reason.',
+  example: 'swarmkeep torrent rm 3f2a… --reason "replaced by the corrected set"',
+  declare: (commander) =>
+    commander
+      .argument('<hash>', 'Its info hash in hexadecimal.')
+      .option('--reason <words>', 'What clients and its page will say.', 'removed by the operator'),
+  prepare: (words) => ({ hash: words.args[0] ?? '', reason: String(words.options['reason']) }),
+  async run(rooms, input, output) {
+    const torrent = await torrentOf(rooms, textOf(input, 'hash'));
+    const reason = textOf(input, 'reason');
+    const result = await removeTorrent(catalogueOf(rooms), {
+      torrentId: torrent.id,
+      removedBy: OPERATOR,
+      reason,
+    });
+    if (result.kind === 'changed') output.item(torrentItem(result.torrent));
+    else {
+      const why = result.kind === 'refused' ? result.reason : 'it was removed before';
+      throw new CliError('CLI_REFUSED', `Cannot remove the torrent: ${why}`);
+    }
+  },
+  text: torrentText,
+};
+
+export const torrentDownload: RoomsCommand = {
+  name: 'torrent download',
+  summary: "Write a member's own copy of the .torrent file.",
+  example: 'swarmkeep torrent download 3f2a… --member alice -o survey-2026.torrent',
+  readOnly: true,
+  declare: (commander) =>
+    commander
+      .argument('<hash>', 'Its info hash in hexadecimal.')
+      .requiredOption('--member <name>', 'Whose announce URLs it carries.')
+      .requiredOption('-o, --output <file>', 'Where to write it; `-` is standard output.'),
+  prepare: (words) => ({
+    hash: words.args[0] ?? '',
+    member: String(words.options['member']),
+    output: String(words.options['output']),
+  }),
+  async run(rooms, input, output) {
+    const torrent = await torrentOf(rooms, textOf(input, 'hash'));
+    const member = await memberNamed(rooms, textOf(input, 'member'));
+    const urls = await memberAnnounceUrlsOf(rooms, member.passkey);
+    const bytes = await torrentFileFor(rooms.sql, torrent.id, urls);
+    if (bytes === undefined || torrent.removedMs !== undefined) {
+      throw new CliError('CLI_NOT_FOUND', `The torrent "${torrent.title}" was removed`);
+    }
+    output.item({
+      infoHash: torrent.infoHash,
+      sizeBytes: bytes.byteLength,
+      output: textOf(input, 'output'),
+      base64: Buffer.from(bytes).toString('base64'),
+    });
+  },
+  // The rooms may be in another process, in another folder: the file is written where it was asked.
+  deliver(item) {
+    const { base64, ...shown } = item;
+    const bytes = Buffer.from(String(base64), 'base64');
+    const path = textOf(item, 'output');
+    if (path === '-') {
+      process.stdout.write(bytes);
+      return undefined;
+    }
+    writeFileSync(path, bytes);
+    return shown;
+  },
+  text: (item) => `${item['sizeBytes']} bytes in ${item['output']}`,
+};
+
+async function torrentOf(rooms: Rooms, hash: string): Promise<Torrent> {
+  const torrent = await findTorrentByHash(rooms.sql, hash);
+  if (torrent === undefined) throw new CliError('CLI_NOT_FOUND', `No torrent has the hash "${hash}"`);
+  return torrent;
+}
+
+function catalogueOf(rooms: Rooms): CatalogueWorld {
+  const { sql, clock } = rooms;
+  return { sql, clock, config: rooms.config.site, changed: () => rooms.changed() };
+}
