@@ -1,0 +1,150 @@
+// What the operator changes while the site runs, in SQL: every process of the site sees a change
+// within a second, without a restart. What only a restart can change is in config.ts.
+
+import type { Kysely, Transaction } from 'kysely';
+import type { Clock } from '#base/clock.ts';
+import { enqueue } from '#sql/outbox.ts';
+import type { Sql } from '#sql/sql.ts';
+import type { TrackerMode } from '#wire/control-message.ts';
+import type { AccountTables } from './account-tables.ts';
+
+export const SIGN_UP_MODES = ['open', 'invite', 'closed'] as const;
+export type SignUpMode = (typeof SIGN_UP_MODES)[number];
+export const TRACKER_MODES = ['private', 'members', 'listed', 'open'] as const;
+
+export interface SiteSettings {
+  readonly siteName: string;
+  readonly signUpMode: SignUpMode;
+  /** Where members reach the site; empty when nobody said. */
+  readonly publicUrl: string;
+  /** The tracker's doors as members reach them; empty ones were not said. */
+  readonly trackerHttpUrl: string;
+  readonly trackerUdpUrl: string;
+  readonly trackerWsUrl: string;
+  /** Empty as long as the configuration decides. */
+  readonly trackerMode: TrackerMode | '';
+  /** SHA-256 in hex of the open first-run link's token; empty when there is none. */
+  readonly firstRunTokenHash: string;
+}
+
+export type SettingName = keyof SiteSettings;
+export type SettingsChange = { readonly [Name in SettingName]?: SiteSettings[Name] };
+
+export const SETTINGS_DEFAULT: SiteSettings = {
+  siteName: 'Swarmkeep',
+  signUpMode: 'invite',
+  publicUrl: '',
+  trackerHttpUrl: '',
+  trackerUdpUrl: '',
+  trackerWsUrl: '',
+  trackerMode: '',
+  firstRunTokenHash: '',
+};
+
+const AGE_MS_MAX = 1000;
+
+export async function readSettings(reading: Kysely<AccountTables>): Promise<SiteSettings> {
+  const rows = await reading.selectFrom('setting').selectAll().execute();
+  const stored = new Map(rows.map((row) => [row.name, row.value]));
+  const text = (name: SettingName): string => {
+    const value = stored.get(name);
+    return value === undefined ? SETTINGS_DEFAULT[name] : String(JSON.parse(value));
+  };
+  return {
+    siteName: text('siteName'),
+    signUpMode: oneOf(SIGN_UP_MODES, text('signUpMode')) ?? SETTINGS_DEFAULT.signUpMode,
+    publicUrl: text('publicUrl'),
+    trackerHttpUrl: text('trackerHttpUrl'),
+    trackerUdpUrl: text('trackerUdpUrl'),
+    trackerWsUrl: text('trackerWsUrl'),
+    trackerMode: oneOf(TRACKER_MODES, text('trackerMode')) ?? '',
+    firstRunTokenHash: text('firstRunTokenHash'),
+  };
+}
+
+/** Saves what is given, in the caller's transaction. */
+export async function writeSettings(
+  transaction: Transaction<AccountTables>,
+  change: SettingsChange,
+): Promise<void> {
+  for (const [name, value] of Object.entries(change)) {
+    const json = JSON.stringify(value);
+    await transaction
+      .insertInto('setting')
+      .values({ name, value: json })
+      .onConflict((conflict) => conflict.column('name').doUpdateSet({ value: json }))
+      .execute();
+  }
+}
+
+/** What the tracker keeps to when the site only changes its mode. */
+export interface TrackerDefaults {
+  readonly mode: TrackerMode;
+  readonly clientsAllowed: readonly string[];
+  readonly clientsDenied: readonly string[];
+}
+
+export interface SettingsWorld {
+  readonly sql: Sql;
+  readonly clock: Clock;
+  readonly trackerDefaults: TrackerDefaults;
+  changed(): void;
+}
+
+/** Settings as every page needs them, read at most once a second. */
+export class Settings {
+  readonly #world: SettingsWorld;
+  #current: SiteSettings | undefined;
+  #readAtMs = 0;
+
+  constructor(world: SettingsWorld) {
+    this.#world = world;
+  }
+
+  async current(): Promise<SiteSettings> {
+    const nowMs = this.#world.clock.monotonicMs();
+    if (this.#current === undefined || nowMs - this.#readAtMs >= AGE_MS_MAX) {
+      this.#current = await readSettings(this.#world.sql.read<AccountTables>());
+      this.#readAtMs = nowMs;
+    }
+    return this.#current;
+  }
+
+  /** Saves, and tells the trackers when their mode changes. */
+  async change(change: SettingsChange): Promise<void> {
+    await this.#world.sql.transaction<AccountTables, void>(async (transaction) => {
+      await writeSettings(transaction, change);
+      if (change.trackerMode !== undefined) {
+        await enqueueTrackerSettings(transaction, this.#world.trackerDefaults, change.trackerMode);
+      }
+    });
+    this.forget();
+    this.#world.changed();
+  }
+
+  /** The next page reads again; call it after a change in a transaction of one's own. */
+  forget(): void {
+    this.#current = undefined;
+  }
+}
+
+/** Tells the trackers their mode; an empty one is the configuration's. */
+export async function enqueueTrackerSettings(
+  transaction: Transaction<AccountTables>,
+  defaults: TrackerDefaults,
+  mode: TrackerMode | '',
+): Promise<void> {
+  await enqueue(transaction, {
+    kind: 'settings',
+    mode: mode === '' ? defaults.mode : mode,
+    clientsAllowed: defaults.clientsAllowed,
+    clientsDenied: defaults.clientsDenied,
+  });
+}
+
+export function oneOf<Value extends string>(
+  values: readonly Value[],
+  text: string,
+): Value | undefined {
+  return values.find((value) => value === text);
+}

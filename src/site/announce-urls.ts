@@ -1,0 +1,87 @@
+// Public addresses: where members reach the site and the tracker, and the announce URLs made from
+// them. The configuration decides; where it says nothing, what the operator said on the first run or
+// in the console; else the address that is listened on, which works on this machine only.
+
+import type { SiteSettings } from './accounts/settings.ts';
+import { Refusal } from './refusal.ts';
+
+/** Bases without a path; empty where a door is not offered. */
+export interface TrackerUrls {
+  /** `http://tracker.example.org:6969` */
+  readonly http: string;
+  /** `udp://tracker.example.org:6969` */
+  readonly udp: string;
+  /** `wss://tracker.example.org` */
+  readonly ws: string;
+}
+
+export interface Addresses {
+  readonly siteUrl: string;
+  readonly tracker: TrackerUrls;
+}
+
+/** What cli knows of addresses: the configuration's, and what is listened on. */
+export interface KnownAddresses {
+  /** Empty strings where the configuration says nothing. */
+  readonly configured: Addresses;
+  readonly listening: Addresses;
+}
+
+/** One member's announce URLs, in the order of their tiers. Secrets. */
+export interface MemberAnnounceUrls {
+  readonly http?: string;
+  readonly udp?: string;
+  readonly ws?: string;
+}
+
+export function publicAddresses(settings: SiteSettings, known: KnownAddresses): Addresses {
+  const { configured, listening } = known;
+  const first = (...values: readonly string[]): string =>
+    stripSlash(values.find((value) => value !== '') ?? '');
+  return {
+    siteUrl: first(configured.siteUrl, settings.publicUrl, listening.siteUrl),
+    tracker: {
+      http: first(configured.tracker.http, settings.trackerHttpUrl, listening.tracker.http),
+      udp: first(configured.tracker.udp, settings.trackerUdpUrl, listening.tracker.udp),
+      ws: first(configured.tracker.ws, settings.trackerWsUrl, listening.tracker.ws),
+    },
+  };
+}
+
+export function memberAnnounceUrls(tracker: TrackerUrls, passkey: string): MemberAnnounceUrls {
+  const url = (base: string): string => `${stripSlash(base)}/${passkey}/announce`;
+  return {
+    ...(tracker.http === '' ? {} : { http: url(tracker.http) }),
+    ...(tracker.udp === '' ? {} : { udp: url(tracker.udp) }),
+    ...(tracker.ws === '' ? {} : { ws: url(tracker.ws) }),
+  };
+}
+
+/** Whether other machines cannot use this address. An address that cannot be read is not local. */
+export function isLocalUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  // Only http and its kin have their host normalised, so udp is read as http.
+  const { hostname } = new URL(text.replace(/^\w+:/, 'http:'));
+  return /^(localhost|.*\.localhost|127\.\d+\.\d+\.\d+|\[::1\]|0\.0\.0\.0|\[::\])$/.test(hostname);
+}
+
+/** The address without a trailing slash, or why it cannot be one. Empty stays empty. */
+export function checkBaseUrl(
+  text: string,
+  schemes: readonly string[],
+  field: string,
+): string | Refusal {
+  const trimmed = text.trim();
+  if (trimmed === '') return '';
+  const example = `${schemes[0]}://swarm.example.org`;
+  const refused = new Refusal('url', `Write an address such as ${example}.`, field);
+  if (trimmed.length > 300 || !URL.canParse(trimmed)) return refused;
+  const url = new URL(trimmed);
+  const isBare = url.search === '' && url.hash === '' && url.username === '' && url.password === '';
+  if (!schemes.includes(url.protocol.slice(0, -1)) || url.host === '' || !isBare) return refused;
+  return stripSlash(trimmed);
+}
+
+function stripSlash(text: string): string {
+  return text.replace(/\/+$/, '');
+}

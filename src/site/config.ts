@@ -1,0 +1,135 @@
+// The `[site]` part of the configuration: where the site listens, how people sign in, and what each
+// request may cost. What the operator changes while the site runs (its name, who may sign up) is a
+// setting in SQL instead; see accounts/settings.ts.
+
+import { z } from 'zod';
+import { catalogueConfig } from './catalogue/catalogue-config.ts';
+
+export const siteConfig = z.strictObject({
+  address: z
+    .string()
+    .default('127.0.0.1')
+    .describe(
+      'Address that the site listens on. "0.0.0.0" serves every network the machine is in; a proxy with TLS in front of 127.0.0.1 is safer.',
+    ),
+  port: z
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(8080)
+    .describe('TCP port of the site. 0 lets the system choose one, which is printed.'),
+  publicUrl: z
+    .string()
+    .default('')
+    .describe(
+      'Where members reach the site, as "https://swarm.example.org". Links and secure cookies follow it; when empty, what the first run was told counts.',
+    ),
+  proxies: z
+    .array(z.string())
+    .max(64)
+    .default([])
+    .describe(
+      'Addresses of reverse proxies whose X-Forwarded-For is believed. Without it everyone behind a proxy shares one rate limit; with a wrong one, visitors can choose their address.',
+    ),
+  formBytesMax: z
+    .int()
+    .min(4096)
+    .max(16_777_216)
+    .default(131_072)
+    .describe('Largest body of a form without a file, in bytes. Larger ones are refused unread.'),
+  uploadsMax: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(4)
+    .describe(
+      'Uploads read at once. Each holds its whole body in memory; one more is told to try again.',
+    ),
+  requestsMax: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(500)
+    .describe('Pages worked on at once. One more is answered 503 at once.'),
+  sessionIdleDays: z
+    .int()
+    .min(1)
+    .max(3650)
+    .default(30)
+    .describe('Days without a visit after which a device has to sign in again.'),
+  sessionsPerMemberMax: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(50)
+    .describe('Devices that one member may be signed in on. One more signs out the oldest.'),
+  passwordMemoryKib: z
+    .int()
+    .min(8)
+    .max(4_194_304)
+    .default(19_456)
+    .describe(
+      'Memory that hashing one password takes, in KiB. More makes stolen hashes dearer to guess and every sign-in slower.',
+    ),
+  passwordPasses: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(2)
+    .describe('Rounds over that memory. More is slower for attackers and for sign-in alike.'),
+  passwordsAtOnce: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(2)
+    .describe(
+      'Passwords hashed at once. More uses more cores of the machine, also those that announces need.',
+    ),
+  passwordsWaitingMax: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(200)
+    .describe('Passwords waiting to be hashed. One more is answered 503, try again.'),
+  signInsPerMinute: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(20)
+    .describe('Failed sign-ins that one address may make in a minute.'),
+  signInsPerNamePerMinute: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(10)
+    .describe('Failed sign-ins for one name in a minute, wherever they come from.'),
+  signUpsPerHour: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(30)
+    .describe('Sign-ups that one address may try in an hour.'),
+  rateLimitEntriesMax: z
+    .int()
+    .min(100)
+    .max(10_000_000)
+    .default(50_000)
+    .describe(
+      'Addresses and names whose attempts are remembered, about 200 bytes each. The longest unused are forgotten first.',
+    ),
+  inviteDays: z
+    .int()
+    .min(1)
+    .max(3650)
+    .default(14)
+    .describe('Days after which an invite that nobody used is void.'),
+  invitesOpenMax: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(10)
+    .describe('Unused invites that one member may have at a time.'),
+  ...catalogueConfig.shape,
+});
+
+export type SiteConfig = z.output<typeof siteConfig>;

@@ -1,0 +1,7 @@
+// The migrations of site/, for cli's list of all rooms.
+
+import type { Migration } from '#sql/sql.ts';
+import { accountsMigration } from './0200-accounts.ts';
+import { catalogueMigration } from './0300-catalogue.ts';
+
+export const siteMigrations: readonly Migration[] = [accountsMigration, catalogueMigration];

@@ -1,0 +1,88 @@
+// Who may do what, in one place. A route names the permission that each of its methods demands; a
+// role is a set of permissions. The router (site.ts) asks this table before a handler runs or a body
+// is read, and a route that does not stand here cannot be registered. What depends on whose thing it
+// is (one's own sessions, one's own uploads) is asked by the model, which takes the member's id.
+
+import type { RouteName } from './routes.ts';
+
+/** What each permission is for, as printed in docs/generated/permissions.md. */
+export const PERMISSIONS = {
+  anyone: 'Open to everybody, signed in or not.',
+  account: "One's own account: profile, password, passkey, sessions.",
+  browse: 'See torrents and members.',
+  download: 'Take .torrent files.',
+  upload: 'Add torrents, and remove the ones added.',
+  invite: 'Make and revoke invites.',
+  administer: 'Run the community: members, settings, status.',
+} as const;
+
+export type Permission = keyof typeof PERMISSIONS;
+
+export const ROLES = ['admin', 'member'] as const;
+export type Role = (typeof ROLES)[number];
+/** A visitor who is not signed in counts as a role of its own. */
+export type RoleOrVisitor = Role | 'visitor';
+
+const MEMBER = ['anyone', 'account', 'browse', 'download', 'upload', 'invite'] as const;
+
+const ROLE_PERMISSIONS: Readonly<Record<RoleOrVisitor, readonly Permission[]>> = {
+  admin: [...MEMBER, 'administer'],
+  member: MEMBER,
+  visitor: ['anyone'],
+};
+
+export type Method = 'GET' | 'POST';
+
+export interface RouteRule {
+  readonly GET?: Permission;
+  readonly POST?: Permission;
+  /** The POST carries a file, bounded by `site.torrentBytesMax`. */
+  readonly upload?: true;
+}
+
+/** A method that is not named is answered 405. */
+export const ROUTE_RULES: Readonly<Record<RouteName, RouteRule>> = {
+  home: { GET: 'anyone' },
+  assets: { GET: 'anyone' },
+  theme: { POST: 'anyone' },
+  firstRun: { GET: 'anyone', POST: 'anyone' },
+  signIn: { GET: 'anyone', POST: 'anyone' },
+  signOut: { POST: 'account' },
+  signUp: { GET: 'anyone', POST: 'anyone' },
+  join: { GET: 'anyone', POST: 'anyone' },
+
+  me: { GET: 'account' },
+  password: { GET: 'account', POST: 'account' },
+  passkeyReset: { GET: 'account', POST: 'account' },
+  sessions: { GET: 'account' },
+  sessionRevoke: { POST: 'account' },
+  sessionsRevokeAll: { GET: 'account', POST: 'account' },
+  invites: { GET: 'invite', POST: 'invite' },
+  inviteRevoke: { POST: 'invite' },
+
+  members: { GET: 'browse' },
+  member: { GET: 'browse' },
+
+  torrents: { GET: 'browse' },
+  torrent: { GET: 'browse' },
+  torrentDownload: { GET: 'download' },
+  torrentRemove: { GET: 'upload', POST: 'upload' },
+  upload: { GET: 'upload', POST: 'upload', upload: true },
+  uploadDraft: { GET: 'upload', POST: 'upload' },
+  uploadDiscard: { POST: 'upload' },
+
+  console: { GET: 'administer' },
+  consoleMembers: { GET: 'administer' },
+  consoleMemberRole: { POST: 'administer' },
+  consoleMemberBan: { GET: 'administer', POST: 'administer' },
+  consoleMemberUnban: { POST: 'administer' },
+  consoleSettings: { GET: 'administer', POST: 'administer' },
+};
+
+export function roleMay(role: RoleOrVisitor, permission: Permission): boolean {
+  return ROLE_PERMISSIONS[role].includes(permission);
+}
+
+export function isRole(text: string): text is Role {
+  return ROLES.some((role) => role === text);
+}

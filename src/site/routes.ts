@@ -1,0 +1,82 @@
+// Every route of the site by name. Links are built by `href`, never written by hand, so that a path
+// is changed in one place. What each route demands of its visitor stands in permissions.ts.
+
+export const ROUTES = {
+  home: '/',
+  assets: '/assets/:hash/:file',
+  theme: '/theme',
+  firstRun: '/first-run/:token',
+  signIn: '/sign-in',
+  signOut: '/sign-out',
+  signUp: '/sign-up',
+  join: '/join/:code',
+
+  me: '/me',
+  password: '/me/password',
+  passkeyReset: '/me/passkey/reset',
+  sessions: '/me/sessions',
+  sessionRevoke: '/me/sessions/:id/revoke',
+  sessionsRevokeAll: '/me/sessions/revoke-all',
+  invites: '/me/invites',
+  inviteRevoke: '/me/invites/:id/revoke',
+
+  members: '/members',
+  member: '/members/:name',
+
+  torrents: '/torrents',
+  torrent: '/torrents/:hash',
+  torrentDownload: '/torrents/:hash/download',
+  torrentRemove: '/torrents/:hash/remove',
+  upload: '/upload',
+  uploadDraft: '/upload/:draft',
+  uploadDiscard: '/upload/:draft/discard',
+
+  console: '/console',
+  consoleMembers: '/console/members',
+  consoleMemberRole: '/console/members/:name/role',
+  consoleMemberBan: '/console/members/:name/ban',
+  consoleMemberUnban: '/console/members/:name/unban',
+  consoleSettings: '/console/settings',
+} as const;
+
+export type RouteName = keyof typeof ROUTES;
+
+type ParamsOf<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
+  ? Name | ParamsOf<Rest>
+  : Path extends `${string}:${infer Name}`
+    ? Name
+    : never;
+
+export type RouteParam<Name extends RouteName> = ParamsOf<(typeof ROUTES)[Name]>;
+
+type Query = Readonly<Record<string, string | number | undefined>>;
+
+/** The path of a route that has no parameters. `query` leaves out what is undefined or empty. */
+export function href<Name extends RouteName>(
+  name: RouteParam<Name> extends never ? Name : never,
+  query?: Query,
+): string {
+  return ROUTES[name] + queryText(query);
+}
+
+/** The path of a route with its parameters put in and escaped. */
+export function hrefTo<Name extends RouteName>(
+  name: Name,
+  params: Readonly<Record<RouteParam<Name>, string | number>>,
+  query?: Query,
+): string {
+  const values: Readonly<Record<string, string | number>> = params;
+  const path = ROUTES[name].replaceAll(/:(\w+)/g, (_, param: string) =>
+    encodeURIComponent(String(values[param] ?? '')),
+  );
+  return path + queryText(query);
+}
+
+function queryText(query: Query | undefined): string {
+  const pairs = new URLSearchParams();
+  for (const [key, value] of Object.entries(query ?? {})) {
+    if (value !== undefined && value !== '') pairs.append(key, String(value));
+  }
+  const text = pairs.toString();
+  return text === '' ? '' : `?${text}`;
+}
