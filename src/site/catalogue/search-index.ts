@@ -75,31 +75,37 @@ function matchingIds(catalogue: Catalogue, query: string): RawBuilder<number> | 
     where words @@ cast(${tsquery(asked)} as tsquery)`;
 }
 
-/**
- * The best of the newest `newestMax` matches, by the engine's own rank, best first. A common word
- * matches half of a large catalogue; ranking all of that for one page would take seconds.
- */
-export async function bestMatches(
-  catalogue: Catalogue,
-  query: string,
-  limits: { readonly newestMax: number; readonly resultsMax: number },
-): Promise<number[]> {
-  const asked = queryWords(query);
+export interface Ranking {
+  readonly query: string;
+  /** About the table `torrent`. */
+  readonly filter: Expression<SqlBool>;
+  /** A common word matches half of a large catalogue, and ranking all of it would take seconds. */
+  readonly newestMax: number;
+}
+
+/** Of the newest matches, the best first by the engine's own rank. */
+export async function rankedIds(catalogue: Catalogue, ranking: Ranking): Promise<number[]> {
+  const { filter, newestMax } = ranking;
+  const asked = queryWords(ranking.query);
   if (asked.length === 0) return [];
-  const rows =
+  const query = dialectOf(catalogue) === 'sqlite' ? ftsQuery(asked) : tsquery(asked);
+  const ranked =
     dialectOf(catalogue) === 'sqlite'
-      ? await sql<{ id: number }>`select id from (
-            select rowid as id, bm25(torrent_search, 10, 5, 2, 1) as score from torrent_search
-            where torrent_search match ${ftsQuery(asked)} order by rowid desc
-            limit ${limits.newestMax}) as newest
-          order by score, id desc limit ${limits.resultsMax}`.execute(catalogue)
-      : await sql<{ id: number }>`select id from (
-            select torrent_id as id,
-              ts_rank('{0.1, 0.2, 0.5, 1.0}', words, cast(${tsquery(asked)} as tsquery)) as score
-            from torrent_search where words @@ cast(${tsquery(asked)} as tsquery)
-            order by torrent_id desc limit ${limits.newestMax}) as newest
-          order by score desc, id desc limit ${limits.resultsMax}`.execute(catalogue);
-  return rows.rows.map((row) => row.id);
+      ? sql<{ id: number }>`select id from (
+            select torrent.id as id, bm25(torrent_search, 10, 5, 2, 1) as score
+            from torrent_search join torrent on torrent.id = torrent_search.rowid
+            where torrent_search match ${query} and ${filter}
+            order by torrent_search.rowid desc limit ${newestMax}) as newest
+          order by score, id desc`
+      : sql<{ id: number }>`select id from (
+            select torrent.id as id,
+              ts_rank('{0.1, 0.2, 0.5, 1.0}', words, cast(${query} as tsquery)) as score
+            from torrent_search join torrent on torrent.id = torrent_search.torrent_id
+            where words @@ cast(${query} as tsquery) and ${filter}
+            order by torrent.id desc limit ${newestMax}) as newest
+          order by score desc, id desc`;
+  const { rows } = await ranked.execute(catalogue);
+  return rows.map((row) => row.id);
 }
 
 function words(text: string): string[] {

@@ -1,0 +1,106 @@
+// Finds a torrent by the site's id or by its hash, with all that is written about it.
+
+import { sql as raw } from 'kysely';
+import { toHex } from '#base/bytes.ts';
+import type { Sql } from '#sql/sql.ts';
+import type { CatalogueTables } from './catalogue-tables.ts';
+import { tagsOf } from './categories.ts';
+import type { Catalogue } from './search-index.ts';
+import type { TorrentWords } from './torrent-words.ts';
+
+export interface Torrent extends TorrentWords {
+  readonly id: number;
+  /** 40 lower-case hex digits of v1, or of the truncated v2 hash: what a client shows. */
+  readonly infoHash: string;
+  readonly infoHashV1?: string;
+  /** 64 lower-case hex digits. */
+  readonly infoHashV2?: string;
+  /** As in the info dictionary. */
+  readonly name: string;
+  readonly categoryName: string;
+  readonly uploaderId: number;
+  readonly source: string;
+  /** What the upload changed in the file and why; empty when its hash is the uploaded one. */
+  readonly uploadNotes: readonly string[];
+  readonly pieceLength: number;
+  readonly sizeBytes: number;
+  readonly fileCount: number;
+  readonly completed: number;
+  /** Unix milliseconds. */
+  readonly createdMs: number;
+  readonly removedMs?: number;
+  readonly removedReason: string;
+}
+
+/** By the site's id. Removed torrents are found too. */
+export async function findTorrent(sql: Sql, torrentId: number): Promise<Torrent | undefined> {
+  return await findTorrentIn(sql.read<CatalogueTables>(), torrentId);
+}
+
+/** By 40 hex digits (v1, or v2 truncated) or 64 (v2), either case. The one that is not removed. */
+export async function findTorrentByHash(sql: Sql, hex: string): Promise<Torrent | undefined> {
+  if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/i.test(hex)) return undefined;
+  const hash = new Uint8Array(Buffer.from(hex, 'hex'));
+  const start = raw.ref<Uint8Array>('info_hash_v2');
+  const row = await sql
+    .read<CatalogueTables>()
+    .selectFrom('torrent')
+    .select('id')
+    .where((of) =>
+      of.or([
+        of('info_hash_v1', '=', hash),
+        of('info_hash_v2', '=', hash),
+        // As a range, so that the index on the whole hash serves the truncated one.
+        of.and([raw<boolean>`${start} >= ${hash}`, raw<boolean>`${start} <= ${withOnes(hash)}`]),
+      ]),
+    )
+    .orderBy(raw`case when removed_ms is null then 0 else 1 end`)
+    .orderBy('id', 'desc')
+    .executeTakeFirst();
+  return row === undefined ? undefined : await findTorrent(sql, row.id);
+}
+
+function withOnes(hash: Uint8Array): Uint8Array {
+  const end = new Uint8Array(32).fill(0xff);
+  end.set(hash);
+  return end;
+}
+
+export async function findTorrentIn(
+  catalogue: Catalogue,
+  torrentId: number,
+): Promise<Torrent | undefined> {
+  const row = await catalogue
+    .selectFrom('torrent')
+    .innerJoin('category', 'category.id', 'torrent.category_id')
+    .selectAll('torrent')
+    .select(['category.slug as category', 'category.name as category_name'])
+    .where('torrent.id', '=', torrentId)
+    .executeTakeFirst();
+  if (row === undefined) return undefined;
+  const tags = (await tagsOf(catalogue, [torrentId])).get(torrentId) ?? [];
+  const v1 = row.info_hash_v1 === null ? undefined : toHex(row.info_hash_v1);
+  const v2 = row.info_hash_v2 === null ? undefined : toHex(row.info_hash_v2);
+  return {
+    id: row.id,
+    infoHash: v1 ?? v2?.slice(0, 40) ?? '',
+    ...(v1 === undefined ? {} : { infoHashV1: v1 }),
+    ...(v2 === undefined ? {} : { infoHashV2: v2 }),
+    name: row.name,
+    title: row.title,
+    description: row.description,
+    category: row.category,
+    categoryName: row.category_name,
+    tags,
+    uploaderId: row.uploader_id,
+    source: row.source,
+    uploadNotes: row.upload_notes === '' ? [] : row.upload_notes.split('\n'),
+    pieceLength: row.piece_length,
+    sizeBytes: row.size_bytes,
+    fileCount: row.file_count,
+    completed: row.completed,
+    createdMs: row.created_ms,
+    ...(row.removed_ms === null ? {} : { removedMs: row.removed_ms }),
+    removedReason: row.removed_reason,
+  };
+}

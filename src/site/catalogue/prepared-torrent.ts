@@ -1,0 +1,98 @@
+// An uploaded .torrent file on its way into the catalogue: checked, with private flag and source set,
+// compared with what is there. The preview and the upload itself both come through here, so that what
+// is shown is what is saved.
+
+import { assert } from '#base/assert.ts';
+import { Refusal } from '#site/refusal.ts';
+import { type Metainfo, parseMetainfo } from '#wire/metainfo.ts';
+import { rewriteTorrent } from '#wire/metainfo-rewrite.ts';
+import type { CatalogueConfig } from './catalogue-config.ts';
+import { type ContentKeys, contentKeys } from './content-key.ts';
+import { ENTRIES_MAX, type FileEntry, fileEntries } from './file-entries.ts';
+import type { Catalogue } from './search-index.ts';
+import { cleanTitle, WORDS_LIMITS } from './torrent-words.ts';
+
+export interface Duplicate {
+  readonly kind: 'duplicate';
+  readonly existing: { readonly id: number; readonly title: string };
+  /** `content`: the hash differs, the files are the same. */
+  readonly by: 'hash' | 'content';
+}
+
+/** A .torrent file as it would be saved. */
+export interface PreparedTorrent {
+  readonly metainfo: Metainfo;
+  readonly bytes: Uint8Array;
+  readonly hashChanged: boolean;
+  readonly notes: readonly string[];
+  readonly entries: readonly FileEntry[];
+  readonly keys: ContentKeys;
+}
+
+/** Checks the file and sets private flag and source. Pure: asks no database. */
+export function prepareTorrent(
+  config: CatalogueConfig,
+  bytes: Uint8Array,
+): PreparedTorrent | Refusal {
+  const limit = config.torrentBytesMax;
+  if (bytes.byteLength > limit) {
+    return refuseFile(`The file is larger than ${limit} bytes, the largest accepted here.`);
+  }
+  const uploaded = parseMetainfo(bytes);
+  if (!uploaded.ok) return refuseFile(uploaded.reason);
+  const edits = { announceTiers: [], private: true, source: config.torrentSource } as const;
+  const rewritten = rewriteTorrent(bytes, edits);
+  if (!rewritten.ok) return refuseFile(rewritten.reason);
+  const parsed = parseMetainfo(rewritten.bytes);
+  assert(
+    parsed.ok && parsed.metainfo.private,
+    'a rewritten torrent is as good as the uploaded one',
+  );
+  const entries = fileEntries(parsed.metainfo);
+  if (entries === undefined) {
+    return refuseFile(`It has more than ${ENTRIES_MAX} files and folders.`);
+  }
+  const { hashChanged, notes } = rewritten;
+  const { metainfo } = parsed;
+  const keys = contentKeys(metainfo);
+  return { metainfo, bytes: rewritten.bytes, hashChanged, notes, entries, keys };
+}
+
+/** The torrent that would refuse this one, if there is one. */
+export async function findDuplicate(
+  catalogue: Catalogue,
+  prepared: PreparedTorrent,
+): Promise<Duplicate | undefined> {
+  const { metainfo, keys } = prepared;
+  const conditions = [
+    ['info_hash_v1', metainfo.infoHashV1],
+    ['info_hash_v2', metainfo.infoHashV2],
+    ['content_v1', keys.v1],
+    ['content_v2', keys.v2],
+  ] as const;
+  for (const [column, value] of conditions) {
+    if (value === undefined) continue;
+    const existing = await catalogue
+      .selectFrom('torrent')
+      .select(['id', 'title'])
+      .where(column, '=', value)
+      .where('removed_ms', 'is', null)
+      .executeTakeFirst();
+    const by = column.startsWith('info') ? 'hash' : 'content';
+    if (existing !== undefined) return { kind: 'duplicate', existing, by };
+  }
+  return undefined;
+}
+
+/** A title for people: without the ending of a single file, blanks for underscores. */
+export function titleOf(metainfo: Metainfo): string {
+  const name = metainfo.singleFile
+    ? metainfo.name.replace(/\.[A-Za-z0-9]{1,5}$/, '')
+    : metainfo.name;
+  const title = cleanTitle(name.includes(' ') ? name : name.replaceAll('_', ' '));
+  return title.slice(0, WORDS_LIMITS.titleCharsMax).toWellFormed() || metainfo.name;
+}
+
+function refuseFile(reason: string): Refusal {
+  return new Refusal('torrent-invalid', reason, 'file');
+}

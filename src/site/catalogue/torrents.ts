@@ -1,0 +1,340 @@
+// Torrents as the site, the command line and tests add, find, change and remove them. Each change is
+// one transaction that also enqueues what the trackers must know; none of it needs a tracker to be up.
+
+import type { Transaction } from 'kysely';
+import { assert } from '#base/assert.ts';
+import type { Clock } from '#base/clock.ts';
+import { torrentId as asTorrentId } from '#base/ids.ts';
+import { Refusal } from '#site/refusal.ts';
+import { isUniqueViolation } from '#sql/dialect.ts';
+import { enqueue } from '#sql/outbox.ts';
+import { insertColumns } from '#sql/row-columns.ts';
+import type { Sql } from '#sql/sql.ts';
+import type { TorrentMessage } from '#wire/control-message.ts';
+import type { Metainfo } from '#wire/metainfo.ts';
+import type { CatalogueConfig } from './catalogue-config.ts';
+import type { CatalogueTables, TorrentTable } from './catalogue-tables.ts';
+import { setTags } from './categories.ts';
+import { entryNames, type FileEntry } from './file-entries.ts';
+import { findTorrentIn, type Torrent } from './find-torrent.ts';
+import {
+  type Duplicate,
+  findDuplicate,
+  type PreparedTorrent,
+  prepareTorrent,
+  titleOf,
+} from './prepared-torrent.ts';
+import { type Catalogue, indexTorrent, unindexTorrent } from './search-index.ts';
+import { SEARCH_LIMITS, sortKey } from './search-words.ts';
+import {
+  checkWords,
+  cleanDescription,
+  cleanTags,
+  cleanTitle,
+  type TorrentWords,
+  WORDS_LIMITS,
+} from './torrent-words.ts';
+
+export interface CatalogueWorld {
+  readonly sql: Sql;
+  readonly clock: Clock;
+  readonly config: CatalogueConfig;
+  /** Wakes the outbox relay after a commit. */
+  changed(): void;
+}
+
+export interface NewTorrent extends Omit<TorrentWords, 'title'> {
+  /** The uploaded .torrent file. */
+  readonly bytes: Uint8Array;
+  readonly uploaderId: number;
+  /** Default: made of the torrent's name. */
+  readonly title?: string;
+  /** May upload again what somebody else than its uploader removed. */
+  readonly isStaff?: boolean;
+}
+
+export type AddTorrentResult =
+  | {
+      readonly kind: 'added';
+      readonly torrent: Torrent;
+      /** Then the file that was uploaded is not the one to seed with. */
+      readonly hashChanged: boolean;
+      readonly notes: readonly string[];
+    }
+  | Duplicate
+  | Refusal;
+
+/** The torrent is in force at every tracker within a second after this resolves. @throws SqlError */
+export async function addTorrent(
+  world: CatalogueWorld,
+  request: NewTorrent,
+): Promise<AddTorrentResult> {
+  const prepared = prepareTorrent(world.config, request.bytes);
+  if (prepared instanceof Refusal) return prepared;
+  const words = cleanWords({ ...request, title: request.title ?? titleOf(prepared.metainfo) });
+  const problem = checkWords(words)[0];
+  if (problem !== undefined) return problem;
+  const save = (): Promise<AddTorrentResult> =>
+    world.sql.transaction<CatalogueTables, AddTorrentResult>((transaction) =>
+      saveTorrent(transaction, { prepared, words, request, nowMs: world.clock.nowMs() }),
+    );
+  // Of two uploads of one file at the same moment the database lets one through; the other one
+  // finds it when it looks again.
+  const result = await save().catch((error: unknown) => {
+    if (!isUniqueViolation(error)) throw error;
+    return save();
+  });
+  if (!(result instanceof Refusal) && result.kind === 'added') world.changed();
+  return result;
+}
+
+interface Saving {
+  readonly prepared: PreparedTorrent;
+  readonly words: TorrentWords;
+  readonly request: NewTorrent;
+  readonly nowMs: number;
+}
+
+async function saveTorrent(
+  transaction: Transaction<CatalogueTables>,
+  saving: Saving,
+): Promise<AddTorrentResult> {
+  const { prepared, words, request } = saving;
+  const duplicate = await findDuplicate(transaction, prepared);
+  if (duplicate !== undefined) return duplicate;
+  if (request.isStaff !== true) {
+    const reason = await removedByStaff(transaction, prepared.metainfo);
+    if (reason !== undefined) {
+      const words = `This torrent was removed here: ${reason}`;
+      return new Refusal('torrent-removed', words, 'file');
+    }
+  }
+  const categoryId = await findCategory(transaction, words.category);
+  if (categoryId === undefined) return noCategory(words.category);
+  const { id } = await transaction
+    .insertInto('torrent')
+    .values(torrentRow(saving, categoryId))
+    .returning('id')
+    .executeTakeFirstOrThrow();
+  assert(asTorrentId(id) !== undefined, 'ids of torrents are 1 to 2^32-1');
+  await transaction
+    .insertInto('torrent_file')
+    .values({ torrent_id: id, bytes: prepared.bytes })
+    .execute();
+  await insertEntries(transaction, id, prepared.entries);
+  await setTags(transaction, id, words.tags);
+  const files = entryNames(prepared.entries, SEARCH_LIMITS.textCharsMax);
+  await indexTorrent(transaction, id, { ...words, files: `${prepared.metainfo.name} ${files}` });
+  const torrent = await findTorrentIn(transaction, id);
+  assert(torrent !== undefined, 'a torrent is there after it was inserted');
+  await enqueue(transaction, torrentMessage(torrent));
+  const { hashChanged, notes } = prepared;
+  return { kind: 'added', torrent, hashChanged, notes };
+}
+
+function torrentRow(saving: Saving, categoryId: number): Omit<TorrentTable, 'id'> {
+  const { prepared, words, request, nowMs } = saving;
+  const { metainfo, keys } = prepared;
+  return {
+    info_hash_v1: metainfo.infoHashV1 ?? null,
+    info_hash_v2: metainfo.infoHashV2 ?? null,
+    content_v1: keys.v1 ?? null,
+    content_v2: keys.v2 ?? null,
+    name: metainfo.name,
+    title: words.title,
+    title_key: sortKey(words.title),
+    description: words.description,
+    category_id: categoryId,
+    uploader_id: request.uploaderId,
+    source: cleanTitle(metainfo.source ?? '').slice(0, WORDS_LIMITS.titleCharsMax),
+    upload_notes: prepared.notes.join('\n'),
+    piece_length: metainfo.pieceLength,
+    size_bytes: metainfo.sizeBytes,
+    file_count: metainfo.files.filter((file) => !file.pad).length,
+    seeders: 0,
+    leechers: 0,
+    completed: 0,
+    created_ms: nowMs,
+    changed_ms: nowMs,
+    removed_ms: null,
+    removed_by: null,
+    removed_reason: '',
+  };
+}
+
+async function insertEntries(
+  transaction: Transaction<CatalogueTables>,
+  torrentId: number,
+  entries: readonly FileEntry[],
+): Promise<void> {
+  await insertColumns(transaction, {
+    table: 'torrent_entry',
+    columns: [
+      {
+        name: 'torrent_id',
+        type: 'bigint',
+        values: new Float64Array(entries.length).fill(torrentId),
+      },
+      { name: 'position', type: 'bigint', values: Float64Array.from(entries, (_, at) => at) },
+      { name: 'path', type: 'text', values: entries.map((entry) => entry.path) },
+      {
+        name: 'file_count',
+        type: 'bigint',
+        values: Float64Array.from(entries, (entry) => entry.fileCount),
+      },
+      {
+        name: 'size_bytes',
+        type: 'bigint',
+        values: Float64Array.from(entries, (entry) => entry.sizeBytes),
+      },
+    ],
+  });
+}
+
+/** Changes what is written about a torrent. Whether the asker may is the caller's to check. */
+export async function updateTorrent(
+  world: CatalogueWorld,
+  torrentId: number,
+  written: TorrentWords,
+): Promise<Torrent | Refusal> {
+  const words = cleanWords(written);
+  const problem = checkWords(words)[0];
+  if (problem !== undefined) return problem;
+  return await world.sql.transaction<CatalogueTables, Torrent | Refusal>(async (transaction) => {
+    const before = await findTorrentIn(transaction, torrentId);
+    if (before === undefined || before.removedMs !== undefined) return unknownTorrent();
+    const categoryId = await findCategory(transaction, words.category);
+    if (categoryId === undefined) return noCategory(words.category);
+    await transaction
+      .updateTable('torrent')
+      .set({
+        title: words.title,
+        title_key: sortKey(words.title),
+        description: words.description,
+        category_id: categoryId,
+        changed_ms: world.clock.nowMs(),
+      })
+      .where('id', '=', torrentId)
+      .execute();
+    await setTags(transaction, torrentId, words.tags);
+    const files = await storedNames(transaction, torrentId);
+    await indexTorrent(transaction, torrentId, { ...words, files: `${before.name} ${files}` });
+    const torrent = await findTorrentIn(transaction, torrentId);
+    assert(torrent !== undefined, 'a torrent does not vanish in a transaction');
+    return torrent;
+  });
+}
+
+async function storedNames(transaction: Catalogue, torrentId: number): Promise<string> {
+  const rows = await transaction
+    .selectFrom('torrent_entry')
+    .select(['path', 'file_count as fileCount', 'size_bytes as sizeBytes'])
+    .where('torrent_id', '=', torrentId)
+    .orderBy('position')
+    .limit(SEARCH_LIMITS.textCharsMax / 2)
+    .execute();
+  return entryNames(rows, SEARCH_LIMITS.textCharsMax);
+}
+
+export interface Removal {
+  readonly torrentId: number;
+  /** Who removes it; 0 for the operator at the command line. */
+  readonly removedBy: number;
+  /** Shown by members' clients and on the page. */
+  readonly reason: string;
+}
+
+/** The trackers refuse the torrent, with the reason, within a second. Its page and history stay. */
+export async function removeTorrent(
+  world: CatalogueWorld,
+  removal: Removal,
+): Promise<Torrent | Refusal> {
+  const reason = cleanTitle(removal.reason);
+  const { reasonCharsMax } = WORDS_LIMITS;
+  if (reason === '' || reason.length > reasonCharsMax) {
+    const words = `A reason of at most ${reasonCharsMax} characters is needed; members will read it.`;
+    return new Refusal('reason-invalid', words, 'reason');
+  }
+  const { torrentId, removedBy } = removal;
+  const result = await world.sql.transaction<CatalogueTables, Torrent | Refusal>(
+    async (transaction) => {
+      const { numUpdatedRows } = await transaction
+        .updateTable('torrent')
+        .set({ removed_ms: world.clock.nowMs(), removed_by: removedBy, removed_reason: reason })
+        .where('id', '=', torrentId)
+        .where('removed_ms', 'is', null)
+        .executeTakeFirst();
+      if (Number(numUpdatedRows) === 0) return unknownTorrent();
+      await unindexTorrent(transaction, torrentId);
+      const torrent = await findTorrentIn(transaction, torrentId);
+      assert(torrent !== undefined, 'a removed torrent keeps its row');
+      await enqueue(transaction, torrentMessage(torrent));
+      return torrent;
+    },
+  );
+  if (!(result instanceof Refusal)) world.changed();
+  return result;
+}
+
+/** What the trackers are told about a torrent. */
+export function torrentMessage(torrent: Torrent): TorrentMessage {
+  const { infoHashV1, infoHashV2 } = torrent;
+  return {
+    kind: 'torrent',
+    torrentId: torrent.id,
+    ...(infoHashV1 === undefined ? {} : { infoHashV1 }),
+    ...(infoHashV2 === undefined ? {} : { infoHashV2: infoHashV2.slice(0, 40) }),
+    state: torrent.removedMs === undefined ? 'active' : 'removed',
+    reason: torrent.removedReason,
+    uploadCreditPercent: 100,
+    downloadCreditPercent: 100,
+  };
+}
+
+function cleanWords(words: TorrentWords): TorrentWords {
+  return {
+    title: cleanTitle(words.title),
+    category: words.category,
+    tags: cleanTags(words.tags),
+    description: cleanDescription(words.description),
+  };
+}
+
+async function findCategory(catalogue: Catalogue, slug: string): Promise<number | undefined> {
+  const row = await catalogue
+    .selectFrom('category')
+    .select('id')
+    .where('slug', '=', slug)
+    .executeTakeFirst();
+  return row?.id;
+}
+
+async function removedByStaff(
+  catalogue: Catalogue,
+  metainfo: Metainfo,
+): Promise<string | undefined> {
+  for (const column of ['info_hash_v1', 'info_hash_v2'] as const) {
+    const hash = column === 'info_hash_v1' ? metainfo.infoHashV1 : metainfo.infoHashV2;
+    if (hash === undefined) continue;
+    const row = await catalogue
+      .selectFrom('torrent')
+      .select('removed_reason')
+      .where(column, '=', hash)
+      .where('removed_ms', 'is not', null)
+      .whereRef('removed_by', '<>', 'uploader_id')
+      .orderBy('id', 'desc')
+      .executeTakeFirst();
+    if (row !== undefined) return row.removed_reason;
+  }
+  return undefined;
+}
+
+function noCategory(slug: string): Refusal {
+  const shown = cleanTitle(slug).slice(0, 40);
+  const words = shown === '' ? 'Choose a category.' : `There is no category “${shown}”.`;
+  return new Refusal('category-unknown', words, 'category');
+}
+
+function unknownTorrent(): Refusal {
+  return new Refusal('torrent-unknown', 'There is no such torrent, or it was removed.');
+}
