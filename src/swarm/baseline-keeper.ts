@@ -1,0 +1,235 @@
+// Baselines beyond the announce: put back, rolled back, walked for snapshots, swept. Each record is
+// visited under its torrent's shard lock, which is given back before the owner is called.
+
+import { assert } from '#base/assert.ts';
+import type { Baseline, BaselineKey } from './baseline.ts';
+import type { SwarmConfig } from './config.ts';
+import { HEADER, PEER, PEER_FLAG, PEER_STATE, PEER_WORDS } from './layout.ts';
+import type { SwarmMemory } from './memory.ts';
+import { readBaseline, writeBaseline } from './peer-record.ts';
+import type { PeerTable } from './peer-table.ts';
+import type { SwarmTime } from './swarm-time.ts';
+import type { TorrentTable } from './torrent-table.ts';
+import { PEER_ID_WORDS, writeBytes } from './wire-words.ts';
+
+/** With less than one record in this many free, silent baselines are handed over after a minute. */
+const RESERVE_PART = 16;
+const SILENT_SECONDS_WHEN_FULL = 60;
+
+export interface SwarmRooms {
+  readonly memory: SwarmMemory;
+  readonly time: SwarmTime;
+  readonly torrents: TorrentTable;
+  readonly table: PeerTable;
+}
+
+type Writable<Type> = { -readonly [Field in keyof Type]: Type[Field] };
+
+export class BaselineKeeper {
+  readonly #header: Int32Array;
+  readonly #peersMax: number;
+  readonly #time: SwarmTime;
+  readonly #torrents: TorrentTable;
+  readonly #table: PeerTable;
+  readonly #peerSecondsMax: number;
+  readonly #silentSecondsMax: number;
+  /** A copy of the record that is being visited, made while its lock is held. */
+  readonly #copy: Writable<Baseline> = {
+    memberId: 0,
+    torrentId: 0,
+    peerId: new Uint8Array(PEER_ID_WORDS * 4),
+    uploaded: 0,
+    downloaded: 0,
+    key: 0,
+    sequence: 0,
+    higherAtSeconds: 0,
+    left: 0,
+    completed: false,
+    lastSeenSeconds: 0,
+  };
+
+  constructor(rooms: SwarmRooms, config: SwarmConfig) {
+    this.#header = rooms.memory.header;
+    this.#peersMax = rooms.memory.peersMax;
+    this.#time = rooms.time;
+    this.#torrents = rooms.torrents;
+    this.#table = rooms.table;
+    this.#peerSecondsMax = Math.floor(config.peerAgeMsMax / 1000);
+    this.#silentSecondsMax = Math.floor(config.baselineSilentMs / 1000);
+  }
+
+  restore(baseline: Baseline, silentMax: number): boolean {
+    if (baseline.memberId === 0) return false;
+    const table = this.#table;
+    this.#time.read();
+    const torrent = this.#torrents.lockById(baseline.torrentId);
+    if (torrent === 0) return false;
+    table.index.lookForMember(torrent, baseline.memberId, baseline.peerId);
+    let peer = table.index.found;
+    const isNew = peer === 0;
+    if (isNew && table.index.othersSilent < silentMax && table.primary.makeRoom(torrent)) {
+      peer = table.records.take();
+      if (peer === 0) table.primary.trim(torrent);
+      else {
+        table.create(peer, torrent, baseline.memberId, baseline.peerId);
+        table.index.insertForMember(peer);
+        table.see(peer, -1, this.#time.fromUnix(baseline.lastSeenSeconds));
+      }
+    }
+    if (peer !== 0 && !this.#hasHigher(peer, baseline.sequence)) this.#write(peer, baseline);
+    this.#torrents.unlock();
+    return peer !== 0;
+  }
+
+  rollback(key: BaselineKey, previous: Baseline | undefined): void {
+    const table = this.#table;
+    this.#time.read();
+    const torrent = this.#torrents.lockById(key.torrentId);
+    if (torrent === 0) return;
+    table.index.lookForMember(torrent, key.memberId, key.peerId);
+    const peer = table.index.found;
+    if (peer !== 0 && previous !== undefined) this.#write(peer, previous);
+    if (peer !== 0 && previous === undefined) {
+      table.clearFlag(peer, PEER_FLAG.known | PEER_FLAG.completed);
+      if (table.reachOf(peer) === 0) table.free(peer);
+      this.endIfEmpty(torrent);
+    }
+    this.#torrents.unlock();
+    // The sweep gave it away in between: the owner's newer copy must not be what is found next.
+    if (peer === 0 && previous !== undefined) this.restore(previous, Number.MAX_SAFE_INTEGER);
+  }
+
+  /** Frees a retired or unregistered torrent that has no peer left. Its shard is locked. */
+  endIfEmpty(torrent: number): void {
+    if (this.#table.primary.count(torrent) !== 0) return;
+    const isAlive = this.#torrents.isAlive(torrent);
+    if (isAlive && !this.#torrents.isTransient(torrent)) return;
+    if (isAlive) this.#torrents.retire(torrent);
+    this.#torrents.free(torrent);
+  }
+
+  walk(from: number, peersMax: number, visit: (baseline: Baseline) => void): number {
+    this.#time.read();
+    const used = this.#table.records.recordsUsed;
+    const until = Math.min(from + peersMax, used);
+    for (let peer = from + 1; peer <= until; peer++) {
+      const torrent = this.#lock(peer);
+      if (torrent === 0) continue;
+      const isKnown = (this.#table.flagsOf(peer) & PEER_FLAG.known) !== 0;
+      if (isKnown) this.#read(peer, torrent);
+      this.#torrents.unlock();
+      if (isKnown) visit(this.#takeCopy());
+    }
+    return until >= used ? -1 : until;
+  }
+
+  sweep(peersMax: number, onDrop: (baseline: Baseline) => void): number {
+    this.#time.read();
+    const { records } = this.#table;
+    const used = records.recordsUsed;
+    const free = this.#peersMax - records.recordsTaken;
+    const isFull = free < this.#peersMax / RESERVE_PART;
+    const silentSecondsMax = isFull
+      ? Math.min(SILENT_SECONDS_WHEN_FULL, this.#silentSecondsMax)
+      : this.#silentSecondsMax;
+    let from = Atomics.add(this.#header, HEADER.sweepCursor, peersMax);
+    if (from >= used) {
+      from = 0;
+      Atomics.store(this.#header, HEADER.sweepCursor, peersMax);
+    }
+    const until = Math.min(from + peersMax, used);
+    for (let peer = from + 1; peer <= until; peer++) {
+      // Read without the lock: what is due now is checked again under it.
+      if (this.#isDue(peer, silentSecondsMax)) this.#sweepPeer(peer, silentSecondsMax, onDrop);
+    }
+    return until - from;
+  }
+
+  #isDue(peer: number, silentSecondsMax: number): boolean {
+    const table = this.#table;
+    const flags = table.flagsOf(peer);
+    if ((flags & PEER_FLAG.used) === 0) return false;
+    if (!this.#torrents.isAlive(table.torrentOf(peer))) return true;
+    const age = this.#time.seconds - table.lastSeenOf(peer);
+    if ((flags & PEER_FLAG.reach) === 0) {
+      return (flags & PEER_FLAG.expired) !== 0 || age > silentSecondsMax;
+    }
+    if (table.agedReach(peer, this.#time.seconds, this.#peerSecondsMax) !== 0) return true;
+    return table.channels.hasStale(peer, this.#time.seconds);
+  }
+
+  #sweepPeer(peer: number, silentSecondsMax: number, onDrop: (baseline: Baseline) => void): void {
+    const table = this.#table;
+    const torrent = this.#lock(peer);
+    if (torrent === 0) return;
+    const reach = table.reachOf(peer);
+    let isThere = true;
+    if (reach !== 0) {
+      table.channels.freeStale(peer, this.#time.seconds);
+      const aged = this.#torrents.isAlive(torrent)
+        ? table.agedReach(peer, this.#time.seconds, this.#peerSecondsMax)
+        : reach;
+      if (aged === reach) isThere = table.silence(peer);
+      else if (aged !== 0) table.setReach(peer, reach & ~aged, table.stateOf(peer));
+    }
+    const isDropped = isThere && table.reachOf(peer) === 0 && this.#isDue(peer, silentSecondsMax);
+    if (isDropped) this.#read(peer, torrent);
+    this.endIfEmpty(torrent);
+    this.#torrents.unlock();
+    if (!isDropped) return;
+    const dropped = this.#takeCopy();
+    onDrop(dropped);
+    this.#free(peer, torrent, dropped);
+  }
+
+  /** Frees the record unless its peer came back while the owner was told. */
+  #free(peer: number, torrent: number, dropped: Baseline): void {
+    const table = this.#table;
+    if (this.#lock(peer) === torrent) {
+      const at = peer * PEER_WORDS;
+      const isSame = table.memberOf(peer) === dropped.memberId && table.reachOf(peer) === 0;
+      if (isSame && table.peers[at + PEER.sequence] === dropped.sequence) {
+        table.free(peer);
+        this.endIfEmpty(torrent);
+      }
+      this.#torrents.unlock();
+    }
+  }
+
+  /** Locks the shard of a used record and returns its torrent; 0, unlocked, when it is not in use. */
+  #lock(peer: number): number {
+    const table = this.#table;
+    const torrent = table.torrentOf(peer);
+    if (torrent === 0 || !this.#torrents.lockRecord(torrent)) return 0;
+    const isUsed = (table.flagsOf(peer) & PEER_FLAG.used) !== 0;
+    if (isUsed && table.torrentOf(peer) === torrent) return torrent;
+    this.#torrents.unlock();
+    return 0;
+  }
+
+  #hasHigher(peer: number, sequence: number): boolean {
+    const isKnown = (this.#table.flagsOf(peer) & PEER_FLAG.known) !== 0;
+    return isKnown && this.#table.peers[peer * PEER_WORDS + PEER.sequence]! > sequence;
+  }
+
+  #write(peer: number, baseline: Baseline): void {
+    const table = this.#table;
+    const lastSeenUnix = this.#time.toUnix(table.lastSeenOf(peer));
+    writeBaseline(table.peers, peer, baseline, lastSeenUnix);
+  }
+
+  #read(peer: number, torrent: number): void {
+    const { peers } = this.#table;
+    const copy = this.#copy;
+    const at = peer * PEER_WORDS;
+    assert(this.#table.stateOf(peer) <= PEER_STATE.partialSeed, 'a record holds a state');
+    copy.memberId = peers[at + PEER.memberId]!;
+    copy.torrentId = this.#torrents.idOf(torrent);
+    writeBytes(peers, at + PEER.peerId, copy.peerId, { at: 0, count: PEER_ID_WORDS * 4 });
+    readBaseline(peers, peer, this.#time.toUnix(this.#table.lastSeenOf(peer)), copy);
+  }
+
+  #takeCopy(): Baseline {
+    return { ...this.#copy, peerId: this.#copy.peerId.slice() };
+  }
+}

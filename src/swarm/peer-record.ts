@@ -1,0 +1,87 @@
+// The baseline within a peer record. Three 53-bit counters take five words: the low 32 bits each,
+// then uploaded's and downloaded's 21 high bits with the halves of `left`'s in the bits above.
+
+import type { AnnounceOutcome } from './announce-outcome.ts';
+import type { BaselineNumbers } from './baseline.ts';
+import { PEER, PEER_FLAG, PEER_WORDS } from './layout.ts';
+
+const U32 = 0x1_0000_0000;
+const HIGHER_AGO_MAX = 0xffff;
+
+export interface Counters {
+  readonly uploaded: number;
+  readonly downloaded: number;
+  readonly left: number;
+}
+
+export function writeCounters(peers: Uint32Array, peer: number, counters: Counters): void {
+  const at = peer * PEER_WORDS;
+  const leftHigh = Math.floor(counters.left / U32);
+  peers[at + PEER.uploaded] = counters.uploaded % U32;
+  peers[at + PEER.downloaded] = counters.downloaded % U32;
+  peers[at + PEER.left] = counters.left % U32;
+  peers[at + PEER.highA] = Math.floor(counters.uploaded / U32) | ((leftHigh & 0x7ff) << 21);
+  peers[at + PEER.highB] = Math.floor(counters.downloaded / U32) | ((leftHigh >>> 11) << 21);
+}
+
+export function uploadedOf(peers: Uint32Array, peer: number): number {
+  const at = peer * PEER_WORDS;
+  return (peers[at + PEER.highA]! & 0x1f_ffff) * U32 + peers[at + PEER.uploaded]!;
+}
+
+export function downloadedOf(peers: Uint32Array, peer: number): number {
+  const at = peer * PEER_WORDS;
+  return (peers[at + PEER.highB]! & 0x1f_ffff) * U32 + peers[at + PEER.downloaded]!;
+}
+
+export function leftOf(peers: Uint32Array, peer: number): number {
+  const at = peer * PEER_WORDS;
+  const high = (peers[at + PEER.highA]! >>> 21) | ((peers[at + PEER.highB]! >>> 21) << 11);
+  return high * U32 + peers[at + PEER.left]!;
+}
+
+/** Everything but lastSeen. `lastSeenUnix` is what lastSeen will read as, in Unix seconds. */
+export function writeBaseline(
+  peers: Uint32Array,
+  peer: number,
+  numbers: BaselineNumbers,
+  lastSeenUnix: number,
+): void {
+  const at = peer * PEER_WORDS;
+  writeCounters(peers, peer, numbers);
+  peers[at + PEER.key] = numbers.key;
+  peers[at + PEER.sequence] = numbers.sequence;
+  const ago = Math.min(Math.max(lastSeenUnix - numbers.higherAtSeconds, 0), HIGHER_AGO_MAX);
+  let flags = (peers[at + PEER.flags]! & 0xffff) | PEER_FLAG.known;
+  flags = numbers.completed ? flags | PEER_FLAG.completed : flags & ~PEER_FLAG.completed;
+  peers[at + PEER.flags] = flags | (ago << 16);
+}
+
+/** Fills the baseline fields of `into`; the record holds a baseline. */
+export function readBaseline(
+  peers: Uint32Array,
+  peer: number,
+  lastSeenUnix: number,
+  into: Pick<
+    AnnounceOutcome,
+    | 'uploaded'
+    | 'downloaded'
+    | 'key'
+    | 'sequence'
+    | 'higherAtSeconds'
+    | 'left'
+    | 'completed'
+    | 'lastSeenSeconds'
+  >,
+): void {
+  const at = peer * PEER_WORDS;
+  const flags = peers[at + PEER.flags]!;
+  into.uploaded = uploadedOf(peers, peer);
+  into.downloaded = downloadedOf(peers, peer);
+  into.left = leftOf(peers, peer);
+  into.key = peers[at + PEER.key]!;
+  into.sequence = peers[at + PEER.sequence]!;
+  into.completed = (flags & PEER_FLAG.completed) !== 0;
+  into.higherAtSeconds = lastSeenUnix - (flags >>> 16);
+  into.lastSeenSeconds = lastSeenUnix;
+}

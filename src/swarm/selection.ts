@@ -1,0 +1,184 @@
+// Which peers an answer holds (T11, T12): uniform, without repeats, never the asker. The candidates
+// are the first entries of a peer list, since its runs stand in the right order: a seeder draws from
+// the leechers' run, a leecher from the first three. Drawing is exact in all cases:
+//
+//   no more candidates than wanted         all of them
+//   up to four times as many               a partial shuffle of their places
+//   more                                   random places, those drawn before are drawn again
+//
+// Entries are refused when they have not the asked hash version (hybrid torrents) or the asker's own
+// address. When refusals are so many that drawing gets nowhere, what is missing is taken in order
+// from a random place on. Nothing is allocated; the answer is written straight from the list.
+
+import { assert } from '#base/assert.ts';
+import type { SeededRandom } from '#base/random.ts';
+import type { SwarmMemory } from './memory.ts';
+import type { PeerList } from './peer-list.ts';
+
+const SHUFFLED_PER_WANTED = 4;
+const DRAWS_PER_WANTED_MAX = 16;
+const U32 = 0x1_0000_0000;
+
+/** What to draw; one object per Selection, filled by the caller each time. */
+export interface Draw {
+  torrent: number;
+  /** Candidates are the places below. */
+  candidates: number;
+  /** The asker's own place, -1 when it has none. */
+  asker: number;
+  want: number;
+  /** HASH_VERSION bit that every peer must have, 0 when any does. */
+  hashVersion: number;
+  /** The asker's address as an entry holds it; not read when `hasAddress` is false. */
+  readonly address: Uint32Array;
+  hasAddress: boolean;
+}
+
+export class Selection {
+  readonly draw: Draw;
+  readonly #words: Uint32Array;
+  readonly #random: SeededRandom;
+  readonly #shuffled: Uint32Array;
+  /** A set of drawn places, open addressing; a slot counts when its stamp is of this draw. */
+  readonly #drawn: Uint32Array;
+  readonly #stamps: Uint32Array;
+  #stamp = 0;
+  #into: Uint8Array = new Uint8Array(0);
+  #written = 0;
+  #first = 0;
+  #entryWords = 3;
+
+  constructor(
+    memory: SwarmMemory,
+    random: SeededRandom,
+    shape: { wantMax: number; address: Uint32Array },
+  ) {
+    this.#words = memory.arena;
+    this.#random = random;
+    this.draw = {
+      torrent: 0,
+      candidates: 0,
+      asker: -1,
+      want: 0,
+      hashVersion: 0,
+      address: shape.address,
+      hasAddress: false,
+    };
+    this.#shuffled = new Uint32Array(shape.wantMax * SHUFFLED_PER_WANTED);
+    // At most half full, also when every allowed draw is a refused one.
+    const slots = 2 ** Math.ceil(Math.log2(shape.wantMax * (DRAWS_PER_WANTED_MAX + 1) * 2));
+    this.#drawn = new Uint32Array(slots);
+    this.#stamps = new Uint32Array(slots);
+  }
+
+  /** Writes up to `draw.want` peers as 6 or 18 bytes each; returns how many. */
+  select(list: PeerList, into: Uint8Array): number {
+    const { draw } = this;
+    this.#into = into;
+    this.#written = 0;
+    if (draw.candidates === 0 || draw.want === 0) return 0;
+    this.#entryWords = list.entryWords;
+    this.#first = list.entryAt(draw.torrent, 0);
+    assert(draw.want * SHUFFLED_PER_WANTED <= this.#shuffled.length, 'want is within its maximum');
+    const hasAsker = draw.asker >= 0 && draw.asker < draw.candidates;
+    const others = hasAsker ? draw.candidates - 1 : draw.candidates;
+    if (others <= draw.want) this.#takeAll();
+    else if (others <= draw.want * SHUFFLED_PER_WANTED) this.#takeShuffled();
+    else this.#takeDrawn(others, hasAsker);
+    return this.#written;
+  }
+
+  #takeAll(): void {
+    const { candidates, asker } = this.draw;
+    for (let place = 0; place < candidates; place++) if (place !== asker) this.#take(place);
+  }
+
+  #takeShuffled(): void {
+    const { candidates, asker, want } = this.draw;
+    const shuffled = this.#shuffled;
+    let count = 0;
+    for (let place = 0; place < candidates; place++) if (place !== asker) shuffled[count++] = place;
+    for (let at = 0; at < count && this.#written < want; at++) {
+      const other = at + this.#below(count - at);
+      const place = shuffled[other]!;
+      shuffled[other] = shuffled[at]!;
+      this.#take(place);
+    }
+  }
+
+  #takeDrawn(others: number, hasAsker: boolean): void {
+    const { asker, want } = this.draw;
+    this.#stamp = (this.#stamp + 1) >>> 0;
+    if (this.#stamp === 0) this.#stamps.fill(0);
+    if (this.#stamp === 0) this.#stamp = 1;
+    const mask = this.#drawn.length - 1;
+    for (let drawn = 0; this.#written < want && drawn < want * DRAWS_PER_WANTED_MAX; ) {
+      let place = this.#below(others);
+      // The asker's place is left out of the numbering, so that all others are equally likely.
+      if (hasAsker && place >= asker) place++;
+      let slot = Math.imul(place, 0x9e37_79b1) & mask;
+      while (this.#stamps[slot] === this.#stamp && this.#drawn[slot] !== place) {
+        slot = (slot + 1) & mask;
+      }
+      if (this.#stamps[slot] === this.#stamp) continue;
+      this.#stamps[slot] = this.#stamp;
+      this.#drawn[slot] = place;
+      drawn++;
+      this.#take(place);
+    }
+    if (this.#written < want) this.#takeInOrder();
+  }
+
+  /** For a hash version that few peers of a large swarm have. */
+  #takeInOrder(): void {
+    const { candidates, asker, want } = this.draw;
+    const mask = this.#drawn.length - 1;
+    const start = this.#below(candidates);
+    for (let step = 0; step < candidates && this.#written < want; step++) {
+      const place = (start + step) % candidates;
+      if (place === asker) continue;
+      let slot = Math.imul(place, 0x9e37_79b1) & mask;
+      while (this.#stamps[slot] === this.#stamp && this.#drawn[slot] !== place) {
+        slot = (slot + 1) & mask;
+      }
+      if (this.#stamps[slot] !== this.#stamp) this.#take(place);
+    }
+  }
+
+  /** Copies the entry at `place` into the answer unless it is refused. */
+  #take(place: number): void {
+    const words = this.#words;
+    const entry = this.#first + place * this.#entryWords;
+    const last = entry + this.#entryWords - 1;
+    const { draw } = this;
+    if (draw.hashVersion !== 0 && (words[last]! & (draw.hashVersion << 16)) === 0) return;
+    if (draw.hasAddress && words[entry + 1] === draw.address[0] && this.#isAsker(entry)) return;
+    const into = this.#into;
+    let at = this.#written * (this.#entryWords * 4 - 6);
+    for (let word = entry + 1; word < last; word++) {
+      const value = words[word]!;
+      into[at] = value;
+      into[at + 1] = value >>> 8;
+      into[at + 2] = value >>> 16;
+      into[at + 3] = value >>> 24;
+      at += 4;
+    }
+    into[at] = words[last]!;
+    into[at + 1] = words[last]! >>> 8;
+    this.#written++;
+  }
+
+  #isAsker(entry: number): boolean {
+    const { address } = this.draw;
+    const last = this.#entryWords - 2;
+    for (let word = 1; word < last; word++) {
+      if (this.#words[entry + 1 + word] !== address[word]) return false;
+    }
+    return (this.#words[entry + 1 + last]! & 0xffff) === address[last];
+  }
+
+  /** A random place below `bound`; at most one part in 2^32 / bound off uniform. */
+  #below(bound: number): number {
+    return Math.floor((this.#random.u32() * bound) / U32);
+  }
+}

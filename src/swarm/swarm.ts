@@ -1,0 +1,484 @@
+// The swarm: who shares which torrent, over shared memory (layout.ts), so that every tracker thread
+// and the site work on the same peers. An announce has two phases under one hold of the torrent's
+// shard lock, because what it is worth must be known before its baseline may move:
+//
+//   begin(request)       finds the peer, reserves what joining would need, fills `outcome`
+//   select(request, …)   the answer's peers, while the asker is not yet among them
+//   settle(request, …)   joins, refreshes or leaves, moves the baseline, counts; gives the lock back
+//   abandon()            instead of settle: nothing has changed
+//
+// Between begin() and settle() the thread must not wait, allocate much, or call anything else here
+// but select(). Nothing here knows sockets, rights or credit.
+
+import { assert } from '#base/assert.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Random } from '#base/random.ts';
+import { SeededRandom } from '#base/random.ts';
+import { type AnnounceOutcome, newAnnounceOutcome, type SwarmRefusal } from './announce-outcome.ts';
+import { type AnnounceRequest, DOOR, EVENT } from './announce-slot.ts';
+import type { Baseline, BaselineKey, BaselineNumbers } from './baseline.ts';
+import { BaselineKeeper } from './baseline-keeper.ts';
+import { canBeEarly, channelWord, isRepeat, reachBitOf, secondsBetween } from './channels.ts';
+import type { SwarmConfig } from './config.ts';
+import {
+  HEADER,
+  PEER,
+  PEER_FLAG,
+  PEER_STATE,
+  PEER_WORDS,
+  TORRENT,
+  TORRENT_WORDS,
+} from './layout.ts';
+import { SwarmMemory } from './memory.ts';
+import { readBaseline, writeBaseline } from './peer-record.ts';
+import { PeerTable } from './peer-table.ts';
+import { PeerViewer } from './peer-viewer.ts';
+import { Selection } from './selection.ts';
+import { SwarmTime } from './swarm-time.ts';
+import type { PeerView, SwarmCounts, SwarmTotals } from './swarm-views.ts';
+import { type TorrentHashes, TorrentTable } from './torrent-table.ts';
+
+/** Silent baselines of one member in one torrent; past it the oldest are handed over early. */
+const SILENT_KEPT = 32;
+/** And past this a further client id is refused, which bounds what one member can make us hold. */
+const SILENT_MAX = 256;
+
+export interface SwarmWorld {
+  /** From Swarm.reserve() with an equal config; any number of threads make a Swarm over it. */
+  readonly memory: SharedArrayBuffer;
+  readonly clock: Clock;
+  /** Read once, for seeds. */
+  readonly random: Random;
+  readonly config: SwarmConfig;
+}
+
+export class Swarm {
+  /** The same object each time; begin() overwrites it. */
+  readonly outcome: AnnounceOutcome = newAnnounceOutcome();
+  readonly #memory: SwarmMemory;
+  readonly #config: SwarmConfig;
+  readonly #time: SwarmTime;
+  readonly #torrents: TorrentTable;
+  readonly #table: PeerTable;
+  readonly #selection: Selection;
+  readonly #keeper: BaselineKeeper;
+  readonly #viewer: PeerViewer;
+  // What begin() found and reserved, until settle() or abandon().
+  #torrent = 0;
+  #peer = 0;
+  #isNew = false;
+  #extension = 0;
+  #replaced = 0;
+  #hasEntered = false;
+  #memberId = 0;
+  #channelWord = 0;
+
+  /** Reserves the memory. Pages are taken from the machine as they are first written. */
+  static reserve(config: SwarmConfig): SharedArrayBuffer {
+    return SwarmMemory.reserve(config);
+  }
+
+  constructor(world: SwarmWorld) {
+    const memory = new SwarmMemory(world);
+    this.#memory = memory;
+    this.#config = world.config;
+    this.#time = new SwarmTime(world.clock, memory.startedMs);
+    this.#torrents = new TorrentTable(memory);
+    this.#table = new PeerTable(memory, world.config);
+    const { random } = world;
+    this.#selection = new Selection(memory, new SeededRandom(random.u32(), random.u32()), {
+      wantMax: world.config.peersPerAnswerMax,
+      address: this.#table.index.address,
+    });
+    const rooms = { memory, time: this.#time, torrents: this.#torrents, table: this.#table };
+    this.#keeper = new BaselineKeeper(rooms, world.config);
+    this.#viewer = new PeerViewer(rooms);
+  }
+
+  // Torrents
+
+  /**
+   * Makes a registered torrent known, by its one or two hashes. True also when the id is there
+   * already, which changes nothing. False when torrentsMax is reached.
+   */
+  addTorrent(torrentId: number, hashes: TorrentHashes): boolean {
+    return this.#torrents.add(torrentId, hashes, false);
+  }
+
+  /**
+   * For modes in which any torrent is served: the id (2^31 and up) of the torrent with this hash,
+   * made when there is none; 0 when torrentsMax is reached. Such a torrent leaves memory with its
+   * last peer, so a begin() that answers 'torrent-unknown' should open it once more.
+   */
+  openTorrent(infoHash: Uint8Array, hashVersion: number): number {
+    return this.#torrents.open(infoHash, hashVersion);
+  }
+
+  /** The id of the torrent with this hash, v1 or truncated v2; 0 when the swarm has none. */
+  torrentByHash(infoHash: Uint8Array): number {
+    return this.#torrents.idByHash(infoHash);
+  }
+
+  /**
+   * The torrent and its peers are gone at once; the sweep hands their baselines to its onDrop and
+   * then frees them. Unknown ids are fine. The id may be added again at once.
+   */
+  removeTorrent(torrentId: number): void {
+    const torrent = this.#torrents.lockById(torrentId);
+    if (torrent === 0) return;
+    this.#torrents.retire(torrent);
+    const isEmpty = this.#table.primary.count(torrent) === 0;
+    if (isEmpty) this.#torrents.free(torrent);
+    this.#torrents.unlock();
+  }
+
+  // Announces
+
+  /**
+   * Phase 1. Unless `outcome.refused` says otherwise, the torrent's shard stays locked until
+   * settle() or abandon(). A `stopped` is refused only when the torrent is unknown; one of an unknown
+   * peer (`known` and `present` false) leaves no trace, and settle() then only fills the counts.
+   */
+  begin(request: AnnounceRequest): AnnounceOutcome {
+    const { outcome } = this;
+    assert(this.#torrent === 0, 'the last announce was settled or abandoned');
+    this.#time.read();
+    const torrent = this.#torrents.lockById(request.torrentId);
+    clearOutcome(outcome);
+    if (torrent === 0) {
+      outcome.refused = 'torrent-unknown';
+      return outcome;
+    }
+    this.#torrent = torrent;
+    this.#memberId = request.memberId;
+    const { index } = this.#table;
+    index.look(torrent, request);
+    this.#peer = index.found;
+    this.#channelWord = channelWord(request, this.#time.seconds);
+    if (this.#peer !== 0) this.#recall(request);
+    if (request.event === EVENT.stopped) return outcome;
+    const refused = this.#reserve(request);
+    if (refused !== 'none') {
+      this.abandon();
+      outcome.refused = refused;
+    }
+    return outcome;
+  }
+
+  /**
+   * Phase 2. `next` is the baseline from here on; it is not kept for a peer of nobody (member 0).
+   * `left` and the event of the request decide whether the peer is a seeder, unless the request is
+   * older than the baseline. Then the counts are in `outcome`, and the lock is given back.
+   */
+  settle(request: AnnounceRequest, next: BaselineNumbers): void {
+    const torrent = this.#torrent;
+    assert(torrent !== 0, 'an announce is settled once');
+    if (request.event !== EVENT.stopped) this.#join(request, next);
+    else if (this.#peer !== 0) this.#stop(request, next);
+    this.#peer = 0;
+    this.#isNew = false;
+    this.#extension = 0;
+    this.#replaced = 0;
+    this.#hasEntered = false;
+    this.#finish();
+  }
+
+  /** Ends an announce that begin() did not refuse; nothing changes but the room that was reserved. */
+  abandon(): void {
+    const torrent = this.#torrent;
+    assert(torrent !== 0, 'an announce is abandoned once');
+    if (this.#isNew) this.#table.records.give(this.#peer);
+    if (this.#extension !== 0) this.#table.extensionRecords.give(this.#extension);
+    if (this.#hasEntered) this.#table.members.leave(this.#memberId);
+    this.#table.primary.trim(torrent);
+    this.#table.ipv6.trim(torrent);
+    this.#peer = 0;
+    this.#isNew = false;
+    this.#extension = 0;
+    this.#replaced = 0;
+    this.#hasEntered = false;
+    this.#finish();
+  }
+
+  /**
+   * Writes up to `want` peers (at most peersPerAnswerMax, and what fits) into `into`: 6 bytes each
+   * for family 4, 18 for family 6. Returns how many. Between begin() and settle() it uses their
+   * lock, else it takes its own. A `stopped` gets none; `want` must not be negative.
+   */
+  select(request: AnnounceRequest, family: 4 | 6, want: number, into: Uint8Array): number {
+    if (request.event === EVENT.stopped) return 0;
+    const isHeld = this.#torrent !== 0;
+    const torrent = isHeld ? this.#torrent : this.#torrents.lockById(request.torrentId);
+    if (torrent === 0) return 0;
+    const { index, primary, ipv6 } = this.#table;
+    if (!isHeld) index.look(torrent, request);
+    const asker = isHeld && this.#isNew ? 0 : index.found;
+    const list = family === 4 ? primary : ipv6;
+    const { draw } = this.#selection;
+    const entryBytes = family === 4 ? 6 : 18;
+    draw.torrent = torrent;
+    draw.candidates = list.countOf(torrent, PEER_STATE.leecher);
+    if (request.left !== 0 && request.event !== EVENT.paused) {
+      draw.candidates += list.countOf(torrent, PEER_STATE.seeder);
+      draw.candidates += list.countOf(torrent, PEER_STATE.partialSeed);
+    }
+    draw.asker = asker === 0 ? -1 : this.#placeOf(asker, family);
+    draw.want = Math.min(want, this.#config.peersPerAnswerMax, into.length / entryBytes) | 0;
+    draw.hashVersion = this.#torrents.isHybrid(torrent) ? request.hashVersion : 0;
+    draw.hasAddress = request.door !== DOOR.websocket && request.family === family;
+    const count = this.#selection.select(list, into);
+    if (!isHeld) this.#torrents.unlock();
+    return count;
+  }
+
+  // Counts
+
+  /** False, and `into` untouched, when the torrent is unknown. */
+  counts(torrentId: number, into: SwarmCounts): boolean {
+    const torrent = this.#torrents.lockById(torrentId);
+    if (torrent === 0) return false;
+    const words = this.#memory.torrents;
+    const at = torrent * TORRENT_WORDS;
+    into.seeders = words[at + TORRENT.seeders]!;
+    into.leechers = words[at + TORRENT.leechers]!;
+    into.partialSeeds = words[at + TORRENT.partialSeeds]!;
+    into.completed = words[at + TORRENT.completed]!;
+    this.#torrents.unlock();
+    return true;
+  }
+
+  /** Completions as the ledger counts them, at most 2^32-1. Nothing when the torrent is unknown. */
+  setCompleted(torrentId: number, completed: number): void {
+    const torrent = this.#torrents.lockById(torrentId);
+    if (torrent === 0) return;
+    const bounded = Math.min(completed, 0xffff_ffff);
+    this.#memory.torrents[torrent * TORRENT_WORDS + TORRENT.completed] = bounded;
+    this.#torrents.unlock();
+  }
+
+  totals(): SwarmTotals {
+    const { header } = this.#memory;
+    return {
+      torrents: this.#torrents.count,
+      peers: Atomics.load(header, HEADER.peersCounted),
+      seeders: Atomics.load(header, HEADER.seedersCounted),
+      silentBaselines: Atomics.load(header, HEADER.silentCounted),
+      peersMax: this.#memory.peersMax,
+      torrentsMax: this.#memory.torrentsMax,
+    };
+  }
+
+  // Baselines
+
+  /**
+   * Puts back a baseline, at the start or when it was found in the baseline file: a silent peer. Where
+   * the swarm has one already, the higher sequence stays. False when there is no room, no such
+   * torrent, or nobody's (member 0).
+   */
+  restoreBaseline(baseline: Baseline): boolean {
+    return this.#keeper.restore(baseline, SILENT_MAX);
+  }
+
+  /**
+   * After a lost append: the baseline as it was before, undefined when there was none. The peer
+   * stays in the swarm, and is not seen longer ago for it.
+   */
+  rollbackBaseline(key: BaselineKey, previous: Baseline | undefined): void {
+    this.#keeper.rollback(key, previous);
+  }
+
+  /**
+   * Looks at the next `peersMax` records: ends peers that were silent for peerAgeMsMax, frees
+   * baselines that were silent for baselineSilentMs (sooner when memory is nearly full) or whose
+   * torrent was removed, after `onDrop` was told. No lock is held while onDrop runs. Returns how
+   * many records it looked at, fewer at the end of the memory; the next call begins anew there.
+   */
+  sweep(peersMax: number, onDrop: (baseline: Baseline) => void): number {
+    assert(this.#torrent === 0, 'no announce is open');
+    return this.#keeper.sweep(peersMax, onDrop);
+  }
+
+  /**
+   * Every baseline, in steps of `peersMax` records: pass 0 first, then what it returned, until that
+   * is -1. What changes meanwhile is visited before or after its change. No lock is held while
+   * `visit` runs.
+   */
+  walkBaselines(from: number, peersMax: number, visit: (baseline: Baseline) => void): number {
+    assert(this.#torrent === 0, 'no announce is open');
+    return this.#keeper.walk(from, peersMax, visit);
+  }
+
+  /** Peers of a member that are counted now. Reads every record, about 1 ms per 100,000. */
+  peersOfMember(memberId: number, limit: number): PeerView[] {
+    return this.#viewer.ofMember(memberId, limit);
+  }
+
+  /** Peers of a torrent that are counted now. */
+  peersOfTorrent(torrentId: number, limit: number): PeerView[] {
+    return this.#viewer.ofTorrent(torrentId, limit);
+  }
+
+  /** For tests: units of the peer lists that are free, and records in use. */
+  memoryUse(): { arenaUnitsFree: number; records: number; extensions: number } {
+    return {
+      arenaUnitsFree: this.#table.arena.countFreeUnits(),
+      records: this.#table.records.recordsTaken,
+      extensions: this.#table.extensionRecords.recordsTaken,
+    };
+  }
+
+  /** Fills the outcome with what is known of the peer. */
+  #recall(request: AnnounceRequest): void {
+    const { outcome } = this;
+    const table = this.#table;
+    const peer = this.#peer;
+    const flags = table.flagsOf(peer);
+    outcome.present = (flags & PEER_FLAG.reach) !== 0;
+    outcome.wasSeeder = outcome.present && table.stateOf(peer) === PEER_STATE.seeder;
+    if ((flags & PEER_FLAG.known) !== 0) {
+      outcome.known = true;
+      readBaseline(table.peers, peer, this.#time.toUnix(table.lastSeenOf(peer)), outcome);
+    }
+    const last = table.channels.find(peer, this.#channelWord);
+    if (last === 0) return;
+    outcome.repeated = isRepeat(last, this.#channelWord);
+    if (outcome.repeated || !canBeEarly(request)) return;
+    // Times are whole seconds, so a client that waited exactly may seem a second short.
+    const waited = secondsBetween(last, this.#channelWord) + 1;
+    outcome.early = waited * 1000 < this.#config.announceIntervalMsMin;
+  }
+
+  /** Takes everything that joining will need, so that settle() cannot fail. */
+  #reserve(request: AnnounceRequest): SwarmRefusal {
+    const table = this.#table;
+    const { index } = table;
+    const torrent = this.#torrent;
+    if (request.memberId !== 0 && !this.outcome.present) {
+      const refused = this.#admit(request.memberId);
+      if (refused !== 'none') return refused;
+    }
+    const bit = reachBitOf(request);
+    if (table.needsExtension(this.#peer, bit, this.#channelWord)) {
+      this.#extension = table.extensionRecords.take();
+      // Without one a further channel is forgotten sooner; a further reach cannot be held at all.
+      const isReachNew = this.#peer === 0 || (table.reachOf(this.#peer) & (1 << bit)) === 0;
+      if (this.#extension === 0 && isReachNew) return 'swarm-full';
+    }
+    if (bit >> 1 === 1) {
+      const isListed = this.#peer !== 0 && (table.reachOf(this.#peer) & PEER_FLAG.reachIpv6) !== 0;
+      if (!isListed && !table.ipv6.makeRoom(torrent)) return 'swarm-full';
+    }
+    if (index.found !== 0) return 'none';
+    if (!table.primary.makeRoom(torrent)) return 'swarm-full';
+    this.#peer = table.records.take();
+    this.#isNew = this.#peer !== 0;
+    return this.#isNew ? 'none' : 'swarm-full';
+  }
+
+  /** The limits of T15, for a member's peer that is about to be counted. */
+  #admit(memberId: number): SwarmRefusal {
+    const { index, members } = this.#table;
+    if (index.othersPresent >= this.#config.peersPerMemberTorrentMax) {
+      // A client that was restarted comes back with a new id from its old address: it takes its
+      // own place instead of waiting for the old one to age.
+      if (index.sameAddress === 0) return 'member-peers';
+      this.#replaced = index.sameAddress;
+    }
+    if (index.found === 0 && index.othersSilent >= SILENT_KEPT) {
+      this.#table.setFlag(index.oldestSilent, PEER_FLAG.expired);
+      if (index.othersSilent >= SILENT_MAX) return 'member-peers';
+    }
+    if (index.othersPresent > 0) return 'none';
+    this.#hasEntered = members.enter(memberId);
+    return this.#hasEntered ? 'none' : 'member-torrents';
+  }
+
+  #join(request: AnnounceRequest, next: BaselineNumbers): void {
+    const table = this.#table;
+    const peer = this.#peer;
+    const bit = reachBitOf(request);
+    if (this.#isNew) this.#create(request);
+    if (this.#extension !== 0) table.attachExtension(peer, this.#extension);
+    table.clearFlag(peer, PEER_FLAG.expired);
+    table.see(peer, bit, this.#time.seconds);
+    if (request.memberId !== 0) writeBaseline(table.peers, peer, next, this.#time.unixSeconds);
+    const isOlder = request.uploaded < next.uploaded || request.downloaded < next.downloaded;
+    const keepsState = this.outcome.present && isOlder && request.memberId !== 0;
+    const state = keepsState ? table.stateOf(peer) : stateOf(request);
+    table.setReach(peer, table.reachOf(peer) | (1 << bit), state);
+    if (request.door !== DOOR.websocket) table.setAddress(peer, request);
+    if (!this.outcome.early && !this.outcome.repeated) {
+      table.channels.remember(peer, this.#channelWord);
+    }
+    // Only now: the member was in the torrent all along, so its count of torrents must not dip.
+    if (this.#replaced !== 0) table.silence(this.#replaced);
+  }
+
+  #create(request: AnnounceRequest): void {
+    const { index } = this.#table;
+    this.#table.create(this.#peer, this.#torrent, request.memberId, request.peerId);
+    if (request.memberId === 0) index.insertAnonymous(this.#peer, request);
+    else index.insertForMember(this.#peer);
+  }
+
+  /** `stopped` closes the hash and the address it came by; the peer ends with its last. */
+  #stop(request: AnnounceRequest, next: BaselineNumbers): void {
+    const table = this.#table;
+    const peer = this.#peer;
+    table.see(peer, -1, this.#time.seconds);
+    if (request.memberId !== 0) writeBaseline(table.peers, peer, next, this.#time.unixSeconds);
+    if (!this.outcome.repeated) table.channels.remember(peer, this.#channelWord);
+    const reach = table.reachOf(peer);
+    const rest = reach & ~(1 << reachBitOf(request));
+    if (reach === 0) return;
+    if (rest !== 0) table.setReach(peer, rest, table.stateOf(peer));
+    else table.silence(peer);
+  }
+
+  /** Fills the counts, ends a torrent that nobody registered with its last peer, unlocks. */
+  #finish(): void {
+    const torrent = this.#torrent;
+    const { outcome } = this;
+    const words = this.#memory.torrents;
+    const at = torrent * TORRENT_WORDS;
+    outcome.seeders = words[at + TORRENT.seeders]!;
+    outcome.leechers = words[at + TORRENT.leechers]!;
+    outcome.partialSeeds = words[at + TORRENT.partialSeeds]!;
+    outcome.downloadsCompleted = words[at + TORRENT.completed]!;
+    this.#keeper.endIfEmpty(torrent);
+    this.#torrent = 0;
+    this.#torrents.unlock();
+  }
+
+  /** The place in the list of `family`, -1 when the peer is not handed out there. */
+  #placeOf(peer: number, family: 4 | 6): number {
+    const reach = this.#table.reachOf(peer);
+    if (family === 4) {
+      if ((reach & PEER_FLAG.reachIpv4) === 0) return -1;
+      return this.#table.peers[peer * PEER_WORDS + PEER.place]!;
+    }
+    return (reach & PEER_FLAG.reachIpv6) === 0 ? -1 : this.#table.place6Of(peer);
+  }
+}
+
+function stateOf(request: AnnounceRequest): number {
+  if (request.left === 0) return PEER_STATE.seeder;
+  return request.event === EVENT.paused ? PEER_STATE.partialSeed : PEER_STATE.leecher;
+}
+
+function clearOutcome(outcome: AnnounceOutcome): void {
+  outcome.refused = 'none';
+  outcome.known = false;
+  outcome.uploaded = 0;
+  outcome.downloaded = 0;
+  outcome.key = 0;
+  outcome.sequence = 0;
+  outcome.higherAtSeconds = 0;
+  outcome.left = 0;
+  outcome.completed = false;
+  outcome.lastSeenSeconds = 0;
+  outcome.present = false;
+  outcome.wasSeeder = false;
+  outcome.repeated = false;
+  outcome.early = false;
+}
