@@ -74,13 +74,6 @@ export const accountingConfig = z.strictObject({
     .describe(
       'Pause of the ledger after a small batch, in milliseconds. Longer writes fewer, larger transactions and shows totals later.',
     ),
-  seedTimePerAnnounceMsMax: z
-    .int()
-    .min(1000)
-    .default(2_700_000)
-    .describe(
-      'The most seed time that one announce can prove, in milliseconds: the announce interval and a grace.',
-    ),
 });
 
 export type AccountingConfig = z.output<typeof accountingConfig>;

@@ -3,6 +3,8 @@
 import { CodedError } from '#base/errors.ts';
 
 export const ACCOUNTING_ERRORS = {
+  TRANSFERS_LOST:
+    'A batch of transfer records could not be saved and the baselines were put back. Nothing is lost: clients bring the bytes with their next announce. Look at the disk.',
   LEDGER_LOG_CHANGED:
     'The ledger was made from another log than the one that is open. Put back the log it belongs to, or run `swarmkeep ledger rebuild`.',
   LEDGER_EPOCH_CHANGED:
@@ -10,14 +12,12 @@ export const ACCOUNTING_ERRORS = {
   LEDGER_BEYOND_END:
     'The ledger has counted records that the log no longer has: the log lost its end or is an older copy. Put back the newer log, or run `swarmkeep ledger rebuild`.',
   LEDGER_RECORDS_REMOVED:
-    'Retention removed transfer records before the ledger counted them. Totals lack them; keep the topic `transfers` longer.',
+    'The log no longer begins with its first transfer record, so the ledger cannot be made from it. Keep the ledger that there is.',
   LEDGER_POSITION_TAKEN:
     'Another process moved the position of the ledger. Only one ledger may run on a database; end the other.',
-  LEDGER_TOTAL_TOO_LARGE: 'A total of the ledger passed 2^53-1 bytes and cannot be kept exactly.',
   BASELINES_SNAPSHOT_INVALID:
-    'No snapshot of the baselines can be read. Silent clients will be credited nothing for their next announce; remove the file to go on.',
+    'A snapshot of the baselines is damaged. It is set aside and an older one is used; the log after it brings back what is newer.',
   BASELINES_READ_FAILED: 'The snapshot of the baselines could not be read from the disk.',
-  TRANSFERS_CLOSED: 'The writer of transfer records is closed.',
 } as const;
 
 export class AccountingError extends CodedError<keyof typeof ACCOUNTING_ERRORS> {}

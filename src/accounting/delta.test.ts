@@ -1,0 +1,236 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import fc from 'fast-check';
+import type { BaselineNumbers } from './baseline.ts';
+import { computeDelta, type DeltaInput, type DeltaResult, newDeltaResult } from './delta.ts';
+import { TRANSFER_EVENT, type TransferEvent } from './transfer-record.ts';
+
+const NOW = 1_763_700_000;
+
+const BEFORE: BaselineNumbers = {
+  uploaded: 1000,
+  downloaded: 500,
+  key: 7,
+  sequence: 4,
+  higherAtSeconds: NOW - 60,
+  left: 300,
+  completed: false,
+};
+
+function announce(over: Partial<DeltaInput> = {}): DeltaResult {
+  const result = newDeltaResult();
+  computeDelta(
+    {
+      known: true,
+      previous: BEFORE,
+      event: TRANSFER_EVENT.none,
+      uploaded: 1000,
+      downloaded: 500,
+      left: 300,
+      key: 7,
+      nowSeconds: NOW,
+      resetAfterSeconds: 120,
+      ...over,
+    },
+    result,
+  );
+  return result;
+}
+
+test('a first sight credits nothing, whatever the event says', () => {
+  for (const event of Object.values(TRANSFER_EVENT)) {
+    const result = announce({ known: false, event, uploaded: 9e9, downloaded: 8e9 });
+    assert.equal(result.kind, 'first');
+    assert.deepEqual([result.uploadedDelta, result.downloadedDelta], [0, 0]);
+    assert.equal(result.next.uploaded, 9e9);
+    assert.equal(result.next.sequence, 1);
+  }
+});
+
+test('counters that grew credit the difference and become the baseline', () => {
+  for (const event of Object.values(TRANSFER_EVENT)) {
+    const result = announce({ event, uploaded: 1700, downloaded: 501 });
+    assert.equal(result.kind, 'credit');
+    assert.deepEqual([result.uploadedDelta, result.downloadedDelta], [700, 1]);
+    assert.deepEqual(
+      [result.next.uploaded, result.next.downloaded, result.next.sequence],
+      [1700, 501, 5],
+    );
+    assert.equal(result.next.higherAtSeconds, NOW);
+  }
+});
+
+test('the same counters again credit nothing and keep the baseline fresh', () => {
+  const result = announce();
+  assert.deepEqual([result.kind, result.uploadedDelta], ['credit', 0]);
+  assert.equal(result.next.higherAtSeconds, NOW);
+});
+
+test('when either counter is lower both credit nothing, and the higher baseline stays', () => {
+  for (const lower of [
+    { uploaded: 999, downloaded: 900 },
+    { uploaded: 5000, downloaded: 499 },
+  ]) {
+    const result = announce(lower);
+    assert.equal(result.kind, 'late');
+    assert.deepEqual([result.uploadedDelta, result.downloadedDelta], [0, 0]);
+    assert.deepEqual([result.next.uploaded, result.next.downloaded], [1000, 500]);
+    assert.equal(result.next.sequence, 5);
+    assert.equal(result.next.higherAtSeconds, NOW - 60);
+    assert.equal(result.next.left, 300);
+  }
+});
+
+test('lower counters become the baseline with started', () => {
+  const result = announce({ event: TRANSFER_EVENT.started, uploaded: 0, downloaded: 0 });
+  assert.equal(result.kind, 'reset');
+  assert.deepEqual([result.uploadedDelta, result.downloadedDelta], [0, 0]);
+  assert.deepEqual([result.next.uploaded, result.next.sequence], [0, 5]);
+});
+
+test('lower counters become the baseline with another key, but not when either has none', () => {
+  assert.equal(announce({ uploaded: 1, key: 8 }).kind, 'reset');
+  assert.equal(announce({ uploaded: 1, key: 0 }).kind, 'late');
+  assert.equal(announce({ uploaded: 1, key: 8, previous: { ...BEFORE, key: 0 } }).kind, 'late');
+});
+
+test('lower counters become the baseline when nobody announced the higher ones for 120 s', () => {
+  const previous = { ...BEFORE, higherAtSeconds: NOW - 119 };
+  assert.equal(announce({ uploaded: 1, previous }).kind, 'late');
+  assert.equal(
+    announce({ uploaded: 1, previous: { ...previous, higherAtSeconds: NOW - 120 } }).kind,
+    'reset',
+  );
+});
+
+test('late announces do not put off the time at which lower counters are believed', () => {
+  let previous: BaselineNumbers = { ...BEFORE, higherAtSeconds: NOW };
+  for (let seconds = 30; seconds < 120; seconds += 30) {
+    const late = announce({ uploaded: 1, previous, nowSeconds: NOW + seconds });
+    assert.equal(late.kind, 'late');
+    previous = { ...late.next };
+  }
+  assert.equal(announce({ uploaded: 1, previous, nowSeconds: NOW + 120 }).kind, 'reset');
+});
+
+test('a clock that stood ahead delays a reset by no more than the usual time', () => {
+  const previous = { ...BEFORE, higherAtSeconds: NOW + 1_000_000 };
+  const late = announce({ uploaded: 1, previous });
+  assert.equal(late.kind, 'late');
+  assert.equal(announce({ uploaded: 1, previous: late.next, nowSeconds: NOW + 120 }).kind, 'reset');
+});
+
+test('a torrent completes once on a baseline, by event or by left reaching 0', () => {
+  const { completed, none, started, stopped } = TRANSFER_EVENT;
+  assert.equal(announce({ event: completed, left: 0 }).completes, true);
+  assert.equal(announce({ event: none, left: 0 }).completes, true);
+  assert.equal(announce({ event: stopped, left: 0 }).completes, true);
+  assert.equal(announce({ event: completed, left: 0 }).next.completed, true);
+  const done = { ...BEFORE, left: 0, completed: true };
+  assert.equal(announce({ event: completed, left: 0, previous: done }).completes, false);
+  const missingAgain = { ...BEFORE, left: 100, completed: true };
+  assert.equal(announce({ event: none, left: 0, previous: missingAgain }).completes, false);
+  assert.equal(announce({ known: false, event: started, left: 0 }).completes, false);
+  assert.equal(announce({ known: false, event: none, left: 0 }).completes, false);
+  assert.equal(announce({ known: false, event: completed, left: 0 }).completes, true);
+  assert.equal(announce({ event: completed, left: 5 }).completes, false);
+});
+
+test('a late completed still completes, and a late announce is not believed about left', () => {
+  const late = { uploaded: 1, left: 0 };
+  assert.equal(announce({ ...late, event: TRANSFER_EVENT.completed }).completes, true);
+  assert.equal(announce({ ...late, event: TRANSFER_EVENT.completed }).next.left, 0);
+  assert.equal(announce(late).completes, false);
+  assert.equal(announce(late).next.left, 300);
+});
+
+test('the result may be computed over the numbers it was computed from', () => {
+  const result = newDeltaResult();
+  Object.assign(result.next, BEFORE);
+  const input: DeltaInput = {
+    known: true,
+    previous: result.next,
+    event: TRANSFER_EVENT.none,
+    uploaded: 1500,
+    downloaded: 700,
+    left: 100,
+    key: 7,
+    nowSeconds: NOW,
+    resetAfterSeconds: 120,
+  };
+  computeDelta(input, result);
+  assert.deepEqual([result.uploadedDelta, result.downloadedDelta], [500, 200]);
+});
+
+const counter = fc.oneof(fc.nat(2000), fc.maxSafeNat());
+const step = fc.record({
+  event: fc.constantFrom<TransferEvent[]>(0, 1, 2, 3, 4),
+  uploaded: counter,
+  downloaded: counter,
+  left: fc.oneof(fc.constant(0), counter),
+  key: fc.nat(2),
+  seconds: fc.integer({ min: -200, max: 400 }),
+});
+
+test('no credit is ever negative or more than the counters moved, and the chain has no gap', () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const result = newDeltaResult();
+      let known = false;
+      let nowSeconds = NOW;
+      let completions = 0;
+      for (const { seconds, ...input } of steps) {
+        nowSeconds += seconds;
+        const previous = { ...result.next };
+        computeDelta({ known, previous, nowSeconds, resetAfterSeconds: 120, ...input }, result);
+        assert.ok(result.uploadedDelta >= 0 && result.downloadedDelta >= 0);
+        assert.equal(result.next.sequence, known ? previous.sequence + 1 : 1);
+        if (result.kind === 'credit') {
+          assert.equal(result.uploadedDelta, input.uploaded - previous.uploaded);
+          assert.equal(result.next.uploaded - result.uploadedDelta, previous.uploaded);
+          assert.equal(result.next.downloaded - result.downloadedDelta, previous.downloaded);
+        } else assert.equal(result.uploadedDelta + result.downloadedDelta, 0);
+        if (result.kind === 'late') {
+          assert.equal(result.next.uploaded, previous.uploaded);
+          assert.equal(result.next.downloaded, previous.downloaded);
+        }
+        if (result.completes) completions++;
+        known = true;
+      }
+      assert.ok(completions <= 1);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test('announces of one session in any order, any number of times, credit what moved and no more', () => {
+  const session = fc.array(fc.tuple(fc.nat(1000), fc.nat(1000)), { minLength: 1, maxLength: 12 });
+  const order = fc.infiniteStream(fc.nat(1_000_000));
+  fc.assert(
+    fc.property(session, order, (moves, draws) => {
+      let uploaded = 0;
+      let downloaded = 0;
+      const announces = moves.map(([up, down]) => {
+        uploaded += up;
+        downloaded += down;
+        return { uploaded, downloaded };
+      });
+      const first = announces[0]!;
+      const result = newDeltaResult();
+      computeDelta({ ...PLAIN, known: false, previous: result.next, ...first }, result);
+      let credited = 0;
+      // Each is sent up to three times, overtaking the others, within two minutes.
+      for (let sent = 0; sent < announces.length * 3; sent++) {
+        const one = announces[(draws.next().value ?? 0) % announces.length]!;
+        computeDelta({ ...PLAIN, known: true, previous: { ...result.next }, ...one }, result);
+        credited += result.uploadedDelta + result.downloadedDelta;
+      }
+      const last = announces.at(-1)!;
+      computeDelta({ ...PLAIN, known: true, previous: { ...result.next }, ...last }, result);
+      credited += result.uploadedDelta + result.downloadedDelta;
+      assert.equal(credited, last.uploaded - first.uploaded + (last.downloaded - first.downloaded));
+    }),
+  );
+});
+
+const PLAIN = { event: 0, left: 0, key: 7, nowSeconds: NOW, resetAfterSeconds: 120 } as const;

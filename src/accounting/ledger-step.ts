@@ -1,0 +1,86 @@
+// One step of counting, used by the ledger and by its rebuild: read a batch of records, add them up,
+// write the sums and the position in one transaction.
+
+import type { Log, LogGap } from '#log/log.ts';
+import { type ConsumerPosition, movePosition } from '#sql/consumer-position.ts';
+import type { Sql } from '#sql/sql.ts';
+import { AccountingError } from './errors.ts';
+import { LedgerBatch } from './ledger-batch.ts';
+import type { LedgerNames } from './ledger-tables.ts';
+import { writeBatch } from './ledger-write.ts';
+import { decodeTransfer, TRANSFERS_TOPIC, type TransferRecord } from './transfer-record.ts';
+
+export interface ReadBatch {
+  readonly batch: LedgerBatch;
+  readonly nextOffset: number;
+  /** Records that are no transfer records; they count nothing. */
+  readonly invalid: number;
+  readonly gaps: readonly LogGap[];
+}
+
+/** At most `recordsMax` records from `from` on; fewer only where the log ends. */
+export async function readBatch(
+  log: Log,
+  from: number,
+  options: {
+    readonly recordsMax: number;
+    readonly waitMs: number;
+    readonly signal?: AbortSignal;
+    readonly onRecord?: (record: TransferRecord) => void;
+  },
+): Promise<ReadBatch> {
+  const batch = new LedgerBatch();
+  const gaps: LogGap[] = [];
+  let invalid = 0;
+  let nextOffset = from;
+  for (;;) {
+    const recordsMax = options.recordsMax - batch.records - invalid;
+    const read = await log.read(TRANSFERS_TOPIC, {
+      from: nextOffset,
+      recordsMax: Math.min(recordsMax, READ_RECORDS_MAX),
+      // Only for the first record: what has been read must not wait for more.
+      waitMs: nextOffset === from ? options.waitMs : 0,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    for (const { value } of read.records) {
+      const record = decodeTransfer(value);
+      if (record === undefined) {
+        invalid++;
+        continue;
+      }
+      batch.add(record);
+      options.onRecord?.(record);
+    }
+    gaps.push(...read.gaps);
+    const isEnd = read.nextOffset === nextOffset;
+    nextOffset = read.nextOffset;
+    if (isEnd || batch.records + invalid >= options.recordsMax) {
+      return { batch, nextOffset, invalid, gaps };
+    }
+  }
+}
+
+/** Servers may give fewer at once; none need give more. */
+const READ_RECORDS_MAX = 4096;
+
+/**
+ * Writes a batch and moves the position, both or neither. Returns the completions of the torrents
+ * that were completed. @throws AccountingError LEDGER_POSITION_TAKEN
+ */
+export async function applyBatch(
+  sql: Sql,
+  names: LedgerNames,
+  step: {
+    readonly batch: LedgerBatch;
+    readonly expected: ConsumerPosition | undefined;
+    readonly next: ConsumerPosition;
+  },
+): Promise<ReadonlyMap<number, number>> {
+  return await sql.transaction(async (transaction) => {
+    // First, so that of two ledgers the second waits here and then finds that it is late.
+    if (!(await movePosition(transaction, names.consumer, step))) {
+      throw new AccountingError('LEDGER_POSITION_TAKEN', 'The ledger stands elsewhere by now');
+    }
+    return await writeBatch(transaction, names, step.batch);
+  });
+}

@@ -1,0 +1,200 @@
+// Writes a batch's sums into the ledger's tables: three upserts of many rows, in the caller's
+// transaction. The statements are the same for any number of rows.
+
+import { sql, type Transaction } from 'kysely';
+import { insertColumns, type RowColumn } from '#sql/row-columns.ts';
+import { type LedgerBatch, type LedgerEntry, sum } from './ledger-batch.ts';
+import { LEDGER_SUMS, type LedgerNames } from './ledger-tables.ts';
+
+/** Pairs looked up by one query. */
+const PAIRS_MAX = 500;
+
+/** Returns how often each torrent that somebody completed in this batch is completed in all. */
+export async function writeBatch<Tables>(
+  transaction: Transaction<Tables>,
+  names: LedgerNames,
+  batch: LedgerBatch,
+): Promise<ReadonlyMap<number, number>> {
+  const entries = [...batch.entries].sort(
+    (one, other) => one.memberId - other.memberId || one.torrentId - other.torrentId,
+  );
+  const completions = await newCompletions(transaction, names, entries);
+  const plain = (entry: LedgerEntry): Totals => ({ ...entry, completed: 0 });
+  await insertColumns(transaction, {
+    table: names.transfer,
+    columns: [
+      numbers('member_id', entries, (entry) => entry.memberId),
+      numbers('torrent_id', entries, (entry) => entry.torrentId),
+      ...sumColumns(entries.map(plain)),
+      numbers('completed_ms', entries, (entry) => entry.completedMs),
+      numbers('left_bytes', entries, (entry) => entry.leftBytes),
+      { name: 'client', type: 'text', values: entries.map((entry) => entry.client) },
+    ],
+    onConflict: onConflict(names.transfer, {
+      key: 'member_id, torrent_id',
+      sums: LEDGER_SUMS.transfer,
+      rest: [
+        `completed_ms = case when ${names.transfer}.completed_ms = 0 then excluded.completed_ms
+          else ${names.transfer}.completed_ms end`,
+        'left_bytes = excluded.left_bytes',
+        'client = excluded.client',
+      ],
+    }),
+  });
+  const members = totalsBy(entries, (entry) => entry.memberId, completions);
+  await writeTotals(transaction, { table: names.member, key: 'member_id' }, members);
+  const torrents = totalsBy(entries, (entry) => entry.torrentId, completions);
+  await writeTotals(transaction, { table: names.torrent, key: 'torrent_id' }, torrents);
+  const changed = [...torrents].filter(([, totals]) => totals.completed > 0).map(([id]) => id);
+  return await completedOf(transaction, names, changed);
+}
+
+/** Sums of one row of ledger_member or ledger_torrent. */
+interface Totals {
+  uploadedBytes: number;
+  downloadedBytes: number;
+  creditedUploadedBytes: number;
+  creditedDownloadedBytes: number;
+  seedSeconds: number;
+  records: number;
+  firstSeenMs: number;
+  lastSeenMs: number;
+  completed: number;
+}
+
+/**
+ * How many completions each entry adds: every one for member 0, and one for a member who had not
+ * completed the torrent before.
+ */
+async function newCompletions<Tables>(
+  transaction: Transaction<Tables>,
+  names: LedgerNames,
+  entries: readonly LedgerEntry[],
+): Promise<ReadonlyMap<LedgerEntry, number>> {
+  const completing = entries.filter((entry) => entry.completions > 0);
+  const known = new Set<string>();
+  const named = completing.filter((entry) => entry.memberId !== 0);
+  for (let from = 0; from < named.length; from += PAIRS_MAX) {
+    const pairs = named.slice(from, from + PAIRS_MAX).map(({ memberId, torrentId }) => {
+      return `(${memberId}, ${torrentId})`;
+    });
+    const { rows } = await sql<{ member_id: number; torrent_id: number }>`
+      select member_id, torrent_id from ${sql.table(names.transfer)}
+      where completed_ms > 0 and (member_id, torrent_id) in (values ${sql.raw(pairs.join(', '))})
+    `.execute(transaction);
+    for (const row of rows) known.add(`${row.member_id}:${row.torrent_id}`);
+  }
+  const result = new Map<LedgerEntry, number>();
+  for (const entry of completing) {
+    if (entry.memberId === 0) result.set(entry, entry.completions);
+    else if (!known.has(`${entry.memberId}:${entry.torrentId}`)) result.set(entry, 1);
+  }
+  return result;
+}
+
+function totalsBy(
+  entries: readonly LedgerEntry[],
+  keyOf: (entry: LedgerEntry) => number,
+  completions: ReadonlyMap<LedgerEntry, number>,
+): ReadonlyMap<number, Totals> {
+  const all = new Map<number, Totals>();
+  for (const entry of entries) {
+    const key = keyOf(entry);
+    const completed = completions.get(entry) ?? 0;
+    const totals = all.get(key);
+    if (totals === undefined) {
+      all.set(key, { ...entry, completed });
+      continue;
+    }
+    totals.uploadedBytes = sum(totals.uploadedBytes, entry.uploadedBytes);
+    totals.downloadedBytes = sum(totals.downloadedBytes, entry.downloadedBytes);
+    totals.creditedUploadedBytes = sum(totals.creditedUploadedBytes, entry.creditedUploadedBytes);
+    totals.creditedDownloadedBytes = sum(
+      totals.creditedDownloadedBytes,
+      entry.creditedDownloadedBytes,
+    );
+    totals.seedSeconds += entry.seedSeconds;
+    totals.records += entry.records;
+    totals.firstSeenMs = Math.min(totals.firstSeenMs, entry.firstSeenMs);
+    totals.lastSeenMs = Math.max(totals.lastSeenMs, entry.lastSeenMs);
+    totals.completed += completed;
+  }
+  return all;
+}
+
+async function writeTotals<Tables>(
+  transaction: Transaction<Tables>,
+  to: { readonly table: string; readonly key: string },
+  totals: ReadonlyMap<number, Totals>,
+): Promise<void> {
+  const rows = [...totals].sort(([one], [other]) => one - other);
+  const values = rows.map(([, value]) => value);
+  await insertColumns(transaction, {
+    table: to.table,
+    columns: [
+      numbers(to.key, rows, ([id]) => id),
+      ...sumColumns(values),
+      numbers('completed', values, (value) => value.completed),
+    ],
+    onConflict: onConflict(to.table, { key: to.key, sums: LEDGER_SUMS.member, rest: [] }),
+  });
+}
+
+async function completedOf<Tables>(
+  transaction: Transaction<Tables>,
+  names: LedgerNames,
+  torrentIds: readonly number[],
+): Promise<ReadonlyMap<number, number>> {
+  const completed = new Map<number, number>();
+  for (let from = 0; from < torrentIds.length; from += PAIRS_MAX) {
+    const ids = torrentIds.slice(from, from + PAIRS_MAX);
+    const { rows } = await sql<{ torrent_id: number; completed: number }>`
+      select torrent_id, completed from ${sql.table(names.torrent)}
+      where torrent_id in (${sql.raw(ids.join(', '))})`.execute(transaction);
+    for (const row of rows) completed.set(row.torrent_id, row.completed);
+  }
+  return completed;
+}
+
+function sumColumns(values: readonly Totals[]): RowColumn[] {
+  return [
+    numbers('uploaded_bytes', values, (value) => value.uploadedBytes),
+    numbers('downloaded_bytes', values, (value) => value.downloadedBytes),
+    numbers('credited_uploaded_bytes', values, (value) => value.creditedUploadedBytes),
+    numbers('credited_downloaded_bytes', values, (value) => value.creditedDownloadedBytes),
+    numbers('seed_seconds', values, (value) => value.seedSeconds),
+    numbers('records', values, (value) => value.records),
+    numbers('first_seen_ms', values, (value) => value.firstSeenMs),
+    numbers('last_seen_ms', values, (value) => value.lastSeenMs),
+  ];
+}
+
+function numbers<Row>(name: string, rows: readonly Row[], read: (row: Row) => number): RowColumn {
+  const values = new Float64Array(rows.length);
+  for (let at = 0; at < rows.length; at++) values[at] = read(rows[at]!);
+  return { name, type: 'bigint', values };
+}
+
+/** The update half of an upsert: sums are held at 2^53-1, as ledger-batch.ts holds them. */
+function onConflict(
+  table: string,
+  parts: {
+    readonly key: string;
+    readonly sums: readonly string[];
+    readonly rest: readonly string[];
+  },
+): string {
+  const max = Number.MAX_SAFE_INTEGER;
+  const sets = parts.sums.map(
+    (column) =>
+      `${column} = case when ${table}.${column} > ${max} - excluded.${column} then ${max}
+        else ${table}.${column} + excluded.${column} end`,
+  );
+  const extremes = [
+    `first_seen_ms = case when excluded.first_seen_ms < ${table}.first_seen_ms
+      then excluded.first_seen_ms else ${table}.first_seen_ms end`,
+    `last_seen_ms = case when excluded.last_seen_ms > ${table}.last_seen_ms
+      then excluded.last_seen_ms else ${table}.last_seen_ms end`,
+  ];
+  return `(${parts.key}) do update set ${[...sets, ...extremes, ...parts.rest].join(', ')}`;
+}
