@@ -1,0 +1,486 @@
+// What happens to an announce, from a decoded request to an answer:
+//
+//   1 admit    passkey, client, torrent -> member and torrent ids, or a refusal in words
+//   2 begin    the swarm finds the peer and locks its shard; on first sight the baseline file is
+//              asked first, off this path, and the announce goes on when it has answered
+//   3 delta    counters now against the baseline: what is credited, and the baseline from here on
+//   4 push     the record joins the open batch of the topic `transfers`
+//   5 settle   the peer joins, stays or leaves; the new baseline stands; the lock is released
+//   6 answer   at once, or when the record is on disk (A6): `started`, `completed`, `stopped`, and
+//              whatever founds a baseline
+//
+// Steps 2 to 5 run without a pause, so records stand in the log in the order in which baselines
+// moved. A batch that cannot be appended takes its baselines back, newest first, before anything
+// else is appended; its answers are not given, and the clients ask again.
+
+import type { BaselineStore } from '#accounting/baseline-store.ts';
+import type { AccountingConfig } from '#accounting/config.ts';
+import { computeDelta, type DeltaInput, newDeltaResult, transferFlags } from '#accounting/delta.ts';
+import {
+  encodeTransfer,
+  RECORD_FLAG,
+  TRANSFER_RECORD_BYTES,
+  type TransferRecord,
+} from '#accounting/transfer-record.ts';
+import type { TransferWriter } from '#accounting/transfer-writer.ts';
+import { assert } from '#base/assert.ts';
+import type { Clock } from '#base/clock.ts';
+import { messageOf } from '#base/errors.ts';
+import type { Logger } from '#base/logger.ts';
+import type { AnnounceOutcome, SwarmRefusal } from '#swarm/announce-outcome.ts';
+import { type AnnounceRequest, EVENT } from '#swarm/announce-slot.ts';
+import type { Swarm } from '#swarm/swarm.ts';
+import type { AnnounceAnswer } from '#wire/announce-target.ts';
+import type { AddressMemory } from './address-memory.ts';
+import type { Admission } from './admit.ts';
+import { AnswerMaker } from './answer.ts';
+import type { Directory, DirectoryMember, DirectoryTorrent } from './directory.ts';
+import { REFUSALS, type Refusal } from './refusals.ts';
+import type { TrackerCounts } from './tracker-counts.ts';
+import { UndoRing } from './undo-ring.ts';
+import { type Parked, type WaitingEntry, WaitingTable } from './waiting.ts';
+
+/** `answer`: see `answer`. `refuse`: see `refusal`. `wait`: park() was called. `drop`: overload. */
+export type AnnounceVerdict = 'answer' | 'refuse' | 'wait' | 'drop';
+
+export interface AnnouncerWorld {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly directory: Directory;
+  readonly admission: Admission;
+  readonly swarm: Pick<
+    Swarm,
+    'begin' | 'settle' | 'abandon' | 'select' | 'counts' | 'restoreBaseline' | 'rollbackBaseline'
+  >;
+  readonly writer: Pick<TransferWriter, 'isFull' | 'push' | 'flush' | 'onSettled'>;
+  readonly baselines: Pick<BaselineStore, 'find'>;
+  readonly addresses: AddressMemory;
+  readonly counts: TrackerCounts;
+  readonly accounting: Pick<
+    AccountingConfig,
+    'ack' | 'resetAfterMs' | 'recordsPendingMax' | 'batchRecordsMax'
+  >;
+  readonly limits: {
+    readonly waitingMax: number;
+    readonly announceIntervalMs: number;
+    readonly announceIntervalMsMin: number;
+    readonly announceJitterPercent: number;
+    readonly peersPerAnswer: number;
+    readonly peersPerAnswerMax: number;
+  };
+}
+
+/** Fields of a reusable object that the pure functions of accounting/ read. */
+type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
+
+export class Announcer {
+  readonly #world: AnnouncerWorld;
+  readonly #maker: AnswerMaker;
+  readonly #waiting: WaitingTable;
+  readonly #undo: UndoRing;
+  /** Baselines whose founding record is not on disk yet: what builds on them waits too. */
+  readonly #founding = new Map<string, number>();
+  readonly #delta = newDeltaResult();
+  readonly #input: Mutable<DeltaInput>;
+  readonly #record = new Uint8Array(TRANSFER_RECORD_BYTES);
+  readonly #fields: Mutable<TransferRecord>;
+  #batchWatched = -1;
+  #closed = false;
+  /** Valid after `refuse`. */
+  refusal: Refusal = REFUSALS.passkeyUnknown;
+
+  constructor(world: AnnouncerWorld) {
+    const { accounting, limits } = world;
+    this.#world = world;
+    this.#maker = new AnswerMaker(world.swarm, limits);
+    this.#waiting = new WaitingTable(limits.waitingMax);
+    this.#undo = new UndoRing(accounting.recordsPendingMax + accounting.batchRecordsMax);
+    const { next } = newDeltaResult();
+    this.#input = {
+      known: false,
+      previous: next,
+      event: 0,
+      uploaded: 0,
+      downloaded: 0,
+      left: 0,
+      key: 0,
+      nowSeconds: 0,
+      resetAfterSeconds: accounting.resetAfterMs / 1000,
+    };
+    this.#fields = emptyRecord();
+  }
+
+  /** Valid after `answer`, until the next announce. */
+  get answer(): AnnounceAnswer {
+    return this.#maker.answer;
+  }
+
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /**
+   * Deals with the request, which stays the caller's. `passkey` is the key's bytes, its length in
+   * `passkeyBytes`, 0 when none came. `park` is called when the answer comes later.
+   */
+  announce(
+    request: AnnounceRequest,
+    key: { readonly passkey: Uint8Array; readonly passkeyBytes: number },
+    park: () => Parked,
+  ): AnnounceVerdict {
+    const { admission, addresses } = this.#world;
+    const refusal = admission.admit(request, key.passkey, key.passkeyBytes);
+    if (refusal !== undefined) return this.#refuse(refusal);
+    if (request.memberId !== 0) addresses.announced(request.address, request.family);
+    const same = this.#waiting.find(request);
+    if (same !== undefined) return this.#waiting.join(same, park) ? 'wait' : 'drop';
+    const { torrent, member } = admission;
+    assert(torrent !== undefined, 'an admitted announce has a torrent');
+    return this.#go(request, { member, torrent }, { park, entry: undefined });
+  }
+
+  /** Puts the baselines of lost records back; the writer calls it before it appends anything else. */
+  onLost(records: readonly Uint8Array[]): void {
+    const { swarm, counts } = this.#world;
+    for (let index = 0; index < records.length; index++) {
+      this.#undo.pop((key, previous) => {
+        // Nobody's peers have no baseline to put back.
+        if (key.memberId !== 0) swarm.rollbackBaseline(key, previous);
+      });
+    }
+    counts.recordsLost += records.length;
+  }
+
+  /** No answer will come any more: tells everybody who waits to try again. */
+  close(): void {
+    this.#closed = true;
+    for (const entry of this.#waiting.drain()) for (const parked of entry.parked) parked.drop();
+  }
+
+  #go(
+    request: AnnounceRequest,
+    admitted: { readonly member: DirectoryMember | undefined; readonly torrent: DirectoryTorrent },
+    wait: { readonly park: () => Parked; readonly entry: WaitingEntry | undefined },
+  ): AnnounceVerdict {
+    const { swarm } = this.#world;
+    const outcome = swarm.begin(request);
+    if (outcome.refused !== 'none') return this.#refuse(refusalOf(outcome.refused));
+    if (request.memberId === 0) return this.#anonymous(request, outcome);
+    if (!outcome.known) {
+      if (wait.entry === undefined) {
+        swarm.abandon();
+        return this.#lookUp(request, admitted, wait.park);
+      }
+      // Nothing is founded by a goodbye.
+      if (request.event === EVENT.stopped) return this.#withoutRecord(request, outcome);
+    }
+    this.#measure(request, outcome);
+    if (this.#isRepeat(outcome)) return this.#withoutRecord(request, outcome);
+    const founds = this.#delta.kind === 'first' || this.#delta.kind === 'reset';
+    const waits = this.#mustWait(request, founds);
+    if (this.#isOverloaded(waits, wait.entry)) {
+      this.#world.counts.backPressured++;
+      if (!waits && !this.#isImportant(request, founds)) {
+        return this.#withoutRecord(request, outcome);
+      }
+      swarm.abandon();
+      return 'drop';
+    }
+    const batch = this.#push(request, outcome, admitted);
+    const isEarly = outcome.early;
+    if (!waits) this.#maker.select(request, this.#wantsPeers(request, isEarly));
+    swarm.settle(request, this.#delta.next);
+    if (!waits) {
+      this.#maker.fill(request, outcome, this.#warns(isEarly));
+      return 'answer';
+    }
+    const entry = wait.entry ?? this.#waiting.add(request, admitted, wait.park());
+    entry.early = isEarly;
+    this.#awaitBatch(entry, batch, founds);
+    return 'wait';
+  }
+
+  /** Asks the baseline file for a client that the swarm does not know, then goes on. */
+  #lookUp(
+    request: AnnounceRequest,
+    admitted: { readonly member: DirectoryMember | undefined; readonly torrent: DirectoryTorrent },
+    park: () => Parked,
+  ): AnnounceVerdict {
+    const { baselines, logger, counts } = this.#world;
+    if (this.#waiting.isFull) {
+      counts.backPressured++;
+      return 'drop';
+    }
+    const entry = this.#waiting.add(request, admitted, park());
+    const { memberId, torrentId, peerId } = entry.request;
+    baselines.find({ memberId, torrentId, peerId }).then(
+      (baseline) => {
+        const isRoom = baseline === undefined || this.#world.swarm.restoreBaseline(baseline);
+        if (isRoom) this.#goOn(entry);
+        else this.#finish(entry, (parked) => parked.refuse(REFUSALS.swarmFull));
+      },
+      (error: unknown) => {
+        logger.error('an old baseline could not be read: the client is asked to try again', {
+          cause: messageOf(error),
+        });
+        this.#finish(entry, (parked) => parked.drop());
+      },
+    );
+    return 'wait';
+  }
+
+  #goOn(entry: WaitingEntry): void {
+    if (this.#closed) return;
+    const { request } = entry;
+    const verdict = this.#go(request, entry, { park: neverParks, entry });
+    const { refusal, answer } = this;
+    if (verdict === 'answer') this.#finish(entry, (parked) => parked.answer(answer, request));
+    else if (verdict === 'refuse') this.#finish(entry, (parked) => parked.refuse(refusal));
+    else if (verdict === 'drop') this.#finish(entry, (parked) => parked.drop());
+  }
+
+  #awaitBatch(entry: WaitingEntry, batch: number, founds: boolean): void {
+    const { writer } = this.#world;
+    const key = founds ? baselineText(entry.request) : '';
+    if (founds) this.#founding.set(key, (this.#founding.get(key) ?? 0) + 1);
+    writer.onSettled(batch, (durable) => {
+      if (founds) this.#founded(key);
+      if (!durable) {
+        this.#finish(entry, (parked) => parked.drop());
+        return;
+      }
+      const { request } = entry;
+      this.#maker.select(request, this.#wantsPeers(request, entry.early));
+      this.#maker.fillFromCounts(request, this.#warns(entry.early));
+      this.#finish(entry, (parked) => parked.answer(this.answer, request));
+    });
+    writer.flush();
+  }
+
+  #founded(key: string): void {
+    const count = this.#founding.get(key) ?? 0;
+    if (count <= 1) this.#founding.delete(key);
+    else this.#founding.set(key, count - 1);
+  }
+
+  #finish(entry: WaitingEntry, run: (parked: Parked) => void): void {
+    if (!this.#waiting.remove(entry)) return;
+    for (const parked of entry.parked) run(parked);
+  }
+
+  #measure(request: AnnounceRequest, outcome: AnnounceOutcome): void {
+    const input = this.#input;
+    input.known = outcome.known;
+    input.previous = outcome;
+    input.event = request.event;
+    input.uploaded = request.uploaded;
+    input.downloaded = request.downloaded;
+    input.left = request.left;
+    input.key = request.key;
+    input.nowSeconds = this.#nowSeconds();
+    computeDelta(input, this.#delta);
+  }
+
+  /** A retransmission of what is counted already makes no second record. */
+  #isRepeat(outcome: AnnounceOutcome): boolean {
+    const { kind, uploadedDelta, downloadedDelta, completes } = this.#delta;
+    if (!outcome.repeated || kind !== 'credit' || completes) return false;
+    return uploadedDelta === 0 && downloadedDelta === 0;
+  }
+
+  #isImportant(request: AnnounceRequest, founds: boolean): boolean {
+    const { event } = request;
+    return founds || (event !== EVENT.none && event !== EVENT.paused);
+  }
+
+  #mustWait(request: AnnounceRequest, founds: boolean): boolean {
+    if (this.#world.accounting.ack === 'memory') return false;
+    if (this.#isImportant(request, founds)) return true;
+    return this.#founding.size > 0 && this.#founding.has(baselineText(request));
+  }
+
+  #isOverloaded(waits: boolean, entry: WaitingEntry | undefined): boolean {
+    if (this.#world.writer.isFull) return true;
+    return waits && entry === undefined && this.#waiting.isFull;
+  }
+
+  /** The peer is refreshed and answered, its baseline stays as it was. */
+  #withoutRecord(request: AnnounceRequest, outcome: AnnounceOutcome): AnnounceVerdict {
+    const { swarm } = this.#world;
+    const isEarly = outcome.early;
+    this.#maker.select(request, this.#wantsPeers(request, isEarly));
+    if (outcome.known) swarm.settle(request, outcome);
+    else swarm.abandon();
+    this.#maker.fill(request, outcome, this.#warns(isEarly));
+    return 'answer';
+  }
+
+  /** `listed` and `open`: nobody is named, so nothing is accounted but that a torrent completed. */
+  #anonymous(request: AnnounceRequest, outcome: AnnounceOutcome): AnnounceVerdict {
+    const { swarm, writer } = this.#world;
+    const completes =
+      request.event === EVENT.completed &&
+      outcome.present &&
+      !outcome.completed &&
+      request.left === 0;
+    if (completes && writer.isFull) {
+      swarm.abandon();
+      this.#world.counts.backPressured++;
+      return 'drop';
+    }
+    const { next } = this.#delta;
+    next.uploaded = request.uploaded;
+    next.downloaded = request.downloaded;
+    next.key = request.key;
+    next.sequence = 0;
+    next.higherAtSeconds = this.#nowSeconds();
+    next.left = request.left;
+    next.completed = outcome.completed || request.left === 0;
+    if (completes) this.#pushCompletion(request, outcome);
+    this.#maker.select(request, this.#wantsPeers(request, false));
+    swarm.settle(request, next);
+    this.#maker.fill(request, outcome, false);
+    return 'answer';
+  }
+
+  #push(
+    request: AnnounceRequest,
+    outcome: AnnounceOutcome,
+    admitted: { readonly member: DirectoryMember | undefined; readonly torrent: DirectoryTorrent },
+  ): number {
+    const delta = this.#delta;
+    const { next } = delta;
+    const isProtected = admitted.member?.isProtected === true;
+    const seededBefore = outcome.known && outcome.left === 0;
+    // Percentages may have changed while the announce waited; what counts is now.
+    const torrent = this.#world.directory.torrent(admitted.torrent.torrentId) ?? admitted.torrent;
+    const fields = this.#fields;
+    fields.flags = transferFlags(delta, seededBefore, isProtected);
+    fields.sequence = next.sequence;
+    fields.elapsedSeconds = outcome.known
+      ? Math.max(0, this.#input.nowSeconds - outcome.lastSeenSeconds)
+      : 0;
+    fields.uploadedDelta = delta.uploadedDelta;
+    fields.downloadedDelta = delta.downloadedDelta;
+    fields.uploaded = next.uploaded;
+    fields.downloaded = next.downloaded;
+    fields.left = next.left;
+    fields.uploadCreditPercent = torrent.uploadCreditPercent;
+    fields.downloadCreditPercent = torrent.downloadCreditPercent;
+    return this.#write(request, outcome, isProtected);
+  }
+
+  #pushCompletion(request: AnnounceRequest, outcome: AnnounceOutcome): void {
+    const fields = this.#fields;
+    fields.flags = RECORD_FLAG.first | RECORD_FLAG.completes | RECORD_FLAG.addressRemoved;
+    fields.sequence = 1;
+    fields.elapsedSeconds = 0;
+    fields.uploadedDelta = 0;
+    fields.downloadedDelta = 0;
+    fields.uploaded = 0;
+    fields.downloaded = 0;
+    fields.left = 0;
+    fields.uploadCreditPercent = 0;
+    fields.downloadCreditPercent = 0;
+    this.#write(request, outcome, true);
+  }
+
+  #write(request: AnnounceRequest, outcome: AnnounceOutcome, withoutAddress: boolean): number {
+    const fields = this.#fields;
+    fields.event = request.event;
+    fields.door = request.door;
+    fields.family = withoutAddress ? 0 : request.family;
+    fields.port = withoutAddress ? 0 : request.port;
+    fields.address = withoutAddress ? NO_ADDRESS : request.address;
+    fields.memberId = request.memberId;
+    fields.torrentId = request.torrentId;
+    fields.peerId = request.peerId;
+    fields.key = request.key;
+    fields.timeMs = this.#world.clock.nowMs();
+    fields.hashVersion = request.hashVersion === 2 ? 2 : 1;
+    encodeTransfer(this.#record, 0, fields);
+    const { writer } = this.#world;
+    const batch = writer.push(this.#record);
+    this.#undo.push(batch, request, outcome);
+    if (batch !== this.#batchWatched) {
+      this.#batchWatched = batch;
+      writer.onSettled(batch, (durable) => {
+        if (durable) this.#undo.forget(batch);
+      });
+    }
+    return batch;
+  }
+
+  /** 0 when this announce gets none, else -1 or what it asks for. */
+  #wantsPeers(request: AnnounceRequest, isEarly: boolean): boolean {
+    if (request.event === EVENT.stopped) return false;
+    return !this.#warns(isEarly);
+  }
+
+  /** Early announces are answered in full where nobody is named (T10). */
+  #warns(isEarly: boolean): boolean {
+    return isEarly && this.#world.admission.needsPasskey;
+  }
+
+  #nowSeconds(): number {
+    return Math.floor(this.#world.clock.nowMs() / 1000);
+  }
+
+  #refuse(refusal: Refusal): 'refuse' {
+    this.refusal = refusal;
+    return 'refuse';
+  }
+}
+
+const NO_ADDRESS: Uint8Array = new Uint8Array(16);
+
+function neverParks(): Parked {
+  throw new Error('an announce that was parked is not parked again');
+}
+
+function baselineText(request: AnnounceRequest): string {
+  const { memberId, torrentId, peerId } = request;
+  const peer = Buffer.from(peerId.buffer, peerId.byteOffset, 20).toString('latin1', 0, 20);
+  return `${memberId}:${torrentId}:${peer}`;
+}
+
+function refusalOf(refused: Exclude<SwarmRefusal, 'none'>): Refusal {
+  switch (refused) {
+    case 'torrent-unknown':
+      return REFUSALS.torrentUnregistered;
+    case 'swarm-full':
+      return REFUSALS.swarmFull;
+    case 'member-peers':
+      return REFUSALS.memberPeers;
+    case 'member-torrents':
+      return REFUSALS.memberTorrents;
+    default:
+      return refused;
+  }
+}
+
+function emptyRecord(): Mutable<TransferRecord> {
+  return {
+    event: 0,
+    flags: 0,
+    door: 0,
+    family: 0,
+    port: 0,
+    memberId: 0,
+    torrentId: 0,
+    peerId: new Uint8Array(20),
+    key: 0,
+    sequence: 0,
+    elapsedSeconds: 0,
+    uploadedDelta: 0,
+    downloadedDelta: 0,
+    uploaded: 0,
+    downloaded: 0,
+    left: 0,
+    timeMs: 0,
+    address: NO_ADDRESS,
+    uploadCreditPercent: 100,
+    downloadCreditPercent: 100,
+    hashVersion: 1,
+  };
+}

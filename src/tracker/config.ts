@@ -1,0 +1,177 @@
+// The `[tracker]` part of the configuration. How early an announce may come and how many peers an
+// answer may hold is the swarm's (`[swarm]`); what an answer waits for is accounting's.
+
+import { z } from 'zod';
+
+const publicUrls = z.strictObject({
+  http: z
+    .string()
+    .default('')
+    .describe(
+      'Where members reach the HTTP door from outside, "https://tracker.example.org". Empty builds it from address and port.',
+    ),
+  udp: z
+    .string()
+    .default('')
+    .describe(
+      'Where members reach the UDP door from outside, "udp://tracker.example.org:6969". Empty builds it from address and port.',
+    ),
+  ws: z
+    .string()
+    .default('')
+    .describe('Where browsers reach the WebSocket door from outside. Empty leaves it out.'),
+});
+
+export const trackerConfig = z.strictObject({
+  addresses: z
+    .array(z.string())
+    .min(1)
+    .max(64)
+    .default(['127.0.0.1', '::1'])
+    .describe(
+      'Addresses to listen on, IPv4 and IPv6, for UDP and HTTP alike. "0.0.0.0" and "::" are all of the machine\'s. "::1" is left out where the machine has no IPv6.',
+    ),
+  port: z
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(6969)
+    .describe('Port of every door, UDP and TCP. 0 lets the system choose, for tests.'),
+  publicUrls: publicUrls
+    .default({ http: '', udp: '', ws: '' })
+    .describe('The doors as members reach them; announce URLs are made from these.'),
+  mode: z
+    .enum(['private', 'members', 'listed', 'open'])
+    .default('private')
+    .describe(
+      'Who may announce what until the site says otherwise: "private" members on registered torrents, "members" members on any torrent, "listed" anyone on registered torrents, "open" anyone on anything.',
+    ),
+  clientsAllowed: z
+    .array(z.string().min(1).max(20))
+    .max(1000)
+    .default([])
+    .describe(
+      'Peer id prefixes of the only clients admitted, "-TR30". Empty admits every client that is not denied.',
+    ),
+  clientsDenied: z
+    .array(z.string().min(1).max(20))
+    .max(1000)
+    .default([])
+    .describe('Peer id prefixes of clients that are refused. Wins over the allow list.'),
+  announceIntervalMs: z
+    .int()
+    .min(10_000)
+    .max(36_000_000)
+    .default(1_800_000)
+    .describe(
+      'How often clients are asked to announce, in milliseconds. Shorter finds peers sooner and costs packets in proportion.',
+    ),
+  announceJitterPercent: z
+    .int()
+    .min(0)
+    .max(50)
+    .default(10)
+    .describe(
+      'By how much the interval of a client differs from the set one at most, in percent, so that announces spread out. The same client always gets the same.',
+    ),
+  peersPerAnswer: z
+    .int()
+    .min(0)
+    .max(1000)
+    .default(50)
+    .describe('Peers in an answer when the client does not say how many it wants.'),
+  waitingMax: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(8192)
+    .describe(
+      'Answers that may wait for the disk at once. Further announces that would wait are told to try again.',
+    ),
+  retryAfterMs: z
+    .int()
+    .min(1000)
+    .max(3_600_000)
+    .default(10_000)
+    .describe('How long an overloaded HTTP door asks clients to stay away, in milliseconds.'),
+  removedTorrentsMax: z
+    .int()
+    .min(0)
+    .max(10_000_000)
+    .default(100_000)
+    .describe(
+      'Removed torrents whose reason is remembered for the clients that still announce them. The oldest are forgotten first.',
+    ),
+  staleAnswersPerAddressMax: z
+    .int()
+    .min(0)
+    .max(255)
+    .default(20)
+    .describe(
+      'UDP packets with an expired connection id that are answered per address in two minutes. More are dropped without an answer.',
+    ),
+  udpSlotsMax: z
+    .int()
+    .min(1)
+    .max(4096)
+    .default(64)
+    .describe('Datagrams handled at once per socket.'),
+  udpReceiveBufferBytes: z
+    .int()
+    .min(0)
+    .default(4_194_304)
+    .describe(
+      'Kernel buffer for datagrams that wait to be read, in bytes. Too small loses announces in bursts. 0 leaves it to the system.',
+    ),
+  udpSendBufferBytes: z
+    .int()
+    .min(0)
+    .default(1_048_576)
+    .describe(
+      'Kernel buffer for datagrams that wait to be sent, in bytes. 0 leaves it to the system.',
+    ),
+  httpConnectionsMax: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(8192)
+    .describe('HTTP connections held at once per address; more are closed at once.'),
+  httpBacklog: z
+    .int()
+    .min(1)
+    .max(65_535)
+    .default(1024)
+    .describe('HTTP connections that the kernel holds before they are accepted.'),
+  httpIdleMsMax: z
+    .int()
+    .min(100)
+    .default(60_000)
+    .describe('Silence after which a kept-alive HTTP connection is closed, in milliseconds.'),
+  httpReadMsMax: z
+    .int()
+    .min(100)
+    .default(10_000)
+    .describe('How long one HTTP request may take to arrive, in milliseconds.'),
+  httpWriteMsMax: z
+    .int()
+    .min(100)
+    .default(10_000)
+    .describe(
+      'How long a client may take to read an answer before it is dropped, in milliseconds.',
+    ),
+  sweepIntervalMs: z
+    .int()
+    .min(10)
+    .max(600_000)
+    .default(1000)
+    .describe('Pause between two steps of the sweep for dead peers, in milliseconds.'),
+  controlSnapshotIntervalMs: z
+    .int()
+    .min(1000)
+    .default(3_600_000)
+    .describe(
+      'Time between two snapshots of members and torrents, in milliseconds. Shorter makes a start quicker and writes more.',
+    ),
+});
+
+export type TrackerConfig = z.output<typeof trackerConfig>;

@@ -1,0 +1,175 @@
+// The sockets of a tracker: UDP and HTTP on every configured address, all on one port.
+
+import type { Clock } from '#base/clock.ts';
+import { codeOf } from '#base/errors.ts';
+import type { Logger } from '#base/logger.ts';
+import { NetError } from '#net/errors.ts';
+import { formatEndpoint } from '#net/ip-address.ts';
+import type { OpenTcp, TcpServer } from '#net/tcp-server.ts';
+import type { OpenUdp, UdpSocket } from '#net/udp-socket.ts';
+import type { TrackerConfig } from './config.ts';
+import { type HttpDoor, httpAnswerBytesMax } from './http-door.ts';
+import { UDP_INPUT_BYTES_MAX, type UdpDoor } from './udp-door.ts';
+
+const HTTP_INPUT_BYTES_MAX = 8192;
+const UDP_OUTPUT_BYTES_MAX = 2048;
+/** Bounds what answers may occupy when the kernel's buffer is full. */
+const UDP_SENDS_PENDING_MAX = 16_384;
+/** With port 0 the port that one door was given may be taken for the others. */
+const PORT_TRIES_MAX = 20;
+
+export interface DoorAddress {
+  readonly door: 'udp' | 'http';
+  readonly address: string;
+  readonly port: number;
+  readonly url: string;
+}
+
+export interface DoorsWorld {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly config: TrackerConfig;
+  readonly peersPerAnswerMax: number;
+  readonly openUdp: OpenUdp;
+  readonly openTcp: OpenTcp;
+  readonly onFailed: (error: Error) => void;
+  readonly udp: UdpDoor;
+  readonly http: HttpDoor;
+}
+
+export class Doors {
+  readonly #world: DoorsWorld;
+  #udp: UdpSocket[] = [];
+  #tcp: TcpServer[] = [];
+  #isListening = true;
+
+  constructor(world: DoorsWorld) {
+    this.#world = world;
+  }
+
+  get addresses(): readonly DoorAddress[] {
+    return [
+      ...this.#udp.map((socket) => addressOf('udp', socket.bound)),
+      ...this.#tcp.map((server) => addressOf('http', server.bound)),
+    ];
+  }
+
+  get httpConnections(): number {
+    return this.#tcp.reduce((sum, server) => sum + server.connections, 0);
+  }
+
+  /** All of them or, with an error, none. @throws NetError */
+  async open(): Promise<void> {
+    const { config } = this.#world;
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.#openAll(config.port);
+        return;
+      } catch (error) {
+        await this.close(0);
+        this.#isListening = true;
+        if (config.port !== 0 || tries >= PORT_TRIES_MAX) throw error;
+      }
+    }
+  }
+
+  /** Datagrams and requests that come from now on are dropped; answers that wait still go out. */
+  stopListening(): void {
+    this.#isListening = false;
+  }
+
+  async close(lingerMs: number): Promise<void> {
+    this.#isListening = false;
+    const udp = this.#udp;
+    const tcp = this.#tcp;
+    this.#udp = [];
+    this.#tcp = [];
+    await Promise.all([
+      ...tcp.map((server) => server.close(lingerMs)),
+      ...udp.map((socket) => socket.close()),
+    ]);
+  }
+
+  async #openAll(wanted: number): Promise<void> {
+    let port = wanted;
+    for (const address of this.#world.config.addresses) {
+      const socket = await this.#unlessMissing(address, () => this.#openUdp(address, port));
+      if (socket === undefined) continue;
+      this.#udp.push(socket);
+      port = socket.bound.port;
+      this.#tcp.push(await this.#openTcp(address, port));
+    }
+    if (this.#udp.length === 0) {
+      throw new NetError(
+        'NET_BIND_FAILED',
+        `None of the addresses ${this.#world.config.addresses.join(', ')} is one of this machine`,
+      );
+    }
+  }
+
+  #openUdp(address: string, port: number): Promise<UdpSocket> {
+    const { config, openUdp, udp, onFailed } = this.#world;
+    return openUdp({
+      address,
+      port,
+      slotsMax: config.udpSlotsMax,
+      inputBytesMax: UDP_INPUT_BYTES_MAX,
+      outputBytesMax: UDP_OUTPUT_BYTES_MAX,
+      receiveBufferBytes: config.udpReceiveBufferBytes,
+      sendBufferBytes: config.udpSendBufferBytes,
+      sendsPendingMax: UDP_SENDS_PENDING_MAX,
+      onBatch: (socket) => {
+        if (this.#isListening) udp.onBatch(socket);
+      },
+      onFailed,
+    });
+  }
+
+  #openTcp(address: string, port: number): Promise<TcpServer> {
+    const { config, openTcp, http, onFailed, peersPerAnswerMax } = this.#world;
+    return openTcp({
+      address,
+      port,
+      backlog: config.httpBacklog,
+      connectionsMax: config.httpConnectionsMax,
+      inputBytesMax: HTTP_INPUT_BYTES_MAX,
+      // Room for two, so that one can be written while another is read.
+      outputBytesMax: 2 * httpAnswerBytesMax(peersPerAnswerMax),
+      idleMsMax: config.httpIdleMsMax,
+      readMsMax: config.httpReadMsMax,
+      writeMsMax: config.httpWriteMsMax,
+      handler: {
+        onInput: (connection) => {
+          if (this.#isListening) http.onInput(connection);
+          else connection.end();
+        },
+        onClosed: (connection) => http.onClosed(connection),
+      },
+      onFailed,
+    });
+  }
+
+  /** The default names "::1" although a machine may have no IPv6; any other address must exist. */
+  async #unlessMissing(
+    address: string,
+    open: () => Promise<UdpSocket>,
+  ): Promise<UdpSocket | undefined> {
+    try {
+      return await open();
+    } catch (error) {
+      const cause = codeOf(error instanceof Error ? error.cause : undefined);
+      const isMissing = cause === 'EADDRNOTAVAIL' || cause === 'EAFNOSUPPORT';
+      if (address !== '::1' || !isMissing) throw error;
+      this.#world.logger.warn('this machine has no IPv6: the tracker listens on IPv4 only');
+      return undefined;
+    }
+  }
+}
+
+function addressOf(
+  door: 'udp' | 'http',
+  bound: { readonly address: string; readonly port: number },
+): DoorAddress {
+  const { address, port } = bound;
+  return { door, address, port, url: `${door}://${formatEndpoint(address, port)}` };
+}

@@ -1,0 +1,214 @@
+// What a tracker does beside announces, in steps short enough that no announce waits behind one:
+// sweeping dead peers, handing silent baselines to the baseline file, snapshots, gauges.
+
+import type { BaselineStore } from '#accounting/baseline-store.ts';
+import type { AccountingConfig } from '#accounting/config.ts';
+import { type Clock, sleep, type Timer } from '#base/clock.ts';
+import { messageOf } from '#base/errors.ts';
+import type { Logger } from '#base/logger.ts';
+import type { Registry } from '#metrics/registry.ts';
+import type { Baseline } from '#swarm/baseline.ts';
+import type { Swarm } from '#swarm/swarm.ts';
+import { newSwarmCounts } from '#swarm/swarm-views.ts';
+import type { Admission } from './admit.ts';
+import type { TrackerConfig } from './config.ts';
+import type { ControlFollower } from './control-follower.ts';
+import type { TrackerCounts } from './tracker-counts.ts';
+
+/** Records looked at in a row, about a millisecond; then the event loop has its turn. */
+const STEP_PEERS = 5000;
+/** Of peersMax, looked at per sweep: the whole memory is seen once a minute or so. */
+const SWEEP_PART = 60;
+const STEP_TORRENTS = 2000;
+
+export interface HousekeepingWorld {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Registry;
+  readonly swarm: Swarm;
+  readonly baselines: BaselineStore;
+  readonly admission: Admission;
+  readonly follower: ControlFollower;
+  readonly counts: TrackerCounts;
+  readonly config: { readonly tracker: TrackerConfig; readonly accounting: AccountingConfig };
+}
+
+export class Housekeeping {
+  readonly #world: HousekeepingWorld;
+  readonly #gauges: ReturnType<typeof gaugesOf>;
+  readonly #sweepSeconds: ReturnType<Registry['histogram']>;
+  readonly #swarmCounts = newSwarmCounts();
+  #sweep: Timer | undefined;
+  #baselineTimer: Timer | undefined;
+  #controlTimer: Timer | undefined;
+  #unregistered: Iterator<number> | undefined;
+  /** Grows with every lost batch: a snapshot made across one holds baselines that were put back. */
+  #losses = 0;
+  #snapshotting: Promise<void> = Promise.resolve();
+  #closed = false;
+
+  constructor(world: HousekeepingWorld) {
+    this.#world = world;
+    this.#gauges = gaugesOf(world.metrics);
+    this.#sweepSeconds = world.metrics.histogram(
+      'swarmkeep_tracker_sweep_seconds',
+      'Time of one sweep for dead peers, without the pauses in it.',
+      [0.001, 0.005, 0.01, 0.05, 0.1, 0.5],
+    );
+  }
+
+  start(): void {
+    this.#planSweep();
+    this.#planBaselineSnapshot();
+    this.#planControlSnapshot();
+  }
+
+  /** Records were lost and their baselines put back. */
+  lost(): void {
+    this.#losses++;
+  }
+
+  /** Ends the timers and writes both snapshots. Nothing may announce any more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#sweep?.cancel();
+    this.#baselineTimer?.cancel();
+    this.#controlTimer?.cancel();
+    await this.#snapshotting;
+    await this.#snapshotBaselines();
+    await this.#snapshotControl();
+    this.publish();
+  }
+
+  /** Brings gauges and counters of the registry up to date. */
+  publish(): void {
+    const { swarm, follower, counts } = this.#world;
+    const totals = swarm.totals();
+    this.#gauges.peers.set(totals.peers);
+    this.#gauges.seeders.set(totals.seeders);
+    this.#gauges.torrents.set(totals.torrents);
+    this.#gauges.silent.set(totals.silentBaselines);
+    this.#gauges.controlOffset.set(follower.status.appliedOffset);
+    this.#gauges.controlConnected.set(follower.status.connected ? 1 : 0);
+    counts.publish();
+  }
+
+  readonly #onDrop = (baseline: Baseline): void => {
+    // Nobody's peers have no baseline that anybody will ask for.
+    if (baseline.memberId !== 0) this.#world.baselines.keep(baseline);
+  };
+
+  #planSweep(): void {
+    const { clock, config } = this.#world;
+    if (this.#closed) return;
+    this.#sweep = clock.after(config.tracker.sweepIntervalMs, () => this.#sweepStep(0, 0));
+  }
+
+  #sweepStep(seen: number, spentMs: number): void {
+    if (this.#closed) return;
+    const { swarm, clock } = this.#world;
+    const sinceMs = clock.monotonicMs();
+    const looked = swarm.sweep(STEP_PEERS, this.#onDrop);
+    const total = seen + looked;
+    const nowSpentMs = spentMs + clock.monotonicMs() - sinceMs;
+    const isEnd = looked < STEP_PEERS || total >= swarm.totals().peersMax / SWEEP_PART;
+    if (!isEnd) {
+      this.#sweep = clock.after(0, () => this.#sweepStep(total, nowSpentMs));
+      return;
+    }
+    this.#dropUnregistered();
+    this.#sweepSeconds.observe(nowSpentMs / 1000);
+    this.publish();
+    this.#planSweep();
+  }
+
+  /** Torrents that nobody registered leave memory when they have no peers. */
+  #dropUnregistered(): void {
+    const { admission, swarm } = this.#world;
+    if (admission.unregisteredCount === 0) return;
+    this.#unregistered ??= admission.unregisteredIds();
+    for (let step = 0; step < STEP_TORRENTS; step++) {
+      const next = this.#unregistered.next();
+      if (next.done === true) {
+        this.#unregistered = undefined;
+        return;
+      }
+      const torrentId = next.value;
+      const counts = this.#swarmCounts;
+      const isThere = swarm.counts(torrentId, counts);
+      if (isThere && counts.seeders + counts.leechers + counts.partialSeeds > 0) continue;
+      swarm.removeTorrent(torrentId);
+      admission.forgetUnregistered(torrentId);
+    }
+  }
+
+  #planBaselineSnapshot(): void {
+    const { clock, config } = this.#world;
+    if (this.#closed) return;
+    this.#baselineTimer = clock.after(config.accounting.baselineSnapshotIntervalMs, () => {
+      this.#snapshotting = this.#snapshotBaselines().then(() => this.#planBaselineSnapshot());
+    });
+  }
+
+  #planControlSnapshot(): void {
+    const { clock, config } = this.#world;
+    if (this.#closed) return;
+    this.#controlTimer = clock.after(config.tracker.controlSnapshotIntervalMs, () => {
+      const done = this.#snapshotControl().then(() => this.#planControlSnapshot());
+      this.#snapshotting = this.#snapshotting.then(() => done);
+    });
+  }
+
+  /** Never rejects: the one before stays, and the log makes up for what is newer. */
+  async #snapshotBaselines(): Promise<void> {
+    const { baselines, swarm, clock, logger } = this.#world;
+    const losses = this.#losses;
+    const snapshot = baselines.beginSnapshot();
+    try {
+      for (let from = 0; from !== -1; ) {
+        from = swarm.walkBaselines(from, STEP_PEERS, (baseline) => {
+          if (baseline.memberId !== 0) snapshot.add(baseline);
+        });
+        if (!this.#closed) await sleep(clock, 0);
+      }
+      if (this.#losses !== losses) throw new Error('an append failed meanwhile');
+      await snapshot.commit();
+    } catch (error) {
+      snapshot.discard();
+      logger.warn('no snapshot of the baselines this time: the one before stays', {
+        cause: messageOf(error),
+      });
+    }
+  }
+
+  /** Never rejects. */
+  async #snapshotControl(): Promise<void> {
+    try {
+      await this.#world.follower.writeSnapshot();
+    } catch (error) {
+      this.#world.logger.warn('no snapshot of members and torrents this time', {
+        cause: messageOf(error),
+      });
+    }
+  }
+}
+
+function gaugesOf(metrics: Registry) {
+  return {
+    peers: metrics.gauge('swarmkeep_tracker_peers', 'Peers in all swarms.'),
+    seeders: metrics.gauge('swarmkeep_tracker_seeders', 'Seeders in all swarms.'),
+    torrents: metrics.gauge('swarmkeep_tracker_torrents', 'Torrents the tracker serves.'),
+    silent: metrics.gauge(
+      'swarmkeep_tracker_silent_baselines',
+      'Baselines in memory of peers that are gone.',
+    ),
+    controlOffset: metrics.gauge(
+      'swarmkeep_control_applied_offset',
+      'The next control record the tracker will read.',
+    ),
+    controlConnected: metrics.gauge(
+      'swarmkeep_control_connected',
+      '1 while the tracker can follow the topic control, else 0.',
+    ),
+  };
+}

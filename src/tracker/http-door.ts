@@ -1,0 +1,253 @@
+// The HTTP door (BEP 3, 23, 7, 48): takes requests from the front of a connection's input, one after
+// another, and writes whole answers into its output. One whose answer waits for the disk holds its
+// connection, so that pipelined answers stay in order.
+
+import type { TcpConnection, TcpHandler } from '#net/tcp-server.ts';
+import { DOOR } from '#swarm/announce-slot.ts';
+import type { AnnounceAnswer } from '#wire/announce-target.ts';
+import {
+  HTTP_SCRAPE_HASHES_MAX,
+  HTTP_TARGET_REFUSAL_WORDS,
+  HttpTarget,
+  type HttpTargetRefusal,
+} from '#wire/http-announce.ts';
+import { HttpRequestHead } from '#wire/http-request.ts';
+import {
+  encodeHttpStatus,
+  HttpAnswerWriter,
+  type HttpStatus,
+  httpHeadBytes,
+  httpScrapeBytesMax,
+} from '#wire/http-response.ts';
+import type { Admission } from './admit.ts';
+import type { Announcer } from './announce.ts';
+import { newRefusal, REFUSALS, type Refusal } from './refusals.ts';
+import type { Scraper } from './scrape.ts';
+import type { TrackerCounts } from './tracker-counts.ts';
+import { newAnnounceRequest, type Parked } from './waiting.ts';
+
+const ANSWER_FIXED_BYTES = 2048;
+/** As a dictionary: an IPv6 address as text, and a port. */
+const PEER_BYTES_MAX = 128;
+
+/** What one answer may take: a connection's output has at least this. */
+export function httpAnswerBytesMax(peersPerAnswerMax: number): number {
+  const announce = ANSWER_FIXED_BYTES + peersPerAnswerMax * PEER_BYTES_MAX;
+  return Math.max(announce, httpScrapeBytesMax(HTTP_SCRAPE_HASHES_MAX));
+}
+
+export interface HttpDoorWorld {
+  readonly announcer: Announcer;
+  readonly admission: Admission;
+  readonly scraper: Scraper;
+  readonly counts: TrackerCounts;
+  readonly retryAfterMs: number;
+  readonly peersPerAnswerMax: number;
+}
+
+/** How an answer is to be sent. */
+interface Form {
+  readonly close: boolean;
+  readonly isHead: boolean;
+  readonly dictionary: boolean;
+}
+
+export class HttpDoor implements TcpHandler {
+  readonly #world: HttpDoorWorld;
+  readonly #request = newAnnounceRequest();
+  readonly #target = new HttpTarget(this.#request);
+  readonly #head = new HttpRequestHead();
+  readonly #writer = new HttpAnswerWriter();
+  readonly #statuses: ReadonlyMap<HttpStatus, Uint8Array>;
+  readonly #overloaded: Uint8Array;
+  readonly #roomBytes: number;
+  /** Connections whose answer waits, by id. */
+  readonly #parked = new Map<number, { gone: boolean }>();
+
+  constructor(world: HttpDoorWorld) {
+    this.#world = world;
+    this.#roomBytes = httpAnswerBytesMax(world.peersPerAnswerMax);
+    this.#statuses = new Map(
+      STATUS_WORDS.map(([code, words]) => [code, encodeHttpStatus(code, words)]),
+    );
+    this.#overloaded = encodeHttpStatus(503, 'the tracker is busy: try again', {
+      retryAfterSeconds: Math.ceil(world.retryAfterMs / 1000),
+    });
+  }
+
+  onInput(connection: TcpConnection): void {
+    const head = this.#head;
+    for (;;) {
+      const { output, outputLength, input, inputLength } = connection;
+      if (inputLength === 0 || output.length - outputLength < this.#roomBytes) return;
+      const result = head.parse(input, 0, inputLength);
+      if (result === 'incomplete') return;
+      if (result !== 'complete') {
+        this.#status(connection, result);
+        return;
+      }
+      const form = { close: !head.keepAlive, isHead: head.isHead, dictionary: false };
+      const { at, length } = head.target;
+      const refusal = this.#target.parse(input, at, length);
+      connection.consume(head.consumed);
+      const goesOn = this.#route(connection, form, refusal);
+      if (!goesOn) return;
+    }
+  }
+
+  onClosed(connection: TcpConnection): void {
+    const parked = this.#parked.get(connection.id);
+    if (parked !== undefined) parked.gone = true;
+    this.#parked.delete(connection.id);
+  }
+
+  /** False when the connection ends or waits. */
+  #route(connection: TcpConnection, form: Form, refusal: HttpTargetRefusal): boolean {
+    if (refusal === 'path') {
+      this.#status(connection, 404);
+      return false;
+    }
+    if (refusal !== 'none') {
+      const { family } = connection;
+      const isScrape = this.#target.kind === 'scrape';
+      this.#world.counts.count(DOOR.http, family, isScrape ? 'scrapes' : 'announces');
+      return this.#refuse(connection, form, FORM_REFUSALS[refusal]);
+    }
+    if (this.#target.kind === 'scrape') return this.#scrape(connection, form);
+    return this.#announce(connection, { ...form, dictionary: this.#target.wantsDictionary });
+  }
+
+  #announce(connection: TcpConnection, form: Form): boolean {
+    const { announcer, admission, counts } = this.#world;
+    const { family } = connection;
+    const request = this.#request;
+    counts.count(DOOR.http, family, 'announces');
+    if (form.dictionary && admission.needsPasskey) {
+      return this.#refuse(connection, form, REFUSALS.compactRequired);
+    }
+    request.door = DOOR.http;
+    request.family = family;
+    request.address.set(connection.address);
+    const park = (): Parked => this.#park(connection, form);
+    switch (announcer.announce(request, this.#target, park)) {
+      case 'answer':
+        return this.#answer(connection, form, announcer.answer);
+      case 'refuse':
+        return this.#refuse(connection, form, announcer.refusal);
+      case 'wait':
+        counts.count(DOOR.http, family, 'waited');
+        return false;
+      default:
+        this.#drop(connection);
+        return false;
+    }
+  }
+
+  #scrape(connection: TcpConnection, form: Form): boolean {
+    const { scraper, counts } = this.#world;
+    const target = this.#target;
+    counts.count(DOOR.http, connection.family, 'scrapes');
+    const refusal =
+      scraper.refuseHttp(target.passkey, target.passkeyBytes) ??
+      (target.scrapeCount === 0 ? REFUSALS.scrapeEmpty : undefined);
+    if (refusal !== undefined) return this.#refuse(connection, form, refusal);
+    const result = scraper.read(target.scrapeHashes, target.scrapeCount, false);
+    const { output, outputLength } = connection;
+    const length = this.#writer.writeScrape(output, outputLength, result, form.close);
+    return this.#produced(connection, form, length);
+  }
+
+  #answer(connection: TcpConnection, form: Form, answer: AnnounceAnswer): boolean {
+    const { output, outputLength } = connection;
+    const { close, dictionary } = form;
+    const how = { close, dictionary, peerIds: NO_PEER_IDS };
+    const length = this.#writer.writeAnnounce(output, outputLength, answer, how);
+    this.#world.counts.answered(length);
+    return this.#produced(connection, form, length);
+  }
+
+  #refuse(connection: TcpConnection, form: Form, refusal: Refusal): boolean {
+    const { counts } = this.#world;
+    counts.count(DOOR.http, connection.family, 'refused');
+    counts.refused(refusal.code);
+    const bytes = form.close ? refusal.httpClose : refusal.http;
+    connection.output.set(bytes, connection.outputLength);
+    return this.#produced(connection, form, bytes.byteLength);
+  }
+
+  #produced(connection: TcpConnection, form: Form, length: number): boolean {
+    const { output, outputLength } = connection;
+    connection.produce(form.isHead ? httpHeadBytes(output, outputLength, length) : length);
+    if (form.close) connection.end();
+    return !form.close;
+  }
+
+  #status(connection: TcpConnection, status: HttpStatus): void {
+    const { counts } = this.#world;
+    counts.count(DOOR.http, connection.family, 'refused');
+    counts.refused(`http-${status}`);
+    this.#last(connection, this.#statuses.get(status) ?? this.#overloaded);
+  }
+
+  #drop(connection: TcpConnection): void {
+    this.#world.counts.count(DOOR.http, connection.family, 'dropped');
+    this.#last(connection, this.#overloaded);
+  }
+
+  #last(connection: TcpConnection, bytes: Uint8Array): void {
+    connection.output.set(bytes, connection.outputLength);
+    connection.produce(bytes.byteLength);
+    connection.end();
+  }
+
+  #park(connection: TcpConnection, form: Form): Parked {
+    const state = { gone: false };
+    this.#parked.set(connection.id, state);
+    connection.hold();
+    const settle = (run: () => void): void => {
+      if (state.gone) return;
+      this.#parked.delete(connection.id);
+      run();
+      connection.flush();
+      connection.release();
+    };
+    return {
+      answer: (answer) => settle(() => this.#answer(connection, form, answer)),
+      refuse: (refusal) => settle(() => this.#refuse(connection, form, refusal)),
+      drop: () => settle(() => this.#drop(connection)),
+    };
+  }
+}
+
+const NO_PEER_IDS: Uint8Array = new Uint8Array(0);
+
+const STATUS_WORDS: readonly (readonly [HttpStatus, string])[] = [
+  [400, 'not a request that a tracker reads'],
+  [404, HTTP_TARGET_REFUSAL_WORDS.path],
+  [405, 'a tracker answers GET and HEAD'],
+  [413, 'a request to a tracker has no body'],
+  [414, 'the request line is too long'],
+  [431, 'the request has too many or too long headers'],
+  [505, 'a tracker speaks HTTP/1.1 and HTTP/1.0'],
+];
+
+type FormRefusal = Exclude<HttpTargetRefusal, 'none' | 'path'>;
+
+const FORM_REFUSALS: Readonly<Record<FormRefusal, Refusal>> = {
+  'passkey-form': REFUSALS.passkeyUnknown,
+  'info-hash-missing': invalid('info-hash-missing'),
+  'info-hash-form': invalid('info-hash-form'),
+  'info-hash-twice': invalid('info-hash-twice'),
+  'peer-id-missing': invalid('peer-id-missing'),
+  'peer-id-form': invalid('peer-id-form'),
+  port: invalid('port'),
+  uploaded: invalid('uploaded'),
+  downloaded: invalid('downloaded'),
+  left: invalid('left'),
+  counter: invalid('counter'),
+  encoding: invalid('encoding'),
+};
+
+function invalid(refusal: FormRefusal): Refusal {
+  return newRefusal('request-invalid', HTTP_TARGET_REFUSAL_WORDS[refusal]);
+}

@@ -1,0 +1,361 @@
+// A tracker: everything it needs comes in as one `world`, and it comes out with its doors open.
+//
+//   start   members and torrents from snapshot and topic `control` - baselines into the swarm -
+//           the doors, UDP and HTTP on every address
+//   close   the doors take nothing new - records in flight are settled, answers that wait go out -
+//           snapshots of baselines, members and torrents
+//
+// One thread runs one tracker. The swarm's memory may be shared with others, who read counts.
+
+import { BaselineStore } from '#accounting/baseline-store.ts';
+import type { AccountingConfig } from '#accounting/config.ts';
+import { TRANSFERS_TOPIC } from '#accounting/transfer-record.ts';
+import { TransferWriter } from '#accounting/transfer-writer.ts';
+import { type Clock, sleep } from '#base/clock.ts';
+import type { Disk } from '#base/disk.ts';
+import type { Logger } from '#base/logger.ts';
+import type { Random } from '#base/random.ts';
+import type { Log } from '#log/log.ts';
+import type { Registry } from '#metrics/registry.ts';
+import { nodeTcp } from '#net/tcp-node.ts';
+import type { OpenTcp } from '#net/tcp-server.ts';
+import { nodeUdp } from '#net/udp-node.ts';
+import type { OpenUdp } from '#net/udp-socket.ts';
+import type { SwarmConfig } from '#swarm/config.ts';
+import { Swarm } from '#swarm/swarm.ts';
+import type { SwarmTotals } from '#swarm/swarm-views.ts';
+import { AddressMemory } from './address-memory.ts';
+import { Admission } from './admit.ts';
+import { Announcer } from './announce.ts';
+import type { TrackerConfig } from './config.ts';
+import { ConnectionIds } from './connection-id.ts';
+import { ControlFollower, type ControlStatus } from './control-follower.ts';
+import { Directory, type DirectoryTorrent } from './directory.ts';
+import { type DoorAddress, Doors } from './doors.ts';
+import { TrackerError } from './errors.ts';
+import { Housekeeping } from './housekeeping.ts';
+import { HttpDoor } from './http-door.ts';
+import { Scraper } from './scrape.ts';
+import { type CountKind, TrackerCounts } from './tracker-counts.ts';
+import { UdpDoor } from './udp-door.ts';
+
+const SCRAPE_HASHES_MAX = 100;
+/** For how many announce intervals an announce proves an address for UDP scrapes (T6). */
+const SCRAPE_INTERVALS = 2;
+/** How long kept-alive connections may take to read their last answers. */
+const CLOSE_LINGER_MS = 1000;
+const CLOSE_POLL_MS = 5;
+
+export interface TrackerWorld {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly disk: Disk;
+  readonly logger: Logger;
+  readonly metrics: Registry;
+  /** Stays its owner's; the tracker creates its topics when they are missing. */
+  readonly log: Log;
+  /** From Swarm.reserve() with `config.swarm`. */
+  readonly swarmMemory: SharedArrayBuffer;
+  /** Where silent baselines are kept. */
+  readonly baselinesFolder: string;
+  /** Where the snapshot of members and torrents is kept. */
+  readonly trackerFolder: string;
+  /** Signs connection ids: 16 bytes or more, the same over restarts and on all nodes. */
+  readonly connectionKey: Uint8Array;
+  readonly config: {
+    readonly tracker: TrackerConfig;
+    readonly swarm: SwarmConfig;
+    readonly accounting: AccountingConfig;
+  };
+  /** Node's own sockets unless given. */
+  readonly openUdp?: OpenUdp;
+  readonly openTcp?: OpenTcp;
+  /** A door failed for good: the owner ends the process. Unless given, the error is thrown. */
+  readonly onFailed?: (error: Error) => void;
+}
+
+export interface TrackerStats {
+  readonly addresses: readonly string[];
+  readonly mode: string;
+  readonly swarm: SwarmTotals;
+  readonly directory: { readonly members: number; readonly torrents: number };
+  readonly control: ControlStatus;
+  readonly requests: Readonly<Record<CountKind, number>>;
+  readonly waiting: number;
+  readonly recordsPending: number;
+  readonly backPressured: number;
+  readonly recordsLost: number;
+  readonly httpConnections: number;
+}
+
+export interface Tracker {
+  /** `udp://127.0.0.1:6969`, `http://127.0.0.1:6969`: each door as it is bound. */
+  readonly addresses: readonly string[];
+  readonly doors: readonly DoorAddress[];
+  stats(): TrackerStats;
+  /** Idempotent. Resolves when everything accepted is durable and snapshots are written. */
+  close(): Promise<void>;
+}
+
+/**
+ * @throws TrackerError TRACKER_CONFIG_INVALID; NetError NET_BIND_FAILED, NET_ADDRESS_INVALID; errors
+ *   of log and disk. Nothing stays open after an error.
+ */
+export async function startTracker(world: TrackerWorld): Promise<Tracker> {
+  checkConfig(world.config);
+  const { log } = world;
+  await log.createTopic(TRANSFERS_TOPIC, { consistency: 'durable' });
+  const tracker = new RunningTracker(world, await openBaselines(world));
+  await tracker.start();
+  return tracker;
+}
+
+function openBaselines(world: TrackerWorld): Promise<BaselineStore> {
+  const { disk, log, clock, logger, config } = world;
+  return BaselineStore.open({
+    disk,
+    folder: world.baselinesFolder,
+    log,
+    clock,
+    logger: logger.for('baselines'),
+    config: config.accounting,
+  });
+}
+
+class RunningTracker implements Tracker {
+  readonly #world: TrackerWorld;
+  readonly #swarm: Swarm;
+  readonly #directory: Directory;
+  readonly #baselines: BaselineStore;
+  readonly #follower: ControlFollower;
+  readonly #writer: TransferWriter;
+  readonly #announcer: Announcer;
+  readonly #counts: TrackerCounts;
+  readonly #housekeeping: Housekeeping;
+  readonly #doors: Doors;
+  readonly #stop = new AbortController();
+  #following: Promise<void> = Promise.resolve();
+  #closing: Promise<void> | undefined;
+
+  constructor(world: TrackerWorld, baselines: BaselineStore) {
+    const { clock, random, logger, metrics, log, config } = world;
+    const swarm = new Swarm({ memory: world.swarmMemory, clock, random, config: config.swarm });
+    const directory = newDirectory(config.tracker);
+    const admission = new Admission({
+      directory,
+      addTorrent: (torrent) => swarm.addTorrent(torrent.torrentId, hashesOf(torrent)),
+    });
+    const counts = new TrackerCounts(metrics);
+    const addresses = new AddressMemory({
+      clock,
+      random,
+      announcedMsMax: config.tracker.announceIntervalMs * SCRAPE_INTERVALS,
+      staleMax: config.tracker.staleAnswersPerAddressMax,
+    });
+    const writer = new TransferWriter({
+      log,
+      clock,
+      logger: logger.for('transfers'),
+      metrics,
+      config: config.accounting,
+      onLost: (records) => {
+        announcer.onLost(records);
+        housekeeping.lost();
+      },
+    });
+    const announcer = new Announcer({
+      clock,
+      logger,
+      directory,
+      admission,
+      swarm,
+      writer,
+      baselines,
+      addresses,
+      counts,
+      accounting: config.accounting,
+      limits: limitsOf(config),
+    });
+    const follower = new ControlFollower({
+      ...world,
+      logger: logger.for('control'),
+      directory,
+      folder: world.trackerFolder,
+    });
+    const housekeeping = new Housekeeping({
+      clock,
+      logger,
+      metrics,
+      swarm,
+      baselines,
+      admission,
+      follower,
+      counts,
+      config,
+    });
+    const scraper = new Scraper({ swarm, admission, addresses }, SCRAPE_HASHES_MAX);
+    const connectionIds = new ConnectionIds({ clock, secret: world.connectionKey });
+    const { peersPerAnswerMax } = config.swarm;
+    const { retryAfterMs } = config.tracker;
+    const net = { clock, logger: logger.for('net'), metrics };
+    this.#doors = new Doors({
+      clock,
+      logger,
+      openUdp: world.openUdp ?? nodeUdp(net),
+      openTcp: world.openTcp ?? nodeTcp(net),
+      onFailed: world.onFailed ?? endThread,
+      config: config.tracker,
+      peersPerAnswerMax,
+      udp: new UdpDoor({ announcer, scraper, connectionIds, addresses, counts }),
+      http: new HttpDoor({
+        announcer,
+        admission,
+        scraper,
+        counts,
+        retryAfterMs,
+        peersPerAnswerMax,
+      }),
+    });
+    this.#world = world;
+    this.#swarm = swarm;
+    this.#directory = directory;
+    this.#baselines = baselines;
+    this.#follower = follower;
+    this.#writer = writer;
+    this.#announcer = announcer;
+    this.#counts = counts;
+    this.#housekeeping = housekeeping;
+  }
+
+  get doors(): readonly DoorAddress[] {
+    return this.#doors.addresses;
+  }
+
+  get addresses(): readonly string[] {
+    return this.#doors.addresses.map((door) => door.url);
+  }
+
+  async start(): Promise<void> {
+    const { clock, logger, config } = this.#world;
+    const sinceMs = clock.monotonicMs();
+    await this.#follower.start();
+    this.#directory.observe({
+      torrentAdded: (torrent) => this.#addTorrent(torrent),
+      torrentRemoved: (torrentId) => this.#swarm.removeTorrent(torrentId),
+    });
+    const restored = this.#restore(config.swarm.baselineSilentMs);
+    await this.#doors.open();
+    this.#following = this.#follower.run(this.#stop.signal);
+    this.#housekeeping.start();
+    logger.info('the tracker serves', {
+      addresses: this.addresses,
+      ...this.#directory.sizes,
+      baselines: restored,
+      startMs: Math.round(clock.monotonicMs() - sinceMs),
+    });
+  }
+
+  stats(): TrackerStats {
+    const { members, torrents } = this.#directory.sizes;
+    return {
+      addresses: this.addresses,
+      mode: this.#directory.settings.mode,
+      swarm: this.#swarm.totals(),
+      directory: { members, torrents },
+      control: this.#follower.status,
+      requests: this.#counts.totals(),
+      waiting: this.#announcer.waiting,
+      recordsPending: this.#writer.pending,
+      backPressured: this.#counts.backPressured,
+      recordsLost: this.#counts.recordsLost,
+      httpConnections: this.#doors.httpConnections,
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#stop.abort();
+    await this.#following;
+    this.#doors.stopListening();
+    await this.#writer.close();
+    // Whoever waits for a look-up or an append has its answer, or is told to try again.
+    this.#announcer.close();
+    await sleep(this.#world.clock, CLOSE_POLL_MS);
+    await this.#doors.close(CLOSE_LINGER_MS);
+    await this.#housekeeping.close();
+  }
+
+  #addTorrent(torrent: DirectoryTorrent): void {
+    if (this.#swarm.addTorrent(torrent.torrentId, hashesOf(torrent))) return;
+    this.#world.logger.error('no room for a torrent: its announces are refused', {
+      torrentId: torrent.torrentId,
+      remedy: 'raise swarm.torrentsMax and restart',
+    });
+  }
+
+  /** Baselines of clients that may still be there go into the swarm, the rest stay on disk. */
+  #restore(silentMsMax: number): number {
+    const sinceSeconds = Math.floor((this.#world.clock.nowMs() - silentMsMax) / 1000);
+    let restored = 0;
+    for (const baseline of this.#baselines.recent(sinceSeconds)) {
+      if (this.#swarm.restoreBaseline(baseline)) restored++;
+    }
+    return restored;
+  }
+}
+
+/** Uncaught, so the thread ends and the process with it: a restart is better than a deaf tracker. */
+function endThread(error: Error): never {
+  throw error;
+}
+
+function newDirectory(config: TrackerConfig): Directory {
+  const { mode, clientsAllowed, clientsDenied } = config;
+  return new Directory({
+    settings: { mode, clientsAllowed, clientsDenied },
+    removedMax: config.removedTorrentsMax,
+  });
+}
+
+function limitsOf(
+  config: TrackerWorld['config'],
+): ConstructorParameters<typeof Announcer>[0]['limits'] {
+  const { waitingMax, announceIntervalMs, announceJitterPercent, peersPerAnswer } = config.tracker;
+  const { announceIntervalMsMin, peersPerAnswerMax } = config.swarm;
+  return {
+    waitingMax,
+    announceIntervalMs,
+    announceIntervalMsMin,
+    announceJitterPercent,
+    peersPerAnswer,
+    peersPerAnswerMax,
+  };
+}
+
+function hashesOf(torrent: DirectoryTorrent): { v1?: Uint8Array; v2?: Uint8Array } {
+  const { v1, v2 } = torrent;
+  return { ...(v1 !== undefined && { v1 }), ...(v2 !== undefined && { v2 }) };
+}
+
+function checkConfig(config: TrackerWorld['config']): void {
+  const { announceIntervalMs, announceJitterPercent } = config.tracker;
+  const { announceIntervalMsMin, peerAgeMsMax } = config.swarm;
+  const shortestMs = announceIntervalMs * (1 - announceJitterPercent / 100);
+  const longestMs = announceIntervalMs * (1 + announceJitterPercent / 100);
+  if (shortestMs < announceIntervalMsMin) {
+    throw new TrackerError(
+      'TRACKER_CONFIG_INVALID',
+      `tracker.announceIntervalMs ${announceIntervalMs} with its jitter goes below swarm.announceIntervalMsMin ${announceIntervalMsMin}, so every announce would be too early: expected at most ${Math.floor(shortestMs)} there`,
+    );
+  }
+  if (longestMs >= peerAgeMsMax) {
+    throw new TrackerError(
+      'TRACKER_CONFIG_INVALID',
+      `tracker.announceIntervalMs ${announceIntervalMs} with its jitter reaches swarm.peerAgeMsMax ${peerAgeMsMax}, so live peers would be dropped: expected more than ${Math.ceil(longestMs)} there`,
+    );
+  }
+}

@@ -1,0 +1,263 @@
+// The UDP door (BEP 15, BEP 41): from input slots through the codec to the announcer and into output
+// slots. Whoever shows no good connection id is answered with nothing that is longer than what was
+// sent: a connect answer of 16 bytes for 16, an error of at most 36 for 36 or more, or silence.
+
+import { assert } from '#base/assert.ts';
+import { utf8 } from '#base/bytes.ts';
+import type { Endpoint, UdpSocket } from '#net/udp-socket.ts';
+import { type AnnounceRequest, DOOR } from '#swarm/announce-slot.ts';
+import type { AnnounceAnswer } from '#wire/announce-target.ts';
+import { HttpTarget } from '#wire/http-announce.ts';
+import {
+  UDP_SCRAPE_HASHES_MAX,
+  UdpRequest,
+  writeUdpAnnounce,
+  writeUdpConnect,
+  writeUdpError,
+  writeUdpScrape,
+} from '#wire/udp-packets.ts';
+import type { AddressMemory } from './address-memory.ts';
+import type { Announcer } from './announce.ts';
+import type { ConnectionIds } from './connection-id.ts';
+import { newRefusal, type Refusal, STALE_ID_WORDS } from './refusals.ts';
+import type { ScrapeResult, Scraper } from './scrape.ts';
+import type { TrackerCounts } from './tracker-counts.ts';
+import { newAnnounceRequest, type Parked } from './waiting.ts';
+
+/** The longest scrape has 16 + 74 * 20 bytes, the longest announce 98 and its options. */
+export const UDP_INPUT_BYTES_MAX = 2048;
+const HASH_BYTES = 20;
+
+export interface UdpDoorWorld {
+  readonly announcer: Announcer;
+  readonly scraper: Scraper;
+  readonly connectionIds: ConnectionIds;
+  readonly addresses: AddressMemory;
+  readonly counts: TrackerCounts;
+}
+
+export class UdpDoor {
+  readonly #world: UdpDoorWorld;
+  readonly #request = newAnnounceRequest();
+  readonly #packet: UdpRequest;
+  /** Carries the transaction id of an answer that waited. */
+  readonly #late = new UdpRequest(newAnnounceRequest());
+  readonly #path = new HttpTarget(newAnnounceRequest());
+  readonly #connectionId = new Uint8Array(8);
+  readonly #scrapeNumbers = new Float64Array(UDP_SCRAPE_HASHES_MAX * 3);
+  readonly #flushDue = new Set<UdpSocket>();
+  #closed = false;
+
+  constructor(world: UdpDoorWorld) {
+    this.#world = world;
+    this.#packet = new UdpRequest(this.#request);
+  }
+
+  /** Handles every filled input slot. */
+  onBatch(socket: UdpSocket): void {
+    for (let slot = 0; slot < socket.input.count; slot++) this.#handle(socket, slot);
+  }
+
+  /** Answers that still wait are given up; the sockets may be closed. */
+  close(): void {
+    this.#closed = true;
+  }
+
+  #handle(socket: UdpSocket, slot: number): void {
+    const { input, family } = socket;
+    const packet = this.#packet;
+    const request = this.#request;
+    const length = input.lengths[slot]!;
+    const refusal = packet.decode(input.bytes, slot * input.slotBytes, length);
+    for (let at = 0; at < 16; at++) request.address[at] = input.addresses[slot * 16 + at]!;
+    if (refusal === 'short' || refusal === 'magic' || refusal === 'action') {
+      this.#world.counts.count(DOOR.udp, family, 'ignored');
+      return;
+    }
+    const from: Endpoint = { family, address: request.address, port: input.ports[slot]! };
+    if (packet.kind === 'connect') {
+      this.#connect(socket, from);
+      return;
+    }
+    const { connectionIds } = this.#world;
+    if (!connectionIds.isGood(packet.connectionId, request.address, family)) {
+      this.#stale(socket, from, length);
+    } else if (refusal !== 'none') this.#refuse(socket, from, REFUSAL_OF[refusal]);
+    else if (packet.kind === 'announce') this.#announce(socket, from);
+    else this.#scrape(socket, from);
+  }
+
+  #connect(socket: UdpSocket, from: Endpoint): void {
+    this.#world.counts.count(DOOR.udp, from.family, 'connects');
+    this.#world.connectionIds.write(this.#connectionId, from.address, from.family);
+    const at = slotFor(socket, from);
+    const { output } = socket;
+    const length = writeUdpConnect(output.bytes, at, this.#packet, this.#connectionId);
+    send(socket, length);
+  }
+
+  #stale(socket: UdpSocket, from: Endpoint, length: number): void {
+    const { addresses, counts } = this.#world;
+    counts.refused('connection-id');
+    if (8 + STALE_TEXT.byteLength > length) return;
+    if (!addresses.mayAnswerStale(from.address, from.family)) {
+      counts.count(DOOR.udp, from.family, 'ignored');
+      return;
+    }
+    counts.count(DOOR.udp, from.family, 'refused');
+    this.#error(socket, from, STALE_TEXT);
+  }
+
+  #announce(socket: UdpSocket, from: Endpoint): void {
+    const { announcer, counts } = this.#world;
+    const request = this.#request;
+    request.door = DOOR.udp;
+    request.family = from.family;
+    const key = this.#passkey();
+    const park = (): Parked => this.#park(socket, from);
+    counts.count(DOOR.udp, from.family, 'announces');
+    switch (announcer.announce(request, key, park)) {
+      case 'answer':
+        this.#answer(socket, from, { packet: this.#packet, answer: announcer.answer });
+        return;
+      case 'refuse':
+        this.#refuse(socket, from, announcer.refusal);
+        return;
+      case 'wait':
+        counts.count(DOOR.udp, from.family, 'waited');
+        return;
+      default:
+        counts.count(DOOR.udp, from.family, 'dropped');
+    }
+  }
+
+  /** The key in the URL data of BEP 41. Data that is no announce path names nobody. */
+  #passkey(): { readonly passkey: Uint8Array; readonly passkeyBytes: number } {
+    const packet = this.#packet;
+    const path = this.#path;
+    path.passkeyBytes = 0;
+    if (packet.urlBytes > 0) {
+      const refusal = path.parsePath(packet.url, 0, packet.urlBytes);
+      // A key that cannot be one is as unknown as any other, not as if none had been sent.
+      if (refusal === 'passkey-form') path.passkeyBytes = path.passkey.byteLength;
+      else if (refusal !== 'none') path.passkeyBytes = 0;
+    }
+    return path;
+  }
+
+  #scrape(socket: UdpSocket, from: Endpoint): void {
+    const { scraper, counts } = this.#world;
+    const packet = this.#packet;
+    counts.count(DOOR.udp, from.family, 'scrapes');
+    const refusal = scraper.refuseUdp(from.address, from.family);
+    if (refusal !== undefined) {
+      this.#refuse(socket, from, refusal);
+      return;
+    }
+    const result = scraper.read(packet.scrapeHashes, packet.scrapeCount, true);
+    this.#fillScrape(result);
+    const at = slotFor(socket, from);
+    const length = writeUdpScrape(socket.output.bytes, at, packet, this.#scrapeNumbers);
+    send(socket, length);
+  }
+
+  #fillScrape(result: ScrapeResult): void {
+    for (let index = 0; index < result.count; index++) {
+      this.#scrapeNumbers[index * 3] = result.seeders[index]!;
+      this.#scrapeNumbers[index * 3 + 1] = result.completed[index]!;
+      this.#scrapeNumbers[index * 3 + 2] = result.leechers[index]!;
+    }
+  }
+
+  #answer(
+    socket: UdpSocket,
+    to: Endpoint,
+    what: { readonly packet: UdpRequest; readonly answer: AnnounceAnswer },
+  ): void {
+    const { answer, packet } = what;
+    const at = slotFor(socket, to);
+    const { output } = socket;
+    const sized = { ...answer, family: to.family };
+    const length = writeUdpAnnounce(output.bytes, at, packet, sized);
+    this.#world.counts.answered(length);
+    send(socket, length);
+  }
+
+  #refuse(socket: UdpSocket, to: Endpoint, refusal: Refusal): void {
+    this.#world.counts.count(DOOR.udp, to.family, 'refused');
+    this.#world.counts.refused(refusal.code);
+    this.#error(socket, to, refusal.text);
+  }
+
+  #error(
+    socket: UdpSocket,
+    to: Endpoint,
+    text: Uint8Array,
+    packet: UdpRequest = this.#packet,
+  ): void {
+    const at = slotFor(socket, to);
+    send(socket, writeUdpError(socket.output.bytes, at, packet, text));
+  }
+
+  #park(socket: UdpSocket, from: Endpoint): Parked {
+    const to: Endpoint = { ...from, address: from.address.slice() };
+    const transactionId = this.#packet.transactionId.slice();
+    const { counts } = this.#world;
+    const late = this.#late;
+    return {
+      answer: (answer: AnnounceAnswer, _request: AnnounceRequest) => {
+        if (this.#closed) return;
+        late.transactionId.set(transactionId);
+        this.#answer(socket, to, { packet: late, answer });
+        this.#flushSoon(socket);
+      },
+      refuse: (refusal) => {
+        if (this.#closed) return;
+        late.transactionId.set(transactionId);
+        counts.count(DOOR.udp, to.family, 'refused');
+        counts.refused(refusal.code);
+        this.#error(socket, to, refusal.text, late);
+        this.#flushSoon(socket);
+      },
+      drop: () => counts.count(DOOR.udp, to.family, 'dropped'),
+    };
+  }
+
+  /** Answers that become due together go out together. */
+  #flushSoon(socket: UdpSocket): void {
+    if (this.#flushDue.size === 0) {
+      queueMicrotask(() => {
+        for (const each of this.#flushDue) each.flush();
+        this.#flushDue.clear();
+      });
+    }
+    this.#flushDue.add(socket);
+  }
+}
+
+const STALE_TEXT: Uint8Array = utf8(STALE_ID_WORDS);
+assert(8 + STALE_TEXT.byteLength <= 16 + HASH_BYTES, 'a stale id earns no more than was sent');
+
+const REFUSAL_OF = {
+  counter: newRefusal('request-invalid', 'uploaded or downloaded is too large to be true'),
+  url: newRefusal('request-invalid', 'the announce URL in the packet is too long'),
+} as const;
+
+/** Opens the next output slot for `to`; returns where its bytes begin. */
+function slotFor(socket: UdpSocket, to: Endpoint): number {
+  const { output } = socket;
+  if (output.count === output.slotsMax) socket.flush();
+  const slot = output.count;
+  output.addresses.set(to.address, slot * 16);
+  output.ports[slot] = to.port;
+  output.families[slot] = to.family;
+  return slot * output.slotBytes;
+}
+
+/** Closes the slot that `slotFor` opened. */
+function send(socket: UdpSocket, length: number): void {
+  const { output } = socket;
+  assert(length <= output.slotBytes, 'an answer fits its slot');
+  output.lengths[output.count] = length;
+  output.count++;
+}
