@@ -59,6 +59,7 @@ export class TransferWriter {
   #flushWanted = false;
   #closing: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
+  #losses = 0;
 
   constructor(world: TransferWriterWorld) {
     this.#world = world;
@@ -74,6 +75,24 @@ export class TransferWriter {
   /** Records that are not on disk yet. */
   get pending(): number {
     return this.#pending;
+  }
+
+  /** How often an append failed and records were lost. */
+  get losses(): number {
+    return this.#losses;
+  }
+
+  /** Sends what is there and resolves when everything pushed so far has settled, durable or lost. */
+  settled(): Promise<void> {
+    return new Promise((resolve) => {
+      const last = this.#open.count > 0 ? this.#open : (this.#sealed.at(-1) ?? this.#inFlight);
+      if (last === undefined) {
+        resolve();
+        return;
+      }
+      last.settled.push(() => resolve());
+      this.flush();
+    });
   }
 
   /** Copies the record's 128 bytes into the open batch and returns that batch's number. */
@@ -193,6 +212,7 @@ export class TransferWriter {
       error: messageOf(new AccountingError('TRANSFERS_LOST', 'An append failed', { cause: error })),
     });
     this.#instruments.lost.add(records.length);
+    this.#losses++;
     this.#world.onLost(records.reverse());
     this.#age?.cancel();
     this.#age = undefined;

@@ -1,0 +1,194 @@
+// Makes the next snapshot of the baselines, while announces go on:
+//
+//   begin    the place in the log is taken first: what is in the log by then is in the swarm as well
+//   add      the swarm is walked bit by bit; each baseline is copied as it stands at that moment
+//   commit   waits until every record pushed so far is on disk, because a snapshot that is newer than
+//            the log would make the bytes between look credited; then merges what was added with the
+//            baselines outside the swarm and the old snapshot (the highest sequence wins), leaves out
+//            what expired, writes, syncs, renames
+//
+// When records were lost meanwhile, some of what was added was put back afterwards: the snapshot is
+// given up and the next one is right. The walk may miss and see twice what moves between the swarm and
+// here; a record behind the snapshot's place in the log repairs either.
+
+import { assert } from '#base/assert.ts';
+import type { Disk, DiskFile } from '#base/disk.ts';
+import type { Baseline } from './baseline.ts';
+import {
+  BASELINE_BUCKETS,
+  BASELINE_ENTRY_BYTES,
+  BASELINE_HEADER_BYTES,
+  type BaselineHeader,
+  bucketAt,
+  compareKeys,
+  encodeBaseline,
+  encodeBaselineHeader,
+  isEntryIntact,
+  lastSeenAt,
+  sequenceAt,
+} from './baseline-file.ts';
+import type { BaselineReader } from './baseline-reader.ts';
+
+const CHUNK_ENTRIES = 4096;
+const WRITE_BYTES = 64 * 1024;
+
+/** Baselines in the format of the file, by bucket, in the order they were added. */
+export class BaselineHeap {
+  readonly #chunks: Uint8Array[] = [];
+  readonly #buckets: number[][] = Array.from({ length: BASELINE_BUCKETS }, () => []);
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  add(baseline: Baseline): void {
+    const index = this.#size++;
+    if (index % CHUNK_ENTRIES === 0) {
+      this.#chunks.push(new Uint8Array(CHUNK_ENTRIES * BASELINE_ENTRY_BYTES));
+    }
+    const { chunk, at } = this.#place(index);
+    encodeBaseline(chunk, at, baseline);
+    this.#buckets[bucketAt(chunk, at)]!.push(index);
+  }
+
+  /** The bucket's entries by key, of equal keys only the one with the highest sequence. */
+  sorted(bucket: number): Uint8Array[] {
+    const entries = this.#buckets[bucket]!.map((index) => {
+      const { chunk, at } = this.#place(index);
+      return chunk.subarray(at, at + BASELINE_ENTRY_BYTES);
+    });
+    entries.sort(
+      (one, other) => compareKeys(one, 0, other, 0) || sequenceAt(other, 0) - sequenceAt(one, 0),
+    );
+    return entries.filter(
+      (entry, at) => at === 0 || compareKeys(entry, 0, entries[at - 1]!, 0) !== 0,
+    );
+  }
+
+  #place(index: number): { readonly chunk: Uint8Array; readonly at: number } {
+    const chunk = this.#chunks[Math.floor(index / CHUNK_ENTRIES)];
+    assert(chunk !== undefined, 'the entry has a place');
+    return { chunk, at: (index % CHUNK_ENTRIES) * BASELINE_ENTRY_BYTES };
+  }
+}
+
+/**
+ * Writes the merged entries to a new file at `path` and syncs it. Returns how many entries were left
+ * out because they were damaged. `expiredBeforeSeconds` leaves out whoever was last seen before.
+ */
+export async function writeSnapshot(
+  disk: Disk,
+  path: string,
+  content: {
+    readonly header: Omit<BaselineHeader, 'entries'>;
+    readonly heap: BaselineHeap;
+    readonly old: BaselineReader | undefined;
+    readonly expiredBeforeSeconds: number;
+  },
+): Promise<{ readonly entries: number; readonly damaged: number }> {
+  const file = await disk.create(path);
+  try {
+    const output = new EntryWriter(file);
+    const old = new OldEntries(content.old);
+    for (let bucket = 0; bucket < BASELINE_BUCKETS; bucket++) {
+      const added = content.heap.sorted(bucket);
+      let next = 0;
+      // Both sides are in order, so one pass merges them.
+      for (let entry = await old.peek(bucket); ; entry = await old.peek(bucket)) {
+        const fresh = added[next];
+        if (entry === undefined && fresh === undefined) break;
+        const order =
+          entry === undefined ? 1 : fresh === undefined ? -1 : compareKeys(entry, 0, fresh, 0);
+        const newest = order > 0 ? fresh! : order < 0 ? entry! : newer(fresh!, entry!);
+        if (lastSeenAt(newest, 0) >= content.expiredBeforeSeconds) await output.write(newest);
+        if (order >= 0) next++;
+        if (order <= 0) old.skip();
+      }
+    }
+    await output.flush();
+    const header = encodeBaselineHeader({ ...content.header, entries: output.entries });
+    await file.write(header, 0);
+    await file.datasync();
+    return { entries: output.entries, damaged: old.damaged };
+  } finally {
+    await file.close();
+  }
+}
+
+/** What was added came later than the old file, unless its sequence says otherwise. */
+function newer(fresh: Uint8Array, old: Uint8Array): Uint8Array {
+  return sequenceAt(old, 0) > sequenceAt(fresh, 0) ? old : fresh;
+}
+
+/** The old snapshot's intact entries, one by one in the file's order. */
+class OldEntries {
+  damaged = 0;
+  readonly #chunks: AsyncGenerator<Uint8Array> | undefined;
+  #chunk: Uint8Array = new Uint8Array(0);
+  #at = 0;
+  #ended = false;
+
+  constructor(reader: BaselineReader | undefined) {
+    this.#chunks = reader?.chunks();
+  }
+
+  /** The next entry if it is of this bucket. */
+  async peek(bucket: number): Promise<Uint8Array | undefined> {
+    for (;;) {
+      if (this.#at >= this.#chunk.byteLength && !(await this.#fill())) return undefined;
+      if (isEntryIntact(this.#chunk, this.#at)) {
+        // A bucket that was passed already can only come from a file that is out of order.
+        const found = bucketAt(this.#chunk, this.#at);
+        if (found > bucket) return undefined;
+        if (found === bucket) {
+          return this.#chunk.subarray(this.#at, this.#at + BASELINE_ENTRY_BYTES);
+        }
+      }
+      this.damaged++;
+      this.skip();
+    }
+  }
+
+  skip(): void {
+    this.#at += BASELINE_ENTRY_BYTES;
+  }
+
+  async #fill(): Promise<boolean> {
+    if (this.#ended || this.#chunks === undefined) return false;
+    const next = await this.#chunks.next();
+    this.#ended = next.done === true;
+    this.#chunk = next.done === true ? new Uint8Array(0) : next.value;
+    this.#at = 0;
+    return !this.#ended;
+  }
+}
+
+/** Collects entries into larger writes. */
+class EntryWriter {
+  entries = 0;
+  readonly #file: DiskFile;
+  readonly #buffer = new Uint8Array(
+    Math.floor(WRITE_BYTES / BASELINE_ENTRY_BYTES) * BASELINE_ENTRY_BYTES,
+  );
+  #filled = 0;
+  #position = BASELINE_HEADER_BYTES;
+
+  constructor(file: DiskFile) {
+    this.#file = file;
+  }
+
+  async write(entry: Uint8Array): Promise<void> {
+    this.#buffer.set(entry, this.#filled);
+    this.#filled += BASELINE_ENTRY_BYTES;
+    this.entries++;
+    if (this.#filled === this.#buffer.byteLength) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    if (this.#filled === 0) return;
+    await this.#file.write(this.#buffer.subarray(0, this.#filled), this.#position);
+    this.#position += this.#filled;
+    this.#filled = 0;
+  }
+}

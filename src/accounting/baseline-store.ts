@@ -1,0 +1,367 @@
+// Baselines outside the swarm (A2): a snapshot on disk, and in memory what is newer than it, from
+// the log at start and from the swarm when it drops a silent peer. A client that the swarm does not
+// know is looked up here before it counts as a first sight.
+//
+//   folder/baselines-00000042.snapshot   the newest; the one before it is kept in case it is damaged
+//   folder/baselines-00000043.part       one being written; removed at start
+
+import { join } from 'node:path';
+import { assert } from '#base/assert.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Disk } from '#base/disk.ts';
+import { messageOf } from '#base/errors.ts';
+import type { Logger } from '#base/logger.ts';
+import type { Log } from '#log/log.ts';
+import { type Baseline, type BaselineKey, baselineKeyText } from './baseline.ts';
+import { BASELINE_ENTRY_BYTES, decodeBaseline, lastSeenAt } from './baseline-file.ts';
+import { BaselineReader } from './baseline-reader.ts';
+import { BaselineHeap, writeSnapshot } from './baseline-snapshot.ts';
+import type { AccountingConfig } from './config.ts';
+import {
+  decodeTransfer,
+  RECORD_FLAG,
+  TRANSFERS_TOPIC,
+  type TransferRecord,
+} from './transfer-record.ts';
+
+export interface BaselineStoreWorld {
+  readonly disk: Disk;
+  /** Absolute; made when it is missing. */
+  readonly folder: string;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly config: AccountingConfig;
+}
+
+/** What a snapshot needs to know of the writer of records; TransferWriter is one. */
+export interface TransferBarrier {
+  /** How often records were lost. */
+  readonly losses: number;
+  /** Resolves when everything pushed so far has settled. */
+  settled(): Promise<void>;
+}
+
+/** recent() goes back no further than this. */
+export const RECENT_SECONDS_MAX = 24 * 3600;
+
+const NAME = /^baselines-([0-9]{8})\.snapshot$/;
+const SECONDS_PER_DAY = 86_400;
+const READ_RECORDS_MAX = 4096;
+
+export class BaselineStore {
+  readonly #world: BaselineStoreWorld;
+  /** Newer than the snapshot, oldest first. */
+  readonly #overlay = new Map<string, Baseline>();
+  #reader: BaselineReader | undefined;
+  #number = 0;
+  #recent: Baseline[] = [];
+  #isSnapshotOpen = false;
+  #forgotten = 0;
+
+  private constructor(world: BaselineStoreWorld) {
+    this.#world = world;
+  }
+
+  /** Opens the newest valid snapshot and reads the log after it. @throws the disk's and log's errors */
+  static async open(world: BaselineStoreWorld): Promise<BaselineStore> {
+    const store = new BaselineStore(world);
+    await world.disk.makeFolder(world.folder);
+    await world.log.createTopic(TRANSFERS_TOPIC, { consistency: 'durable' });
+    await store.#openNewest();
+    await store.#loadRecent();
+    await store.#replay();
+    return store;
+  }
+
+  /** Baselines held in memory because they are newer than the snapshot. */
+  get overlayEntries(): number {
+    return this.#overlay.size;
+  }
+
+  /** More is held in memory than is good: make a snapshot now. */
+  get isSnapshotDue(): boolean {
+    return this.#overlay.size > this.#world.config.baselineOverlayEntriesMax / 2;
+  }
+
+  /**
+   * Those last seen at `sinceSeconds` or later, at most RECENT_SECONDS_MAX ago, for the swarm at
+   * start. To be read once: what only this needs is freed afterwards.
+   */
+  *recent(sinceSeconds: number): Generator<Baseline> {
+    for (const baseline of this.#recent) {
+      if (baseline.lastSeenSeconds < sinceSeconds) continue;
+      if (!this.#overlay.has(baselineKeyText(baseline))) yield baseline;
+    }
+    this.#recent = [];
+    for (const baseline of this.#overlay.values()) {
+      if (baseline.lastSeenSeconds >= sinceSeconds) yield baseline;
+    }
+  }
+
+  /**
+   * The baseline of a client that the swarm does not have; undefined when it was never seen or is
+   * silent for too long. @throws AccountingError BASELINES_READ_FAILED
+   */
+  async find(key: BaselineKey): Promise<Baseline | undefined> {
+    const found = this.#overlay.get(baselineKeyText(key)) ?? (await this.#reader?.find(key));
+    if (found === undefined || found.lastSeenSeconds < this.#expiredBeforeSeconds()) {
+      return undefined;
+    }
+    return found;
+  }
+
+  /** Takes over a baseline that the swarm drops. It must be one whose records are on disk. */
+  keep(baseline: Baseline): void {
+    this.#put({ ...baseline, peerId: baseline.peerId.slice() });
+  }
+
+  /** One at a time. See baseline-snapshot.ts. */
+  async beginSnapshot(barrier: TransferBarrier): Promise<SnapshotWriter> {
+    assert(!this.#isSnapshotOpen, 'one snapshot at a time');
+    this.#isSnapshotOpen = true;
+    try {
+      const { log } = this.#world;
+      const losses = barrier.losses;
+      const { durableOffset } = await log.stats(TRANSFERS_TOPIC);
+      const heap = new BaselineHeap();
+      const end = (): void => {
+        this.#isSnapshotOpen = false;
+      };
+      return new SnapshotWriter(heap, {
+        commit: async () => {
+          try {
+            await barrier.settled();
+            return barrier.losses === losses && (await this.#commit(heap, durableOffset));
+          } finally {
+            end();
+          }
+        },
+        discard: end,
+      });
+    } catch (error) {
+      this.#isSnapshotOpen = false;
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#reader?.retire();
+    this.#reader = undefined;
+  }
+
+  async #commit(heap: BaselineHeap, nextOffset: number): Promise<boolean> {
+    const { disk, folder, log, clock, logger } = this.#world;
+    // What is put from here on is newer than this snapshot and stays in memory for the next.
+    const included = [...this.#overlay];
+    for (const [, baseline] of included) heap.add(baseline);
+    const number = this.#number + 1;
+    const part = join(folder, `${nameOf(number)}.part`);
+    const path = join(folder, `${nameOf(number)}.snapshot`);
+    const old = this.#reader;
+    const written = await writeSnapshot(disk, part, {
+      header: { logId: log.id, epoch: log.epoch, nextOffset, madeAtMs: clock.nowMs() },
+      heap,
+      old,
+      expiredBeforeSeconds: this.#expiredBeforeSeconds(),
+    }).catch(async (error: unknown) => {
+      await disk.remove(part).catch(() => undefined);
+      throw error;
+    });
+    if (written.damaged > 0) {
+      logger.error('Damaged baselines were left out; those clients are credited anew', {
+        baselines: written.damaged,
+      });
+    }
+    await disk.rename(part, path);
+    await disk.syncFolder(folder);
+    this.#reader = await BaselineReader.open(disk, path);
+    this.#number = number;
+    await old?.retire();
+    for (const [key, baseline] of included) {
+      if (this.#overlay.get(key) === baseline) this.#overlay.delete(key);
+    }
+    await this.#removeOlderThan(number - 1);
+    return true;
+  }
+
+  async #removeOlderThan(number: number): Promise<void> {
+    const { disk, folder, logger } = this.#world;
+    for (const name of await disk.list(folder)) {
+      const found = NAME.exec(name);
+      if (found === null || Number(found[1]) >= number) continue;
+      await disk.remove(join(folder, name)).catch((error: unknown) => {
+        logger.warn('An old snapshot could not be removed', { name, error: messageOf(error) });
+      });
+    }
+  }
+
+  /** Damaged snapshots are set aside under another name, for whoever wants to look. */
+  async #openNewest(): Promise<void> {
+    const { disk, folder, logger } = this.#world;
+    const names = await disk.list(folder);
+    for (const name of names) if (name.endsWith('.part')) await disk.remove(join(folder, name));
+    for (const name of names.filter((each) => NAME.test(each)).reverse()) {
+      const number = Number(NAME.exec(name)?.[1]);
+      this.#number = Math.max(this.#number, number);
+      const path = join(folder, name);
+      try {
+        const reader = await BaselineReader.open(disk, path);
+        if (await this.#fits(reader)) {
+          this.#reader = reader;
+          return;
+        }
+        await reader.retire();
+      } catch (error) {
+        logger.error('A snapshot of the baselines is set aside', { name, error: messageOf(error) });
+        await disk.rename(path, `${path}.damaged`);
+      }
+    }
+  }
+
+  /**
+   * A snapshot that knows more than the log would make bytes look credited that no record carries;
+   * without it the clients' next announces bring them.
+   */
+  async #fits(reader: BaselineReader): Promise<boolean> {
+    const { log, logger } = this.#world;
+    const { logId, epoch, nextOffset } = reader.header;
+    const stats = await log.stats(TRANSFERS_TOPIC);
+    if (logId === log.id && epoch === log.epoch && nextOffset <= stats.nextOffset) return true;
+    logger.error(
+      'A snapshot of the baselines belongs to another state of the log and is not used',
+      {
+        snapshot: { logId, epoch, nextOffset },
+        log: { id: log.id, epoch: log.epoch, nextOffset: stats.nextOffset },
+      },
+    );
+    return false;
+  }
+
+  async #loadRecent(): Promise<void> {
+    if (this.#reader === undefined) return;
+    const since = this.#world.clock.nowMs() / 1000 - RECENT_SECONDS_MAX;
+    for await (const chunk of this.#reader.chunks()) {
+      for (let at = 0; at < chunk.byteLength; at += BASELINE_ENTRY_BYTES) {
+        if (lastSeenAt(chunk, at) < since) continue;
+        const baseline = decodeBaseline(chunk, at);
+        if (baseline !== undefined) this.#recent.push(baseline);
+      }
+    }
+  }
+
+  /** Brings back, from the records behind the snapshot, every baseline they moved. */
+  async #replay(): Promise<void> {
+    const { log, logger } = this.#world;
+    const { firstOffset } = await log.stats(TRANSFERS_TOPIC);
+    const known = new Map(this.#recent.map((baseline) => [baselineKeyText(baseline), baseline]));
+    let from = Math.max(firstOffset, this.#reader?.header.nextOffset ?? 0);
+    let records = 0;
+    for (;;) {
+      const read = await log.read(TRANSFERS_TOPIC, { from, recordsMax: READ_RECORDS_MAX });
+      for (const { value } of read.records) {
+        const record = decodeTransfer(value);
+        if (record === undefined || record.memberId === 0) continue;
+        const key = baselineKeyText(record);
+        const before = this.#overlay.get(key) ?? known.get(key) ?? (await this.#olderOf(record));
+        this.#put(baselineAfter(before, record));
+        records++;
+      }
+      if (read.nextOffset === from) break;
+      from = read.nextOffset;
+    }
+    if (records > 0) logger.info('Baselines were brought back from the log', { records });
+  }
+
+  /** Only for what a record itself does not say; most records say all. */
+  async #olderOf(record: TransferRecord): Promise<Baseline | undefined> {
+    if ((record.flags & RECORD_FLAG.first) !== 0) return undefined;
+    return await this.#reader?.find(record);
+  }
+
+  #put(baseline: Baseline): void {
+    const key = baselineKeyText(baseline);
+    // Set anew, so that the map stays in the order of age.
+    this.#overlay.delete(key);
+    this.#overlay.set(key, baseline);
+    if (this.#overlay.size <= this.#world.config.baselineOverlayEntriesMax) return;
+    const oldest = this.#overlay.keys().next();
+    if (!oldest.done) this.#overlay.delete(oldest.value);
+    this.#forgotten++;
+    if (this.#forgotten % 10_000 === 1) {
+      this.#world.logger.warn('Too many baselines are in memory; the oldest are forgotten', {
+        forgotten: this.#forgotten,
+      });
+    }
+  }
+
+  #expiredBeforeSeconds(): number {
+    const { clock, config } = this.#world;
+    return clock.nowMs() / 1000 - config.baselineSilentDays * SECONDS_PER_DAY;
+  }
+}
+
+/** A snapshot while the swarm is walked. */
+export class SnapshotWriter {
+  readonly #heap: BaselineHeap;
+  readonly #ends: { readonly commit: () => Promise<boolean>; readonly discard: () => void };
+  #isOpen = true;
+
+  constructor(
+    heap: BaselineHeap,
+    ends: { readonly commit: () => Promise<boolean>; readonly discard: () => void },
+  ) {
+    this.#heap = heap;
+    this.#ends = ends;
+  }
+
+  /** Copies it. */
+  add(baseline: Baseline): void {
+    assert(this.#isOpen, 'the snapshot is open');
+    this.#heap.add(baseline);
+  }
+
+  /** False when records were lost meanwhile and nothing was written. @throws the disk's errors */
+  async commit(): Promise<boolean> {
+    assert(this.#isOpen, 'the snapshot is open');
+    this.#isOpen = false;
+    return await this.#ends.commit();
+  }
+
+  /** Gives it up; the older snapshot stays. Nothing after commit(). */
+  discard(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#ends.discard();
+  }
+}
+
+/** The baseline that a record leaves behind, given the one before it as far as it is known. */
+export function baselineAfter(before: Baseline | undefined, record: TransferRecord): Baseline {
+  const seconds = Math.floor(record.timeMs / 1000);
+  const isFirst = (record.flags & RECORD_FLAG.first) !== 0;
+  const isReset = (record.flags & RECORD_FLAG.reset) !== 0;
+  const isLate = (record.flags & RECORD_FLAG.late) !== 0;
+  const known = isFirst ? undefined : before;
+  const keepsKey = isLate || (record.key === 0 && !isReset);
+  return {
+    memberId: record.memberId,
+    torrentId: record.torrentId,
+    peerId: record.peerId.slice(),
+    uploaded: record.uploaded,
+    downloaded: record.downloaded,
+    key: keepsKey ? (known?.key ?? record.key) : record.key,
+    sequence: record.sequence,
+    higherAtSeconds: isLate ? Math.min(known?.higherAtSeconds ?? seconds, seconds) : seconds,
+    left: record.left,
+    completed:
+      known?.completed === true ||
+      record.left === 0 ||
+      (record.flags & RECORD_FLAG.completes) !== 0,
+    lastSeenSeconds: seconds,
+  };
+}
+
+function nameOf(number: number): string {
+  return `baselines-${String(number).padStart(8, '0')}`;
+}
