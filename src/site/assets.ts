@@ -1,0 +1,53 @@
+// The files that pages need beside themselves. There are few, they are made when the program starts,
+// and each is served under a path with its content's hash, so that browsers keep it for ever. They
+// are looked up in a map: no path can lead anywhere else.
+
+import { createHash } from 'node:crypto';
+import { utf8 } from '#base/bytes.ts';
+import { MARK_FILE } from './components/icon.ts';
+import { hrefTo } from './routes.ts';
+import { stylesheet } from './style/stylesheet.ts';
+
+export interface Asset {
+  readonly file: string;
+  readonly type: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** First 16 hexadecimal digits of the content's SHA-256. */
+  readonly hash: string;
+}
+
+export class Assets {
+  readonly #assets = new Map<string, Asset>();
+  readonly styleHref: string;
+  readonly iconHref: string;
+
+  constructor() {
+    this.styleHref = this.#add('style.css', 'text/css; charset=utf-8', stylesheet());
+    this.iconHref = this.#add('mark.svg', 'image/svg+xml', MARK_FILE);
+  }
+
+  /** By file name; the hash in a path only tells browsers apart. */
+  find(file: string): Asset | undefined {
+    return this.#assets.get(file);
+  }
+
+  #add(file: string, type: string, text: string): string {
+    const bytes = new Uint8Array(utf8(text));
+    const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
+    this.#assets.set(file, { file, type, bytes, hash });
+    return hrefTo('assets', { hash, file });
+  }
+}
+
+/** A page of an older version may ask with its own hash: it gets the file, but may not keep it. */
+export function assetResponse(asset: Asset, hash: string, ifNoneMatch: string | null): Response {
+  const etag = `"${asset.hash}"`;
+  const headers = {
+    'content-type': asset.type,
+    etag,
+    'cache-control': hash === asset.hash ? 'public, max-age=31536000, immutable' : 'no-cache',
+  };
+  const known = ifNoneMatch?.split(',').some((one) => one.trim().replace(/^W\//, '') === etag);
+  if (known === true) return new Response(null, { status: 304, headers });
+  return new Response(asset.bytes, { headers });
+}

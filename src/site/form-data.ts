@@ -1,0 +1,83 @@
+// The body of a form: read with a bound before anything is parsed, then looked up by field name.
+
+/** Why a body was not read; each has its page in error-pages.ts. */
+export type BodyRefusal = 'too-large' | 'wrong-type' | 'malformed';
+
+export interface UploadedFile {
+  /** As the browser calls it; nothing to build a path from. */
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+export class Form {
+  readonly #data: FormData;
+
+  constructor(data = new FormData()) {
+    this.#data = data;
+  }
+
+  /** The first value of that name with line ends as `\n`; empty when there is none or it is a file. */
+  text(name: string): string {
+    const value = this.#data.get(name);
+    return typeof value === 'string' ? clean(value) : '';
+  }
+
+  /** Every value of that name, for check boxes. */
+  texts(name: string): readonly string[] {
+    return this.#data
+      .getAll(name)
+      .filter((value) => typeof value === 'string')
+      .map(clean);
+  }
+
+  /** Undefined when no file was chosen. */
+  async file(name: string): Promise<UploadedFile | undefined> {
+    const value = this.#data.get(name);
+    if (value === null || typeof value === 'string') return undefined;
+    if (value.name === '' && value.size === 0) return undefined;
+    return { name: value.name, bytes: new Uint8Array(await value.arrayBuffer()) };
+  }
+}
+
+/** NUL cannot be kept by PostgreSQL, and no form of ours can make one. */
+function clean(value: string): string {
+  return value.replaceAll('\r\n', '\n').replaceAll('\0', '');
+}
+
+/** At most `bytesMax` bytes are held; a longer body is refused by its header or while it comes. */
+export async function readForm(request: Request, bytesMax: number): Promise<Form | BodyRefusal> {
+  const type = request.headers.get('content-type') ?? '';
+  if (!/^(application\/x-www-form-urlencoded|multipart\/form-data)\s*(;|$)/i.test(type)) {
+    return 'wrong-type';
+  }
+  if (Number(request.headers.get('content-length') ?? 0) > bytesMax) return 'too-large';
+  const bytes = await readBytes(request, bytesMax);
+  if (bytes === undefined) return 'too-large';
+  try {
+    return new Form(await new Response(bytes, { headers: { 'content-type': type } }).formData());
+  } catch {
+    return 'malformed';
+  }
+}
+
+async function readBytes(
+  request: Request,
+  bytesMax: number,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  if (request.body !== null) {
+    for await (const part of request.body) {
+      size += part.byteLength;
+      if (size > bytesMax) return undefined;
+      parts.push(part);
+    }
+  }
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.byteLength;
+  }
+  return bytes;
+}

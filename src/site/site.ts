@@ -1,0 +1,183 @@
+// The site: one Hono app made of routes, the permission table and handlers. It sees requests and
+// answers, no socket; cli serves it on a port, tests call `fetch`.
+
+import { Hono } from 'hono';
+import { toHex } from '#base/bytes.ts';
+import { codeOf, messageOf } from '#base/errors.ts';
+import { accountRoutes } from './accounts/account-routes.ts';
+import { Passwords } from './accounts/passwords.ts';
+import { Settings } from './accounts/settings.ts';
+import { Admission, type RouteHandlers, type SiteEnv } from './admission.ts';
+import { Assets, assetResponse } from './assets.ts';
+import { catalogueRoutes } from './catalogue/catalogue-routes.ts';
+import { consoleRoutes } from './console/console-routes.ts';
+import { ERROR_WORDS } from './error-pages.ts';
+import { ROUTE_RULES } from './permissions.ts';
+import { RateLimit } from './rate-limit.ts';
+import { href, ROUTES, type RouteName } from './routes.ts';
+import { setSecurityHeaders } from './security-headers.ts';
+import { localPath, type Visit } from './visit.ts';
+import type { SiteParts, SiteWorld } from './world.ts';
+
+export interface Site {
+  /** Answers every request; never rejects. */
+  fetch(request: Request, env?: SiteEnv): Promise<Response>;
+}
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 3_600_000;
+const SECONDS_BOUNDS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
+const BUSY_CODES: readonly (string | undefined)[] = ['SITE_PASSWORDS_BUSY', 'SQL_BUSY'];
+
+export function createSite(world: SiteWorld): Site {
+  const parts = partsOf(world);
+  const app = new Hono({ strict: false });
+  const admission = new Admission(parts);
+  const counted = countRequests(parts);
+  const handlers: RouteHandlers = {
+    ...coreRoutes,
+    ...accountRoutes,
+    ...catalogueRoutes,
+    ...consoleRoutes,
+  };
+  for (const [name, path] of Object.entries(ROUTES) as [RouteName, string][]) {
+    for (const method of ['GET', 'POST'] as const) {
+      const handler = handlers[name]?.[method];
+      if (handler === undefined) continue;
+      app.on(method, path, (context) =>
+        counted(name, async () => {
+          const visit = await admission.visit(context);
+          return await answer(visit, () => admission.admit(visit, { name, method }, handler));
+        }),
+      );
+    }
+  }
+  // Known addresses with another method; they come after every handler of their own.
+  for (const [name, path] of Object.entries(ROUTES) as [RouteName, string][]) {
+    app.all(path, async (context) => {
+      const response = await (await admission.visit(context)).error(ERROR_WORDS.method);
+      response.headers.set('allow', Object.keys(ROUTE_RULES[name]).filter(isMethod).join(', '));
+      return response;
+    });
+  }
+  app.notFound(async (context) => await (await admission.visit(context)).notFound());
+  app.onError((error) => {
+    throw error;
+  });
+  return { fetch: guard(parts, app) };
+}
+
+function partsOf(world: SiteWorld): SiteParts {
+  const { clock, config } = world;
+  const limit = (attempts: number, periodMs: number): RateLimit =>
+    new RateLimit({ clock, attempts, periodMs, entriesMax: config.rateLimitEntriesMax });
+  return {
+    ...world,
+    changed: () => world.changed(),
+    status: () => world.status(),
+    passwords: new Passwords(world),
+    settings: new Settings(world),
+    assets: new Assets(),
+    limits: {
+      signInAddress: limit(config.signInsPerMinute, MINUTE_MS),
+      signInName: limit(config.signInsPerNamePerMinute, MINUTE_MS),
+      signUpAddress: limit(config.signUpsPerHour, HOUR_MS),
+    },
+  };
+}
+
+/** What belongs to no feature: files, the theme, the start. */
+const coreRoutes: RouteHandlers = {
+  assets: {
+    GET: (visit) => {
+      const asset = visit.parts.assets.find(visit.param('file'));
+      if (asset === undefined) return visit.notFound();
+      const known = visit.request.headers.get('if-none-match');
+      return assetResponse(asset, visit.param('hash'), known);
+    },
+  },
+  theme: {
+    POST: (visit) => {
+      const theme = visit.form.text('theme');
+      visit.cookies.setTheme(theme === 'light' || theme === 'dark' ? theme : 'system');
+      return visit.redirect(localPath(visit.form.text('back')) ?? href('home'));
+    },
+  },
+};
+
+/** Failures of a handler become a page; only what the operator must know is logged as an error. */
+async function answer(visit: Visit, run: () => Promise<Response>): Promise<Response> {
+  try {
+    return await run();
+  } catch (error) {
+    if (BUSY_CODES.includes(codeOf(error))) {
+      const response = await visit.error(ERROR_WORDS.busy);
+      response.headers.set('retry-after', '5');
+      return response;
+    }
+    visit.parts.logger.error('A page failed', {
+      requestId: visit.requestId,
+      error: messageOf(error),
+      ...(error instanceof Error ? { stack: error.stack } : {}),
+    });
+    return await visit.error(ERROR_WORDS.failed);
+  }
+}
+
+/** The bound on pages at once, the headers of every answer, and the last resort. */
+function guard(parts: SiteParts, app: Hono): Site['fetch'] {
+  const { config, logger, random, addresses } = parts;
+  const isSecure = addresses.configured.siteUrl.startsWith('https://');
+  let running = 0;
+  const respond = async (request: Request, env: SiteEnv): Promise<Response> => {
+    if (running >= config.requestsMax) {
+      return plain('Too many requests at once. Try again in a few seconds.\n');
+    }
+    running += 1;
+    try {
+      return await app.fetch(request, env);
+    } catch (error) {
+      // Not even the error page could be made: the database is away, most likely.
+      const requestId = toHex(random.bytes(8));
+      logger.error('A request failed', { requestId, error: messageOf(error) });
+      return plain(`This site cannot answer right now. Request ${requestId}.\n`);
+    } finally {
+      running -= 1;
+    }
+  };
+  return async (request, env = {}) => {
+    const response = await respond(request, env);
+    setSecurityHeaders(response, isSecure);
+    return response;
+  };
+}
+
+function plain(text: string): Response {
+  const headers = { 'content-type': 'text/plain; charset=utf-8', 'retry-after': '5' };
+  return new Response(text, { status: 503, headers });
+}
+
+/** Counts by the route's name: paths may hold secrets. */
+function countRequests(parts: SiteParts) {
+  const { metrics, clock } = parts;
+  const requests = metrics.counter(
+    'swarmkeep_site_requests_total',
+    'Requests that pages answered, by route and status.',
+  );
+  const seconds = metrics.histogram(
+    'swarmkeep_site_request_seconds',
+    'Time from a request to its answer, in seconds.',
+    SECONDS_BOUNDS,
+  );
+  return async (route: RouteName, run: () => Promise<Response>): Promise<Response> => {
+    const startMs = clock.monotonicMs();
+    const response = await run();
+    requests.add(1, { route, status: String(response.status) });
+    seconds.observe((clock.monotonicMs() - startMs) / 1000);
+    return response;
+  };
+}
+
+function isMethod(text: string): boolean {
+  return text === 'GET' || text === 'POST';
+}

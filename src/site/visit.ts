@@ -1,0 +1,240 @@
+// One request as handlers see it: who asks, what they sent, and the ways to answer. A handler takes a
+// Visit, calls a model, gives what it got to a view, and returns `visit.page(…)` or
+// `visit.redirect(…)`.
+
+import type { Context } from 'hono';
+import { memberTotals } from '#accounting/totals.ts';
+import { assert } from '#base/assert.ts';
+import type { Viewer } from './accounts/sessions.ts';
+import type { SiteSettings } from './accounts/settings.ts';
+import { type Addresses, publicAddresses } from './announce-urls.ts';
+import type { Flash, FrameMember, NavLink, PageFrame } from './components/layout.ts';
+import { layout } from './components/layout.ts';
+import type { Html } from './components/markup.ts';
+import { type Cookies, csrfTokenOf } from './cookies.ts';
+import { type ErrorWords, errorMain } from './error-pages.ts';
+import { Form } from './form-data.ts';
+import { type Permission, type RoleOrVisitor, roleMay } from './permissions.ts';
+import { href, hrefTo } from './routes.ts';
+import type { SiteParts } from './world.ts';
+
+/** The parts of the site as the navigation names them. */
+export type Section = 'torrents' | 'upload' | 'members' | 'console' | 'me' | 'none';
+
+export interface PageAnswer {
+  /** Without the site's name. */
+  readonly title: string;
+  readonly main: Html;
+  /** 200 unless given. A form that is sent back is 422. */
+  readonly status?: 200 | 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 422 | 429 | 500 | 503;
+  /** Marked in the navigation. */
+  readonly section?: Section;
+}
+
+export interface VisitStart {
+  readonly parts: SiteParts;
+  readonly context: Context;
+  readonly cookies: Cookies;
+  readonly settings: SiteSettings;
+  readonly viewer: Viewer | undefined;
+  /** Of the session, or of the visitor without one. */
+  readonly cookieSecret: string;
+  readonly requestId: string;
+  /** The peer's, or what a trusted proxy says it is. */
+  readonly address: string;
+}
+
+const PEERS_COUNTED_MAX = 1000;
+
+export class Visit {
+  readonly parts: SiteParts;
+  readonly cookies: Cookies;
+  readonly settings: SiteSettings;
+  readonly viewer: Viewer | undefined;
+  readonly requestId: string;
+  readonly address: string;
+  /** For `postForm`. */
+  readonly csrfToken: string;
+  /** Unix milliseconds when the request came. */
+  readonly nowMs: number;
+  /** What was posted; empty in a GET. */
+  form = new Form();
+  readonly #context: Context;
+
+  constructor(start: VisitStart) {
+    this.parts = start.parts;
+    this.cookies = start.cookies;
+    this.settings = start.settings;
+    this.viewer = start.viewer;
+    this.requestId = start.requestId;
+    this.address = start.address;
+    this.csrfToken = csrfTokenOf(start.cookieSecret);
+    this.nowMs = start.parts.clock.nowMs();
+    this.#context = start.context;
+  }
+
+  get request(): Request {
+    return this.#context.req.raw;
+  }
+
+  get role(): RoleOrVisitor {
+    return this.viewer?.role ?? 'visitor';
+  }
+
+  /** Public addresses of site and tracker, for links that leave the site. */
+  get addresses(): Addresses {
+    return publicAddresses(this.settings, this.parts.addresses);
+  }
+
+  /** Path and query of this page. */
+  get path(): string {
+    const url = new URL(this.request.url);
+    return url.pathname + url.search;
+  }
+
+  /** The signed-in member; only where the permission table demands one. */
+  signedIn(): Viewer {
+    assert(this.viewer !== undefined, 'the permission table lets in members only');
+    return this.viewer;
+  }
+
+  may(permission: Permission): boolean {
+    return roleMay(this.role, permission);
+  }
+
+  /** A parameter of the path, decoded; empty when the route has none of that name. */
+  param(name: string): string {
+    return this.#context.req.param(name) ?? '';
+  }
+
+  /** The number in a path such as an id; undefined unless it is one. */
+  numberParam(name: string): number | undefined {
+    const text = this.param(name);
+    return /^[1-9]\d{0,9}$/.test(text) ? Number(text) : undefined;
+  }
+
+  /** The first value in the query; empty when there is none. */
+  query(name: string): string {
+    return (this.#context.req.query(name) ?? '').replaceAll('\0', '');
+  }
+
+  queries(name: string): readonly string[] {
+    return (this.#context.req.queries(name) ?? []).map((value) => value.replaceAll('\0', ''));
+  }
+
+  header(name: string): string {
+    return this.#context.req.header(name) ?? '';
+  }
+
+  async page(answer: PageAnswer): Promise<Response> {
+    const frame = await this.#frame(answer.section ?? 'none');
+    return this.#context.html(layout(frame, answer), answer.status ?? 200);
+  }
+
+  /** To a path of this site (from routes.ts), after a POST. */
+  redirect(path: string, flash?: Flash): Response {
+    assert(path.startsWith('/') && !path.startsWith('//'), 'redirects stay on the site');
+    if (flash !== undefined) this.cookies.flash(flash);
+    return this.#context.redirect(path, 303);
+  }
+
+  notFound(
+    text = 'It may have been removed, or the address has a mistake in it.',
+  ): Promise<Response> {
+    return this.error({ status: 404, title: 'There is nothing here', text });
+  }
+
+  /** A page that says what went wrong and what to do. */
+  error(words: ErrorWords): Promise<Response> {
+    return this.page({ title: words.title, status: words.status, main: errorMain(words, this) });
+  }
+
+  /** A file to save. `fileName` may hold any characters. */
+  download(bytes: Uint8Array, file: { readonly name: string; readonly type: string }): Response {
+    const plain = file.name.replaceAll(/[^\x20-\x7e]|["\\%]/g, '_');
+    const disposition = `attachment; filename="${plain}"; filename*=UTF-8''${encodeExtended(file.name)}`;
+    return this.#context.body(new Uint8Array(bytes), 200, {
+      'content-type': file.type,
+      'content-disposition': disposition,
+    });
+  }
+
+  async #frame(section: Section): Promise<PageFrame> {
+    const { settings, viewer, cookies } = this;
+    const flash = cookies.takeFlash();
+    return {
+      siteName: settings.siteName,
+      styleHref: this.parts.assets.styleHref,
+      iconHref: this.parts.assets.iconHref,
+      theme: cookies.theme(),
+      csrf: this.csrfToken,
+      path: this.request.method === 'GET' ? this.path : href('home'),
+      nav: this.#nav(section),
+      member: viewer === undefined ? undefined : await frameMember(this.parts, viewer),
+      memberLinks: this.#memberLinks(),
+      flashes: flash === undefined ? [] : [flash],
+      hrefs: {
+        home: href('home'),
+        search: href('torrents'),
+        signIn: href('signIn'),
+        signUp: settings.signUpMode === 'open' ? href('signUp') : undefined,
+        signOut: href('signOut'),
+        theme: href('theme'),
+        profile: viewer === undefined ? href('signIn') : hrefTo('member', { name: viewer.name }),
+      },
+      searched: section === 'torrents' ? this.query('q').slice(0, 200) : '',
+    };
+  }
+
+  #nav(section: Section): readonly NavLink[] {
+    const links = [
+      { section: 'torrents', permission: 'browse', label: 'Torrents', href: href('torrents') },
+      { section: 'upload', permission: 'upload', label: 'Upload', href: href('upload') },
+      { section: 'members', permission: 'browse', label: 'Members', href: href('members') },
+      { section: 'console', permission: 'administer', label: 'Console', href: href('console') },
+    ] as const;
+    return links
+      .filter((link) => this.may(link.permission))
+      .map((link) => ({ label: link.label, href: link.href, current: link.section === section }));
+  }
+
+  #memberLinks(): readonly NavLink[] {
+    if (this.viewer === undefined) return [];
+    const here = new URL(this.request.url).pathname;
+    const links = [
+      { label: 'Profile', href: hrefTo('member', { name: this.viewer.name }) },
+      { label: 'Invites', href: href('invites') },
+      { label: 'Sessions', href: href('sessions') },
+      { label: 'Password', href: href('password') },
+    ];
+    return links.map((link) => ({ ...link, current: link.href === here }));
+  }
+}
+
+async function frameMember(parts: SiteParts, viewer: Viewer): Promise<FrameMember> {
+  const totals = await memberTotals(parts.sql, viewer.memberId);
+  const torrents = { seeding: new Set<number>(), leeching: new Set<number>() };
+  for (const peer of parts.swarms.peersOfMember(viewer.memberId, PEERS_COUNTED_MAX)) {
+    torrents[peer.state === 'leecher' ? 'leeching' : 'seeding'].add(peer.torrentId);
+  }
+  return {
+    name: viewer.name,
+    uploadedBytes: totals.creditedUploadedBytes,
+    downloadedBytes: totals.creditedDownloadedBytes,
+    seeding: torrents.seeding.size,
+    leeching: torrents.leeching.size,
+  };
+}
+
+/** RFC 8187: what encodeURIComponent leaves, but for the characters that header values reserve. */
+function encodeExtended(text: string): string {
+  return encodeURIComponent(text.toWellFormed()).replaceAll(
+    /['()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+}
+
+/** A path that was sent back to us, when it stays on this site. */
+export function localPath(text: string): string | undefined {
+  return /^\/(?![/\\])[^\\\p{Cc}]*$/u.test(text) && text.length <= 2000 ? text : undefined;
+}

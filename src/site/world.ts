@@ -1,0 +1,62 @@
+// What the site is built from (cli brings it) and what its handlers share.
+
+import type { Clock } from '#base/clock.ts';
+import type { Logger } from '#base/logger.ts';
+import type { Random } from '#base/random.ts';
+import type { Registry } from '#metrics/registry.ts';
+import type { Sql } from '#sql/sql.ts';
+import type { Passwords } from './accounts/passwords.ts';
+import type { Settings, TrackerDefaults } from './accounts/settings.ts';
+import type { KnownAddresses } from './announce-urls.ts';
+import type { Assets } from './assets.ts';
+import type { SiteConfig } from './config.ts';
+import type { RateLimit } from './rate-limit.ts';
+import type { Swarms } from './swarms.ts';
+
+export interface SiteWorld {
+  readonly sql: Sql;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Registry;
+  readonly config: SiteConfig;
+  readonly swarms: Swarms;
+  readonly addresses: KnownAddresses;
+  readonly trackerDefaults: TrackerDefaults;
+  /** Wakes the outbox relay after a commit. */
+  changed(): void;
+  /** For the console; undefined while the server cannot say. */
+  status(): Promise<SiteStatus | undefined>;
+}
+
+/** What the server tells about itself. */
+export interface SiteStatus {
+  /** Unix milliseconds. */
+  readonly startedMs: number;
+  /** Which sockets the tracker uses. */
+  readonly sockets: string;
+  /** Records of the log that the ledger has not applied yet. */
+  readonly ledgerLag: number;
+  /** Changes that the trackers have not applied yet. */
+  readonly controlLag: number;
+  /** More to show, in this order. */
+  readonly figures?: readonly StatusFigure[];
+}
+
+export interface StatusFigure {
+  readonly label: string;
+  readonly value: string | number;
+  readonly note?: string;
+}
+
+/** The world with what the site keeps for itself; every model takes what it needs of it. */
+export interface SiteParts extends SiteWorld {
+  readonly passwords: Passwords;
+  readonly settings: Settings;
+  readonly assets: Assets;
+  readonly limits: {
+    readonly signInAddress: RateLimit;
+    readonly signInName: RateLimit;
+    readonly signUpAddress: RateLimit;
+  };
+}
