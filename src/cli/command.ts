@@ -5,7 +5,13 @@
 import type { Command as Commander } from 'commander';
 import type { Rooms } from './rooms.ts';
 
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json };
 export type Item = { readonly [key: string]: Json };
 
 /** Where a running command puts what it finds. */
@@ -13,7 +19,11 @@ export interface Output {
   /** One answer: a line of `--json`, or what `text` makes of it. */
   item(item: Item): void;
   /** For people only, on standard error: `done` of `total` (0 when unknown). */
-  progress(progress: { readonly what: string; readonly done: number; readonly total: number }): void;
+  progress(progress: {
+    readonly what: string;
+    readonly done: number;
+    readonly total: number;
+  }): void;
   /** Aborted when the person pressed Ctrl-C or closed the pipe. */
   readonly signal: AbortSignal;
 }

@@ -3,11 +3,11 @@
 // {done: true} or {error: {code, message}}. The client ends its side to cancel. The socket's file is
 // its owner's alone, which is the authentication.
 
+import { createHash } from 'node:crypto';
 import { chmodSync, rmSync } from 'node:fs';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createHash } from 'node:crypto';
 import { codeOf, messageOf } from '#base/errors.ts';
 import type { Item, Output } from './command.ts';
 import { CliError } from './errors.ts';

@@ -11,7 +11,8 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Ledger } from '#accounting/ledger.ts';
 import { completedCounts } from '#accounting/totals.ts';
-import { type Clock, SystemClock } from '#base/clock.ts';
+import { type Clock, SystemClock, sleep } from '#base/clock.ts';
+import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
 import { type Random, SeededRandom, SystemRandom } from '#base/random.ts';
 import { Stop } from '#base/stop.ts';
@@ -19,6 +20,7 @@ import type { Config } from '#config/schema.ts';
 import type { Log } from '#log/log.ts';
 import { PortLog } from '#log/port-log.ts';
 import { Registry, renderCollected } from '#metrics/registry.ts';
+import { saveSwarmCounts } from '#site/catalogue/swarm-readings.ts';
 import { migrate } from '#sql/migrate.ts';
 import { openSql } from '#sql/open.ts';
 import { OutboxRelay, outboxPending } from '#sql/outbox.ts';
@@ -30,7 +32,7 @@ import type { DataFolder } from './data-folder.ts';
 import { MIGRATIONS } from './migrations.ts';
 import type { Rooms, ServerStatus } from './rooms.ts';
 import { SiteListener } from './site-listener.ts';
-import { announceEverything, buildSite, firstRunLine } from './site-parts.ts';
+import { announceEverything, buildSite, firstRunLink, swarmsOf } from './site-parts.ts';
 import { threadUrl } from './thread-url.ts';
 import type { LogThreadData } from './threads/log-thread.ts';
 import { ServerThread } from './threads/thread.ts';
@@ -41,6 +43,7 @@ const SOCKETS_LINE = 'sockets: node (this version has no batched addon)';
 /** A part that does not stop in this time is named and left behind. */
 const STOP_PART_MS_MAX = 8_000;
 const CONNECTION_KEY_BYTES = 32;
+const COUNTS_SAVED_MS = 60_000;
 
 export interface ServeWorld {
   readonly folder: DataFolder;
@@ -152,7 +155,11 @@ export class Server {
 
   #startThread(
     name: string,
-    start: { readonly url: URL; readonly data: unknown; readonly transfer?: readonly MessagePort[] },
+    start: {
+      readonly url: URL;
+      readonly data: unknown;
+      readonly transfer?: readonly MessagePort[];
+    },
   ): ServerThread {
     const thread = new ServerThread(name, start);
     this.#threads.push(thread);
@@ -226,17 +233,32 @@ export class Server {
     this.#stop.closeLater('control socket', () => control.close());
     folder.announceServer({ pid: process.pid, socketPath: control.path });
     const site = buildSite({ rooms, swarm, metrics: this.#metrics, logger: logger.for('site') });
-    const firstRun = await firstRunLine(rooms);
+    const firstRun = await firstRunLink(rooms);
     if (firstRun !== undefined) say(`first run: ${firstRun}`);
     const listener = await SiteListener.listen({
       address: config.site.address,
       port: config.site.port,
-      fetch: site,
+      fetch: (request, env) => site.fetch(request, env),
       metrics: () => this.#renderMetrics(),
     });
     this.#stop.closeLater('site listener', () => listener.close());
-    const host = config.site.address.includes(':') ? `[${config.site.address}]` : config.site.address;
+    this.#stop.own('counts for sorting', this.#saveCounts(parts.sql, swarm));
+    const host = config.site.address.includes(':')
+      ? `[${config.site.address}]`
+      : config.site.address;
     say(`site: http://${host}:${listener.port}/`);
+  }
+
+  /** The list's order by seeders is at most this old; what it shows is live. */
+  async #saveCounts(sql: Sql, swarm: Swarm): Promise<void> {
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      await sleep(this.#clock, COUNTS_SAVED_MS, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      await saveSwarmCounts(sql, swarmsOf(swarm)).catch((error: unknown) => {
+        this.#world.logger.warn('Counts were not saved', { error: messageOf(error) });
+      });
+    }
   }
 
   #roomsOf(parts: Parts): Rooms {

@@ -36,7 +36,11 @@ export class TerminalOutput implements Output {
     if (text !== '') this.#terminal.stdout.write(`${text}\n`);
   }
 
-  progress(progress: { readonly what: string; readonly done: number; readonly total: number }): void {
+  progress(progress: {
+    readonly what: string;
+    readonly done: number;
+    readonly total: number;
+  }): void {
     const nowMs = this.#terminal.clock.monotonicMs();
     this.#startedMs ??= nowMs;
     const isTerminal = this.#terminal.stderr.isTTY === true;

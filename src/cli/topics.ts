@@ -1,14 +1,13 @@
-// The topics the program itself lives on.
+// The topics that the program itself lives on.
 
+import { TRANSFERS_TOPIC } from '#accounting/transfer-record.ts';
 import type { Log } from '#log/log.ts';
+import { CONTROL_TOPIC } from '#sql/outbox.ts';
 
-/** Every admitted announce (accounting/transfer-record.ts); kept for ever by default. */
-export const TRANSFERS_TOPIC = 'transfers';
-/** What the trackers must know (wire/control-message.ts). */
-export const CONTROL_TOPIC = 'control';
+/** Only the server writes there. */
+export const OWN_TOPICS: ReadonlySet<string> = new Set([CONTROL_TOPIC, TRANSFERS_TOPIC]);
 
 /** Makes what is missing. Both are answered only when on disk: credit and bans rest on them. */
 export async function createTopics(log: Log): Promise<void> {
-  await log.createTopic(TRANSFERS_TOPIC, { consistency: 'durable' });
-  await log.createTopic(CONTROL_TOPIC, { consistency: 'durable' });
+  for (const topic of OWN_TOPICS) await log.createTopic(topic, { consistency: 'durable' });
 }

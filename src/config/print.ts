@@ -3,7 +3,7 @@
 
 import { stringify } from 'smol-toml';
 import type { z } from 'zod';
-import { type Config, SECTIONS, SECTION_WORDS, type SectionName } from './schema.ts';
+import { type Config, SECTION_WORDS, SECTIONS, type SectionName } from './schema.ts';
 
 const COMMENT_COLUMNS = 98;
 

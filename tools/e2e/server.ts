@@ -47,7 +47,10 @@ export class TestServer {
       'tracker.addresses': this.addresses.join(','),
       ...options.settings,
     };
-    this.#settings = Object.entries(settings).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
+    this.#settings = Object.entries(settings).flatMap(([key, value]) => [
+      '--set',
+      `${key}=${value}`,
+    ]);
   }
 
   /** Chooses free ports and a fresh data folder; starts nothing. */

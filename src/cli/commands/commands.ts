@@ -7,8 +7,8 @@ import { configCheck, configPrint, dbMigrate, dbStatus } from './config-commands
 import { demo } from './demo-command.ts';
 import { doctor } from './doctor-command.ts';
 import { ledgerAudit, ledgerRebuild, ledgerShow } from './ledger-commands.ts';
-import { logAppend, logRead, logStats, logTail, logTopics } from './log-commands.ts';
 import { logRepair, logVerify } from './log-check-commands.ts';
+import { logAppend, logRead, logStats, logTail, logTopics } from './log-commands.ts';
 import {
   memberAdd,
   memberBan,

@@ -1,10 +1,11 @@
 // `swarmkeep doctor`: looks at the settings and the running server as an operator would at 3 a.m. and
 // says what to do. Exits 1 when it finds something.
 
+import { isLocalUrl } from '#site/announce-urls.ts';
 import type { Item, RoomsCommand } from '../command.ts';
 import { CliError } from '../errors.ts';
 import type { Rooms } from '../rooms.ts';
-import { announceUrlsOf, siteUrlOf } from '../site-parts.ts';
+import { addressesOf } from '../site-parts.ts';
 
 /** Lag that is more than the second that a change may take. */
 const LAG_MAX = 10_000;
@@ -33,19 +34,17 @@ export const doctor: RoomsCommand = {
 
 async function addressFindings(rooms: Rooms): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const urls = await announceUrlsOf(rooms);
-  const isLocal = (url: string): boolean => /\/\/(127\.|localhost|\[::1\])/.test(url);
-  for (const [door, url] of Object.entries(urls)) {
-    if (url === '' || !isLocal(url)) continue;
+  const { siteUrl, tracker } = await addressesOf(rooms);
+  for (const [door, url] of Object.entries(tracker)) {
+    if (url === '' || !isLocalUrl(url)) continue;
     findings.push({
       what: `A member's torrent would announce to ${url}, which is the member's own machine.`,
       advice: `Set tracker.publicUrls.${door} to the name that members reach.`,
     });
   }
-  const site = await siteUrlOf(rooms);
-  if (isLocal(site)) {
+  if (isLocalUrl(siteUrl)) {
     findings.push({
-      what: `Links of the site begin with ${site}.`,
+      what: `Links of the site begin with ${siteUrl}.`,
       advice: 'Set site.publicUrl to the address that members type.',
     });
   }
@@ -59,7 +58,8 @@ async function serverFindings(rooms: Rooms): Promise<Finding[]> {
   if (status.ledgerLag > LAG_MAX) {
     findings.push({
       what: `The ledger is ${status.ledgerLag} records behind the log.`,
-      advice: 'See the log for errors of the module "ledger"; look at the load of disk and database.',
+      advice:
+        'See the log for errors of the module "ledger"; look at the load of disk and database.',
     });
   }
   if (status.controlLag > LAG_MAX) {

@@ -3,8 +3,8 @@
 import { audit } from '#accounting/audit.ts';
 import { rebuild } from '#accounting/rebuild.ts';
 import { memberTotals, memberTransfers } from '#accounting/totals.ts';
-import { findTorrent } from '#site/catalogue/find-torrent.ts';
 import { findMember } from '#site/accounts/members.ts';
+import { findTorrent } from '#site/catalogue/find-torrent.ts';
 import { type Item, type RoomsCommand, textOf } from '../command.ts';
 import { CliError } from '../errors.ts';
 
@@ -23,6 +23,8 @@ export const ledgerShow: RoomsCommand = {
     if (member === undefined) throw new CliError('CLI_NOT_FOUND', `No member is called "${name}"`);
     const totals = await memberTotals(rooms.sql, member.id);
     const torrents: Item[] = [];
+    // Absent is absent: JSON leaves out what is undefined.
+    const shown = (value: object): Item => JSON.parse(JSON.stringify(value)) as Item;
     let after: number | undefined;
     for (;;) {
       const page = await memberTransfers(rooms.sql, member.id, {
@@ -31,12 +33,12 @@ export const ledgerShow: RoomsCommand = {
       });
       for (const transfer of page) {
         const torrent = await findTorrent(rooms.sql, transfer.torrentId);
-        torrents.push({ infoHash: torrent?.infoHash ?? null, ...transfer });
+        torrents.push({ infoHash: torrent?.infoHash ?? null, ...shown(transfer) });
       }
       if (page.length < TRANSFERS_PAGE) break;
       after = page.at(-1)?.torrentId;
     }
-    output.item({ member: member.name, ...totals, torrents });
+    output.item({ member: member.name, ...shown(totals), torrents });
   },
   text: ledgerText,
 };
@@ -58,7 +60,8 @@ function ledgerText(item: Item): string {
 
 export const ledgerAudit: RoomsCommand = {
   name: 'ledger audit',
-  summary: 'Prove the chain of every baseline in the log and compare every total. Exits 1 on a find.',
+  summary:
+    'Prove the chain of every baseline in the log and compare every total. Exits 1 on a find.',
   example: 'swarmkeep ledger audit --json',
   readOnly: true,
   async run(rooms, _input, output) {
@@ -75,7 +78,8 @@ export const ledgerAudit: RoomsCommand = {
   },
   text(item) {
     const differences = item['differences'] as string[];
-    const verdict = differences.length === 0 ? 'no difference' : `${differences.length} differences`;
+    const verdict =
+      differences.length === 0 ? 'no difference' : `${differences.length} differences`;
     return [
       `${item['records']} records of ${item['members']} members: ${verdict}`,
       ...differences,

@@ -1,7 +1,7 @@
 // `swarmkeep log …`: the event log from the command line. Values are shown as text where they are
 // UTF-8, else as hexadecimal; transfers are decoded.
 
-import { decodeTransfer } from '#accounting/transfer-record.ts';
+import { decodeTransfer, TRANSFERS_TOPIC } from '#accounting/transfer-record.ts';
 import { toHex, utf8 } from '#base/bytes.ts';
 import { codeOf } from '#base/errors.ts';
 import type { Log, ReadFrom, ReadRecord, TopicStats } from '#log/log.ts';
@@ -17,6 +17,7 @@ import {
 } from '../command.ts';
 import { CliError } from '../errors.ts';
 import { readLines } from '../standard-input.ts';
+import { OWN_TOPICS } from '../topics.ts';
 
 const APPEND_RECORDS = 1000;
 const FOLLOW_WAIT_MS = 5_000;
@@ -68,7 +69,8 @@ export const logAppend: RoomsCommand = {
   },
   async run(rooms, input, output) {
     const topic = textOf(input, 'topic');
-    if (RESERVED_TOPICS.has(topic)) {
+    if (OWN_TOPICS.has(topic)) {
+      // A stray line there would stop the ledger or mislead the trackers.
       throw new CliError('CLI_USAGE', `Cannot append to "${topic}": only the server writes there`);
     }
     if (flagOf(input, 'create')) await rooms.log.createTopic(topic);
@@ -87,9 +89,6 @@ export const logAppend: RoomsCommand = {
     `${item['count']} records in ${item['topic']}, the first at offset ${item['firstOffset']}`,
 };
 
-/** What the program itself trusts: a stray line there would stop the ledger or the trackers. */
-const RESERVED_TOPICS = new Set(['control', 'transfers']);
-
 export const logRead: RoomsCommand = {
   name: 'log read',
   summary: 'Read records from an offset on.',
@@ -101,7 +100,10 @@ export const logRead: RoomsCommand = {
       .option('--offset <n>', 'The first record wanted; the first that exists unless given.')
       .option('--limit <m>', 'Stop after this many records.')
       .option('--follow', 'Wait for more at the end.')
-      .option('--from-start-if-gone', 'Begin at the first record that exists if the offset is gone.'),
+      .option(
+        '--from-start-if-gone',
+        'Begin at the first record that exists if the offset is gone.',
+      ),
   prepare: (words) => ({
     topic: words.args[0] ?? '',
     offset: wholeNumber(words.options['offset'], '--offset'),
@@ -157,7 +159,8 @@ async function readOut(
       waitMs: follow ? FOLLOW_WAIT_MS : 0,
     };
     const result = await log.read(topic, options).catch((error: unknown) => {
-      if (!(flagOf(input, 'fromStartIfGone') && codeOf(error) === 'LOG_OFFSET_REMOVED')) throw error;
+      if (!(flagOf(input, 'fromStartIfGone') && codeOf(error) === 'LOG_OFFSET_REMOVED'))
+        throw error;
       return undefined;
     });
     if (result === undefined) {
@@ -175,7 +178,7 @@ async function readOut(
 function recordItem(topic: string, record: ReadRecord): Item {
   const { offset, timeMs } = record;
   const key = record.key === undefined ? {} : { key: readable(record.key) };
-  const transfer = topic === 'transfers' ? decodeTransfer(record.value) : undefined;
+  const transfer = topic === TRANSFERS_TOPIC ? decodeTransfer(record.value) : undefined;
   if (transfer === undefined) return { offset, timeMs, ...key, value: readable(record.value) };
   const shown: Record<string, Json> = {};
   for (const [name, value] of Object.entries(transfer)) {

@@ -13,9 +13,10 @@ import {
   unbanMember,
 } from '#site/accounts/members.ts';
 import { isRole } from '#site/permissions.ts';
-import { Refusal } from '#site/refusal.ts';
+import type { Refusal } from '#site/refusal.ts';
 import { type Item, type RoomsCommand, textOf, type Words } from '../command.ts';
 import { CliError } from '../errors.ts';
+import { accepted } from '../refusals.ts';
 import type { Rooms } from '../rooms.ts';
 import { accountsOf, memberAnnounceUrlsOf } from '../site-parts.ts';
 import { readLines } from '../standard-input.ts';
@@ -45,13 +46,6 @@ function memberText(item: Item): string {
       .filter((url) => url !== '')
       .map((url) => `  announces to ${url}`),
   ].join('\n');
-}
-
-/** The member, or the refusal as an error. @throws CliError CLI_REFUSED, CLI_NOT_FOUND */
-function accepted<Value>(result: Value | Refusal): Value {
-  if (!(result instanceof Refusal)) return result;
-  const code = result.code === 'member-unknown' ? 'CLI_NOT_FOUND' : 'CLI_REFUSED';
-  throw new CliError(code, result.message);
 }
 
 function nameOnly(words: Words): Item {

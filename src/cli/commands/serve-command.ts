@@ -27,7 +27,8 @@ export const serve: LocalCommand = {
       const server = await Server.start({ folder, config, logger, say });
       logger.info('Serving', { version: VERSION, data: folder.path });
       const failure = await Promise.race([ended, server.failed]);
-      if (failure !== undefined) logger.error('Ending after a failure', { error: messageOf(failure) });
+      if (failure !== undefined)
+        logger.error('Ending after a failure', { error: messageOf(failure) });
       await server.close();
       if (failure !== undefined) throw failure;
     } finally {

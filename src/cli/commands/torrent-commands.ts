@@ -2,13 +2,14 @@
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { findMember, type Member } from '#site/accounts/members.ts';
-import type { CatalogueWorld } from '#site/catalogue/torrents.ts';
 import { findTorrent, findTorrentByHash, type Torrent } from '#site/catalogue/find-torrent.ts';
 import { torrentFileFor } from '#site/catalogue/torrent-file.ts';
 import { listTorrents } from '#site/catalogue/torrent-list.ts';
+import type { CatalogueWorld } from '#site/catalogue/torrents.ts';
 import { addTorrent, removeTorrent } from '#site/catalogue/torrents.ts';
 import { type Item, listOf, type RoomsCommand, textOf } from '../command.ts';
 import { CliError } from '../errors.ts';
+import { accepted } from '../refusals.ts';
 import type { Rooms } from '../rooms.ts';
 import { memberAnnounceUrlsOf } from '../site-parts.ts';
 
@@ -50,7 +51,12 @@ export const torrentAdd: RoomsCommand = {
     commander
       .argument('<file>', 'The .torrent file.')
       .option('--category <category>', 'A category of the site.', 'other')
-      .option('--tag <tag>', 'A tag; may be repeated.', (tag: string, tags: string[]) => [...tags, tag], [])
+      .option(
+        '--tag <tag>',
+        'A tag; may be repeated.',
+        (tag: string, tags: string[]) => [...tags, tag],
+        [],
+      )
       .option('--title <title>', 'Shown instead of the name in the file.')
       .option('--uploader <name>', 'The member it belongs to; the operator unless given.'),
   prepare(words) {
@@ -66,29 +72,24 @@ export const torrentAdd: RoomsCommand = {
   },
   async run(rooms, input, output) {
     const title = textOf(input, 'title');
-    const result = await addTorrent(catalogueOf(rooms), {
-      bytes: new Uint8Array(Buffer.from(textOf(input, 'bytes'), 'base64')),
-      uploaderId: await uploaderId(rooms, textOf(input, 'uploader')),
-      ...(title === '' ? {} : { title }),
-      category: textOf(input, 'category'),
-      tags: listOf(input, 'tags'),
-      description: '',
-      isStaff: true,
-    });
-    switch (result.kind) {
-      case 'added': {
-        const { hashChanged, notes } = result;
-        output.item({ ...torrentItem(result.torrent), hashChanged, notes: [...notes] });
-        return;
-      }
-      case 'duplicate':
-        throw new CliError(
-          'CLI_REFUSED',
-          `Cannot add the torrent: "${result.existing.title}" has the same ${result.by}`,
-        );
-      default:
-        throw new CliError('CLI_REFUSED', `Cannot add the torrent: ${result.reason}`);
+    const result = accepted(
+      await addTorrent(catalogueOf(rooms), {
+        bytes: new Uint8Array(Buffer.from(textOf(input, 'bytes'), 'base64')),
+        uploaderId: await uploaderId(rooms, textOf(input, 'uploader')),
+        ...(title === '' ? {} : { title }),
+        category: textOf(input, 'category'),
+        tags: listOf(input, 'tags'),
+        description: '',
+        isStaff: true,
+      }),
+    );
+    if (result.kind === 'duplicate') {
+      const { title: existing } = result.existing;
+      const message = `Cannot add the torrent: "${existing}" has the same ${result.by}`;
+      throw new CliError('CLI_REFUSED', message);
     }
+    const { hashChanged, notes } = result;
+    output.item({ ...torrentItem(result.torrent), hashChanged, notes: [...notes] });
   },
   text(item) {
     const notes = item['notes'] as string[];
@@ -151,7 +152,9 @@ export const torrentShow: RoomsCommand = {
   },
   text: (item) =>
     Object.entries(item)
-      .map(([name, value]) => `${name.padEnd(14)} ${Array.isArray(value) ? value.join(' ') : value}`)
+      .map(
+        ([name, value]) => `${name.padEnd(14)} ${Array.isArray(value) ? value.join(' ') : value}`,
+      )
       .join('\n'),
 };
 
@@ -167,16 +170,8 @@ export const torrentRemove: RoomsCommand = {
   async run(rooms, input, output) {
     const torrent = await torrentOf(rooms, textOf(input, 'hash'));
     const reason = textOf(input, 'reason');
-    const result = await removeTorrent(catalogueOf(rooms), {
-      torrentId: torrent.id,
-      removedBy: OPERATOR,
-      reason,
-    });
-    if (result.kind === 'changed') output.item(torrentItem(result.torrent));
-    else {
-      const why = result.kind === 'refused' ? result.reason : 'it was removed before';
-      throw new CliError('CLI_REFUSED', `Cannot remove the torrent: ${why}`);
-    }
+    const removal = { torrentId: torrent.id, removedBy: OPERATOR, reason };
+    output.item(torrentItem(accepted(await removeTorrent(catalogueOf(rooms), removal))));
   },
   text: torrentText,
 };
@@ -228,7 +223,8 @@ export const torrentDownload: RoomsCommand = {
 
 async function torrentOf(rooms: Rooms, hash: string): Promise<Torrent> {
   const torrent = await findTorrentByHash(rooms.sql, hash);
-  if (torrent === undefined) throw new CliError('CLI_NOT_FOUND', `No torrent has the hash "${hash}"`);
+  if (torrent === undefined)
+    throw new CliError('CLI_NOT_FOUND', `No torrent has the hash "${hash}"`);
   return torrent;
 }
 

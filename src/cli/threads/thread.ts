@@ -33,7 +33,11 @@ export class ServerThread {
 
   constructor(
     name: string,
-    start: { readonly url: URL; readonly data: unknown; readonly transfer?: readonly MessagePort[] },
+    start: {
+      readonly url: URL;
+      readonly data: unknown;
+      readonly transfer?: readonly MessagePort[];
+    },
   ) {
     this.name = name;
     this.#worker = new Worker(start.url, {
@@ -60,7 +64,9 @@ export class ServerThread {
       }
     });
     const die = (cause: unknown): void => {
-      const error = new CliError('CLI_THREAD_DIED', `The ${name} thread ended by itself`, { cause });
+      const error = new CliError('CLI_THREAD_DIED', `The ${name} thread ended by itself`, {
+        cause,
+      });
       ready.reject(error);
       if (!this.#closing) died.reject(error);
     };

@@ -1,0 +1,117 @@
+// The site joined to the other rooms, and what commands need of it: accounts, addresses, the first
+// run, and telling the trackers everything again.
+
+import type { Logger } from '#base/logger.ts';
+import type { Config } from '#config/schema.ts';
+import type { Registry } from '#metrics/registry.ts';
+import type { AccountTables } from '#site/accounts/account-tables.ts';
+import { firstRunPath } from '#site/accounts/first-run.ts';
+import { type AccountsWorld, enqueueAllMembers } from '#site/accounts/members.ts';
+import { Passwords } from '#site/accounts/passwords.ts';
+import { readSettings } from '#site/accounts/settings.ts';
+import {
+  type Addresses,
+  type KnownAddresses,
+  type MemberAnnounceUrls,
+  memberAnnounceUrls,
+  publicAddresses,
+} from '#site/announce-urls.ts';
+import { enqueueAllTorrents } from '#site/catalogue/torrents.ts';
+import { createSite, type Site } from '#site/site.ts';
+import type { Swarms } from '#site/swarms.ts';
+import type { Sql } from '#sql/sql.ts';
+import type { Swarm } from '#swarm/swarm.ts';
+import { newSwarmCounts } from '#swarm/swarm-views.ts';
+import type { Rooms } from './rooms.ts';
+
+export interface SiteJoints {
+  readonly rooms: Rooms;
+  readonly swarm: Swarm;
+  readonly metrics: Registry;
+  readonly logger: Logger;
+}
+
+export function buildSite(joints: SiteJoints): Site {
+  const { rooms, swarm, metrics, logger } = joints;
+  const { sql, clock, random, config } = rooms;
+  const { mode, clientsAllowed, clientsDenied } = config.tracker;
+  return createSite({
+    sql,
+    clock,
+    random,
+    logger,
+    metrics,
+    config: config.site,
+    swarms: swarmsOf(swarm),
+    addresses: knownAddresses(config),
+    trackerDefaults: { mode, clientsAllowed, clientsDenied },
+    changed: () => rooms.changed(),
+    status: () => rooms.status(),
+  });
+}
+
+/** The swarm's shared memory as pages ask for it: plain reads, no message to another thread. */
+export function swarmsOf(swarm: Swarm): Swarms {
+  const counts = newSwarmCounts();
+  return {
+    counts(torrentId) {
+      if (!swarm.counts(torrentId, counts)) return undefined;
+      const { seeders, leechers, partialSeeds, completed } = counts;
+      return { seeders, leechers: leechers + partialSeeds, completed };
+    },
+    peersOfMember: (memberId, limit) => swarm.peersOfMember(memberId, limit),
+    peersOfTorrent: (torrentId, limit) => swarm.peersOfTorrent(torrentId, limit),
+  };
+}
+
+export function accountsOf(rooms: Rooms): AccountsWorld {
+  const { sql, clock, random } = rooms;
+  const passwords = new Passwords({ random, config: rooms.config.site });
+  return { sql, clock, random, passwords, changed: () => rooms.changed() };
+}
+
+/** Where members reach site and tracker, as far as anybody said. */
+export async function addressesOf(rooms: Rooms): Promise<Addresses> {
+  const settings = await readSettings(rooms.sql.read<AccountTables>());
+  return publicAddresses(settings, knownAddresses(rooms.config));
+}
+
+export async function memberAnnounceUrlsOf(
+  rooms: Rooms,
+  passkey: string,
+): Promise<MemberAnnounceUrls> {
+  return memberAnnounceUrls((await addressesOf(rooms)).tracker, passkey);
+}
+
+/** The one-time link of the first run; undefined when somebody runs this community already. */
+export async function firstRunLink(rooms: Rooms): Promise<string | undefined> {
+  const path = await firstRunPath(rooms);
+  return path === undefined
+    ? undefined
+    : `${knownAddresses(rooms.config).listening.siteUrl}${path}`;
+}
+
+/** For a log and a database that went apart: the state of everything, in the outbox again. */
+export async function announceEverything(sql: Sql): Promise<void> {
+  await enqueueAllMembers(sql);
+  await enqueueAllTorrents(sql);
+}
+
+function knownAddresses(config: Config): KnownAddresses {
+  const { site, tracker } = config;
+  const door = `${hostOf(tracker.addresses[0] ?? '127.0.0.1')}:${tracker.port}`;
+  return {
+    configured: { siteUrl: site.publicUrl, tracker: tracker.publicUrls },
+    listening: {
+      siteUrl: `http://${hostOf(site.address)}:${site.port}`,
+      tracker: { http: `http://${door}`, udp: `udp://${door}`, ws: '' },
+    },
+  };
+}
+
+/** As a URL writes it; an address that stands for all of the machine's is named by this machine's own. */
+function hostOf(address: string): string {
+  if (address === '0.0.0.0') return '127.0.0.1';
+  if (address === '::') return '[::1]';
+  return address.includes(':') ? `[${address}]` : address;
+}
