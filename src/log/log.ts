@@ -2,10 +2,14 @@
 // disk, the same through a MessagePort from another thread, later over sockets and on JetStream.
 // log.conformance.ts is the suite that each must pass.
 
+import type { PackedRecords } from './packed-records.ts';
+
 /** One record. Both parts are opaque bytes; a key is what compaction keeps the newest value of. */
 export interface LogRecord {
   readonly key?: Uint8Array;
   readonly value: Uint8Array;
+  /** The key is gone: compaction forgets what was stored under it. `value` is empty. */
+  readonly tombstone?: true;
 }
 
 /** A record as it was read: its place and the time its batch was appended. */
@@ -92,23 +96,33 @@ export interface Log {
    * of them will ever be read, and the topic goes on with the next append; when that cannot be
    * guaranteed (the cut failed) every later append fails with LOG_TOPIC_FAILED.
    * 1 to `batchRecordsMax` records, together at most `batchBytesMax`. The caller may reuse its
-   * buffers as soon as the promise has settled.
+   * buffers as soon as the promise has settled. Packed records are copied once less. Appends that
+   * wait together share a batch and a sync. The signal takes an append back while it still waits
+   * for its turn (rejects with the signal's reason, nothing written); after that it has no effect.
    * @throws LogError LOG_TOPIC_UNKNOWN, LOG_BATCH_TOO_LARGE, LOG_APPEND_FAILED, LOG_TOPIC_FAILED,
    *   LOG_QUEUE_FULL (nothing was written; try again), LOG_CLOSED
    */
-  append(topic: string, records: readonly LogRecord[], options?: AppendOptions): Promise<Appended>;
+  append(
+    topic: string,
+    records: readonly LogRecord[] | PackedRecords,
+    options?: AppendOptions,
+  ): Promise<Appended>;
 
   /**
    * Records from `from` on, in order, none twice. Empty at the end.
    * @throws LogError LOG_TOPIC_UNKNOWN, LOG_OFFSET_REMOVED (names the first that exists),
-   *   LOG_OFFSET_BEYOND_END, LOG_CLOSED
+   *   LOG_OFFSET_BEYOND_END, LOG_READ_FAILED, LOG_READERS_FULL, LOG_CLOSED; the signal's reason
    */
   read(topic: string, options: ReadOptions): Promise<ReadResult>;
 
-  /** The position a named consumer committed, or undefined. */
+  /** The position a named consumer committed, or undefined. @throws as commit */
   position(topic: string, consumer: string): Promise<number | undefined>;
 
-  /** Durable when it resolves. `offset` is the next record the consumer wants. */
+  /**
+   * Durable when it resolves. `offset` is the next record the consumer wants; it may also go back.
+   * @throws LogError LOG_TOPIC_UNKNOWN, LOG_TOPIC_NAME_INVALID (of the consumer),
+   *   LOG_CONSUMERS_FULL, LOG_OFFSET_BEYOND_END, LOG_APPEND_FAILED, LOG_CLOSED
+   */
   commit(topic: string, consumer: string, offset: number): Promise<void>;
 
   /** Answers what is in flight, syncs, closes files. Blocked readers get LOG_CLOSED. Idempotent. */

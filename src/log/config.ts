@@ -1,0 +1,130 @@
+// Settings of the log, by consequence. `config print` shows these sentences.
+
+import { z } from 'zod';
+
+const MIB = 1024 * 1024;
+
+export const logConfig = z.strictObject({
+  segmentBytesMax: z
+    .int()
+    .min(4096)
+    .max(1024 * MIB)
+    .default(64 * MIB)
+    .describe(
+      'Bytes after which a topic goes on in a new file. Smaller files are read faster at start and removed in finer steps; larger ones need fewer open files. A batch that is larger by itself gets a file of its own.',
+    ),
+  segmentAgeMsMax: z
+    .int()
+    .min(1000)
+    .max(366 * 86_400_000)
+    .default(7 * 86_400_000)
+    .describe(
+      'Milliseconds after which a topic goes on in a new file, however small the old one is.',
+    ),
+  preallocateBytes: z
+    .int()
+    .min(0)
+    .max(64 * MIB)
+    .default(MIB)
+    .describe(
+      'Bytes of zeros written ahead of the data at a time, so that a sync need not also record a new file size. 0 turns it off; small topics take less.',
+    ),
+  batchBytesMax: z
+    .int()
+    .min(1024)
+    .max(16 * MIB)
+    .default(MIB)
+    .describe(
+      'Bytes that one append, and one batch on disk, may have. Readers hold whole batches in memory.',
+    ),
+  batchRecordsMax: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(65_536)
+    .describe('Records that one append, and one batch on disk, may have.'),
+  writeBytesMax: z
+    .int()
+    .min(1024)
+    .max(64 * MIB)
+    .default(4 * MIB)
+    .describe(
+      'Bytes that are written before one sync. More gives more throughput when many write at once, at the price of memory per busy topic.',
+    ),
+  queueBytesMax: z
+    .int()
+    .min(1024)
+    .max(1024 * MIB)
+    .default(16 * MIB)
+    .describe(
+      'Bytes of appends that may wait in one topic. Beyond it appends are refused, to be tried again.',
+    ),
+  topicsMax: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(256)
+    .describe('Topics that may exist. One more is refused.'),
+  intervalMs: z
+    .int()
+    .min(1)
+    .max(60_000)
+    .default(200)
+    .describe(
+      'Milliseconds between syncs for appends that ask for `interval`; they are answered by the sync. A power loss takes at most what is not answered.',
+    ),
+  readRecordsMax: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(65_536)
+    .describe('Records that one read answers at most; a reader goes on with the next read.'),
+  readBytesMax: z
+    .int()
+    .min(4096)
+    .max(64 * MIB)
+    .default(MIB)
+    .describe('Bytes after which one read stops, at the end of a batch.'),
+  readersMax: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(1024)
+    .describe('Readers that may wait for new records of one topic. One more is refused.'),
+  consumersMax: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(256)
+    .describe('Named consumers that may keep their position with one topic. One more is refused.'),
+  openFilesMax: z
+    .int()
+    .min(4)
+    .max(65_536)
+    .default(256)
+    .describe(
+      'Segment files kept open when nobody uses them at the moment. More avoids opening them again; a file being read or written is not counted against others.',
+    ),
+  indexesMax: z
+    .int()
+    .min(1)
+    .max(65_536)
+    .default(256)
+    .describe(
+      'Indexes of sealed segments kept in memory, about 16 kB each at the default segment size.',
+    ),
+  portRequestsMax: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(4096)
+    .describe('Requests that another thread may have in flight to the log. One more is refused.'),
+  portBytesMax: z
+    .int()
+    .min(1024)
+    .max(1024 * MIB)
+    .default(32 * MIB)
+    .describe('Bytes of appends that another thread may have in flight to the log.'),
+});
+
+export type LogConfig = z.output<typeof logConfig>;

@@ -1,0 +1,236 @@
+// The log over a disk, for one process (the owner of the data folder holds its lock).
+//
+//   <log>/log.json     id and epoch (descriptions.ts)
+//   <log>/<topic>/     a topic (topic.ts)
+
+import { toHex } from '#base/bytes.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Disk } from '#base/disk.ts';
+import { messageOf } from '#base/errors.ts';
+import type { Logger } from '#base/logger.ts';
+import type { Random } from '#base/random.ts';
+import type { Registry } from '#metrics/registry.ts';
+import type { LogConfig } from './config.ts';
+import {
+  checkName,
+  describeTopic,
+  isTopicName,
+  type LogDescription,
+  readLogDescription,
+  readTopicDescription,
+  writeLogDescription,
+  writeTopicDescription,
+} from './descriptions.ts';
+import { LogError } from './errors.ts';
+import type {
+  Appended,
+  AppendOptions,
+  Log,
+  LogRecord,
+  ReadOptions,
+  ReadResult,
+  TopicOptions,
+  TopicStats,
+} from './log.ts';
+import { LogMetrics } from './log-metrics.ts';
+import { OpenFiles } from './open-files.ts';
+import type { PackedRecords } from './packed-records.ts';
+import { listSegments, type PlantedBug } from './recovery.ts';
+import { SegmentIndexes } from './segment-indexes.ts';
+import { Topic } from './topic.ts';
+import type { TopicWorld } from './topic-world.ts';
+
+const DEFAULT_TOPIC = describeTopic({});
+
+export interface LocalLogWorld {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Registry;
+  readonly config: LogConfig;
+  /** Absolute; made when it is missing. Its parent exists. */
+  readonly folder: string;
+  /** A topic could not be cut back after a failure, or our own code failed: end the process. */
+  onFatal?(error: Error): void;
+  /** For tests that see whether a bug is found. */
+  readonly planted?: PlantedBug;
+}
+
+export class LocalLog implements Log {
+  readonly id: string;
+  readonly epoch: number;
+  readonly #world: LocalLogWorld;
+  readonly #metrics: LogMetrics;
+  readonly #files: OpenFiles;
+  readonly #indexes: SegmentIndexes;
+  readonly #topics = new Map<string, Topic>();
+  readonly #creating = new Map<string, Promise<void>>();
+  #closing: Promise<void> | undefined;
+
+  private constructor(world: LocalLogWorld, description: LogDescription) {
+    this.id = description.id;
+    this.epoch = description.epoch;
+    this.#world = world;
+    this.#metrics = new LogMetrics(world.metrics);
+    const { disk, logger, config } = world;
+    this.#files = new OpenFiles({
+      disk,
+      filesMax: config.openFilesMax,
+      onCloseError: (error, path) =>
+        logger.warn('Cannot close a segment', { path, error: messageOf(error) }),
+    });
+    const { indexesMax } = config;
+    this.#indexes = new SegmentIndexes({ disk, files: this.#files, logger, indexesMax });
+  }
+
+  /**
+   * Opens the folder, or makes it, and recovers every topic in it.
+   * @throws LogError LOG_FOLDER_INVALID, LOG_VERSION_UNSUPPORTED, and the disk's errors
+   */
+  static async open(world: LocalLogWorld): Promise<LocalLog> {
+    const { disk, folder, random } = world;
+    await disk.makeFolder(folder);
+    await disk.syncFolder(parentOf(folder));
+    let description = await readLogDescription(disk, folder);
+    if (description === undefined) {
+      description = { id: toHex(random.bytes(16)), epoch: 1 };
+      await writeLogDescription(disk, folder, description);
+    }
+    const log = new LocalLog(world, description);
+    // The names of topics were synced when they were made, or are made to stay now.
+    await disk.syncFolder(folder);
+    for (const name of await disk.list(folder)) {
+      if (isTopicName(name)) await log.#openFound(name);
+    }
+    return log;
+  }
+
+  async createTopic(topic: string, options: TopicOptions = {}): Promise<void> {
+    checkName('topic', topic);
+    this.#checkOpen();
+    if (this.#topics.has(topic)) return;
+    const creating = this.#creating.get(topic) ?? this.#create(topic, options);
+    this.#creating.set(topic, creating);
+    try {
+      await creating;
+    } finally {
+      this.#creating.delete(topic);
+    }
+  }
+
+  async topics(): Promise<readonly TopicStats[]> {
+    this.#checkOpen();
+    const names = [...this.#topics.keys()].sort();
+    return names.map((name) => this.#find(name).state.stats);
+  }
+
+  async stats(topic: string): Promise<TopicStats> {
+    return this.#find(topic).state.stats;
+  }
+
+  async append(
+    topic: string,
+    records: readonly LogRecord[] | PackedRecords,
+    options?: AppendOptions,
+  ): Promise<Appended> {
+    return this.#find(topic).append(records, options);
+  }
+
+  async read(topic: string, options: ReadOptions): Promise<ReadResult> {
+    return this.#find(topic).read(options);
+  }
+
+  async position(topic: string, consumer: string): Promise<number | undefined> {
+    return this.#find(topic).position(consumer);
+  }
+
+  async commit(topic: string, consumer: string, offset: number): Promise<void> {
+    return this.#find(topic).commit(consumer, offset);
+  }
+
+  /** @throws LogError LOG_APPEND_FAILED when a last sync failed; every topic was closed all the same */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Segment files that are open at the moment. */
+  get openFiles(): number {
+    return this.#files.count;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled(this.#creating.values());
+    const closed = await Promise.allSettled([...this.#topics.values()].map((t) => t.close()));
+    await this.#files.close();
+    for (const result of closed) if (result.status === 'rejected') throw result.reason;
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw new LogError('LOG_CLOSED', 'The log is closed');
+  }
+
+  #find(name: string): Topic {
+    this.#checkOpen();
+    const topic = this.#topics.get(name);
+    if (topic !== undefined) return topic;
+    checkName('topic', name);
+    throw new LogError('LOG_TOPIC_UNKNOWN', `There is no topic "${name}"`);
+  }
+
+  async #create(topic: string, options: TopicOptions): Promise<void> {
+    const { disk, folder, config } = this.#world;
+    const making = this.#creating.size;
+    if (this.#topics.size + making >= config.topicsMax) {
+      throw new LogError(
+        'LOG_TOPICS_FULL',
+        `Cannot create topic "${topic}": there are ${this.#topics.size} topics, expected fewer than ${config.topicsMax}`,
+      );
+    }
+    const path = `${folder}/${topic}`;
+    const description = describeTopic(options);
+    await disk.makeFolder(path);
+    await writeTopicDescription(disk, path, description);
+    await disk.syncFolder(folder);
+    const opened = await Topic.open(this.#topicWorld(topic), topic, description);
+    this.#topics.set(topic, opened);
+  }
+
+  async #openFound(name: string): Promise<void> {
+    const { disk, folder, logger } = this.#world;
+    const path = `${folder}/${name}`;
+    if ((await disk.stat(path))?.isFolder !== true) return;
+    let description = await readTopicDescription(disk, path);
+    if (description === undefined) {
+      // Without its description it was being made when the process ended, unless it has segments.
+      if ((await listSegments(disk, path)).length === 0) return;
+      logger.error('A topic has lost its topic.json; it goes on with defaults', { topic: name });
+      description = DEFAULT_TOPIC;
+      await writeTopicDescription(disk, path, description);
+    }
+    this.#topics.set(name, await Topic.open(this.#topicWorld(name), name, description));
+  }
+
+  #topicWorld(topic: string): TopicWorld {
+    const { disk, clock, logger, config, folder, onFatal, planted } = this.#world;
+    return {
+      disk,
+      clock,
+      logger,
+      config,
+      metrics: this.#metrics,
+      files: this.#files,
+      indexes: this.#indexes,
+      folder: `${folder}/${topic}`,
+      logId: this.id,
+      epoch: this.epoch,
+      ...(planted === undefined ? undefined : { planted }),
+      onFatal: (error) => onFatal?.(error),
+    };
+  }
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/')) || '/';
+}

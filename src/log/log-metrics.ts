@@ -1,0 +1,46 @@
+// The log's numbers for Prometheus.
+
+import type { Counter, Histogram, Registry } from '#metrics/registry.ts';
+
+const SYNC_SECONDS = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.2, 1, 5];
+
+export class LogMetrics {
+  readonly records: Counter;
+  readonly bytes: Counter;
+  readonly failures: Counter;
+  readonly refusals: Counter;
+  readonly syncSeconds: Histogram;
+  readonly recordsRead: Counter;
+  readonly damage: Counter;
+  readonly tornTails: Counter;
+
+  constructor(registry: Registry) {
+    this.records = registry.counter('swarmkeep_log_appended_records_total', 'Records appended.');
+    this.bytes = registry.counter(
+      'swarmkeep_log_written_bytes_total',
+      'Bytes of batches written, with the room up to the next sector.',
+    );
+    this.failures = registry.counter(
+      'swarmkeep_log_append_failures_total',
+      'Writes or syncs that the disk refused; their appends were taken back.',
+    );
+    this.refusals = registry.counter(
+      'swarmkeep_log_append_refusals_total',
+      'Appends refused because log.queueBytesMax were waiting.',
+    );
+    this.syncSeconds = registry.histogram(
+      'swarmkeep_log_sync_seconds',
+      'Time of one sync of a segment.',
+      SYNC_SECONDS,
+    );
+    this.recordsRead = registry.counter('swarmkeep_log_read_records_total', 'Records read.');
+    this.damage = registry.counter(
+      'swarmkeep_log_damage_total',
+      'Damaged places found below a durable mark.',
+    );
+    this.tornTails = registry.counter(
+      'swarmkeep_log_torn_tails_total',
+      'Torn tails cut at start; nothing in them had been acknowledged as on disk.',
+    );
+  }
+}

@@ -1,0 +1,257 @@
+// Reads one topic: finds the segment, then by its index a place before the offset, then walks the
+// batches. Reads run side by side with each other and with the writer, and never look at bytes at
+// or beyond the visible offset. Bytes are copied twice: from the file into a window, and each batch
+// that is answered into memory of its own, which its records share and the caller owns.
+
+import { codeOf, messageOf } from '#base/errors.ts';
+import { gapReason, readRecords } from './batch.ts';
+import { LogError } from './errors.ts';
+import type { LogGap, ReadFrom, ReadOptions, ReadRecord, ReadResult } from './log.ts';
+import { SEGMENT_HEADER_BYTES, type Segment, segmentName } from './segment.ts';
+import { type BadRange, type ScannedBatch, SegmentScanner } from './segment-scanner.ts';
+import { setAside } from './set-aside.ts';
+import type { TopicState } from './topic-state.ts';
+import type { TopicWorld } from './topic-world.ts';
+
+const WINDOW_BYTES_MIN = 4096;
+const WINDOW_BYTES_MAX = 256 * 1024;
+/** Damaged places that were reported already; beyond this many they are reported again. */
+const REPORTED_MAX = 4096;
+const MISSING = 'records are missing: the bytes that held them are damaged or gone';
+
+/** A read being collected. */
+interface Collected {
+  readonly records: ReadRecord[];
+  readonly gaps: LogGap[];
+  readonly recordsMax: number;
+  readonly bytesMax: number;
+  bytes: number;
+  /** Everything below is in `records`, in `gaps`, or belongs to neither. */
+  offset: number;
+  isFull: boolean;
+}
+
+export class TopicReader {
+  readonly #world: TopicWorld;
+  readonly #state: TopicState;
+  readonly #reported = new Set<string>();
+
+  constructor(world: TopicWorld, state: TopicState) {
+    this.#world = world;
+    this.#state = state;
+  }
+
+  async read(options: ReadOptions): Promise<ReadResult> {
+    const { config, clock, metrics } = this.#world;
+    const state = this.#state;
+    const { waitMs = 0, signal } = options;
+    let offset = await this.#resolve(options.from);
+    const deadlineMs = clock.monotonicMs() + waitMs;
+    for (;;) {
+      signal?.throwIfAborted();
+      this.#check(offset);
+      if (offset < state.visibleOffset) {
+        const into: Collected = {
+          records: [],
+          gaps: [],
+          recordsMax: clamp(options.recordsMax, config.readRecordsMax),
+          bytesMax: clamp(options.bytesMax, config.readBytesMax),
+          bytes: 0,
+          offset,
+          isFull: false,
+        };
+        await this.#collect(into);
+        offset = into.offset;
+        if (into.records.length > 0 || into.gaps.length > 0) {
+          metrics.recordsRead.add(into.records.length);
+          return { records: into.records, gaps: into.gaps, nextOffset: offset };
+        }
+        continue;
+      }
+      const leftMs = deadlineMs - clock.monotonicMs();
+      if (leftMs <= 0) return { records: [], gaps: [], nextOffset: offset };
+      const wait = { clock, waitMs: leftMs, ...(signal === undefined ? undefined : { signal }) };
+      await state.waitBeyond(offset, wait);
+    }
+  }
+
+  async #resolve(from: ReadFrom): Promise<number> {
+    const state = this.#state;
+    if (typeof from === 'number') return from;
+    if (from === 'beginning') return state.firstOffset;
+    if (from === 'end') return state.visibleOffset;
+    const visible = state.visibleOffset;
+    for (const segment of [...state.segments]) {
+      try {
+        const offset = await this.#findTime(segment, from.timeMs);
+        if (offset !== undefined) return Math.min(offset, visible);
+      } catch (error) {
+        throw this.#failure(error, segment);
+      }
+    }
+    return visible;
+  }
+
+  async #findTime(segment: Segment, timeMs: number): Promise<number | undefined> {
+    if (segment.timeMsMax !== undefined && segment.timeMsMax < timeMs) return undefined;
+    const index = await this.#world.indexes.of(segment);
+    const from = index.findTime(timeMs);
+    if (from === undefined) return undefined;
+    const lease = await this.#world.files.lease(segment.path, { write: false });
+    try {
+      const { position, offset } = from;
+      const end = segment.endPosition;
+      const scanner = new SegmentScanner({ file: lease.file, position, end, offset });
+      for (;;) {
+        const item = await scanner.next();
+        if (item === undefined) return undefined;
+        if (item.kind === 'batch' && item.header.timeMs >= timeMs) return item.header.firstOffset;
+      }
+    } finally {
+      lease.release();
+    }
+  }
+
+  #check(offset: number): void {
+    const { name, firstOffset, nextOffset, isClosed } = this.#state;
+    if (isClosed)
+      throw new LogError('LOG_CLOSED', `Cannot read topic "${name}": the log is closed`);
+    if (offset < firstOffset) {
+      throw new LogError(
+        'LOG_OFFSET_REMOVED',
+        `Cannot read topic "${name}" at offset ${offset}: the first that exists is ${firstOffset}`,
+        { offset: firstOffset },
+      );
+    }
+    if (offset > nextOffset || !Number.isSafeInteger(offset)) {
+      throw new LogError(
+        'LOG_OFFSET_BEYOND_END',
+        `Cannot read topic "${name}" at offset ${offset}: the end is ${nextOffset}`,
+        { offset: nextOffset },
+      );
+    }
+  }
+
+  async #collect(into: Collected): Promise<void> {
+    const state = this.#state;
+    const visible = state.visibleOffset;
+    while (into.offset < visible && !into.isFull) {
+      const place = state.segmentAt(into.offset);
+      const next = state.segments[place + 1]?.firstOffset ?? visible;
+      const limit = Math.min(visible, next);
+      const segment = state.segments[place];
+      if (segment !== undefined) {
+        try {
+          await this.#collectFrom(segment, limit, into);
+        } catch (error) {
+          // A segment that went away between is no failure: the offset is checked again.
+          if (codeOf(error) === 'ENOENT' && !state.segments.includes(segment)) return;
+          throw this.#failure(error, segment);
+        }
+      }
+      if (!into.isFull && into.offset < limit) addGap(into, limit, MISSING);
+    }
+  }
+
+  async #collectFrom(segment: Segment, limit: number, into: Collected): Promise<void> {
+    const { files, indexes } = this.#world;
+    const index = await indexes.of(segment);
+    const from = index.find(into.offset) ?? {
+      position: SEGMENT_HEADER_BYTES,
+      offset: segment.firstOffset,
+    };
+    const lease = await files.lease(segment.path, { write: false });
+    try {
+      const windowBytes = Math.min(WINDOW_BYTES_MAX, Math.max(WINDOW_BYTES_MIN, into.bytesMax * 2));
+      const scanner = new SegmentScanner({
+        file: lease.file,
+        position: from.position,
+        end: segment.endPosition,
+        offset: from.offset,
+        windowBytes,
+      });
+      while (into.offset < limit && !into.isFull) {
+        const item = await scanner.next();
+        if (item === undefined) return;
+        if (item.kind === 'bad') await this.#report(segment, item, lease.file);
+        else if (item.header.firstOffset >= limit) return;
+        else if (scanner.offset > into.offset) this.#take(item, scanner.offset, into);
+      }
+    } finally {
+      lease.release();
+    }
+  }
+
+  #take(item: ScannedBatch, nextOffset: number, into: Collected): void {
+    const { header } = item;
+    if (header.firstOffset > into.offset) addGap(into, header.firstOffset, MISSING);
+    if (header.isGap) {
+      addGap(into, nextOffset, gapReason(item.bytes, header));
+      return;
+    }
+    const before = into.records.length;
+    const limits = { from: into.offset, recordsMax: into.recordsMax };
+    if (!readRecords(item.bytes.slice(), header, limits, into.records)) {
+      into.records.length = before;
+      addGap(into, nextOffset, MISSING);
+      return;
+    }
+    into.bytes += header.length;
+    const isWhole = into.records.length < into.recordsMax;
+    const last = into.records.at(-1)?.offset ?? nextOffset - 1;
+    into.offset = isWhole ? nextOffset : last + 1;
+    into.isFull = !isWhole || into.bytes >= into.bytesMax;
+  }
+
+  /** Once for each place: a copy is kept and the operator is told. Padding is not looked at. */
+  async #report(segment: Segment, range: BadRange, file: ScanFile): Promise<void> {
+    if (range.isZeros && range.end === segment.endPosition) return;
+    const key = `${segment.firstOffset}:${range.position}`;
+    if (this.#reported.has(key)) return;
+    if (this.#reported.size >= REPORTED_MAX) this.#reported.clear();
+    this.#reported.add(key);
+    const { metrics, logger } = this.#world;
+    metrics.damage.add(1);
+    const at = { segment: segmentName(segment.firstOffset), position: range.position };
+    let copy = '';
+    try {
+      copy = await setAside(this.#world, 'damage', {
+        file,
+        segment: segment.firstOffset,
+        position: range.position,
+        end: range.end,
+      });
+    } catch (error) {
+      logger.warn('Cannot keep a copy of a damaged range', { ...at, error: messageOf(error) });
+    }
+    const bytes = range.end - range.position;
+    const topic = this.#state.name;
+    logger.error('A read found damage; readers are given a gap', { topic, ...at, bytes, copy });
+  }
+
+  #failure(cause: unknown, segment: Segment): unknown {
+    if (cause instanceof LogError || codeOf(cause) === undefined) return cause;
+    return new LogError(
+      'LOG_READ_FAILED',
+      `Cannot read segment "${segment.path}" of topic "${this.#state.name}"`,
+      { cause },
+    );
+  }
+}
+
+type ScanFile = Parameters<typeof setAside>[2]['file'];
+
+function addGap(into: Collected, next: number, reason: string): void {
+  if (next <= into.offset) return;
+  const last = into.gaps.at(-1);
+  if (last !== undefined && last.next === into.offset && last.reason === reason) {
+    into.gaps[into.gaps.length - 1] = { first: last.first, next, reason };
+  } else {
+    into.gaps.push({ first: into.offset, next, reason });
+  }
+  into.offset = next;
+}
+
+function clamp(asked: number | undefined, max: number): number {
+  return Math.max(1, Math.min(asked ?? max, max));
+}

@@ -1,0 +1,27 @@
+// What every part of a topic is given: the world's seams, and what the topics of a log share.
+
+import type { Clock } from '#base/clock.ts';
+import type { Disk } from '#base/disk.ts';
+import type { Logger } from '#base/logger.ts';
+import type { LogConfig } from './config.ts';
+import type { LogMetrics } from './log-metrics.ts';
+import type { OpenFiles } from './open-files.ts';
+import type { PlantedBug } from './recovery.ts';
+import type { SegmentIndexes } from './segment-indexes.ts';
+
+export interface TopicWorld {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly config: LogConfig;
+  readonly metrics: LogMetrics;
+  readonly files: OpenFiles;
+  readonly indexes: SegmentIndexes;
+  /** The topic's own. */
+  readonly folder: string;
+  readonly logId: string;
+  readonly epoch: number;
+  readonly planted?: PlantedBug;
+  /** The topic can no longer keep its promises; the process is to end. */
+  onFatal(error: Error): void;
+}

@@ -1,0 +1,460 @@
+// Writes one topic. Appends wait in a queue; a loop takes what waits, lays it out as batches in one
+// buffer, writes that at once and, when anyone asked for it, syncs once for all of them (group
+// commit). Bytes are copied once, from the caller's records into that buffer.
+//
+// After a failed write or sync nothing of it is answered as done: the segment is cut back durably,
+// and the next append begins a new one. If the cut fails, the topic has failed: it takes no more
+// appends and `onFatal` tells the owner, who ends the process; recovery starts from the disk.
+
+import type { Timer } from '#base/clock.ts';
+import { messageOf } from '#base/errors.ts';
+import { ActiveSegment, type PlacedBatch } from './active-segment.ts';
+import { BATCH_HEADER_BYTES, sealBatch } from './batch.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { LogError } from './errors.ts';
+import type { Appended, AppendOptions, Consistency, LogRecord } from './log.ts';
+import {
+  PackedRecords,
+  packedBytes,
+  viewOf,
+  type WriteTarget,
+  writePacked,
+  writeRecords,
+} from './packed-records.ts';
+import { aligned } from './segment.ts';
+import type { TopicState } from './topic-state.ts';
+import type { TopicWorld } from './topic-world.ts';
+
+/** How long after the last sync the durable mark is written to its file. */
+const CHECKPOINT_DELAY_MS = 200;
+/** What a resting topic keeps of its write buffer. */
+const BUFFER_BYTES_MIN = 64 * 1024;
+
+interface Pending {
+  readonly records: readonly LogRecord[] | PackedRecords;
+  readonly count: number;
+  readonly bytes: number;
+  readonly consistency: Consistency;
+  readonly resolve: (appended: Appended) => void;
+  readonly reject: (reason: unknown) => void;
+  stopListening: (() => void) | undefined;
+  isCancelled: boolean;
+  firstOffset: number;
+}
+
+interface Group {
+  readonly pendings: Pending[];
+  count: number;
+  bytes: number;
+}
+
+export class TopicWriter {
+  readonly #world: TopicWorld;
+  readonly #state: TopicState;
+  readonly #mark: Checkpoint;
+  #active: ActiveSegment | undefined;
+  #queue: Pending[] = [];
+  #queueBytes = 0;
+  /** Written, and answered by the next sync. */
+  #waiting: Pending[] = [];
+  #buffer = new Uint8Array(0);
+  #pumping: Promise<void> | undefined;
+  #isSyncWanted = false;
+  #intervalTimer: Timer | undefined;
+  #checkpointTimer: Timer | undefined;
+  #syncedMs = 0;
+  #failure: LogError | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    world: TopicWorld,
+    state: TopicState,
+    start: { readonly active: ActiveSegment | undefined; readonly mark: Checkpoint },
+  ) {
+    this.#world = world;
+    this.#state = state;
+    this.#mark = start.mark;
+    this.#active = start.active;
+  }
+
+  append(
+    records: readonly LogRecord[] | PackedRecords,
+    options: AppendOptions = {},
+  ): Promise<Appended> {
+    return new Promise((resolve, reject) => {
+      const isPacked = records instanceof PackedRecords;
+      const count = isPacked ? records.count : records.length;
+      const bytes = isPacked ? records.bytes.byteLength : packedBytes(records);
+      const { signal } = options;
+      const refusal = this.#refuse(count, bytes);
+      if (refusal !== undefined || signal?.aborted === true) {
+        reject(refusal ?? signal?.reason);
+        return;
+      }
+      if (isPacked && !records.isWellFormed) {
+        reject(new LogError('LOG_BATCH_INVALID', 'Cannot append packed records: malformed'));
+        return;
+      }
+      const pending: Pending = {
+        records,
+        count,
+        bytes,
+        consistency: options.consistency ?? this.#state.consistency,
+        resolve,
+        reject,
+        stopListening: undefined,
+        isCancelled: false,
+        firstOffset: 0,
+      };
+      if (signal !== undefined) this.#listen(pending, signal);
+      this.#queue.push(pending);
+      this.#queueBytes += bytes;
+      this.#start();
+    });
+  }
+
+  /** Writes and syncs everything that waits, trims the segment, writes the mark. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  #refuse(count: number, bytes: number): LogError | undefined {
+    const { name } = this.#state;
+    const { batchRecordsMax, batchBytesMax, queueBytesMax } = this.#world.config;
+    if (this.#failure !== undefined) return this.#failure;
+    if (this.#closing !== undefined) {
+      return new LogError('LOG_CLOSED', `Cannot append to topic "${name}": the log is closed`);
+    }
+    if (count < 1 || count > batchRecordsMax || bytes > batchBytesMax) {
+      return new LogError(
+        'LOG_BATCH_TOO_LARGE',
+        `Cannot append to topic "${name}": ${count} records of ${bytes} bytes, expected 1 to ${batchRecordsMax} records and at most ${batchBytesMax} bytes`,
+      );
+    }
+    if (this.#queueBytes > 0 && this.#queueBytes + bytes > queueBytesMax) {
+      this.#world.metrics.refusals.add(1);
+      return new LogError(
+        'LOG_QUEUE_FULL',
+        `Cannot append to topic "${name}": ${this.#queueBytes} bytes are waiting, expected at most ${queueBytesMax}`,
+      );
+    }
+    return undefined;
+  }
+
+  #listen(pending: Pending, signal: AbortSignal): void {
+    const abort = (): void => {
+      pending.isCancelled = true;
+      this.#queueBytes -= pending.bytes;
+      pending.reject(signal.reason);
+    };
+    signal.addEventListener('abort', abort, { once: true });
+    pending.stopListening = () => signal.removeEventListener('abort', abort);
+  }
+
+  #start(): void {
+    if (this.#pumping !== undefined) return;
+    this.#pumping = this.#pump().catch((error: unknown) => this.#fail(error, []));
+  }
+
+  async #pump(): Promise<void> {
+    // Whoever else appends in this turn joins the first batch.
+    await null;
+    try {
+      while (this.#failure === undefined && (this.#queue.length > 0 || this.#isSyncWanted)) {
+        await this.#commit(this.#take());
+      }
+    } finally {
+      // In the same step as the look at the queue: an append after it starts the loop again.
+      this.#pumping = undefined;
+    }
+  }
+
+  /** What is written next, in order, one write's worth. */
+  #take(): Pending[] {
+    const { writeBytesMax, segmentBytesMax } = this.#world.config;
+    const bytesMax = Math.min(writeBytesMax, segmentBytesMax);
+    let count = 0;
+    let bytes = 0;
+    for (const pending of this.#queue) {
+      if (count > 0 && bytes + pending.bytes > bytesMax) break;
+      count++;
+      bytes += pending.isCancelled ? 0 : pending.bytes;
+    }
+    const taken = count === this.#queue.length ? this.#queue : this.#queue.slice(0, count);
+    this.#queue = count === this.#queue.length ? [] : this.#queue.slice(count);
+    this.#queueBytes -= bytes;
+    const flush = taken.filter((pending) => !pending.isCancelled);
+    for (const pending of flush) pending.stopListening?.();
+    return flush;
+  }
+
+  async #commit(flush: Pending[]): Promise<void> {
+    const wantsSync =
+      this.#isSyncWanted || flush.some((pending) => pending.consistency === 'durable');
+    this.#isSyncWanted = false;
+    let lastTrusted: 'written' | 'durable' = 'written';
+    try {
+      if (flush.length > 0) {
+        const groups = this.#group(flush);
+        let size = 0;
+        for (const group of groups) size += aligned(BATCH_HEADER_BYTES + group.bytes);
+        lastTrusted = 'durable';
+        await this.#sealIfFull(size);
+        lastTrusted = 'written';
+        await this.#write(groups, size);
+      }
+      if (wantsSync && this.#active !== undefined) {
+        lastTrusted = 'durable';
+        await this.#active.sync();
+      }
+    } catch (error) {
+      await this.#rollBack(error, { flush, lastTrusted });
+      return;
+    }
+    this.#answer(flush, wantsSync);
+  }
+
+  #group(flush: readonly Pending[]): Group[] {
+    const { batchBytesMax, batchRecordsMax } = this.#world.config;
+    const groups: Group[] = [];
+    let group: Group | undefined;
+    for (const pending of flush) {
+      if (
+        group === undefined ||
+        group.bytes + pending.bytes > batchBytesMax ||
+        group.count + pending.count > batchRecordsMax
+      ) {
+        group = { pendings: [], count: 0, bytes: 0 };
+        groups.push(group);
+      }
+      group.pendings.push(pending);
+      group.count += pending.count;
+      group.bytes += pending.bytes;
+    }
+    return groups;
+  }
+
+  async #sealIfFull(size: number): Promise<void> {
+    const active = this.#active;
+    if (active === undefined || active.isEmpty) return;
+    const { segmentBytesMax, segmentAgeMsMax } = this.#world.config;
+    const isOld = this.#world.clock.nowMs() - active.createdMs >= segmentAgeMsMax;
+    if (!isOld && active.segment.endPosition + size <= segmentBytesMax) return;
+    await active.seal();
+    this.#active = undefined;
+    this.#synced();
+  }
+
+  async #write(groups: readonly Group[], size: number): Promise<void> {
+    const state = this.#state;
+    if (this.#active === undefined) {
+      this.#active = await ActiveSegment.create(this.#world, state.nextOffset);
+      state.segments.push(this.#active.segment);
+    }
+    if (this.#buffer.byteLength < size) {
+      this.#buffer = new Uint8Array(Math.max(BUFFER_BYTES_MIN, size, this.#buffer.byteLength * 2));
+    }
+    const bytes = this.#buffer.subarray(0, size);
+    const placed = this.#lay(groups, { bytes, view: viewOf(bytes), at: 0 });
+    await this.#active.write(bytes, placed);
+    for (const { count } of groups) {
+      state.nextOffset += count;
+      this.#world.metrics.records.add(count);
+    }
+    this.#world.metrics.bytes.add(size);
+  }
+
+  #lay(groups: readonly Group[], target: WriteTarget): PlacedBatch[] {
+    const timeMs = this.#world.clock.nowMs();
+    const placed: PlacedBatch[] = [];
+    let firstOffset = this.#state.nextOffset;
+    for (const { pendings, count } of groups) {
+      const start = target.at;
+      target.at += BATCH_HEADER_BYTES;
+      let delta = 0;
+      for (const pending of pendings) {
+        const { records } = pending;
+        if (records instanceof PackedRecords) writePacked(target, records, delta);
+        else writeRecords(target, records, delta);
+        pending.firstOffset = firstOffset + delta;
+        delta += pending.count;
+      }
+      sealBatch(target.bytes, start, target.at, {
+        firstOffset,
+        records: count,
+        span: count,
+        epoch: this.#world.epoch,
+        timeMs,
+        durableOffset: this.#state.durableOffset,
+      });
+      const end = aligned(target.at);
+      target.bytes.fill(0, target.at, end);
+      target.at = end;
+      placed.push({ firstOffset, nextOffset: firstOffset + count, timeMs, start, end });
+      firstOffset += count;
+    }
+    return placed;
+  }
+
+  #answer(flush: readonly Pending[], isSynced: boolean): void {
+    const state = this.#state;
+    if (isSynced) {
+      this.#synced();
+      for (const pending of flush) answer(pending);
+      return;
+    }
+    for (const pending of flush) {
+      if (pending.consistency === 'memory') {
+        state.answeredOffset = pending.firstOffset + pending.count;
+        answer(pending);
+      } else {
+        this.#waiting.push(pending);
+        state.waitingOffset = Math.min(state.waitingOffset, pending.firstOffset);
+      }
+    }
+    state.wakeReaders();
+    // A `memory` topic leaves its own appends to the kernel; anything else wants a timed sync.
+    if (state.consistency !== 'memory' || this.#waiting.length > 0) this.#syncSoon();
+  }
+
+  #syncSoon(): void {
+    this.#intervalTimer ??= this.#world.clock.after(this.#world.config.intervalMs, () => {
+      this.#intervalTimer = undefined;
+      if (this.#failure !== undefined || this.#state.durableOffset === this.#state.nextOffset)
+        return;
+      this.#isSyncWanted = true;
+      this.#start();
+    });
+  }
+
+  /** Everything that is written is on disk. */
+  #synced(): void {
+    const state = this.#state;
+    state.durableOffset = state.nextOffset;
+    state.answeredOffset = state.nextOffset;
+    state.waitingOffset = Number.POSITIVE_INFINITY;
+    const waited = this.#waiting;
+    this.#waiting = [];
+    for (const pending of waited) answer(pending);
+    state.wakeReaders();
+    this.#syncedMs = this.#world.clock.monotonicMs();
+    this.#checkpointSoon(CHECKPOINT_DELAY_MS);
+  }
+
+  #checkpointSoon(delayMs: number): void {
+    if (this.#closing !== undefined) return;
+    this.#checkpointTimer ??= this.#world.clock.after(delayMs, () => {
+      this.#checkpointTimer = undefined;
+      const restMs = this.#syncedMs + CHECKPOINT_DELAY_MS - this.#world.clock.monotonicMs();
+      if (restMs > 1) this.#checkpointSoon(restMs);
+      else void this.#checkpoint();
+    });
+  }
+
+  /** The batches carry the mark as well, so that a failure here costs nothing but certainty. */
+  async #checkpoint(): Promise<void> {
+    if (this.#pumping === undefined) {
+      this.#active?.rest();
+      if (this.#buffer.byteLength > BUFFER_BYTES_MIN) this.#buffer = new Uint8Array(0);
+    }
+    const { durableOffset, name } = this.#state;
+    if (durableOffset === this.#mark.value) return;
+    try {
+      await this.#mark.write(durableOffset);
+    } catch (error) {
+      this.#world.logger.warn('Cannot write the durable mark', {
+        topic: name,
+        error: messageOf(error),
+      });
+    }
+  }
+
+  async #rollBack(
+    cause: unknown,
+    failed: { readonly flush: readonly Pending[]; readonly lastTrusted: 'written' | 'durable' },
+  ): Promise<void> {
+    const { flush, lastTrusted } = failed;
+    const state = this.#state;
+    this.#world.metrics.failures.add(1);
+    const active = this.#active;
+    const lostFrom = state.durableOffset;
+    if (active !== undefined) {
+      try {
+        const offset = lastTrusted === 'written' ? state.nextOffset : state.durableOffset;
+        if (!(await active.cut(lastTrusted, offset))) state.segments.pop();
+      } catch (error) {
+        this.#fail(error, flush);
+        return;
+      }
+      this.#active = undefined;
+    }
+    const error = new LogError(
+      'LOG_APPEND_FAILED',
+      `Cannot append to topic "${state.name}": the disk refused; nothing was kept`,
+      { cause },
+    );
+    if (lastTrusted === 'durable') {
+      for (const pending of this.#waiting) pending.reject(error);
+      this.#waiting = [];
+      // What was answered from memory and is now lost keeps its offsets: they become a gap.
+      state.nextOffset = Math.max(state.durableOffset, state.answeredOffset);
+    }
+    const isLost = lastTrusted === 'durable' && state.nextOffset > lostFrom;
+    this.#synced();
+    this.#world.logger.error('An append failed and was taken back', {
+      topic: state.name,
+      error: messageOf(cause),
+      ...(isLost ? { lostFirst: lostFrom, lostNext: state.nextOffset } : undefined),
+    });
+    for (const pending of flush) pending.reject(error);
+  }
+
+  #fail(cause: unknown, flush: readonly Pending[]): void {
+    const { name } = this.#state;
+    this.#failure = new LogError(
+      'LOG_TOPIC_FAILED',
+      `Cannot append to topic "${name}": it could not be cut back after a failed write`,
+      { cause },
+    );
+    this.#intervalTimer?.cancel();
+    this.#checkpointTimer?.cancel();
+    this.#world.logger.error('A topic has failed', { topic: name, error: messageOf(cause) });
+    const queue = this.#queue.filter((pending) => !pending.isCancelled);
+    for (const pending of [...flush, ...this.#waiting, ...queue]) {
+      pending.stopListening?.();
+      pending.reject(this.#failure);
+    }
+    this.#queue = [];
+    this.#queueBytes = 0;
+    this.#waiting = [];
+    this.#world.onFatal(this.#failure);
+  }
+
+  async #close(): Promise<void> {
+    this.#intervalTimer?.cancel();
+    this.#checkpointTimer?.cancel();
+    while (this.#pumping !== undefined) await this.#pumping;
+    if (this.#failure !== undefined) return;
+    const active = this.#active;
+    if (active !== undefined) {
+      try {
+        await active.trim();
+      } catch (error) {
+        await this.#rollBack(error, { flush: [], lastTrusted: 'durable' });
+        throw new LogError(
+          'LOG_APPEND_FAILED',
+          `Cannot close topic "${this.#state.name}": the disk refused the last sync`,
+          { cause: error },
+        );
+      }
+      this.#synced();
+      active.rest();
+    }
+    await this.#checkpoint();
+  }
+}
+
+function answer(pending: Pending): void {
+  pending.resolve({ firstOffset: pending.firstOffset, count: pending.count });
+}

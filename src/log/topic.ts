@@ -1,0 +1,153 @@
+// A topic: a folder of segments, its durable mark, its description, its consumers' positions.
+//
+//   <log>/<topic>/topic.json                  options
+//   <log>/<topic>/mark                        durable mark (checkpoint.ts)
+//   <log>/<topic>/<first offset>.log          segments (segment.ts)
+//   <log>/<topic>/<first offset>.index        a cache (sparse-index.ts)
+//   <log>/<topic>/consumers/<name>            positions (checkpoint.ts)
+//   <log>/<topic>/damaged/                    copies of what was cut or could not be read
+
+import { ActiveSegment } from './active-segment.ts';
+import { Checkpoint } from './checkpoint.ts';
+import { checkName, type TopicDescription } from './descriptions.ts';
+import { LogError } from './errors.ts';
+import type { Appended, AppendOptions, LogRecord, ReadOptions, ReadResult } from './log.ts';
+import type { PackedRecords } from './packed-records.ts';
+import { recoverTopic } from './recovery.ts';
+import { TopicReader } from './topic-reader.ts';
+import { TopicState } from './topic-state.ts';
+import type { TopicWorld } from './topic-world.ts';
+import { TopicWriter } from './topic-writer.ts';
+
+export const MARK_NAME = 'mark';
+const CONSUMERS_FOLDER = 'consumers';
+
+export class Topic {
+  readonly state: TopicState;
+  readonly #world: TopicWorld;
+  readonly #writer: TopicWriter;
+  readonly #reader: TopicReader;
+  readonly #consumers = new Map<string, Promise<Checkpoint>>();
+
+  private constructor(world: TopicWorld, state: TopicState, writer: TopicWriter) {
+    this.#world = world;
+    this.state = state;
+    this.#writer = writer;
+    this.#reader = new TopicReader(world, state);
+  }
+
+  /** Recovers it from whatever end it had. @throws LogError, and the disk's errors */
+  static async open(
+    world: TopicWorld,
+    name: string,
+    description: TopicDescription,
+  ): Promise<Topic> {
+    const { disk, folder, logger, metrics, config, epoch, planted } = world;
+    const mark = await Checkpoint.open(disk, { folder, name: MARK_NAME, epoch });
+    const recovered = await recoverTopic({
+      disk,
+      folder,
+      logger,
+      topic: name,
+      mark: mark.value ?? 0,
+      onDamage: () => metrics.damage.add(1),
+      onTornTail: () => metrics.tornTails.add(1),
+      ...(planted === undefined ? undefined : { planted }),
+    });
+    const { segments, nextOffset, lastIsActive, lastCreatedMs } = recovered;
+    const state = new TopicState({
+      name,
+      consistency: description.consistency,
+      segments,
+      nextOffset,
+      readersMax: config.readersMax,
+    });
+    const last = lastIsActive ? segments.at(-1) : undefined;
+    const active =
+      last === undefined ? undefined : ActiveSegment.resume(world, last, lastCreatedMs);
+    return new Topic(world, state, new TopicWriter(world, state, { active, mark }));
+  }
+
+  append(
+    records: readonly LogRecord[] | PackedRecords,
+    options?: AppendOptions,
+  ): Promise<Appended> {
+    return this.#writer.append(records, options);
+  }
+
+  read(options: ReadOptions): Promise<ReadResult> {
+    return this.#reader.read(options);
+  }
+
+  async position(consumer: string): Promise<number | undefined> {
+    checkName('consumer', consumer);
+    const known = this.#consumers.get(consumer);
+    if (known !== undefined) return (await known).value;
+    const { disk, epoch } = this.#world;
+    // Asking for one that never committed must not take its place among `consumersMax`.
+    const place = { folder: this.#consumersFolder, name: consumer, epoch };
+    return (await Checkpoint.open(disk, place)).value;
+  }
+
+  async commit(consumer: string, offset: number): Promise<void> {
+    checkName('consumer', consumer);
+    const { name, nextOffset } = this.state;
+    if (!Number.isSafeInteger(offset) || offset < 0 || offset > nextOffset) {
+      throw new LogError(
+        'LOG_OFFSET_BEYOND_END',
+        `Cannot commit offset ${offset} of consumer "${consumer}": topic "${name}" ends at ${nextOffset}`,
+        { offset: nextOffset },
+      );
+    }
+    const checkpoint = await this.#consumer(consumer);
+    try {
+      await checkpoint.write(offset);
+    } catch (cause) {
+      throw new LogError(
+        'LOG_APPEND_FAILED',
+        `Cannot write the position of consumer "${consumer}" of topic "${name}"`,
+        { cause },
+      );
+    }
+  }
+
+  /** Readers that wait end with LOG_CLOSED; appends that wait are written. Idempotent. */
+  async close(): Promise<void> {
+    try {
+      await this.#writer.close();
+    } finally {
+      this.state.isClosed = true;
+      this.state.wakeReaders();
+    }
+  }
+
+  get #consumersFolder(): string {
+    return `${this.#world.folder}/${CONSUMERS_FOLDER}`;
+  }
+
+  #consumer(consumer: string): Promise<Checkpoint> {
+    let opening = this.#consumers.get(consumer);
+    if (opening === undefined) {
+      opening = this.#openConsumer(consumer);
+      this.#consumers.set(consumer, opening);
+      opening.catch(() => this.#consumers.delete(consumer));
+    }
+    return opening;
+  }
+
+  async #openConsumer(consumer: string): Promise<Checkpoint> {
+    const { disk, folder, config, epoch } = this.#world;
+    const consumers = this.#consumersFolder;
+    const path = `${consumers}/${consumer}`;
+    await disk.makeFolder(consumers);
+    await disk.syncFolder(folder);
+    const names = new Set([...(await disk.list(consumers)), ...this.#consumers.keys()]);
+    if (names.size > config.consumersMax && (await disk.stat(path)) === undefined) {
+      throw new LogError(
+        'LOG_CONSUMERS_FULL',
+        `Cannot add consumer "${consumer}" to topic "${this.state.name}": it has ${config.consumersMax}`,
+      );
+    }
+    return Checkpoint.open(disk, { folder: consumers, name: consumer, epoch });
+  }
+}
