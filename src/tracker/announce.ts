@@ -85,7 +85,7 @@ export class Announcer {
   readonly #record = new Uint8Array(TRANSFER_RECORD_BYTES);
   readonly #fields: Mutable<TransferRecord>;
   #batchWatched = -1;
-  #closed = false;
+  #stopped = false;
   /** Valid after `refuse`. */
   refusal: Refusal = REFUSALS.passkeyUnknown;
 
@@ -151,9 +151,14 @@ export class Announcer {
     counts.recordsLost += records.length;
   }
 
+  /** From here on nothing is pushed: look-ups that end now are told to try again. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
   /** No answer will come any more: tells everybody who waits to try again. */
   close(): void {
-    this.#closed = true;
+    this.#stopped = true;
     for (const entry of this.#waiting.drain()) for (const parked of entry.parked) parked.drop();
   }
 
@@ -230,9 +235,8 @@ export class Announcer {
   }
 
   #goOn(entry: WaitingEntry): void {
-    if (this.#closed) return;
     const { request } = entry;
-    const verdict = this.#go(request, entry, { park: neverParks, entry });
+    const verdict = this.#stopped ? 'drop' : this.#go(request, entry, { park: neverParks, entry });
     const { refusal, answer } = this;
     if (verdict === 'answer') this.#finish(entry, (parked) => parked.answer(answer, request));
     else if (verdict === 'refuse') this.#finish(entry, (parked) => parked.refuse(refusal));

@@ -3,6 +3,7 @@
 
 import type { BaselineStore } from '#accounting/baseline-store.ts';
 import type { AccountingConfig } from '#accounting/config.ts';
+import type { TransferWriter } from '#accounting/transfer-writer.ts';
 import { type Clock, sleep, type Timer } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
@@ -27,6 +28,7 @@ export interface HousekeepingWorld {
   readonly metrics: Registry;
   readonly swarm: Swarm;
   readonly baselines: BaselineStore;
+  readonly writer: TransferWriter;
   readonly admission: Admission;
   readonly follower: ControlFollower;
   readonly counts: TrackerCounts;
@@ -42,9 +44,8 @@ export class Housekeeping {
   #baselineTimer: Timer | undefined;
   #controlTimer: Timer | undefined;
   #unregistered: Iterator<number> | undefined;
-  /** Grows with every lost batch: a snapshot made across one holds baselines that were put back. */
-  #losses = 0;
   #snapshotting: Promise<void> = Promise.resolve();
+  #isSnapshotting = false;
   #closed = false;
 
   constructor(world: HousekeepingWorld) {
@@ -61,11 +62,6 @@ export class Housekeeping {
     this.#planSweep();
     this.#planBaselineSnapshot();
     this.#planControlSnapshot();
-  }
-
-  /** Records were lost and their baselines put back. */
-  lost(): void {
-    this.#losses++;
   }
 
   /** Ends the timers and writes both snapshots. Nothing may announce any more. */
@@ -117,6 +113,8 @@ export class Housekeeping {
       return;
     }
     this.#dropUnregistered();
+    const isDue = this.#world.baselines.isSnapshotDue && !this.#isSnapshotting;
+    if (isDue) this.#startBaselineSnapshot();
     this.#sweepSeconds.observe(nowSpentMs / 1000);
     this.publish();
     this.#planSweep();
@@ -146,38 +144,57 @@ export class Housekeeping {
     const { clock, config } = this.#world;
     if (this.#closed) return;
     this.#baselineTimer = clock.after(config.accounting.baselineSnapshotIntervalMs, () => {
-      this.#snapshotting = this.#snapshotBaselines().then(() => this.#planBaselineSnapshot());
+      this.#startBaselineSnapshot();
     });
+  }
+
+  #startBaselineSnapshot(): void {
+    this.#baselineTimer?.cancel();
+    this.#isSnapshotting = true;
+    this.#snapshotting = this.#snapshotting
+      .then(() => this.#snapshotBaselines())
+      .then(() => {
+        this.#isSnapshotting = false;
+        this.#planBaselineSnapshot();
+      });
   }
 
   #planControlSnapshot(): void {
     const { clock, config } = this.#world;
     if (this.#closed) return;
     this.#controlTimer = clock.after(config.tracker.controlSnapshotIntervalMs, () => {
-      const done = this.#snapshotControl().then(() => this.#planControlSnapshot());
-      this.#snapshotting = this.#snapshotting.then(() => done);
+      this.#snapshotting = this.#snapshotting
+        .then(() => this.#snapshotControl())
+        .then(() => this.#planControlSnapshot());
     });
   }
 
   /** Never rejects: the one before stays, and the log makes up for what is newer. */
   async #snapshotBaselines(): Promise<void> {
-    const { baselines, swarm, clock, logger } = this.#world;
-    const losses = this.#losses;
-    const snapshot = baselines.beginSnapshot();
+    try {
+      const isWritten = await this.#writeBaselines();
+      if (!isWritten) this.#world.logger.info('records were lost: the old baselines stay on disk');
+    } catch (error) {
+      this.#world.logger.warn('no snapshot of the baselines this time: the one before stays', {
+        cause: messageOf(error),
+      });
+    }
+  }
+
+  async #writeBaselines(): Promise<boolean> {
+    const { baselines, swarm, clock, writer } = this.#world;
+    const snapshot = await baselines.beginSnapshot(writer);
     try {
       for (let from = 0; from !== -1; ) {
         from = swarm.walkBaselines(from, STEP_PEERS, (baseline) => {
           if (baseline.memberId !== 0) snapshot.add(baseline);
         });
+        // Announces have their turn between two steps; at the end there are none.
         if (!this.#closed) await sleep(clock, 0);
       }
-      if (this.#losses !== losses) throw new Error('an append failed meanwhile');
-      await snapshot.commit();
-    } catch (error) {
+      return await snapshot.commit();
+    } finally {
       snapshot.discard();
-      logger.warn('no snapshot of the baselines this time: the one before stays', {
-        cause: messageOf(error),
-      });
     }
   }
 

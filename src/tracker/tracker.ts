@@ -11,7 +11,7 @@ import { BaselineStore } from '#accounting/baseline-store.ts';
 import type { AccountingConfig } from '#accounting/config.ts';
 import { TRANSFERS_TOPIC } from '#accounting/transfer-record.ts';
 import { TransferWriter } from '#accounting/transfer-writer.ts';
-import { type Clock, sleep } from '#base/clock.ts';
+import type { Clock } from '#base/clock.ts';
 import type { Disk } from '#base/disk.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
@@ -44,7 +44,6 @@ const SCRAPE_HASHES_MAX = 100;
 const SCRAPE_INTERVALS = 2;
 /** How long kept-alive connections may take to read their last answers. */
 const CLOSE_LINGER_MS = 1000;
-const CLOSE_POLL_MS = 5;
 
 export interface TrackerWorld {
   readonly clock: Clock;
@@ -105,8 +104,14 @@ export async function startTracker(world: TrackerWorld): Promise<Tracker> {
   checkConfig(world.config);
   const { log } = world;
   await log.createTopic(TRANSFERS_TOPIC, { consistency: 'durable' });
-  const tracker = new RunningTracker(world, await openBaselines(world));
-  await tracker.start();
+  const baselines = await openBaselines(world);
+  const tracker = new RunningTracker(world, buildParts(world, baselines));
+  try {
+    await tracker.start();
+  } catch (error) {
+    await baselines.close();
+    throw error;
+  }
   return tracker;
 }
 
@@ -124,151 +129,60 @@ function openBaselines(world: TrackerWorld): Promise<BaselineStore> {
 
 class RunningTracker implements Tracker {
   readonly #world: TrackerWorld;
-  readonly #swarm: Swarm;
-  readonly #directory: Directory;
-  readonly #baselines: BaselineStore;
-  readonly #follower: ControlFollower;
-  readonly #writer: TransferWriter;
-  readonly #announcer: Announcer;
-  readonly #counts: TrackerCounts;
-  readonly #housekeeping: Housekeeping;
-  readonly #doors: Doors;
+  readonly #parts: TrackerParts;
   readonly #stop = new AbortController();
   #following: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
-  constructor(world: TrackerWorld, baselines: BaselineStore) {
-    const { clock, random, logger, metrics, log, config } = world;
-    const swarm = new Swarm({ memory: world.swarmMemory, clock, random, config: config.swarm });
-    const directory = newDirectory(config.tracker);
-    const admission = new Admission({
-      directory,
-      addTorrent: (torrent) => swarm.addTorrent(torrent.torrentId, hashesOf(torrent)),
-    });
-    const counts = new TrackerCounts(metrics);
-    const addresses = new AddressMemory({
-      clock,
-      random,
-      announcedMsMax: config.tracker.announceIntervalMs * SCRAPE_INTERVALS,
-      staleMax: config.tracker.staleAnswersPerAddressMax,
-    });
-    const writer = new TransferWriter({
-      log,
-      clock,
-      logger: logger.for('transfers'),
-      metrics,
-      config: config.accounting,
-      onLost: (records) => {
-        announcer.onLost(records);
-        housekeeping.lost();
-      },
-    });
-    const announcer = new Announcer({
-      clock,
-      logger,
-      directory,
-      admission,
-      swarm,
-      writer,
-      baselines,
-      addresses,
-      counts,
-      accounting: config.accounting,
-      limits: limitsOf(config),
-    });
-    const follower = new ControlFollower({
-      ...world,
-      logger: logger.for('control'),
-      directory,
-      folder: world.trackerFolder,
-    });
-    const housekeeping = new Housekeeping({
-      clock,
-      logger,
-      metrics,
-      swarm,
-      baselines,
-      admission,
-      follower,
-      counts,
-      config,
-    });
-    const scraper = new Scraper({ swarm, admission, addresses }, SCRAPE_HASHES_MAX);
-    const connectionIds = new ConnectionIds({ clock, secret: world.connectionKey });
-    const { peersPerAnswerMax } = config.swarm;
-    const { retryAfterMs } = config.tracker;
-    const net = { clock, logger: logger.for('net'), metrics };
-    this.#doors = new Doors({
-      clock,
-      logger,
-      openUdp: world.openUdp ?? nodeUdp(net),
-      openTcp: world.openTcp ?? nodeTcp(net),
-      onFailed: world.onFailed ?? endThread,
-      config: config.tracker,
-      peersPerAnswerMax,
-      udp: new UdpDoor({ announcer, scraper, connectionIds, addresses, counts }),
-      http: new HttpDoor({
-        announcer,
-        admission,
-        scraper,
-        counts,
-        retryAfterMs,
-        peersPerAnswerMax,
-      }),
-    });
+  constructor(world: TrackerWorld, parts: TrackerParts) {
     this.#world = world;
-    this.#swarm = swarm;
-    this.#directory = directory;
-    this.#baselines = baselines;
-    this.#follower = follower;
-    this.#writer = writer;
-    this.#announcer = announcer;
-    this.#counts = counts;
-    this.#housekeeping = housekeeping;
+    this.#parts = parts;
   }
 
   get doors(): readonly DoorAddress[] {
-    return this.#doors.addresses;
+    return this.#parts.doors.addresses;
   }
 
   get addresses(): readonly string[] {
-    return this.#doors.addresses.map((door) => door.url);
+    return this.doors.map((door) => door.url);
   }
 
   async start(): Promise<void> {
     const { clock, logger, config } = this.#world;
+    const { follower, directory, swarm, doors, housekeeping } = this.#parts;
     const sinceMs = clock.monotonicMs();
-    await this.#follower.start();
-    this.#directory.observe({
+    await follower.start();
+    directory.observe({
       torrentAdded: (torrent) => this.#addTorrent(torrent),
-      torrentRemoved: (torrentId) => this.#swarm.removeTorrent(torrentId),
+      torrentRemoved: (torrentId) => swarm.removeTorrent(torrentId),
     });
     const restored = this.#restore(config.swarm.baselineSilentMs);
-    await this.#doors.open();
-    this.#following = this.#follower.run(this.#stop.signal);
-    this.#housekeeping.start();
+    await doors.open();
+    this.#following = follower.run(this.#stop.signal);
+    housekeeping.start();
     logger.info('the tracker serves', {
       addresses: this.addresses,
-      ...this.#directory.sizes,
+      ...directory.sizes,
       baselines: restored,
       startMs: Math.round(clock.monotonicMs() - sinceMs),
     });
   }
 
   stats(): TrackerStats {
-    const { members, torrents } = this.#directory.sizes;
+    const { directory, swarm, follower, counts, announcer, writer, doors } = this.#parts;
+    const { members, torrents } = directory.sizes;
     return {
       addresses: this.addresses,
-      mode: this.#directory.settings.mode,
-      swarm: this.#swarm.totals(),
+      mode: directory.settings.mode,
+      swarm: swarm.totals(),
       directory: { members, torrents },
-      control: this.#follower.status,
-      requests: this.#counts.totals(),
-      waiting: this.#announcer.waiting,
-      recordsPending: this.#writer.pending,
-      backPressured: this.#counts.backPressured,
-      recordsLost: this.#counts.recordsLost,
-      httpConnections: this.#doors.httpConnections,
+      control: follower.status,
+      requests: counts.totals(),
+      waiting: announcer.waiting,
+      recordsPending: writer.pending,
+      backPressured: counts.backPressured,
+      recordsLost: counts.recordsLost,
+      httpConnections: doors.httpConnections,
     };
   }
 
@@ -278,19 +192,21 @@ class RunningTracker implements Tracker {
   }
 
   async #close(): Promise<void> {
+    const { doors, writer, announcer, housekeeping, baselines } = this.#parts;
     this.#stop.abort();
     await this.#following;
-    this.#doors.stopListening();
-    await this.#writer.close();
-    // Whoever waits for a look-up or an append has its answer, or is told to try again.
-    this.#announcer.close();
-    await sleep(this.#world.clock, CLOSE_POLL_MS);
-    await this.#doors.close(CLOSE_LINGER_MS);
-    await this.#housekeeping.close();
+    doors.stopListening();
+    announcer.stop();
+    await writer.close();
+    // Whoever waits for an append has its answer; who waits for a look-up is told to try again.
+    announcer.close();
+    await doors.close(CLOSE_LINGER_MS);
+    await housekeeping.close();
+    await baselines.close();
   }
 
   #addTorrent(torrent: DirectoryTorrent): void {
-    if (this.#swarm.addTorrent(torrent.torrentId, hashesOf(torrent))) return;
+    if (this.#parts.swarm.addTorrent(torrent.torrentId, hashesOf(torrent))) return;
     this.#world.logger.error('no room for a torrent: its announces are refused', {
       torrentId: torrent.torrentId,
       remedy: 'raise swarm.torrentsMax and restart',
@@ -299,13 +215,94 @@ class RunningTracker implements Tracker {
 
   /** Baselines of clients that may still be there go into the swarm, the rest stay on disk. */
   #restore(silentMsMax: number): number {
+    const { swarm, baselines } = this.#parts;
     const sinceSeconds = Math.floor((this.#world.clock.nowMs() - silentMsMax) / 1000);
     let restored = 0;
-    for (const baseline of this.#baselines.recent(sinceSeconds)) {
-      if (this.#swarm.restoreBaseline(baseline)) restored++;
+    for (const baseline of baselines.recent(sinceSeconds)) {
+      if (swarm.restoreBaseline(baseline)) restored++;
     }
     return restored;
   }
+}
+
+interface TrackerParts {
+  readonly swarm: Swarm;
+  readonly directory: Directory;
+  readonly baselines: BaselineStore;
+  readonly follower: ControlFollower;
+  readonly writer: TransferWriter;
+  readonly announcer: Announcer;
+  readonly counts: TrackerCounts;
+  readonly housekeeping: Housekeeping;
+  readonly doors: Doors;
+}
+
+function buildParts(world: TrackerWorld, baselines: BaselineStore): TrackerParts {
+  const { clock, random, logger, metrics, log, config } = world;
+  const swarm = new Swarm({ memory: world.swarmMemory, clock, random, config: config.swarm });
+  const directory = newDirectory(config.tracker);
+  const admission = new Admission({
+    directory,
+    addTorrent: (torrent) => swarm.addTorrent(torrent.torrentId, hashesOf(torrent)),
+  });
+  const counts = new TrackerCounts(metrics);
+  const addresses = new AddressMemory({
+    clock,
+    random,
+    announcedMsMax: config.tracker.announceIntervalMs * SCRAPE_INTERVALS,
+    staleMax: config.tracker.staleAnswersPerAddressMax,
+  });
+  const writer = new TransferWriter({
+    log,
+    clock,
+    logger: logger.for('transfers'),
+    metrics,
+    config: config.accounting,
+    onLost: (records) => announcer.onLost(records),
+  });
+  const shared = { clock, logger, metrics, swarm, directory, admission, counts, addresses, writer };
+  const { accounting } = config;
+  const limits = limitsOf(config);
+  const announcer = new Announcer({ ...shared, baselines, accounting, limits });
+  const follower = new ControlFollower({
+    ...shared,
+    disk: world.disk,
+    log,
+    logger: logger.for('control'),
+    folder: world.trackerFolder,
+  });
+  const housekeeping = new Housekeeping({ ...shared, baselines, follower, config });
+  const doors = buildDoors(world, { ...shared, announcer });
+  return { swarm, directory, baselines, follower, writer, announcer, counts, housekeeping, doors };
+}
+
+function buildDoors(
+  world: TrackerWorld,
+  rooms: {
+    readonly swarm: Swarm;
+    readonly admission: Admission;
+    readonly addresses: AddressMemory;
+    readonly counts: TrackerCounts;
+    readonly announcer: Announcer;
+  },
+): Doors {
+  const { clock, logger, metrics } = world;
+  const { peersPerAnswerMax } = world.config.swarm;
+  const { retryAfterMs } = world.config.tracker;
+  const scraper = new Scraper(rooms, SCRAPE_HASHES_MAX);
+  const connectionIds = new ConnectionIds({ clock, secret: world.connectionKey });
+  const net = { clock, logger: logger.for('net'), metrics };
+  return new Doors({
+    clock,
+    logger,
+    config: world.config.tracker,
+    peersPerAnswerMax,
+    openUdp: world.openUdp ?? nodeUdp(net),
+    openTcp: world.openTcp ?? nodeTcp(net),
+    onFailed: world.onFailed ?? endThread,
+    udp: new UdpDoor({ ...rooms, scraper, connectionIds }),
+    http: new HttpDoor({ ...rooms, scraper, retryAfterMs, peersPerAnswerMax }),
+  });
 }
 
 /** Uncaught, so the thread ends and the process with it: a restart is better than a deaf tracker. */
