@@ -16,7 +16,7 @@ import {
   memberAnnounceUrls,
   publicAddresses,
 } from '#site/announce-urls.ts';
-import { enqueueAllTorrents } from '#site/catalogue/torrents.ts';
+import { enqueueAllTorrents } from '#site/catalogue/announce-torrents.ts';
 import { createSite, type Site } from '#site/site.ts';
 import type { Swarms } from '#site/swarms.ts';
 import type { Sql } from '#sql/sql.ts';
