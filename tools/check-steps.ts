@@ -1,0 +1,83 @@
+// The steps of `npm run check`: types, lint and format, unused code, house rules, generated pages,
+// licences of dependencies. They run side by side; each says what is wrong, or nothing.
+
+import { readFileSync } from 'node:fs';
+import { ROOT, runProgram, runScript } from './child-process.ts';
+
+export interface CheckResult {
+  readonly name: string;
+  readonly isGood: boolean;
+  readonly output: string;
+  readonly ms: number;
+}
+
+interface Verdict {
+  readonly isGood: boolean;
+  readonly output: string;
+}
+
+interface Step {
+  readonly name: string;
+  readonly run: () => Promise<Verdict>;
+}
+
+/** What may be used by a program under the MIT licence that is given away as a whole. */
+const LICENCES = new Set(['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', 'MIT']);
+/** Used while developing, and given to nobody. */
+const LICENCES_DEVELOPMENT = new Set(['MPL-2.0']);
+
+const STEPS: readonly Step[] = [
+  {
+    name: 'types',
+    run: () => ran(runScript('typescript/bin/tsc', ['-p', '.', '--pretty', 'false'])),
+  },
+  {
+    name: 'lint and format',
+    run: () => ran(runScript('@biomejs/biome/bin/biome', ['ci', '--colors=off'])),
+  },
+  { name: 'unused code', run: () => ran(runScript('knip/bin/knip.js', ['--no-progress'])) },
+  { name: 'house rules', run: () => ran(runTool('tidy-report.ts')) },
+  { name: 'generated pages', run: () => ran(runTool('stale-report.ts')) },
+  { name: 'licences', run: checkLicences },
+];
+
+export async function runChecks(): Promise<CheckResult[]> {
+  return await Promise.all(
+    STEPS.map(async ({ name, run }) => {
+      const startedMs = performance.now();
+      const verdict = await run();
+      return { name, ...verdict, ms: performance.now() - startedMs };
+    }),
+  );
+}
+
+async function ran(program: ReturnType<typeof runProgram>): Promise<Verdict> {
+  const { exitCode, output } = await program;
+  return { isGood: exitCode === 0, output: output.trim() };
+}
+
+function runTool(name: string): ReturnType<typeof runProgram> {
+  return runProgram('sh', ['bin/node', `tools/${name}`]);
+}
+
+interface LockFile {
+  readonly packages: Readonly<
+    Record<string, { readonly license?: string; readonly dev?: boolean; readonly link?: boolean }>
+  >;
+}
+
+async function checkLicences(): Promise<Verdict> {
+  const lock = JSON.parse(readFileSync(`${ROOT}package-lock.json`, 'utf8')) as LockFile;
+  const wrong = Object.entries(lock.packages)
+    .filter(([path, entry]) => path !== '' && !isLicensed(entry.license ?? '', entry.dev === true))
+    .map(([path, { license }]) => `${path}: ${license ?? 'no licence'} is not on the list`);
+  return { isGood: wrong.length === 0, output: wrong.join('\n') };
+}
+
+/** `MIT OR Apache-2.0`: one that is on the list is enough. */
+function isLicensed(expression: string, isDevelopment: boolean): boolean {
+  return expression
+    .replace(/^\((.*)\)$/, '$1')
+    .split(' OR ')
+    .some((one) => LICENCES.has(one) || (isDevelopment && LICENCES_DEVELOPMENT.has(one)));
+}
