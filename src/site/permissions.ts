@@ -72,7 +72,7 @@ export const ROUTE_RULES: Readonly<Record<RouteName, RouteRule>> = {
   uploadDiscard: { POST: 'upload' },
 
   console: { GET: 'administer' },
-  consoleMembers: { GET: 'administer' },
+  consoleMember: { GET: 'administer' },
   consoleMemberRole: { POST: 'administer' },
   consoleMemberBan: { GET: 'administer', POST: 'administer' },
   consoleMemberUnban: { POST: 'administer' },

@@ -32,7 +32,7 @@ export const ROUTES = {
   uploadDiscard: '/upload/:draft/discard',
 
   console: '/console',
-  consoleMembers: '/console/members',
+  consoleMember: '/console/members/:name',
   consoleMemberRole: '/console/members/:name/role',
   consoleMemberBan: '/console/members/:name/ban',
   consoleMemberUnban: '/console/members/:name/unban',

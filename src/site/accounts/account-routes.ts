@@ -1,5 +1,51 @@
 // The pages of accounts by route.
 
 import type { RouteHandlers } from '#site/admission.ts';
+import {
+  home,
+  postFirstRun,
+  postSignIn,
+  postSignOut,
+  postSignUp,
+  showFirstRun,
+  showJoin,
+  showSignIn,
+  showSignUp,
+} from './entry-handlers.ts';
+import {
+  postInvite,
+  postInviteRevoke,
+  postPassword,
+  postRevokeAll,
+  postSessionRevoke,
+  showInvites,
+  showPassword,
+  showRevokeAll,
+  showSessions,
+} from './own-handlers.ts';
+import {
+  postPasskeyReset,
+  showMe,
+  showMember,
+  showMembers,
+  showPasskeyReset,
+} from './profile-handlers.ts';
 
-export const accountRoutes: RouteHandlers = {};
+export const accountRoutes: RouteHandlers = {
+  home: { GET: home },
+  firstRun: { GET: showFirstRun, POST: postFirstRun },
+  signIn: { GET: showSignIn, POST: postSignIn },
+  signOut: { POST: postSignOut },
+  signUp: { GET: showSignUp, POST: postSignUp },
+  join: { GET: showJoin, POST: postSignUp },
+  me: { GET: showMe },
+  password: { GET: showPassword, POST: postPassword },
+  passkeyReset: { GET: showPasskeyReset, POST: postPasskeyReset },
+  sessions: { GET: showSessions },
+  sessionRevoke: { POST: postSessionRevoke },
+  sessionsRevokeAll: { GET: showRevokeAll, POST: postRevokeAll },
+  invites: { GET: showInvites, POST: postInvite },
+  inviteRevoke: { POST: postInviteRevoke },
+  members: { GET: showMembers },
+  member: { GET: showMember },
+};

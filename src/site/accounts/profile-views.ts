@@ -1,0 +1,323 @@
+// The profile of a member, the list of members, and the page before a passkey is reset.
+
+import { html } from 'hono/html';
+import type { MemberTotals } from '#accounting/totals.ts';
+import type { MemberAnnounceUrls } from '#site/announce-urls.ts';
+import { badge } from '#site/components/badge.ts';
+import { linkButton } from '#site/components/button.ts';
+import { confirmation } from '#site/components/confirmation.ts';
+import { emptyState } from '#site/components/empty-state.ts';
+import { facts, stats } from '#site/components/facts.ts';
+import { bytes, bytesBoth, date, meter, timeAgo } from '#site/components/figures.ts';
+import { type Html, NOTHING } from '#site/components/markup.ts';
+import { notice } from '#site/components/notice.ts';
+import { columns, pageHead } from '#site/components/page-head.ts';
+import { pager } from '#site/components/pager.ts';
+import { panel } from '#site/components/panel.ts';
+import { reveal, secret } from '#site/components/secret.ts';
+import { table } from '#site/components/table.ts';
+import { formatBytes } from '#site/format/bytes.ts';
+import { clientName, clientNameOf } from '#site/format/client.ts';
+import { formatCount, plural } from '#site/format/number.ts';
+import { ratioSentence } from '#site/format/ratio.ts';
+import { formatDuration } from '#site/format/time.ts';
+import { href, hrefTo } from '#site/routes.ts';
+import type { SwarmPeer } from '#site/swarms.ts';
+import type { HistoryLine, TorrentName } from './history.ts';
+import type { Member } from './members.ts';
+
+export interface ProfileView {
+  readonly member: Member;
+  readonly totals: MemberTotals;
+  readonly nowMs: number;
+  /** The profile is the reader's own. */
+  readonly isOwn: boolean;
+  /** Present for the member and for admins: what is nobody else's business. */
+  readonly inside?: ProfileInside;
+  /** Present for the member alone. */
+  readonly announceUrls?: MemberAnnounceUrls;
+  /** The announce URLs lead to this machine only. */
+  readonly isLocal: boolean;
+  /** Where an admin manages this member. */
+  readonly manageHref?: string;
+}
+
+export interface ProfileInside {
+  readonly peers: readonly SwarmPeer[];
+  readonly torrents: ReadonlyMap<number, TorrentName>;
+  readonly history: readonly HistoryLine[];
+  /** Where the history goes on. */
+  readonly moreHref?: string;
+}
+
+export function profileMain(view: ProfileView): Html {
+  const { member, totals, isOwn, inside } = view;
+  const ratio = {
+    uploadedBytes: totals.creditedUploadedBytes,
+    downloadedBytes: totals.creditedDownloadedBytes,
+  };
+  const head = pageHead({
+    title: html`${member.name} ${roleBadges(member)}`,
+    lead: ratioSentence(ratio, isOwn ? 'you' : { name: member.name }),
+    ...(view.manageHref === undefined
+      ? {}
+      : { actions: linkButton({ label: 'Manage member', href: view.manageHref }) }),
+  });
+  const main = html`${movedStats(totals)}${inside === undefined ? NOTHING : html`${peersPanel(inside, view)}${historyPanel(inside, view)}`}`;
+  return html`${head}${columns(main, sidePanels(view))}`;
+}
+
+function roleBadges(member: Member): Html {
+  return html`${member.role === 'admin' ? badge('accent', 'Admin') : NOTHING}${member.state === 'banned' ? badge('bad', 'Banned') : NOTHING}`;
+}
+
+function movedStats(totals: MemberTotals): Html {
+  const real = (credited: number, moved: number): string =>
+    credited === moved ? 'all of it counts' : `${formatBytes(moved)} moved`;
+  return stats([
+    {
+      label: 'Given',
+      value: bytes(totals.creditedUploadedBytes),
+      note: real(totals.creditedUploadedBytes, totals.uploadedBytes),
+    },
+    {
+      label: 'Taken',
+      value: bytes(totals.creditedDownloadedBytes),
+      note: real(totals.creditedDownloadedBytes, totals.downloadedBytes),
+    },
+    { label: 'Completed', value: formatCount(totals.completed), note: 'torrents' },
+    {
+      label: 'Seeded',
+      value: formatDuration(totals.seedSeconds * 1000),
+      note: 'over all torrents',
+    },
+  ]);
+}
+
+function peersPanel(inside: ProfileInside, view: ProfileView): Html {
+  const { peers } = inside;
+  const body =
+    peers.length === 0
+      ? emptyState({
+          title: 'No client is active',
+          text: view.isOwn
+            ? 'Download a torrent and open it in your client; it appears here as soon as it announces.'
+            : `${view.member.name} is not in any swarm right now.`,
+          icon: 'up',
+          ...(view.isOwn
+            ? { action: linkButton({ label: 'Find a torrent', href: href('torrents') }) }
+            : {}),
+        })
+      : table({
+          caption: 'Active clients',
+          rows: peers,
+          columns: [
+            {
+              label: 'Torrent',
+              kind: 'title',
+              cell: (peer) => torrentLink(inside.torrents.get(peer.torrentId), peer.torrentId),
+            },
+            { label: 'Client', cell: (peer) => clientName(peer.peerId) },
+            { label: 'Network', cell: familiesOf },
+            {
+              label: 'Has',
+              cell: (peer) => progressOf(peer, inside.torrents.get(peer.torrentId)?.sizeBytes),
+            },
+            {
+              label: 'Seen',
+              kind: 'figure',
+              cell: (peer) => timeAgo(peer.lastSeenSeconds * 1000, view.nowMs),
+            },
+          ],
+        });
+  return panel({ title: 'Active now', aside: plural(peers.length, 'client'), body, flush: true });
+}
+
+function familiesOf(peer: SwarmPeer): string {
+  const families = [peer.ipv4 && 'IPv4', peer.ipv6 && 'IPv6'].filter(Boolean);
+  return families.length === 0 ? 'none' : families.join(' and ');
+}
+
+function progressOf(peer: SwarmPeer, sizeBytes: number | undefined): Html {
+  if (peer.state === 'seeder') return meter({ part: 1, label: 'Has', kind: 'good' });
+  if (sizeBytes === undefined || sizeBytes === 0 || peer.left > sizeBytes) {
+    return html`${peer.state === 'leecher' ? 'some of it' : 'what it wants'}`;
+  }
+  return meter({ part: 1 - peer.left / sizeBytes, label: 'Has' });
+}
+
+function historyPanel(inside: ProfileInside, view: ProfileView): Html {
+  const { history } = inside;
+  const body =
+    history.length === 0
+      ? emptyState({
+          title: 'Nothing was moved yet',
+          text: 'What was given and taken is listed here for each torrent, a second after a client announces it.',
+        })
+      : table({
+          caption: 'Transfers per torrent',
+          rows: history,
+          columns: [
+            {
+              label: 'Torrent',
+              kind: 'title',
+              cell: ({ torrent, transfer }) =>
+                html`${torrentLink(torrent, transfer.torrentId)}<div class="under">${historyUnder(transfer)}</div>`,
+            },
+            { label: 'Given', kind: 'figure', cell: (line) => bytes(line.transfer.uploadedBytes) },
+            {
+              label: 'Taken',
+              kind: 'figure',
+              cell: (line) => bytes(line.transfer.downloadedBytes),
+            },
+            {
+              label: 'Seeded',
+              kind: 'figure',
+              cell: (line) => formatDuration(line.transfer.seedSeconds * 1000),
+            },
+            {
+              label: 'Last seen',
+              kind: 'figure',
+              cell: (line) => timeAgo(line.transfer.lastSeenMs, view.nowMs),
+            },
+          ],
+        });
+  const more =
+    inside.moreHref === undefined
+      ? NOTHING
+      : html`<div class="panel-body">${linkButton({ label: 'Show more torrents', href: inside.moreHref })}</div>`;
+  return panel({ title: 'History', body: html`${body}${more}`, flush: true, id: 'history' });
+}
+
+function historyUnder(transfer: HistoryLine['transfer']): Html {
+  const state =
+    transfer.completedMs !== undefined
+      ? badge('good', 'Completed')
+      : transfer.leftBytes === 0
+        ? badge('good', 'Complete from the start')
+        : badge('plain', 'Not complete');
+  const counted =
+    transfer.creditedUploadedBytes === transfer.uploadedBytes &&
+    transfer.creditedDownloadedBytes === transfer.downloadedBytes
+      ? ''
+      : ` counted as ${formatBytes(transfer.creditedUploadedBytes)} given, ${formatBytes(transfer.creditedDownloadedBytes)} taken`;
+  return html`${state} ${clientNameOf(transfer.client)}${counted}`;
+}
+
+function torrentLink(torrent: TorrentName | undefined, id: number): Html {
+  if (torrent === undefined)
+    return html`<span class="muted">Torrent ${id}, not in the catalogue</span>`;
+  if (torrent.infoHash === undefined)
+    return html`${torrent.title} <span class="muted">(removed)</span>`;
+  return html`<a href="${hrefTo('torrent', { hash: torrent.infoHash })}">${torrent.title}</a>`;
+}
+
+function sidePanels(view: ProfileView): Html {
+  const { member, nowMs } = view;
+  const about = panel({
+    title: 'About',
+    body: facts([
+      { term: 'Role', value: member.role === 'admin' ? 'Admin' : 'Member' },
+      { term: 'Joined', value: date(member.createdMs) },
+      {
+        term: 'Last visit',
+        value: member.seenMs === undefined ? 'never' : timeAgo(member.seenMs, nowMs),
+      },
+      ...(member.state === 'banned' ? [{ term: 'Banned', value: member.reason }] : []),
+    ]),
+  });
+  const exact = panel({
+    title: 'To the byte',
+    body: facts([
+      { term: 'Given', value: bytesBoth(view.totals.uploadedBytes) },
+      { term: 'counted', value: bytesBoth(view.totals.creditedUploadedBytes) },
+      { term: 'Taken', value: bytesBoth(view.totals.downloadedBytes) },
+      { term: 'counted', value: bytesBoth(view.totals.creditedDownloadedBytes) },
+    ]),
+  });
+  return html`${view.announceUrls === undefined ? NOTHING : announcePanel(view.announceUrls, view.isLocal)}${about}${exact}`;
+}
+
+function announcePanel(urls: MemberAnnounceUrls, isLocal: boolean): Html {
+  const lines = [
+    ['HTTP', urls.http],
+    ['UDP', urls.udp],
+    ['WebSocket', urls.ws],
+  ] as const;
+  const items = lines.map(([name, url]) =>
+    url === undefined
+      ? NOTHING
+      : html`<div class="stack-tight"><h3>${name}</h3>${secret(url)}</div>`,
+  );
+  const warning = isLocal
+    ? notice(
+        'warn',
+        'These addresses work on the server itself only. An admin sets public ones in the console.',
+      )
+    : NOTHING;
+  return panel({
+    title: 'Announce address',
+    body: html`<p class="small muted">Every .torrent you download has it inside. It holds your passkey: whoever knows it announces as you.</p>${reveal('Show my announce address', html`${items}${warning}`)}<p>${linkButton({ label: 'Reset passkey', href: href('passkeyReset'), kind: 'danger', small: true })}</p>`,
+    id: 'announce',
+  });
+}
+
+export function passkeyResetMain(csrf: string, name: string): Html {
+  return confirmation({
+    question: 'Reset your passkey?',
+    consequence: html`<p>Your clients stop being served within a second, in every torrent, until they have a .torrent or an announce address with the new passkey. What you gave and took stays yours.</p><p>Do this when somebody else may know your passkey. There is no way back to the old one.</p>`,
+    action: href('passkeyReset'),
+    csrf,
+    confirmLabel: 'Reset passkey',
+    cancelHref: `${hrefTo('member', { name })}#announce`,
+  });
+}
+
+export interface MembersView {
+  readonly members: readonly Member[];
+  readonly given: ReadonlyMap<
+    number,
+    { readonly creditedUploadedBytes: number; readonly creditedDownloadedBytes: number }
+  >;
+  readonly count: number;
+  readonly nowMs: number;
+  readonly previousHref?: string;
+  readonly nextHref?: string;
+}
+
+export function membersMain(view: MembersView): Html {
+  const lines = table({
+    caption: 'Members by name',
+    rows: view.members,
+    columns: [
+      {
+        label: 'Name',
+        kind: 'title',
+        cell: (member) =>
+          html`<a href="${hrefTo('member', { name: member.name })}">${member.name}</a> ${roleBadges(member)}`,
+      },
+      {
+        label: 'Given',
+        kind: 'figure',
+        cell: (member) => bytes(view.given.get(member.id)?.creditedUploadedBytes ?? 0),
+      },
+      {
+        label: 'Taken',
+        kind: 'figure',
+        cell: (member) => bytes(view.given.get(member.id)?.creditedDownloadedBytes ?? 0),
+      },
+      { label: 'Joined', kind: 'figure', cell: (member) => date(member.createdMs) },
+      {
+        label: 'Last visit',
+        kind: 'figure',
+        cell: (member) =>
+          member.seenMs === undefined ? 'never' : timeAgo(member.seenMs, view.nowMs),
+      },
+    ],
+  });
+  return html`${pageHead({ title: 'Members', lead: plural(view.count, 'member') })}${lines}${pager({
+    ...(view.previousHref === undefined ? {} : { previousHref: view.previousHref }),
+    ...(view.nextHref === undefined ? {} : { nextHref: view.nextHref }),
+    summary: `${view.members.length} of ${formatCount(view.count)}, by name`,
+  })}`;
+}
