@@ -66,6 +66,7 @@ export const ROUTE_RULES: Readonly<Record<RouteName, RouteRule>> = {
   torrents: { GET: 'browse' },
   torrent: { GET: 'browse' },
   torrentDownload: { GET: 'download' },
+  torrentEdit: { GET: 'upload', POST: 'upload' },
   torrentRemove: { GET: 'upload', POST: 'upload' },
   upload: { GET: 'upload', POST: 'upload', upload: true },
   uploadDraft: { GET: 'upload', POST: 'upload' },

@@ -26,6 +26,7 @@ export const ROUTES = {
   torrents: '/torrents',
   torrent: '/torrents/:hash',
   torrentDownload: '/torrents/:hash/download',
+  torrentEdit: '/torrents/:hash/edit',
   torrentRemove: '/torrents/:hash/remove',
   upload: '/upload',
   uploadDraft: '/upload/:draft',

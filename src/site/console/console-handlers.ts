@@ -1,0 +1,168 @@
+// Handlers of the operator's pages. The permission table lets in admins only.
+
+import { checkSiteSettings } from '#site/accounts/entry-handlers.ts';
+import type { Errors } from '#site/accounts/entry-views.ts';
+import {
+  banMember,
+  countMembers,
+  findMember,
+  findMemberById,
+  type Member,
+  setMemberRole,
+  unbanMember,
+} from '#site/accounts/members.ts';
+import { oneOf, SIGN_UP_MODES, TRACKER_MODES } from '#site/accounts/settings.ts';
+import { listTorrents } from '#site/catalogue/torrent-list.ts';
+import { isRole } from '#site/permissions.ts';
+import { Refusal } from '#site/refusal.ts';
+import { href, hrefTo } from '#site/routes.ts';
+import type { Visit } from '#site/visit.ts';
+import {
+  banMain,
+  consoleMemberMain,
+  type SettingsValues,
+  settingsMain,
+  statusMain,
+} from './console-views.ts';
+
+export async function showStatus(visit: Visit): Promise<Response> {
+  const { parts } = visit;
+  const main = statusMain({
+    status: await parts.status(),
+    members: await countMembers(parts.sql),
+    torrents: (await listTorrents(parts.sql, { words: '', tags: [], rowsMax: 1 })).total,
+    addresses: visit.addresses,
+    nowMs: visit.nowMs,
+  });
+  return await visit.page({ title: 'Status', main, section: 'console' });
+}
+
+export async function showSettings(visit: Visit): Promise<Response> {
+  return await settingsPage(visit, visit.settings, {});
+}
+
+export async function postSettings(visit: Visit): Promise<Response> {
+  const { form, parts, settings } = visit;
+  const signUpMode = oneOf(SIGN_UP_MODES, form.text('signUpMode'));
+  const mode = form.text('trackerMode');
+  const trackerMode = mode === '' ? '' : oneOf(TRACKER_MODES, mode);
+  const { configured } = parts.addresses;
+  // An address that the configuration sets is not in the form; what was stored stays.
+  const address = (
+    name: 'publicUrl' | 'trackerHttpUrl' | 'trackerUdpUrl',
+    fixed: string,
+  ): string => (fixed === '' ? form.text(name).trim() : settings[name]);
+  const values: SettingsValues = {
+    siteName: form.text('siteName').trim(),
+    signUpMode: signUpMode ?? settings.signUpMode,
+    trackerMode: trackerMode ?? settings.trackerMode,
+    publicUrl: address('publicUrl', configured.siteUrl),
+    trackerHttpUrl: address('trackerHttpUrl', configured.tracker.http),
+    trackerUdpUrl: address('trackerUdpUrl', configured.tracker.udp),
+  };
+  const checked = checkSiteSettings(values);
+  if ('errors' in checked) return await settingsPage(visit, values, checked.errors);
+  const isModeChanged = values.trackerMode !== settings.trackerMode;
+  await parts.settings.change({
+    ...checked.settings,
+    signUpMode: values.signUpMode,
+    ...(isModeChanged ? { trackerMode: values.trackerMode } : {}),
+  });
+  parts.logger.info('Settings were changed', { memberId: visit.signedIn().memberId });
+  return visit.redirect(href('consoleSettings'), { kind: 'good', text: 'The settings are saved.' });
+}
+
+async function settingsPage(
+  visit: Visit,
+  values: SettingsValues,
+  errors: Errors,
+): Promise<Response> {
+  const { trackerDefaults, addresses } = visit.parts;
+  const main = settingsMain({
+    csrf: visit.csrfToken,
+    values,
+    errors,
+    defaults: trackerDefaults,
+    known: addresses,
+  });
+  const status = Object.keys(errors).length === 0 ? 200 : 422;
+  return await visit.page({ title: 'Settings', main, section: 'console', status });
+}
+
+export async function showConsoleMember(visit: Visit): Promise<Response> {
+  const member = await findMember(visit.parts.sql, visit.param('name'));
+  if (member === undefined) return await visit.notFound('No member has this name.');
+  const inviter =
+    member.invitedBy === undefined
+      ? undefined
+      : await findMemberById(visit.parts.sql, member.invitedBy);
+  const main = consoleMemberMain({
+    csrf: visit.csrfToken,
+    member,
+    invitedBy: inviter?.name,
+    nowMs: visit.nowMs,
+    isSelf: member.id === visit.signedIn().memberId,
+  });
+  return await visit.page({ title: member.name, main, section: 'console' });
+}
+
+export async function postRole(visit: Visit): Promise<Response> {
+  const role = visit.form.text('role');
+  const name = visit.param('name');
+  if (!isRole(role)) return await visit.notFound('There is no such role.');
+  const changed = await setMemberRole(visit.parts, name, role);
+  return await answerChange(
+    visit,
+    changed,
+    `${name} is ${role === 'admin' ? 'an admin' : 'a member'} now.`,
+  );
+}
+
+export async function showBan(visit: Visit): Promise<Response> {
+  return await banPage(visit, {});
+}
+
+export async function postBan(visit: Visit): Promise<Response> {
+  const name = visit.param('name');
+  if (name.toLowerCase() === visit.signedIn().name.toLowerCase()) {
+    return await banPage(visit, { reason: 'You cannot ban yourself.' });
+  }
+  const changed = await banMember(visit.parts, name, visit.form.text('reason'));
+  if (changed instanceof Refusal && changed.field === 'reason') {
+    return await banPage(visit, { reason: changed.message });
+  }
+  return await answerChange(visit, changed, `${name} is banned.`);
+}
+
+async function banPage(visit: Visit, errors: Errors): Promise<Response> {
+  const member = await findMember(visit.parts.sql, visit.param('name'));
+  if (member === undefined) return await visit.notFound('No member has this name.');
+  const main = banMain(visit.csrfToken, member.name, errors);
+  const status = Object.keys(errors).length === 0 ? 200 : 422;
+  return await visit.page({ title: `Ban ${member.name}`, main, section: 'console', status });
+}
+
+export async function postUnban(visit: Visit): Promise<Response> {
+  const name = visit.param('name');
+  return await answerChange(visit, await unbanMember(visit.parts, name), `${name} is in again.`);
+}
+
+async function answerChange(
+  visit: Visit,
+  changed: Member | Refusal,
+  done: string,
+): Promise<Response> {
+  if (changed instanceof Refusal) {
+    if (changed.code === 'member-unknown') return await visit.notFound(changed.message);
+    const path = hrefTo('consoleMember', { name: visit.param('name') });
+    return visit.redirect(path, { kind: 'bad', text: changed.message });
+  }
+  visit.parts.logger.info('A member was changed by the staff', {
+    memberId: changed.id,
+    by: visit.signedIn().memberId,
+    role: changed.role,
+    state: changed.state,
+  });
+  const path = hrefTo('consoleMember', { name: changed.name });
+  return visit.redirect(path, { kind: 'good', text: done });
+}

@@ -1,0 +1,215 @@
+// For tests: a site on a real database, and a browser that keeps cookies and sends forms as pages
+// show them. No port is opened: requests go to `fetch`.
+
+import assert from 'node:assert/strict';
+import { accountingMigrations } from '#accounting/migrations/all.ts';
+import { type LogLine, memoryLogger } from '#base/logger.ts';
+import { SystemRandom } from '#base/random.ts';
+import { Registry } from '#metrics/registry.ts';
+import { SimClock } from '#sim/clock.ts';
+import { migrate } from '#sql/migrate.ts';
+import { sqlMigrations } from '#sql/migrations/all.ts';
+import type { Sql } from '#sql/sql.ts';
+import { type OpenTestSql, openTestSqlite } from '#sql/test-databases.ts';
+import type { AddedMember } from './accounts/members.ts';
+import { addMember } from './accounts/members.ts';
+import { Passwords } from './accounts/passwords.ts';
+import { type SiteConfig, siteConfig } from './config.ts';
+import { siteMigrations } from './migrations/all.ts';
+import type { Role } from './permissions.ts';
+import { createSite, type Site } from './site.ts';
+import type { SwarmCounts, SwarmPeer } from './swarms.ts';
+import type { SiteWorld } from './world.ts';
+
+export const TEST_PASSWORD = 'tortoise lamp river';
+
+/** Passwords that cost nothing; everything else as shipped. */
+export function testSiteConfig(overrides: Partial<SiteConfig> = {}): SiteConfig {
+  return { ...siteConfig.parse({}), passwordMemoryKib: 8, passwordPasses: 1, ...overrides };
+}
+
+export interface TestSiteOptions {
+  readonly open?: OpenTestSql;
+  readonly config?: Partial<SiteConfig>;
+  readonly publicUrl?: string;
+}
+
+export class TestSite {
+  readonly site: Site;
+  readonly world: SiteWorld;
+  readonly sql: Sql;
+  readonly clock: SimClock;
+  readonly passwords: Passwords;
+  readonly lines: LogLine[];
+  /** What the swarms hold; tests put peers in. */
+  readonly peers: SwarmPeer[] = [];
+  readonly counts = new Map<number, SwarmCounts>();
+  changes = 0;
+
+  private constructor(sql: Sql, options: TestSiteOptions) {
+    this.sql = sql;
+    this.clock = new SimClock();
+    this.lines = [];
+    this.world = {
+      sql,
+      clock: this.clock,
+      random: new SystemRandom(),
+      logger: memoryLogger(this.lines),
+      metrics: new Registry(),
+      config: testSiteConfig(options.config),
+      swarms: {
+        counts: (torrentId) => this.counts.get(torrentId),
+        peersOfMember: (memberId, limit) =>
+          this.peers.filter((peer) => peer.memberId === memberId).slice(0, limit),
+        peersOfTorrent: (torrentId, limit) =>
+          this.peers.filter((peer) => peer.torrentId === torrentId).slice(0, limit),
+      },
+      addresses: {
+        configured: {
+          siteUrl: options.publicUrl ?? '',
+          tracker: { http: '', udp: '', ws: '' },
+        },
+        listening: {
+          siteUrl: 'http://127.0.0.1:8080',
+          tracker: { http: 'http://127.0.0.1:6969', udp: 'udp://127.0.0.1:6969', ws: '' },
+        },
+      },
+      trackerDefaults: { mode: 'private', clientsAllowed: [], clientsDenied: [] },
+      changed: () => {
+        this.changes += 1;
+      },
+      status: async () => ({
+        startedMs: this.clock.nowMs(),
+        sockets: 'node',
+        ledgerLag: 0,
+        controlLag: 0,
+      }),
+    };
+    this.passwords = new Passwords(this.world);
+    this.site = createSite(this.world);
+  }
+
+  static async open(options: TestSiteOptions = {}): Promise<TestSite> {
+    const sql = await (options.open ?? openTestSqlite)();
+    const site = new TestSite(sql, options);
+    const migrations = [...sqlMigrations, ...accountingMigrations, ...siteMigrations];
+    await migrate(sql, migrations, { clock: site.clock });
+    return site;
+  }
+
+  async close(): Promise<void> {
+    await this.sql.close();
+  }
+
+  /** A member with TEST_PASSWORD. */
+  async addMember(name: string, role: Role = 'member'): Promise<AddedMember['member']> {
+    const world = {
+      sql: this.sql,
+      clock: this.clock,
+      random: this.world.random,
+      passwords: this.passwords,
+      changed: () => this.world.changed(),
+    };
+    const added = await addMember(world, { name, role, password: TEST_PASSWORD });
+    assert.ok('member' in added, `${name} was not added`);
+    return added.member;
+  }
+
+  browser(address = '10.0.0.1'): TestBrowser {
+    return new TestBrowser(this.site, address);
+  }
+
+  /** A browser that is signed in with TEST_PASSWORD. */
+  async signedIn(name: string): Promise<TestBrowser> {
+    const browser = this.browser();
+    await browser.get('/sign-in');
+    const page = await browser.post('/sign-in', { name, password: TEST_PASSWORD });
+    assert.equal(page.status, 303, `${name} could not sign in: ${page.text.slice(0, 2000)}`);
+    return browser;
+  }
+
+  /** Everything that waits for the trackers, oldest first. */
+  async messages(): Promise<Record<string, unknown>[]> {
+    const rows = await this.sql
+      .read<{ outbox: { id: number; message: string } }>()
+      .selectFrom('outbox')
+      .selectAll()
+      .orderBy('id')
+      .execute();
+    return rows.map((row) => JSON.parse(row.message) as Record<string, unknown>);
+  }
+}
+
+export interface TestPage {
+  readonly status: number;
+  readonly text: string;
+  readonly bytes: Uint8Array;
+  readonly headers: Headers;
+  /** Where a redirect leads; empty when it is none. */
+  readonly location: string;
+}
+
+export type TestFields = Readonly<Record<string, string | Blob>>;
+
+export class TestBrowser {
+  readonly #site: Site;
+  readonly #address: string;
+  readonly cookies = new Map<string, string>();
+  /** The token of the page that was seen last. */
+  csrf = '';
+  readonly host: string;
+
+  constructor(site: Site, address: string, host = '127.0.0.1:8080') {
+    this.#site = site;
+    this.#address = address;
+    this.host = host;
+  }
+
+  async get(path: string, headers: Readonly<Record<string, string>> = {}): Promise<TestPage> {
+    return await this.send(new Request(`http://${this.host}${path}`, { headers }));
+  }
+
+  /** Sends a form with the CSRF token of the last page, unless the fields have their own. */
+  async post(
+    path: string,
+    fields: TestFields = {},
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<TestPage> {
+    const all = { csrf: this.csrf, ...fields };
+    const hasFile = Object.values(all).some((value) => typeof value !== 'string');
+    const body = hasFile ? new FormData() : new URLSearchParams();
+    for (const [name, value] of Object.entries(all)) {
+      if (typeof value === 'string') body.append(name, value);
+      else if (body instanceof FormData) body.append(name, value);
+    }
+    const init = { method: 'POST', body, headers };
+    return await this.send(new Request(`http://${this.host}${path}`, init));
+  }
+
+  async send(request: Request): Promise<TestPage> {
+    const jar = [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+    if (jar !== '') request.headers.set('cookie', jar);
+    request.headers.set('host', this.host);
+    const response = await this.#site.fetch(request, { peerAddress: this.#address });
+    for (const cookie of response.headers.getSetCookie()) this.#keep(cookie);
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    const text = new TextDecoder().decode(bytes);
+    const csrf = /name="csrf" value="([^"]+)"/.exec(text)?.[1];
+    if (csrf !== undefined) this.csrf = csrf;
+    return {
+      status: response.status,
+      text,
+      bytes,
+      headers: response.headers,
+      location: response.headers.get('location') ?? '',
+    };
+  }
+
+  #keep(cookie: string): void {
+    const [pair = '', ...attributes] = cookie.split(';');
+    const [name = '', value = ''] = pair.split('=');
+    const isOver = attributes.some((attribute) => /^\s*max-age=0$/i.test(attribute));
+    if (isOver) this.cookies.delete(name);
+    else this.cookies.set(name, value);
+  }
+}
