@@ -113,7 +113,7 @@ export class TorrentTable {
   add(id: number, hashes: TorrentHashes, isTransient: boolean): boolean {
     assert(hashes.v1 !== undefined || hashes.v2 !== undefined, 'a torrent has a hash');
     lock(this.#header, HEADER.torrentLock);
-    const isThere = this.#findById(id) !== 0;
+    const isThere = this.#search(id) !== 0;
     const torrent = isThere ? 0 : this.#slab.take();
     if (torrent !== 0) this.#fill(torrent, id, { hashes, isTransient });
     unlock(this.#header, HEADER.torrentLock);
@@ -182,11 +182,17 @@ export class TorrentTable {
 
   #findLocked(id: number): number {
     lock(this.#header, HEADER.torrentLock);
+    const torrent = this.#search(id);
+    unlock(this.#header, HEADER.torrentLock);
+    return torrent;
+  }
+
+  /** The caller holds the lock of the torrent indexes. */
+  #search(id: number): number {
     let torrent = this.#memory.idIndex[this.#bucketOfId(id)]!;
     while (torrent !== 0 && this.idOf(torrent) !== id) {
       torrent = this.#words[torrent * TORRENT_WORDS + TORRENT.nextById]!;
     }
-    unlock(this.#header, HEADER.torrentLock);
     return torrent;
   }
 
