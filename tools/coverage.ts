@@ -67,7 +67,7 @@ export function coverageTable(coverage: ReadonlyMap<string, Tally>): string {
 }
 
 function percent(part: number, whole: number): string {
-  return `${(whole === 0 ? 100 : (part * 100) / whole).toFixed(1)} %`.padStart(8);
+  return (whole === 0 ? '-' : `${((part * 100) / whole).toFixed(1)} %`).padStart(8);
 }
 
 function isCounted(path: string): boolean {

@@ -10,6 +10,8 @@ import { type Config, SECTIONS, type SectionName } from './schema.ts';
 
 type Table = Record<string, unknown>;
 
+const FILE_CHARACTERS_MAX = 1_048_576;
+
 export interface ConfigSources {
   /** The file's path; `required` when the person named it, so that a missing one is an error. */
   readonly file?: { readonly path: string; readonly required: boolean };
@@ -20,16 +22,16 @@ export interface ConfigSources {
 /** @throws ConfigError of every kind in errors.ts */
 export function loadConfig(sources: ConfigSources): Config {
   const tables = sources.file === undefined ? {} : readTables(sources.file);
+  const where = sources.file === undefined ? '' : ` in "${sources.file.path}"`;
   for (const override of sources.overrides) applyOverride(tables, override);
   for (const section of Object.keys(tables)) {
-    if (!isSection(section)) {
-      throw new ConfigError('CONFIG_UNKNOWN_KEY', unknownWords(section, Object.keys(SECTIONS)));
-    }
+    if (!isSection(section)) throw unknownError(section, Object.keys(SECTIONS), where);
   }
   const entries = Object.entries(SECTIONS).map(([name, schema]) => {
-    const result = schema.safeParse(tables[name] ?? {});
+    const values = tables[name] ?? {};
+    const result = schema.safeParse(values);
     if (result.success) return [name, result.data];
-    throw issueError(name as SectionName, result.error.issues);
+    throw issueError({ section: name as SectionName, values, where }, result.error.issues);
   });
   return Object.fromEntries(entries) as Config;
 }
@@ -42,8 +44,14 @@ function readTables(file: { readonly path: string; readonly required: boolean })
     if (codeOf(cause) === 'ENOENT' && !file.required) return {};
     throw new ConfigError('CONFIG_UNREADABLE', `Cannot read "${file.path}"`, { cause });
   }
+  if (text.length > FILE_CHARACTERS_MAX) {
+    throw new ConfigError(
+      'CONFIG_UNREADABLE',
+      `Cannot read "${file.path}": ${text.length} characters, at most ${FILE_CHARACTERS_MAX}`,
+    );
+  }
   try {
-    return parse(text) as Table;
+    return parse(text);
   } catch (cause) {
     const place = cause instanceof TomlError ? `${cause.line}:${cause.column}` : '1:1';
     const reason = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause);
@@ -54,46 +62,71 @@ function readTables(file: { readonly path: string; readonly required: boolean })
 function applyOverride(tables: Table, override: string): void {
   const equals = override.indexOf('=');
   const path = (equals < 0 ? override : override.slice(0, equals)).trim().split('.');
-  if (equals < 0 || path.length < 2) {
+  const [section = '', ...keys] = path;
+  if (equals < 0 || keys.length === 0) {
     throw new ConfigError(
       'CONFIG_INVALID',
       `Cannot use --set "${override}": expected section.key=value`,
     );
   }
-  const [section = '', ...keys] = path;
-  if (!isSection(section)) {
-    throw new ConfigError('CONFIG_UNKNOWN_KEY', unknownWords(section, Object.keys(SECTIONS)));
-  }
+  if (!isSection(section)) throw unknownError(section, Object.keys(SECTIONS), ' of --set');
   const text = override.slice(equals + 1);
   // The schema decides what the words mean: the first reading that it accepts is taken.
   for (const value of readings(text)) {
-    const trial = structuredClone(tables);
-    put(trial, [section, ...keys], value);
-    if (SECTIONS[section].safeParse(trial[section]).success) {
-      put(tables, [section, ...keys], value);
-      return;
-    }
+    if (!SECTIONS[section].safeParse(tableOf(keys, value)).success) continue;
+    const table = isTable(tables[section]) ? tables[section] : {};
+    tables[section] = table;
+    put(table, keys, value);
+    return;
   }
-  put(tables, [section, ...keys], text);
+  const values = tableOf(keys, text);
+  const issues = SECTIONS[section].safeParse(values).error?.issues ?? [];
+  throw issueError({ section, values, where: ' of --set' }, issues);
 }
 
-/** `8080` may be a number or a text, `a,b` a list or a text. The text is the last resort. */
+/** `8080` may be a number or a text, `a,b` a list or a text; TOML's own notation works too. */
 function* readings(text: string): Generator<unknown> {
-  if (text === 'true' || text === 'false') yield text === 'true';
-  if (text.trim() !== '' && Number.isFinite(Number(text))) yield Number(text);
+  yield* tomlReading(text);
   yield text;
-  yield text === '' ? [] : text.split(',').map((part) => part.trim());
+  const parts = text === '' ? [] : text.split(',').map((part) => part.trim());
+  yield parts;
+  yield parts.map(Number);
 }
 
-function put(tables: Table, path: readonly string[], value: unknown): void {
-  let table = tables;
-  for (const key of path.slice(0, -1)) {
-    const inner = table[key];
-    const next: Table = typeof inner === 'object' && inner !== null ? (inner as Table) : {};
-    table[key] = next;
-    table = next;
+function* tomlReading(text: string): Generator<unknown> {
+  // One value is one line; what follows a line break could be a key of its own.
+  if (/[\r\n]/.test(text)) return;
+  try {
+    yield parse(`value = ${text}`)['value'];
+  } catch {
+    // No TOML: the other readings remain.
   }
-  table[path.at(-1) ?? ''] = value;
+}
+
+function tableOf(keys: readonly string[], value: unknown): Table {
+  const table: Table = {};
+  put(table, keys, value);
+  return table;
+}
+
+/** Own properties only: `__proto__` is a key like any other, and no schema knows it. */
+function put(into: Table, keys: readonly string[], value: unknown): void {
+  let table = into;
+  for (const [at, key] of keys.entries()) {
+    const known = Object.hasOwn(table, key) ? table[key] : undefined;
+    const next = at === keys.length - 1 ? value : isTable(known) ? known : {};
+    Object.defineProperty(table, key, {
+      value: next,
+      configurable: true,
+      enumerable: true,
+      writable: true,
+    });
+    if (isTable(next)) table = next;
+  }
+}
+
+function isTable(value: unknown): value is Table {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 interface Issue {
@@ -103,21 +136,40 @@ interface Issue {
   readonly keys?: readonly string[];
 }
 
-function issueError(section: SectionName, issues: readonly Issue[]): ConfigError {
+function issueError(
+  given: { readonly section: SectionName; readonly values: unknown; readonly where: string },
+  issues: readonly Issue[],
+): ConfigError {
+  const { section, where } = given;
   const issue = issues[0];
   const path = [section, ...(issue?.path ?? []).map(String)].join('.');
   if (issue?.code === 'unrecognized_keys') {
     const known = Object.keys(SECTIONS[section].shape).map((key) => `${section}.${key}`);
-    const unknown = `${path}.${issue.keys?.[0] ?? ''}`;
-    return new ConfigError('CONFIG_UNKNOWN_KEY', unknownWords(unknown, known));
+    return unknownError(`${path}.${issue.keys?.[0] ?? ''}`, known, where);
   }
-  return new ConfigError('CONFIG_INVALID', `Cannot use ${path}: ${issue?.message ?? 'invalid'}`);
+  const value = JSON.stringify(valueAt(given.values, issue?.path ?? []));
+  return new ConfigError(
+    'CONFIG_INVALID',
+    `Cannot use ${path} = ${value?.slice(0, 80)}${where}: ${issue?.message ?? 'invalid'}`,
+  );
 }
 
-function unknownWords(unknown: string, known: readonly string[]): string {
-  const ranked = known.map((name) => ({ name, steps: editSteps(unknown, name) }));
+function valueAt(values: unknown, path: readonly PropertyKey[]): unknown {
+  let value = values;
+  for (const key of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return undefined;
+    value = (value as Record<PropertyKey, unknown>)[key];
+  }
+  return value;
+}
+
+function unknownError(unknown: string, known: readonly string[], where: string): ConfigError {
+  const ranked = known.map((name) => ({ name, steps: editSteps(unknown.slice(0, 80), name) }));
   ranked.sort((a, b) => a.steps - b.steps);
-  return `There is no setting "${unknown}"; the nearest is "${ranked[0]?.name ?? ''}"`;
+  return new ConfigError(
+    'CONFIG_UNKNOWN_KEY',
+    `There is no setting "${unknown}"${where}; the nearest is "${ranked[0]?.name ?? ''}"`,
+  );
 }
 
 function isSection(name: string): name is SectionName {
