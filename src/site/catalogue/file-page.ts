@@ -2,6 +2,7 @@
 
 import type { Sql } from '#sql/sql.ts';
 import type { CatalogueTables } from './catalogue-tables.ts';
+import type { FileEntry } from './file-entries.ts';
 
 export interface FileNode {
   readonly name: string;
@@ -22,20 +23,13 @@ export interface FilePage {
 
 export const FILE_ROWS_MAX = 500;
 
-interface Row {
-  readonly position: number;
-  readonly path: string;
-  readonly file_count: number;
-  readonly size_bytes: number;
-}
-
 /** Rows from `position` on. A position beyond the end gives an empty page. */
 export async function filePage(sql: Sql, torrentId: number, position: number): Promise<FilePage> {
   const from = Number.isSafeInteger(position) && position > 0 ? position : 0;
-  const rows: readonly Row[] = await sql
+  const rows = await sql
     .read<CatalogueTables>()
     .selectFrom('torrent_entry')
-    .select(['position', 'path', 'file_count', 'size_bytes'])
+    .select(['position', 'path', 'file_count as fileCount', 'size_bytes as sizeBytes'])
     .where('torrent_id', '=', torrentId)
     .where('position', '>=', from)
     .orderBy('position')
@@ -45,7 +39,7 @@ export async function filePage(sql: Sql, torrentId: number, position: number): P
   const within = from === 0 ? '' : parentOf(shown[0]?.path ?? '');
   const next = rows[FILE_ROWS_MAX];
   return {
-    nodes: nodesOf(shown, within),
+    nodes: fileNodes(shown, within),
     within,
     ...(next === undefined ? {} : { next: next.position }),
     ...(from === 0 ? {} : { previous: Math.max(0, from - FILE_ROWS_MAX) }),
@@ -65,10 +59,10 @@ interface OpenNode {
 
 // Rows stand in the order of the tree, so the folders that are open form a stack. On a later page a
 // row may lie above where the page began; it is then shown at the top, by its path.
-function nodesOf(rows: readonly Row[], within: string): readonly FileNode[] {
+export function fileNodes(entries: readonly FileEntry[], within: string): readonly FileNode[] {
   const top: FileNode[] = [];
   const open: OpenNode[] = [{ path: within, children: top }];
-  for (const row of rows) {
+  for (const row of entries) {
     while (open.length > 1 && !row.path.startsWith(open.at(-1)?.path ?? '')) open.pop();
     const parent = open.at(-1) ?? { path: '', children: top };
     const isBelow = row.path.startsWith(parent.path);
@@ -76,11 +70,11 @@ function nodesOf(rows: readonly Row[], within: string): readonly FileNode[] {
     const shown = isBelow ? row.path.slice(parent.path.length) : row.path;
     const name = isFolder ? shown.slice(0, -1) : shown;
     if (!isFolder) {
-      parent.children.push({ name, sizeBytes: row.size_bytes });
+      parent.children.push({ name, sizeBytes: row.sizeBytes });
       continue;
     }
     const children: FileNode[] = [];
-    const { file_count: fileCount, size_bytes: sizeBytes } = row;
+    const { fileCount, sizeBytes } = row;
     parent.children.push({ name, sizeBytes, fileCount, children });
     open.push({ path: row.path, children });
   }

@@ -83,7 +83,7 @@ export async function findTorrentIn(
   const v2 = row.info_hash_v2 === null ? undefined : toHex(row.info_hash_v2);
   return {
     id: row.id,
-    infoHash: v1 ?? v2?.slice(0, 40) ?? '',
+    infoHash: shownHash(row.info_hash_v1, row.info_hash_v2),
     ...(v1 === undefined ? {} : { infoHashV1: v1 }),
     ...(v2 === undefined ? {} : { infoHashV2: v2 }),
     name: row.name,
@@ -103,4 +103,9 @@ export async function findTorrentIn(
     ...(row.removed_ms === null ? {} : { removedMs: row.removed_ms }),
     removedReason: row.removed_reason,
   };
+}
+
+/** The hash that clients show: v1 where there is one, else v2 truncated. */
+export function shownHash(v1: Uint8Array | null, v2: Uint8Array | null): string {
+  return toHex(v1 ?? v2?.subarray(0, 20) ?? new Uint8Array());
 }

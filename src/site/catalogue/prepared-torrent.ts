@@ -22,6 +22,8 @@ export interface Duplicate {
 /** A .torrent file as it would be saved. */
 export interface PreparedTorrent {
   readonly metainfo: Metainfo;
+  /** As the file came, before trackers were dropped and private flag and source set. */
+  readonly uploaded: Metainfo;
   readonly bytes: Uint8Array;
   readonly hashChanged: boolean;
   readonly notes: readonly string[];
@@ -55,7 +57,15 @@ export function prepareTorrent(
   const { hashChanged, notes } = rewritten;
   const { metainfo } = parsed;
   const keys = contentKeys(metainfo);
-  return { metainfo, bytes: rewritten.bytes, hashChanged, notes, entries, keys };
+  return {
+    metainfo,
+    uploaded: uploaded.metainfo,
+    bytes: rewritten.bytes,
+    hashChanged,
+    notes,
+    entries,
+    keys,
+  };
 }
 
 /** The torrent that would refuse this one, if there is one. */

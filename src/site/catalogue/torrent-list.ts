@@ -6,6 +6,7 @@ import { type Expression, expressionBuilder, sql as raw, type SqlBool } from 'ky
 import type { Sql } from '#sql/sql.ts';
 import type { CatalogueTables } from './catalogue-tables.ts';
 import { tagsOf } from './categories.ts';
+import { shownHash } from './find-torrent.ts';
 import { type Catalogue, matches, rankedIds } from './search-index.ts';
 import { queryWords } from './search-words.ts';
 
@@ -34,6 +35,8 @@ export interface ListQuery {
 
 export interface ListedTorrent {
   readonly id: number;
+  /** As in `Torrent`. */
+  readonly infoHash: string;
   readonly title: string;
   readonly category: string;
   readonly categoryName: string;
@@ -192,6 +195,8 @@ function rowsQuery(catalogue: Catalogue) {
     .innerJoin('category', 'category.id', 'torrent.category_id')
     .select([
       'torrent.id',
+      'torrent.info_hash_v1',
+      'torrent.info_hash_v2',
       'torrent.title',
       'torrent.title_key',
       'torrent.size_bytes',
@@ -207,6 +212,8 @@ function rowsQuery(catalogue: Catalogue) {
 
 interface FoundRow {
   readonly id: number;
+  readonly info_hash_v1: Uint8Array | null;
+  readonly info_hash_v2: Uint8Array | null;
   readonly title: string;
   readonly title_key: string;
   readonly size_bytes: number;
@@ -229,6 +236,7 @@ async function withTags(
   );
   return rows.map((row) => ({
     id: row.id,
+    infoHash: shownHash(row.info_hash_v1, row.info_hash_v2),
     title: row.title,
     category: row.category,
     categoryName: row.category_name,

@@ -1,8 +1,9 @@
 // Torrents as the site, the command line and tests add, find, change and remove them. Each change is
 // one transaction that also enqueues what the trackers must know; none of it needs a tracker to be up.
 
-import type { Transaction } from 'kysely';
+import type { Selectable, Transaction } from 'kysely';
 import { assert } from '#base/assert.ts';
+import { toHex } from '#base/bytes.ts';
 import type { Clock } from '#base/clock.ts';
 import { torrentId as asTorrentId } from '#base/ids.ts';
 import { Refusal } from '#site/refusal.ts';
@@ -34,6 +35,8 @@ import {
   type TorrentWords,
   WORDS_LIMITS,
 } from './torrent-words.ts';
+
+const MESSAGES_AT_ONCE = 500;
 
 export interface CatalogueWorld {
   readonly sql: Sql;
@@ -277,7 +280,9 @@ export async function removeTorrent(
 }
 
 /** What the trackers are told about a torrent. */
-export function torrentMessage(torrent: Torrent): TorrentMessage {
+export function torrentMessage(
+  torrent: Pick<Torrent, 'id' | 'infoHashV1' | 'infoHashV2' | 'removedMs' | 'removedReason'>,
+): TorrentMessage {
   const { infoHashV1, infoHashV2 } = torrent;
   return {
     kind: 'torrent',
@@ -289,6 +294,48 @@ export function torrentMessage(torrent: Torrent): TorrentMessage {
     uploadCreditPercent: 100,
     downloadCreditPercent: 100,
   };
+}
+
+/**
+ * Enqueues every torrent again, removed ones too, oldest first: for a log that does not know what the
+ * database says. Returns how many.
+ */
+export async function enqueueAllTorrents(sql: Sql): Promise<number> {
+  let told = 0;
+  for (let after = 0; ; ) {
+    const rows = await sql.transaction<CatalogueTables, readonly MessageRow[]>(
+      async (transaction) => {
+        const page = await transaction
+          .selectFrom('torrent')
+          .select(['id', 'info_hash_v1', 'info_hash_v2', 'removed_ms', 'removed_reason'])
+          .where('id', '>', after)
+          .orderBy('id')
+          .limit(MESSAGES_AT_ONCE)
+          .execute();
+        await enqueue(transaction, page.map(messageOf));
+        return page;
+      },
+    );
+    told += rows.length;
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < MESSAGES_AT_ONCE) return told;
+    after = last.id;
+  }
+}
+
+type MessageRow = Pick<
+  Selectable<TorrentTable>,
+  'id' | 'info_hash_v1' | 'info_hash_v2' | 'removed_ms' | 'removed_reason'
+>;
+
+function messageOf(row: MessageRow): TorrentMessage {
+  return torrentMessage({
+    id: row.id,
+    ...(row.info_hash_v1 === null ? {} : { infoHashV1: toHex(row.info_hash_v1) }),
+    ...(row.info_hash_v2 === null ? {} : { infoHashV2: toHex(row.info_hash_v2) }),
+    ...(row.removed_ms === null ? {} : { removedMs: row.removed_ms }),
+    removedReason: row.removed_reason,
+  });
 }
 
 function cleanWords(words: TorrentWords): TorrentWords {

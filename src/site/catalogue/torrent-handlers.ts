@@ -1,0 +1,165 @@
+// One torrent: its page, its download, editing and removing. What may be done with somebody else's
+// torrent is decided here by `mayChange`, and nowhere else.
+
+import { torrentTransfer } from '#accounting/totals.ts';
+import { findMemberById } from '#site/accounts/members.ts';
+import { memberAnnounceUrls } from '#site/announce-urls.ts';
+import { ERROR_WORDS } from '#site/error-pages.ts';
+import { Refusal } from '#site/refusal.ts';
+import { hrefTo } from '#site/routes.ts';
+import type { Visit } from '#site/visit.ts';
+import { listCategories } from './categories.ts';
+import { filePage } from './file-page.ts';
+import { findTorrentByHash, type Torrent } from './find-torrent.ts';
+import { myState, myTotals } from './my-state.ts';
+import { torrentFileFor, torrentFileName } from './torrent-file.ts';
+import { torrentView } from './torrent-view.ts';
+import { parseTags } from './torrent-words.ts';
+import { removeTorrent, updateTorrent } from './torrents.ts';
+import { editView, removeView, type WordsForm } from './upload-view.ts';
+
+const PEERS_SHOWN_MAX = 50;
+const MY_PEERS_MAX = 1000;
+const REMOVED_WORDS = 'This torrent was removed.';
+
+export async function torrentPage(visit: Visit): Promise<Response> {
+  const torrent = await torrentOf(visit);
+  if (torrent === undefined) return await visit.notFound();
+  const { sql, swarms } = visit.parts;
+  const { memberId } = visit.signedIn();
+  const [uploader, files, transfer, totals] = await Promise.all([
+    findMemberById(sql, torrent.uploaderId),
+    filePage(sql, torrent.id, Number(visit.query('files'))),
+    torrentTransfer(sql, memberId, torrent.id),
+    myTotals(sql, memberId, [torrent.id]),
+  ]);
+  const isHere = uploader !== undefined && uploader.state !== 'removed';
+  const mine = swarms
+    .peersOfMember(memberId, MY_PEERS_MAX)
+    .filter((peer) => peer.torrentId === torrent.id);
+  const main = torrentView({
+    torrent,
+    uploader: isHere ? uploader.name : undefined,
+    isUploader: torrent.uploaderId === memberId,
+    mayChange: mayChange(visit, torrent),
+    mayDownload: visit.may('download'),
+    live: swarms.counts(torrent.id) ?? { seeders: 0, leechers: 0, completed: torrent.completed },
+    peers: swarms.peersOfTorrent(torrent.id, PEERS_SHOWN_MAX),
+    files,
+    mine: myState(torrent.sizeBytes, mine, totals.get(torrent.id)),
+    transfer,
+    nowMs: visit.nowMs,
+  });
+  return await visit.page({ title: torrent.title, section: 'torrents', main });
+}
+
+export async function downloadTorrent(visit: Visit): Promise<Response> {
+  const torrent = await torrentOf(visit);
+  if (torrent === undefined) return await visit.notFound();
+  if (torrent.removedMs !== undefined) return await visit.notFound(REMOVED_WORDS);
+  const { sql } = visit.parts;
+  const member = await findMemberById(sql, visit.signedIn().memberId);
+  if (member === undefined || member.passkey === '')
+    return await visit.error(ERROR_WORDS.forbidden);
+  const urls = memberAnnounceUrls(visit.addresses.tracker, member.passkey);
+  const bytes = await torrentFileFor(sql, torrent.id, urls);
+  if (bytes === undefined) return await visit.notFound();
+  const name = torrentFileName(torrent.title);
+  return visit.download(bytes, { name, type: 'application/x-bittorrent' });
+}
+
+export async function editPage(visit: Visit): Promise<Response> {
+  const torrent = await changeable(visit);
+  if (torrent instanceof Response) return torrent;
+  const { title, category, tags, description } = torrent;
+  const values = { title, category, tags: tags.join(', '), description };
+  return await showEdit(visit, torrent, values);
+}
+
+export async function postEdit(visit: Visit): Promise<Response> {
+  const torrent = await changeable(visit);
+  if (torrent instanceof Response) return torrent;
+  const values = readWords(visit);
+  const result = await updateTorrent(visit.parts, torrent.id, {
+    ...values,
+    tags: parseTags(values.tags),
+  });
+  if (result instanceof Refusal) return await showEdit(visit, torrent, values, result);
+  const path = hrefTo('torrent', { hash: torrent.infoHash });
+  return visit.redirect(path, { kind: 'good', text: 'The changes are saved.' });
+}
+
+async function showEdit(
+  visit: Visit,
+  torrent: Torrent,
+  values: WordsForm,
+  refusal?: Refusal,
+): Promise<Response> {
+  const categories = await listCategories(visit.parts.sql);
+  const errors = refusal === undefined ? {} : { [refusal.field ?? 'title']: refusal.message };
+  return await visit.page({
+    title: `Edit ${torrent.title}`,
+    section: 'torrents',
+    status: refusal === undefined ? 200 : 422,
+    main: editView({ csrf: visit.csrfToken, torrent, values, categories, errors }),
+  });
+}
+
+export async function removePage(visit: Visit): Promise<Response> {
+  const torrent = await changeable(visit);
+  return torrent instanceof Response ? torrent : await showRemove(visit, torrent, '');
+}
+
+export async function postRemove(visit: Visit): Promise<Response> {
+  const torrent = await changeable(visit);
+  if (torrent instanceof Response) return torrent;
+  const reason = visit.form.text('reason');
+  const removedBy = visit.signedIn().memberId;
+  const result = await removeTorrent(visit.parts, { torrentId: torrent.id, removedBy, reason });
+  if (result instanceof Refusal) return await showRemove(visit, torrent, reason, result);
+  const path = hrefTo('torrent', { hash: torrent.infoHash });
+  return visit.redirect(path, { kind: 'good', text: `“${torrent.title}” is removed.` });
+}
+
+async function showRemove(
+  visit: Visit,
+  torrent: Torrent,
+  reason: string,
+  refusal?: Refusal,
+): Promise<Response> {
+  const isUploader = torrent.uploaderId === visit.signedIn().memberId;
+  const errors = refusal === undefined ? {} : { [refusal.field ?? 'reason']: refusal.message };
+  return await visit.page({
+    title: `Remove ${torrent.title}`,
+    section: 'torrents',
+    status: refusal === undefined ? 200 : 422,
+    main: removeView({ csrf: visit.csrfToken, torrent, isUploader, reason, errors }),
+  });
+}
+
+/** What the form of a torrent's words was sent with. */
+export function readWords(visit: Visit): WordsForm {
+  const { form } = visit;
+  return {
+    title: form.text('title'),
+    category: form.text('category'),
+    tags: form.text('tags'),
+    description: form.text('description'),
+  };
+}
+
+async function torrentOf(visit: Visit): Promise<Torrent | undefined> {
+  return await findTorrentByHash(visit.parts.sql, visit.param('hash'));
+}
+
+/** Its uploader, and staff. */
+function mayChange(visit: Visit, torrent: Torrent): boolean {
+  return torrent.uploaderId === visit.signedIn().memberId || visit.may('administer');
+}
+
+async function changeable(visit: Visit): Promise<Torrent | Response> {
+  const torrent = await torrentOf(visit);
+  if (torrent === undefined) return await visit.notFound();
+  if (torrent.removedMs !== undefined) return await visit.notFound(REMOVED_WORDS);
+  return mayChange(visit, torrent) ? torrent : await visit.error(ERROR_WORDS.forbidden);
+}

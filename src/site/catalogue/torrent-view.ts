@@ -1,0 +1,278 @@
+// The page of one torrent: who keeps it alive, what to do, what it is, its files, who is there, and
+// the reader's own transfer.
+
+import { html } from 'hono/html';
+import type { MemberTransfer } from '#accounting/totals.ts';
+import { badgeLink, healthSentence } from '#site/components/badge.ts';
+import { linkButton } from '#site/components/button.ts';
+import { facts } from '#site/components/facts.ts';
+import { bytes, bytesBoth, meter, timeAgo, timeBoth } from '#site/components/figures.ts';
+import { icon } from '#site/components/icon.ts';
+import { type Html, NOTHING } from '#site/components/markup.ts';
+import { notice } from '#site/components/notice.ts';
+import { columns, pageHead } from '#site/components/page-head.ts';
+import { panel } from '#site/components/panel.ts';
+import { table } from '#site/components/table.ts';
+import { tree } from '#site/components/tree.ts';
+import { formatBytes } from '#site/format/bytes.ts';
+import { markdown } from '#site/format/markdown.ts';
+import { formatCount, plural } from '#site/format/number.ts';
+import { formatRatio } from '#site/format/ratio.ts';
+import { formatDuration } from '#site/format/time.ts';
+import { href, hrefTo } from '#site/routes.ts';
+import type { SwarmCounts, SwarmPeer } from '#site/swarms.ts';
+import { clientName } from '#wire/peer-id.ts';
+import type { FilePage } from './file-page.ts';
+import type { Torrent } from './find-torrent.ts';
+import { myStateBadge } from './list-view.ts';
+import { type MyState, partHad } from './my-state.ts';
+
+export interface TorrentPage {
+  readonly torrent: Torrent;
+  /** Undefined when their account is gone, or the operator added it. */
+  readonly uploader: string | undefined;
+  readonly isUploader: boolean;
+  readonly mayChange: boolean;
+  readonly mayDownload: boolean;
+  readonly live: SwarmCounts;
+  readonly peers: readonly SwarmPeer[];
+  readonly files: FilePage;
+  readonly mine: MyState;
+  readonly transfer: MemberTransfer | undefined;
+  readonly nowMs: number;
+}
+
+export function torrentView(page: TorrentPage): Html {
+  const { torrent } = page;
+  const isRemoved = torrent.removedMs !== undefined;
+  const head = pageHead({
+    title: torrent.title,
+    lead: isRemoved ? NOTHING : verdict(page),
+    crumbs: [
+      { label: 'Torrents', href: href('torrents') },
+      { label: torrent.categoryName, href: href('torrents', { category: torrent.category }) },
+    ],
+    actions: isRemoved ? [] : actions(page),
+  });
+  const main = html`${descriptionPanel(torrent)}${filesPanel(page)}${isRemoved ? NOTHING : peersPanel(page)}`;
+  const side = html`${isRemoved ? NOTHING : minePanel(page)}${factsPanel(page)}`;
+  return html`${head}${notices(page)}${columns(main, side)}`;
+}
+
+function actions({ torrent, mayChange, mayDownload }: TorrentPage): readonly Html[] {
+  const hash = torrent.infoHash;
+  const all: Html[] = [];
+  if (mayDownload) {
+    all.push(
+      linkButton({
+        label: html`${icon('down')} Download .torrent`,
+        href: hrefTo('torrentDownload', { hash }),
+        kind: 'primary',
+      }),
+    );
+  }
+  if (mayChange) {
+    all.push(
+      linkButton({ label: 'Edit', href: hrefTo('torrentEdit', { hash }) }),
+      linkButton({ label: 'Remove', href: hrefTo('torrentRemove', { hash }), kind: 'danger' }),
+    );
+  }
+  return all;
+}
+
+/** Who keeps it alive: the word, the counts, and what follows from them. */
+function verdict({ live, peers, nowMs }: TorrentPage): Html {
+  const lastSeedMs = Math.max(
+    0,
+    ...peers.filter((peer) => peer.state === 'seeder').map((peer) => peer.lastSeenSeconds * 1000),
+  );
+  const seen = lastSeedMs === 0 ? NOTHING : html` Last seeder seen ${timeAgo(lastSeedMs, nowMs)}.`;
+  return html`<p>${healthSentence(live)}</p><p>${verdictWords(live)}${seen}</p>`;
+}
+
+export function verdictWords({ seeders, leechers }: SwarmCounts): string {
+  if (seeders > 1) return `${formatCount(seeders)} clients keep all of it alive.`;
+  if (seeders === 1) return 'One client alone keeps it alive. Another seeder would make it safe.';
+  if (leechers > 0) {
+    return `Nobody here has all of it. ${plural(leechers, 'client')} may have parts and wait for a seeder.`;
+  }
+  return 'No client is here. Whoever has the files can bring it back by seeding.';
+}
+
+function notices(page: TorrentPage): Html {
+  const { torrent, isUploader, live, mayDownload } = page;
+  if (torrent.removedMs !== undefined) {
+    const words = html`<strong>This torrent was removed</strong>${torrent.removedReason} <span class="muted">${timeAgo(torrent.removedMs, page.nowMs)}</span>. Trackers refuse it; what was moved still counts.`;
+    return html`<div class="flashes">${notice('bad', words)}</div>`;
+  }
+  if (!isUploader || live.seeders > 0 || !mayDownload) return NOTHING;
+  const download = linkButton({
+    label: html`${icon('down')} ${torrent.uploadNotes.length > 0 ? 'Download the new file' : 'Download the file with your announce address'}`,
+    href: hrefTo('torrentDownload', { hash: torrent.infoHash }),
+    kind: 'primary',
+  });
+  const body =
+    torrent.uploadNotes.length > 0
+      ? html`<strong>Seed with the new file, not with the one you uploaded</strong><ul>${torrent.uploadNotes.map((note) => html`<li>${note}</li>`)}</ul><p>${download}</p>`
+      : html`<strong>Now seed it</strong><p>Nobody has it but you. Open the file from here in your client, next to the content, and let it announce.</p><p>${download}</p>`;
+  return html`<div class="flashes">${notice('info', body)}</div>`;
+}
+
+function descriptionPanel({ description, tags }: Torrent): Html {
+  const text =
+    description === ''
+      ? html`<p class="muted">The uploader wrote nothing about it.</p>`
+      : html`<div class="markdown prose">${markdown(description)}</div>`;
+  const list = tags.map((tag) => html`<li>${badgeLink(tag, href('torrents', { tags: tag }))}</li>`);
+  const chips =
+    tags.length === 0 ? NOTHING : html`<ul class="chips" aria-label="Tags">${list}</ul>`;
+  return panel({ title: 'Description', body: html`${text}${chips}` });
+}
+
+function filesPanel({ torrent, files }: TorrentPage): Html {
+  const hash = torrent.infoHash;
+  const isWhole = files.next === undefined && files.previous === undefined;
+  const to = (position: number): string =>
+    `${hrefTo('torrent', { hash }, { files: position })}#files`;
+  const ways = [
+    ...(files.previous === undefined
+      ? []
+      : [linkButton({ label: html`${icon('left')} Previous files`, href: to(files.previous) })]),
+    ...(files.next === undefined
+      ? []
+      : [linkButton({ label: html`More files ${icon('right')}`, href: to(files.next) })]),
+  ];
+  const within =
+    files.within === ''
+      ? NOTHING
+      : html`<p class="muted small">Going on in <code>${files.within}</code></p>`;
+  const listed = tree({ nodes: files.nodes, openDepth: torrent.fileCount > 40 ? 1 : 3 });
+  const row = isWhole ? NOTHING : html`<div class="row">${ways}</div>`;
+  return panel({
+    title: 'Files',
+    id: 'files',
+    aside: html`${plural(torrent.fileCount, 'file')}, ${bytes(torrent.sizeBytes)}`,
+    body: html`${within}${listed}${row}`,
+  });
+}
+
+function peersPanel({ torrent, peers, live, nowMs }: TorrentPage): Html {
+  const count = live.seeders + live.leechers;
+  const aside =
+    peers.length < count ? `${formatCount(peers.length)} of ${formatCount(count)} shown` : '';
+  if (peers.length === 0) {
+    const body = html`<p class="muted">No client is here right now. Clients appear as soon as they announce.</p>`;
+    return panel({ title: 'Clients', id: 'peers', body });
+  }
+  const body = table({
+    caption: 'Clients in this swarm',
+    rows: peers,
+    columns: [
+      { label: 'Client', kind: 'title', cell: (peer) => clientWords(peer.peerId) },
+      { label: 'Has', cell: (peer) => progress(torrent, peer) },
+      { label: 'Given', kind: 'figure', cell: (peer) => bytes(peer.uploaded) },
+      { label: 'Taken', kind: 'figure', cell: (peer) => bytes(peer.downloaded) },
+      { label: 'Network', cell: families },
+      {
+        label: 'Last seen',
+        kind: 'figure',
+        cell: (peer) => timeAgo(peer.lastSeenSeconds * 1000, nowMs),
+      },
+    ],
+  });
+  return panel({ title: 'Clients', id: 'peers', aside, body, flush: true });
+}
+
+export function clientWords(peerId: Uint8Array): string {
+  const { name, version, prefix } = clientName(peerId);
+  if (name === 'Unknown') return prefix === '' ? 'Unknown client' : `Unknown client ${prefix}`;
+  return `${name} ${version}`.trim();
+}
+
+function progress(torrent: Torrent, peer: SwarmPeer): Html {
+  const part = partHad(torrent.sizeBytes, peer.left);
+  const kind = peer.state === 'leecher' ? 'accent' : 'good';
+  return meter({ part, label: peer.state === 'leecher' ? 'Downloaded' : 'Seeding', kind });
+}
+
+function families({ ipv4, ipv6 }: SwarmPeer): string {
+  if (ipv4 !== undefined && ipv6 !== undefined) return 'IPv4 and IPv6';
+  return ipv6 !== undefined ? 'IPv6' : 'IPv4';
+}
+
+function minePanel({ mine, transfer, nowMs, torrent }: TorrentPage): Html {
+  const state = mine.kind === 'never' ? NOTHING : html`<p>${myStateBadge(mine)}</p>`;
+  if (transfer === undefined) {
+    const words =
+      mine.kind === 'never'
+        ? 'You have not taken part in this torrent. Download the .torrent file and open it in your client.'
+        : 'Your client is here. Its first report is on the way to the ledger.';
+    return panel({
+      title: 'You and this torrent',
+      body: html`${state}<p class="muted">${words}</p>`,
+    });
+  }
+  const { uploadedBytes, downloadedBytes, creditedUploadedBytes, creditedDownloadedBytes } =
+    transfer;
+  const isCredited =
+    creditedUploadedBytes !== uploadedBytes || creditedDownloadedBytes !== downloadedBytes;
+  const body = html`${state}<p>${shareSentence(transfer, torrent)}</p>${facts(
+    [
+      { term: 'Given', value: bytes(uploadedBytes) },
+      { term: 'Taken', value: bytes(downloadedBytes) },
+      ...(isCredited
+        ? [
+            { term: 'Counted as given', value: bytes(creditedUploadedBytes) },
+            { term: 'Counted as taken', value: bytes(creditedDownloadedBytes) },
+          ]
+        : []),
+      {
+        term: 'Time seeded',
+        value: transfer.seedSeconds > 0 ? formatDuration(transfer.seedSeconds * 1000) : 'none yet',
+      },
+      {
+        term: 'Completed',
+        value:
+          transfer.completedMs === undefined ? 'not here' : timeAgo(transfer.completedMs, nowMs),
+      },
+      { term: 'Last announce', value: timeAgo(transfer.lastSeenMs, nowMs) },
+    ],
+    { figures: true },
+  )}`;
+  return panel({ title: 'You and this torrent', body });
+}
+
+/** What was given here, measured by the torrent's size, which needs no download to mean something. */
+function shareSentence(transfer: MemberTransfer, torrent: Torrent): string {
+  const { uploadedBytes, downloadedBytes } = transfer;
+  if (uploadedBytes === 0 && downloadedBytes === 0) return 'Nothing has moved yet.';
+  if (uploadedBytes === 0)
+    return `You have taken ${formatBytes(downloadedBytes)} and given nothing yet.`;
+  if (downloadedBytes === 0) {
+    return `You have given ${formatRatio(uploadedBytes / torrent.sizeBytes)} times its size to others.`;
+  }
+  return `You have given ${formatRatio(uploadedBytes / downloadedBytes)} times what you took.`;
+}
+
+function factsPanel({ torrent, uploader, live, nowMs }: TorrentPage): Html {
+  const pieces = Math.ceil(torrent.sizeBytes / torrent.pieceLength);
+  const by =
+    uploader === undefined
+      ? 'the operator or a former member'
+      : html`<a href="${hrefTo('member', { name: uploader })}">${uploader}</a>`;
+  const { infoHashV1: v1, infoHashV2: v2 } = torrent;
+  const version = v1 === undefined ? 'v2' : v2 === undefined ? 'v1' : 'hybrid of v1 and v2';
+  const body = facts([
+    { term: 'Size', value: bytesBoth(torrent.sizeBytes) },
+    { term: 'Added', value: timeBoth(torrent.createdMs, nowMs) },
+    { term: 'By', value: by },
+    { term: 'Completed', value: plural(live.completed, 'time') },
+    { term: 'Name', value: torrent.name },
+    { term: 'Pieces', value: html`${formatCount(pieces)} of ${formatBytes(torrent.pieceLength)}` },
+    { term: 'Kind', value: version },
+    { term: 'Source', value: torrent.source === '' ? 'none' : torrent.source },
+    ...(v1 === undefined ? [] : [{ term: 'Info hash', value: html`<code>${v1}</code>` }]),
+    ...(v2 === undefined ? [] : [{ term: 'Info hash v2', value: html`<code>${v2}</code>` }]),
+  ]);
+  return panel({ title: 'Facts', body });
+}
