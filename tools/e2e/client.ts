@@ -1,0 +1,42 @@
+// What the end-to-end tests ask of a real BitTorrent client, whichever it is. One client has one
+// address pair and one folder of its own for settings; torrents are named by their v1 info hash (the
+// truncated v2 one for v2-only torrents), 40 lower-case hex digits.
+
+export interface ClientOptions {
+  /** IPv4 address that it listens on and speaks from. */
+  readonly address: string;
+  /** Also an IPv6 one; without it the client speaks IPv4 only. */
+  readonly address6?: string;
+  /** For its settings; must exist and be empty. */
+  readonly folder: string;
+}
+
+export interface TorrentStatus {
+  /** 0 to 1. */
+  readonly progress: number;
+  /** Payload totals of this torrent since it was added, as the client would announce them now. */
+  readonly uploaded: number;
+  readonly downloaded: number;
+  /** The tracker's last complaint (`failure reason`) or warning; empty when it was content. */
+  readonly trackerMessage: string;
+}
+
+export interface BitTorrentClient {
+  readonly name: string;
+  /** Adds and starts. Content that is in `saveFolder` already is checked and then seeded. */
+  add(torrentFile: string, saveFolder: string): Promise<void>;
+  /** Makes it announce again soon; resolves when asked for (or done, where that can be seen). */
+  announce(infoHash: string): Promise<void>;
+  status(infoHash: string): Promise<TorrentStatus>;
+  /** Dials a peer directly, where the client can; false where it cannot. */
+  connect(infoHash: string, address: string, port: number): Promise<boolean>;
+  /** Forgets the torrent, announcing `stopped`; the content stays. */
+  remove(infoHash: string): Promise<void>;
+  /** Ends it in an orderly way: `stopped` is announced for every torrent. */
+  stop(): Promise<void>;
+  /** Ends it at once: nothing is announced. */
+  kill(): Promise<void>;
+}
+
+/** Where every client of these tests accepts peers; each has an address of its own. */
+export const PEER_PORT = 16_881;

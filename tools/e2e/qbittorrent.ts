@@ -1,0 +1,150 @@
+// Drives qbittorrent-nox (4.x) by its Web API. It announces libtorrent's payload totals of this
+// session, less what failed a hash check. A forced announce waits for the tracker's `min interval`.
+
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Child } from './child.ts';
+import {
+  type BitTorrentClient,
+  type ClientOptions,
+  PEER_PORT,
+  type TorrentStatus,
+} from './client.ts';
+import { waitFor } from './server.ts';
+
+const WEB_PORT = 16_892;
+const START_MS_MAX = 20_000;
+
+export class QBittorrent implements BitTorrentClient {
+  readonly name = 'qbittorrent';
+  readonly #child: Child;
+  readonly #url: string;
+
+  private constructor(options: ClientOptions) {
+    const folder = join(options.folder, 'qBittorrent', 'config');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'qBittorrent.conf'), settingsOf(options));
+    this.#url = `http://${options.address}:${WEB_PORT}/api/v2`;
+    const command = ['qbittorrent-nox', `--profile=${options.folder}`, `--webui-port=${WEB_PORT}`];
+    this.#child = new Child(this.name, command, { QT_QPA_PLATFORM: 'offscreen' });
+  }
+
+  static async start(options: ClientOptions): Promise<QBittorrent> {
+    const client = new QBittorrent(options);
+    await waitFor('qbittorrent-nox to answer', START_MS_MAX, async () => {
+      if (client.#child.hasEnded) throw new Error(`It ended: ${client.#child.output}`);
+      return await client.#get('app/version').catch(() => undefined);
+    });
+    return client;
+  }
+
+  async add(torrentFile: string, saveFolder: string): Promise<void> {
+    const form = new FormData();
+    const name = torrentFile.split('/').at(-1) ?? 'a.torrent';
+    form.set('torrents', new Blob([readFileSync(torrentFile)]), name);
+    form.set('savepath', saveFolder);
+    form.set('root_folder', 'true');
+    form.set('contentLayout', 'Original');
+    await this.#post('torrents/add', form);
+  }
+
+  async announce(infoHash: string): Promise<void> {
+    await this.#post('torrents/reannounce', new URLSearchParams({ hashes: infoHash }));
+  }
+
+  async status(infoHash: string): Promise<TorrentStatus> {
+    const [info] = (await this.#json(`torrents/info?hashes=${infoHash}`)) as {
+      readonly progress: number;
+    }[];
+    if (info === undefined) throw new Error(`qbittorrent does not know ${infoHash}`);
+    const properties = (await this.#json(`torrents/properties?hash=${infoHash}`)) as {
+      readonly total_uploaded_session: number;
+      readonly total_downloaded_session: number;
+    };
+    const trackers = (await this.#json(`torrents/trackers?hash=${infoHash}`)) as {
+      readonly url: string;
+      readonly msg: string;
+    }[];
+    // The first three are its own pseudo trackers: ** [DHT] ** and so on.
+    const messages = trackers.filter((tracker) => !tracker.url.startsWith('**'));
+    return {
+      progress: info.progress,
+      uploaded: properties.total_uploaded_session,
+      downloaded: properties.total_downloaded_session,
+      trackerMessage: messages.map((tracker) => tracker.msg).find((text) => text !== '') ?? '',
+    };
+  }
+
+  async connect(infoHash: string, address: string, port: number): Promise<boolean> {
+    const peer = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+    await this.#post('torrents/addPeers', new URLSearchParams({ hashes: infoHash, peers: peer }));
+    return true;
+  }
+
+  async remove(infoHash: string): Promise<void> {
+    const form = new URLSearchParams({ hashes: infoHash, deleteFiles: 'false' });
+    await this.#post('torrents/delete', form);
+  }
+
+  async stop(): Promise<void> {
+    await this.#child.end('SIGTERM');
+  }
+
+  async kill(): Promise<void> {
+    await this.#child.end('SIGKILL');
+  }
+
+  async #get(path: string): Promise<string> {
+    const response = await fetch(`${this.#url}/${path}`);
+    const text = await response.text();
+    if (!response.ok) throw new Error(`qbittorrent ${path}: ${response.status} ${text}`);
+    return text;
+  }
+
+  async #json(path: string): Promise<unknown> {
+    return JSON.parse(await this.#get(path));
+  }
+
+  async #post(path: string, body: FormData | URLSearchParams): Promise<void> {
+    const response = await fetch(`${this.#url}/${path}`, { method: 'POST', body });
+    const text = await response.text();
+    if (!response.ok || text === 'Fails.') {
+      throw new Error(`qbittorrent ${path}: ${response.status} ${text}`);
+    }
+  }
+}
+
+function settingsOf(options: ClientOptions): string {
+  // One address or none can be given; without one it listens on all, which dual-stack tests need,
+  // and then its outgoing address is the kernel's choice.
+  const addresses = options.address6 === undefined ? options.address : '';
+  return `[LegalNotice]
+Accepted=true
+
+[BitTorrent]
+Session\\AddTorrentStopped=false
+Session\\AnnounceToAllTrackers=false
+Session\\BTProtocol=TCP
+Session\\DHTEnabled=false
+Session\\InterfaceAddress=${addresses}
+Session\\LSDEnabled=false
+Session\\MultiConnectionsPerIp=true
+Session\\PeXEnabled=false
+Session\\Port=${PEER_PORT}
+Session\\QueueingSystemEnabled=false
+Session\\SSRFMitigation=false
+Session\\ValidateHTTPSTrackerCertificate=false
+
+[Network]
+PortForwardingEnabled=false
+
+[Preferences]
+WebUI\\Address=${options.address}
+WebUI\\CSRFProtection=false
+WebUI\\AuthSubnetWhitelist=0.0.0.0/0, ::/0
+WebUI\\AuthSubnetWhitelistEnabled=true
+WebUI\\HostHeaderValidation=false
+WebUI\\LocalHostAuth=false
+WebUI\\Port=${WEB_PORT}
+`;
+}
