@@ -5,7 +5,7 @@
 //   folder/baselines-00000042.snapshot   the newest; the one before it is kept in case it is damaged
 //   folder/baselines-00000043.part       one being written; removed at start
 
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { assert } from '#base/assert.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Disk } from '#base/disk.ts';
@@ -38,6 +38,8 @@ export interface BaselineStoreWorld {
 export interface TransferBarrier {
   /** How often records were lost. */
   readonly losses: number;
+  /** The offset behind the last record that is on disk; undefined before the first. */
+  readonly appendedTo: number | undefined;
   /** Resolves when everything pushed so far has settled. */
   settled(): Promise<void>;
 }
@@ -55,6 +57,7 @@ export class BaselineStore {
   readonly #overlay = new Map<string, Baseline>();
   #reader: BaselineReader | undefined;
   #number = 0;
+  #replayedTo = 0;
   #recent: Baseline[] = [];
   #isSnapshotOpen = false;
   #forgotten = 0;
@@ -67,6 +70,7 @@ export class BaselineStore {
   static async open(world: BaselineStoreWorld): Promise<BaselineStore> {
     const store = new BaselineStore(world);
     await world.disk.makeFolder(world.folder);
+    await world.disk.syncFolder(dirname(world.folder));
     await world.log.createTopic(TRANSFERS_TOPIC, { consistency: 'durable' });
     await store.#openNewest();
     await store.#loadRecent();
@@ -116,33 +120,22 @@ export class BaselineStore {
     this.#put({ ...baseline, peerId: baseline.peerId.slice() });
   }
 
-  /** One at a time. See baseline-snapshot.ts. */
-  async beginSnapshot(barrier: TransferBarrier): Promise<SnapshotWriter> {
+  /** One at a time. `barrier` is the writer of this process' records. See baseline-snapshot.ts. */
+  beginSnapshot(barrier: TransferBarrier): SnapshotWriter {
     assert(!this.#isSnapshotOpen, 'one snapshot at a time');
     this.#isSnapshotOpen = true;
-    try {
-      const { log } = this.#world;
-      const losses = barrier.losses;
-      const { durableOffset } = await log.stats(TRANSFERS_TOPIC);
-      const heap = new BaselineHeap();
-      const end = (): void => {
-        this.#isSnapshotOpen = false;
-      };
-      return new SnapshotWriter(heap, {
-        commit: async () => {
-          try {
-            await barrier.settled();
-            return barrier.losses === losses && (await this.#commit(heap, durableOffset));
-          } finally {
-            end();
-          }
-        },
-        discard: end,
-      });
-    } catch (error) {
+    const { losses } = barrier;
+    // What this process had acknowledged by now is in the swarm; asking the log would be too late.
+    const nextOffset = barrier.appendedTo ?? this.#replayedTo;
+    const heap = new BaselineHeap();
+    const end = (): void => {
       this.#isSnapshotOpen = false;
-      throw error;
-    }
+    };
+    const commit = async (): Promise<boolean> => {
+      await barrier.settled();
+      return barrier.losses === losses && (await this.#commit(heap, nextOffset));
+    };
+    return new SnapshotWriter(heap, { commit: () => commit().finally(end), discard: end });
   }
 
   async close(): Promise<void> {
@@ -270,6 +263,7 @@ export class BaselineStore {
       if (read.nextOffset === from) break;
       from = read.nextOffset;
     }
+    this.#replayedTo = from;
     if (records > 0) logger.info('Baselines were brought back from the log', { records });
   }
 

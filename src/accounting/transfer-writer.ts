@@ -60,6 +60,7 @@ export class TransferWriter {
   #closing: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
   #losses = 0;
+  #appendedTo: number | undefined;
 
   constructor(world: TransferWriterWorld) {
     this.#world = world;
@@ -80,6 +81,11 @@ export class TransferWriter {
   /** How often an append failed and records were lost. */
   get losses(): number {
     return this.#losses;
+  }
+
+  /** The offset behind the last record that is on disk; undefined before the first. */
+  get appendedTo(): number | undefined {
+    return this.#appendedTo;
   }
 
   /** Sends what is there and resolves when everything pushed so far has settled, durable or lost. */
@@ -173,7 +179,8 @@ export class TransferWriter {
     const { log, clock } = this.#world;
     const records = batch.records.slice(0, batch.count);
     log.append(TRANSFERS_TOPIC, records, { consistency: 'durable' }).then(
-      () => {
+      (appended) => {
+        this.#appendedTo = appended.firstOffset + appended.count;
         this.#instruments.waitSeconds.observe((clock.monotonicMs() - sinceMs) / 1000);
         this.#instruments.batchRecords.observe(batch.count);
         this.#instruments.appended.add(batch.count);

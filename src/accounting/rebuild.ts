@@ -1,0 +1,123 @@
+// Makes the ledger anew from the log (A9). The new tables are made beside the old ones, batch by
+// batch with a position of their own, so that a rebuild that was ended goes on where it stood. Then
+// one transaction compares both, puts the new rows in the place of the old and moves the ledger's
+// position: whoever reads sees the old ledger or the new one, never a part.
+
+import { sql as raw, type Transaction } from 'kysely';
+import type { Log } from '#log/log.ts';
+import {
+  type ConsumerPosition,
+  movePosition,
+  readPosition,
+  removePosition,
+} from '#sql/consumer-position.ts';
+import type { Sql } from '#sql/sql.ts';
+import { AccountingError } from './errors.ts';
+import { applyBatch, readBatch } from './ledger-step.ts';
+import { createLedgerTables, dropLedgerTables, LEDGER, REBUILT_LEDGER } from './ledger-tables.ts';
+import { TRANSFERS_TOPIC } from './transfer-record.ts';
+
+export interface RebuildWorld {
+  readonly log: Log;
+  readonly sql: Sql;
+  readonly signal?: AbortSignal;
+  /** Offsets counted, of how many. */
+  readonly progress?: (done: number, total: number) => void;
+}
+
+export interface RebuildResult {
+  /** Offsets of the log that were counted. */
+  readonly records: number;
+  /** What the old ledger said otherwise, one line for each, at most DIFFERENCES_MAX. */
+  readonly differences: readonly string[];
+}
+
+const BATCH_RECORDS = 16_384;
+const DIFFERENCES_MAX = 1000;
+
+/**
+ * The ledger must be paused, or offline. Ended by its signal, or by a crash, the old ledger stays as
+ * it was and the next call goes on. @throws AccountingError LEDGER_RECORDS_REMOVED; SqlError, LogError
+ */
+export async function rebuild(world: RebuildWorld): Promise<RebuildResult> {
+  const { log, sql, signal } = world;
+  const stats = await log.stats(TRANSFERS_TOPIC);
+  if (stats.firstOffset > 0) {
+    throw new AccountingError(
+      'LEDGER_RECORDS_REMOVED',
+      `The log begins at offset ${stats.firstOffset}, expected 0`,
+    );
+  }
+  let position = await prepare(world);
+  for (;;) {
+    signal?.throwIfAborted();
+    const from = position?.nextOffset ?? 0;
+    const read = await readBatch(log, from, { recordsMax: BATCH_RECORDS, waitMs: 0 });
+    if (read.nextOffset === from) break;
+    const next = { logId: log.id, epoch: log.epoch, nextOffset: read.nextOffset };
+    await applyBatch(sql, REBUILT_LEDGER, { batch: read.batch, expected: position, next });
+    position = next;
+    world.progress?.(next.nextOffset, Math.max(next.nextOffset, stats.nextOffset));
+  }
+  const end = position ?? { logId: log.id, epoch: log.epoch, nextOffset: 0 };
+  const differences = await exchange(sql, end);
+  return { records: end.nextOffset, differences };
+}
+
+/** Finds what an earlier rebuild of this log has left, or begins with empty tables. */
+async function prepare(world: RebuildWorld): Promise<ConsumerPosition | undefined> {
+  const { log, sql } = world;
+  const position = await readPosition(sql.read(), REBUILT_LEDGER.consumer);
+  if (position?.logId === log.id && position.epoch === log.epoch) return position;
+  await sql.transaction(async (transaction) => {
+    await dropLedgerTables(transaction, REBUILT_LEDGER);
+    await createLedgerTables(transaction, REBUILT_LEDGER);
+    await removePosition(transaction, REBUILT_LEDGER.consumer);
+  });
+  return undefined;
+}
+
+async function exchange(sql: Sql, end: ConsumerPosition): Promise<readonly string[]> {
+  return await sql.transaction(async (transaction) => {
+    const expected = await readPosition(transaction, LEDGER.consumer);
+    const differences = await compare(transaction);
+    for (const part of ['transfer', 'member', 'torrent'] as const) {
+      const table = raw.table(LEDGER[part]);
+      await raw`delete from ${table}`.execute(transaction);
+      await raw`insert into ${table} select * from ${raw.table(REBUILT_LEDGER[part])}`.execute(
+        transaction,
+      );
+    }
+    await dropLedgerTables(transaction, REBUILT_LEDGER);
+    await removePosition(transaction, REBUILT_LEDGER.consumer);
+    if (!(await movePosition(transaction, LEDGER.consumer, { expected, next: end }))) {
+      throw new AccountingError('LEDGER_POSITION_TAKEN', 'The ledger was not paused');
+    }
+    return differences;
+  });
+}
+
+/** Pairs whose bytes are not the same, or that only one of the two ledgers has. */
+async function compare<Tables>(transaction: Transaction<Tables>): Promise<readonly string[]> {
+  const columns = [
+    'uploaded_bytes',
+    'downloaded_bytes',
+    'credited_uploaded_bytes',
+    'credited_downloaded_bytes',
+  ];
+  const old = raw.table(LEDGER.transfer);
+  const rebuilt = raw.table(REBUILT_LEDGER.transfer);
+  const list = raw.raw(['member_id', 'torrent_id', ...columns].join(', '));
+  const { rows } = await raw<Record<string, number>>`
+    select * from (
+      select 0 as side, ${list} from (select ${list} from ${old} except select ${list} from ${rebuilt}) as gone
+      union all
+      select 1 as side, ${list} from (select ${list} from ${rebuilt} except select ${list} from ${old}) as come
+    ) as differing
+    order by member_id, torrent_id, side limit ${DIFFERENCES_MAX}`.execute(transaction);
+  return rows.map((row) => {
+    const words = columns.map((column) => `${column} ${row[column]}`).join(', ');
+    const side = row['side'] === 0 ? 'before' : 'now';
+    return `member ${row['member_id']}, torrent ${row['torrent_id']}, ${side}: ${words}`;
+  });
+}
