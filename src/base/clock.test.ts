@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SimClock } from '#sim/clock.ts';
+import { SystemClock, sleep } from './clock.ts';
+
+test('sleep() ends when its time has come, not before', async () => {
+  const clock = new SimClock();
+  let isAwake = false;
+  const sleeping = sleep(clock, 100).then(() => {
+    isAwake = true;
+  });
+  await clock.run(99);
+  assert.equal(isAwake, false);
+  await clock.run(1);
+  assert.equal(isAwake, true);
+  await sleeping;
+});
+
+test('sleep() rejects with the reason of its signal, before or during the wait', async () => {
+  const clock = new SimClock();
+  const reason = new Error('enough');
+  await assert.rejects(sleep(clock, 100, AbortSignal.abort(reason)), reason);
+  const control = new AbortController();
+  const sleeping = sleep(clock, 100, control.signal);
+  control.abort(reason);
+  await assert.rejects(sleeping, reason);
+});
+
+test('the system clock runs a timer once, not when it was cancelled, and never goes back', async () => {
+  const clock = new SystemClock();
+  let cancelledRuns = 0;
+  const cancelled = clock.after(0, () => cancelledRuns++);
+  cancelled.cancel();
+  cancelled.cancel();
+  const before = clock.monotonicMs();
+  await sleep(clock, 5);
+  assert.ok(clock.monotonicMs() - before >= 4);
+  assert.equal(cancelledRuns, 0);
+  assert.ok(Number.isInteger(clock.nowMs()) && clock.nowMs() > Date.UTC(2024, 0));
+});
