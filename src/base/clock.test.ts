@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SimClock } from '#sim/clock.ts';
-import { SystemClock, sleep } from './clock.ts';
+import { type Clock, SystemClock, sleep } from './clock.ts';
 
 test('sleep() ends when its time has come, not before', async () => {
   const clock = new SimClock();
@@ -24,6 +24,24 @@ test('sleep() rejects with the reason of its signal, before or during the wait',
   const sleeping = sleep(clock, 100, control.signal);
   control.abort(reason);
   await assert.rejects(sleeping, reason);
+});
+
+test('sleep() leaves no timer behind when its signal aborts', async () => {
+  let waiting = 0;
+  const clock: Clock = {
+    nowMs: () => 0,
+    monotonicMs: () => 0,
+    after() {
+      waiting++;
+      return { cancel: () => waiting-- };
+    },
+  };
+  const control = new AbortController();
+  const sleeping = sleep(clock, 100, control.signal);
+  assert.equal(waiting, 1);
+  control.abort(new Error('enough'));
+  await assert.rejects(sleeping);
+  assert.equal(waiting, 0);
 });
 
 test('the system clock runs a timer once, not when it was cancelled, and never goes back', async () => {

@@ -77,7 +77,5 @@ function measure(value: unknown, units: Units): unknown {
   const [, digits = '', unit = ''] = /^([0-9]+(?:\.[0-9]+)?) ?([A-Za-z]*)$/.exec(value) ?? [];
   if (digits === '') return value;
   const factor = unit === '' ? 1 : units[unit.toLowerCase()];
-  if (factor === undefined) return value;
-  const amount = Number(digits) * factor;
-  return Number.isInteger(amount) ? amount : value;
+  return factor === undefined ? value : Number(digits) * factor;
 }
