@@ -52,7 +52,7 @@ export class ActiveSegment {
     const path = `${folder}/${segmentName(firstOffset)}`;
     const { logId, epoch } = world;
     const header = encodeSegmentHeader({ logId, epoch, firstOffset, createdMs });
-    // One that is there was being made when an earlier attempt failed, and holds nothing.
+    // One that is there holds nothing: it failed while it was made, or was cut back to nothing.
     if ((await disk.stat(path)) !== undefined) await disk.remove(path);
     const file = await disk.create(path);
     try {
@@ -143,12 +143,12 @@ export class ActiveSegment {
   /**
    * After a failed write or sync: cuts back durably and proves it by reading. To where the last
    * write that succeeded ended (`written`), or, when a sync failed and nothing after the last good
-   * one can be trusted, to there (`durable`). The segment is sealed then; false when nothing was
-   * left of it and it was removed. `offset` is the one that the segment must end at.
+   * one can be trusted, to there (`durable`). The segment is sealed then. `offset` is the one that
+   * it must end at.
    * @throws the disk's error, or an Error that says what was read: the topic has failed
    */
-  async cut(to: 'written' | 'durable', offset: number): Promise<boolean> {
-    const { disk, folder } = this.#world;
+  async cut(to: 'written' | 'durable', offset: number): Promise<void> {
+    const { disk } = this.#world;
     const { segment } = this;
     // This file's state is unknown to the kernel as well; a new handle starts from what is there.
     await this.#lease?.discard();
@@ -166,10 +166,6 @@ export class ActiveSegment {
     segment.endPosition = end;
     this.#durableEnd = end;
     segment.index = undefined;
-    if (end > SEGMENT_HEADER_BYTES) return true;
-    await disk.remove(segment.path);
-    await disk.syncFolder(folder);
-    return false;
   }
 
   /** Nothing is wanted of it for now: the file may be closed. */

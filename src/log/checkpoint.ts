@@ -29,6 +29,8 @@ export class Checkpoint {
   #turn = 0;
   #value: number | undefined;
   #exists = false;
+  /** A file that is there may be one whose maker was killed before it had synced the name. */
+  #isNameSynced = false;
   /** Writes of one checkpoint follow each other; a slot is never written by two at once. */
   #last: Promise<void> = Promise.resolve();
 
@@ -39,10 +41,15 @@ export class Checkpoint {
     this.#epoch = epoch;
   }
 
-  /** Reads it; missing, or both slots unreadable, is no value. `folder` must exist. */
+  /**
+   * Reads it; missing, or both slots unreadable, is no value. `folder` must exist for writing. With
+   * `settle` what was read is written once more before it is told: the process that wrote it may
+   * have been killed before its sync, or its sync may have failed, which a later one does not show.
+   */
   static async open(
     disk: Disk,
     place: { readonly folder: string; readonly name: string; readonly epoch: number },
+    options: { readonly settle: boolean } = { settle: false },
   ): Promise<Checkpoint> {
     const checkpoint = new Checkpoint(disk, place.folder, place.name, place.epoch);
     const bytes = await readWhole(disk, checkpoint.#path, 2 * SLOT_BYTES);
@@ -55,6 +62,8 @@ export class Checkpoint {
         checkpoint.#value = slot.value;
       }
     }
+    if (options.settle && checkpoint.#value !== undefined)
+      await checkpoint.write(checkpoint.#value);
     return checkpoint;
   }
 
@@ -79,8 +88,9 @@ export class Checkpoint {
     } finally {
       await file.close();
     }
-    if (!this.#exists) await this.#disk.syncFolder(this.#folder);
     this.#exists = true;
+    if (!this.#isNameSynced) await this.#disk.syncFolder(this.#folder);
+    this.#isNameSynced = true;
     // A slot that failed is written again by the next turn, which has the same number.
     this.#turn = turn;
     this.#value = value;

@@ -2,6 +2,9 @@
 // one through, decides by the durable mark what is a torn tail (cut, a copy kept) and what is damage
 // (kept, copied, reported), and syncs what it found before anyone may read it. The rules stand in
 // segment.ts. Sealed segments are not read here: readers, the scrub and `log verify` do that.
+//
+// Not covered: a disk that fails a sync, a process that ends before its cut, and then a loss of
+// power. After the first two the kernel still shows bytes here that it will never write.
 
 import type { Disk, DiskFile } from '#base/disk.ts';
 import { messageOf } from '#base/errors.ts';

@@ -382,7 +382,7 @@ export class TopicWriter {
     if (active !== undefined) {
       try {
         const offset = lastTrusted === 'written' ? state.nextOffset : state.durableOffset;
-        if (!(await active.cut(lastTrusted, offset))) state.segments.pop();
+        await active.cut(lastTrusted, offset);
       } catch (error) {
         this.#fail(error, flush);
         return;
@@ -400,6 +400,8 @@ export class TopicWriter {
       // What was answered from memory and is now lost keeps its offsets: they become a gap.
       state.nextOffset = Math.max(state.durableOffset, state.answeredOffset);
     }
+    // An empty segment makes room for the next one of its name.
+    if (active?.segment.firstOffset === state.nextOffset) state.segments.pop();
     const isLost = lastTrusted === 'durable' && state.nextOffset > lostFrom;
     this.#synced();
     this.#world.logger.error('An append failed and was taken back', {

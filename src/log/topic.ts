@@ -86,7 +86,7 @@ export class Topic {
     const { disk, epoch } = this.#world;
     // Asking for one that never committed must not take its place among `consumersMax`.
     const place = { folder: this.#consumersFolder, name: consumer, epoch };
-    return (await Checkpoint.open(disk, place)).value;
+    return (await Checkpoint.open(disk, place, { settle: true })).value;
   }
 
   async commit(consumer: string, offset: number): Promise<void> {
@@ -148,6 +148,6 @@ export class Topic {
         `Cannot add consumer "${consumer}" to topic "${this.state.name}": it has ${config.consumersMax}`,
       );
     }
-    return Checkpoint.open(disk, { folder: consumers, name: consumer, epoch });
+    return Checkpoint.open(disk, { folder: consumers, name: consumer, epoch }, { settle: true });
   }
 }
