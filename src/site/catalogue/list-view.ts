@@ -87,38 +87,19 @@ interface Change {
 /** This list with something changed; without `cursor` it is the first page. */
 export function listHref(filters: ListFilters, change: Change): string {
   const next = { ...filters, ...change };
-  const sort = next.sort === undefined ? '' : `${next.sort.descending ? '-' : ''}${next.sort.by}`;
   return href('torrents', {
     q: next.words,
     category: next.category,
     tags: next.tags.join(','),
-    sort,
+    sort: sortText(next.sort),
     at: change.cursor,
   });
 }
 
-const ORDERS: readonly (readonly [string, string])[] = [
-  ['', 'Newest, or best match'],
-  ['-added', 'Newest first'],
-  ['added', 'Oldest first'],
-  ['title', 'Title, A to Z'],
-  ['-size', 'Largest first'],
-  ['size', 'Smallest first'],
-  ['-seeders', 'Most seeders'],
-  ['seeders', 'Fewest seeders'],
-  ['-leechers', 'Most leechers'],
-  ['-completed', 'Most completed'],
-];
-
 function filterForm({ filters, categories }: ListPage): Html {
-  const { words, category, tags, sort } = filters;
+  const { words, category, tags } = filters;
   const any = { value: '', label: 'All categories' };
-  const order = sort === undefined ? '' : `${sort.descending ? '-' : ''}${sort.by}`;
-  const orders = ORDERS.some(([value]) => value === order)
-    ? ORDERS
-    : [...ORDERS, [order, 'As chosen'] as const];
-  const keptWords = words === '' ? NOTHING : html`<input type="hidden" name="q" value="${words}">`;
-  return html`<form class="filters" action="${href('torrents')}" aria-label="Filter torrents">${keptWords}${selectField(
+  return html`<form class="filters" action="${href('torrents')}" aria-label="Filter torrents">${hidden('q', words)}${hidden('sort', sortText(filters.sort))}${selectField(
     {
       name: 'category',
       label: 'Category',
@@ -129,16 +110,19 @@ function filterForm({ filters, categories }: ListPage): Html {
     name: 'tags',
     label: 'Tags',
     value: tags.join(', '),
-    placeholder: 'all of them, with commas',
+    placeholder: 'csv, climate',
     autocomplete: 'off',
     autocapitalize: 'none',
     lengthMax: 400,
-  })}${selectField({
-    name: 'sort',
-    label: 'Order',
-    value: order,
-    options: orders.map(([value, label]) => ({ value, label })),
   })}${submitButton({ label: 'Show' })}</form>`;
+}
+
+function hidden(name: string, value: string): Html {
+  return value === '' ? NOTHING : html`<input type="hidden" name="${name}" value="${value}">`;
+}
+
+function sortText(sort: ListFilters['sort']): string {
+  return sort === undefined ? '' : `${sort.descending ? '-' : ''}${sort.by}`;
 }
 
 /** What narrows the list, each with a link that takes it away; or the tags to begin with. */
@@ -162,7 +146,7 @@ function chips({ filters, categories, commonTags }: ListPage): Html {
   const tags = commonTags.map(
     ({ name }) => html`<li>${badgeLink(name, listHref(filters, { tags: [name] }))}</li>`,
   );
-  return html`<ul class="chips" aria-label="Common tags">${tags}</ul>`;
+  return html`<ul class="chips chips-common" aria-label="Common tags">${tags}</ul>`;
 }
 
 function rows(page: ListPage): Html {
@@ -171,6 +155,7 @@ function rows(page: ListPage): Html {
     caption: headline(filters, page.categories),
     columns: tableColumns(page),
     rows: page.rows,
+    isWide: true,
   });
   const { nextCursor, previousCursor } = list;
   const ways = {

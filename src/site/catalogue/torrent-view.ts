@@ -113,8 +113,8 @@ function notices(page: TorrentPage): Html {
   });
   const body =
     torrent.uploadNotes.length > 0
-      ? html`<strong>Seed with the new file, not with the one you uploaded</strong><ul>${torrent.uploadNotes.map((note) => html`<li>${note}</li>`)}</ul><p>${download}</p>`
-      : html`<strong>Now seed it</strong><p>Nobody has it but you. Open the file from here in your client, next to the content, and let it announce.</p><p>${download}</p>`;
+      ? html`<strong>Seed with the new file, not with the one you uploaded</strong><ul>${torrent.uploadNotes.map((note) => html`<li>${note}</li>`)}</ul><div class="row">${download}</div>`
+      : html`<strong>Now seed it</strong><p>Nobody has it but you. Open the file from here in your client, next to the content, and let it announce.</p><div class="row">${download}</div>`;
   return html`<div class="flashes">${notice('info', body)}</div>`;
 }
 

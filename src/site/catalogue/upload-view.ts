@@ -2,10 +2,11 @@
 // again for editing; and removing.
 
 import { html } from 'hono/html';
+import { toHex } from '#base/bytes.ts';
 import { linkButton, submitButton } from '#site/components/button.ts';
 import { confirmation } from '#site/components/confirmation.ts';
 import { facts } from '#site/components/facts.ts';
-import { bytesBoth } from '#site/components/figures.ts';
+import { bytes, bytesBoth } from '#site/components/figures.ts';
 import {
   errorSummary,
   fileField,
@@ -169,10 +170,10 @@ export function previewView(page: PreviewPage): Html {
   const shown = metainfo.files.filter((file) => !file.pad).length;
   const files = panel({
     title: 'Files',
-    aside: plural(shown, 'file'),
+    aside: html`${plural(shown, 'file')}, ${bytes(metainfo.sizeBytes)}`,
     body: html`${tree({ nodes: page.files, openDepth: shown > 40 ? 1 : 3 })}`,
   });
-  return html`${head}<div class="stack">${top}${errorSummary(errors)}</div>${columns(html`${words}${files}`, side)}`;
+  return html`${head}<div class="flashes">${top}${errorSummary(errors)}</div>${columns(html`${words}${files}`, side)}`;
 }
 
 function fileFacts({ metainfo, hashChanged }: PreparedTorrent): Html {

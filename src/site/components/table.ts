@@ -25,14 +25,16 @@ export interface Table<Row> {
   readonly caption: string;
   readonly columns: readonly Column<Row>[];
   readonly rows: readonly Row[];
+  /** Has so many columns that rows are cards below 992 px already, instead of below 640 px. */
+  readonly isWide?: boolean;
 }
 
-export function table<Row>({ caption, columns, rows }: Table<Row>): Html {
+export function table<Row>({ caption, columns, rows, isWide }: Table<Row>): Html {
   const hasSort = columns.some((column) => column.sort !== undefined);
   const lines = rows.map(
     (row) => html`<tr role="row">${columns.map((column) => cell(column, row))}</tr>`,
   );
-  return html`<div class="table-frame"><table class="${classes('table', hasSort && 'has-sort')}" role="table"><caption class="visually-hidden">${caption}</caption><thead role="rowgroup"><tr role="row">${columns.map(heading)}</tr></thead><tbody role="rowgroup">${lines}</tbody></table></div>`;
+  return html`<div class="table-frame"><table class="${classes('table', isWide && 'table-wide', hasSort && 'has-sort')}" role="table"><caption class="visually-hidden">${caption}</caption><thead role="rowgroup"><tr role="row">${columns.map(heading)}</tr></thead><tbody role="rowgroup">${lines}</tbody></table></div>`;
 }
 
 function heading<Row>({ label, kind, sort }: Column<Row>): Html {

@@ -2,12 +2,13 @@
 
 import { baseStyle } from './base.ts';
 import { frameStyle } from './frame.ts';
+import { listsStyle } from './lists.ts';
 import { partsStyle } from './parts.ts';
 import { tablesStyle } from './tables.ts';
 import { tokenStyle } from './tokens.ts';
 
 /** All of it. Repeated blanks are taken out; nothing else is changed. */
 export function stylesheet(): string {
-  const parts = [tokenStyle(), baseStyle, frameStyle, partsStyle, tablesStyle];
+  const parts = [tokenStyle(), baseStyle, frameStyle, partsStyle, tablesStyle, listsStyle];
   return parts.join('\n').replaceAll(/\n\s*/g, '\n').trimStart();
 }
