@@ -180,7 +180,7 @@ function fileFacts({ metainfo, hashChanged }: PreparedTorrent): Html {
   const { infoHashV1, infoHashV2, source, comment, createdBy } = metainfo;
   const pieces = Math.ceil(metainfo.sizeBytes / metainfo.pieceLength);
   const hash = (bytes: Uint8Array): Html =>
-    html`<code>${Buffer.from(bytes).toString('hex')}</code>`;
+    html`<code>${toHex(bytes)}</code>`;
   const label = hashChanged ? 'New info hash' : 'Info hash';
   return facts([
     { term: 'Name', value: metainfo.name },
