@@ -4,10 +4,8 @@ import type { CliCommand, Item, Output } from '../command.ts';
 import { CliError } from '../errors.ts';
 import type { Rooms } from '../rooms.ts';
 import { configCheck, configPrint, dbMigrate, dbStatus } from './config-commands.ts';
-import { demo } from './demo-command.ts';
 import { doctor } from './doctor-command.ts';
 import { ledgerAudit, ledgerRebuild, ledgerShow } from './ledger-commands.ts';
-import { logRepair, logVerify } from './log-check-commands.ts';
 import { logAppend, logRead, logStats, logTail, logTopics } from './log-commands.ts';
 import {
   memberAdd,
@@ -30,7 +28,6 @@ import {
 
 export const COMMANDS: readonly CliCommand[] = [
   serve,
-  demo,
   memberAdd,
   memberList,
   memberShow,
@@ -52,8 +49,6 @@ export const COMMANDS: readonly CliCommand[] = [
   logRead,
   logTail,
   logStats,
-  logVerify,
-  logRepair,
   configPrint,
   configCheck,
   dbStatus,
