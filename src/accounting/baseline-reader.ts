@@ -61,8 +61,8 @@ export class BaselineReader {
   async *chunks(): AsyncGenerator<Uint8Array> {
     this.#users++;
     try {
-      const buffer = new Uint8Array(CHUNK_ENTRIES * BASELINE_ENTRY_BYTES);
       const { entries } = this.header;
+      const buffer = new Uint8Array(Math.min(CHUNK_ENTRIES, entries) * BASELINE_ENTRY_BYTES);
       for (let first = 0; first < entries; first += CHUNK_ENTRIES) {
         const count = Math.min(CHUNK_ENTRIES, entries - first);
         const chunk = buffer.subarray(0, count * BASELINE_ENTRY_BYTES);

@@ -29,13 +29,13 @@ import {
 } from './baseline-file.ts';
 import type { BaselineReader } from './baseline-reader.ts';
 
-const CHUNK_ENTRIES = 4096;
+const CHUNK_ENTRIES = 512;
 const WRITE_BYTES = 64 * 1024;
 
 /** Baselines in the format of the file, by bucket, in the order they were added. */
 export class BaselineHeap {
   readonly #chunks: Uint8Array[] = [];
-  readonly #buckets: number[][] = Array.from({ length: BASELINE_BUCKETS }, () => []);
+  readonly #buckets: (number[] | undefined)[] = new Array(BASELINE_BUCKETS);
   #size = 0;
 
   get size(): number {
@@ -49,12 +49,19 @@ export class BaselineHeap {
     }
     const { chunk, at } = this.#place(index);
     encodeBaseline(chunk, at, baseline);
-    this.#buckets[bucketAt(chunk, at)]!.push(index);
+    const bucket = bucketAt(chunk, at);
+    const indexes = this.#buckets[bucket];
+    if (indexes === undefined) this.#buckets[bucket] = [index];
+    else indexes.push(index);
+  }
+
+  isEmpty(bucket: number): boolean {
+    return this.#buckets[bucket] === undefined;
   }
 
   /** The bucket's entries by key, of equal keys only the one with the highest sequence. */
   sorted(bucket: number): Uint8Array[] {
-    const entries = this.#buckets[bucket]!.map((index) => {
+    const entries = (this.#buckets[bucket] ?? []).map((index) => {
       const { chunk, at } = this.#place(index);
       return chunk.subarray(at, at + BASELINE_ENTRY_BYTES);
     });
@@ -92,6 +99,7 @@ export async function writeSnapshot(
     const output = new EntryWriter(file);
     const old = new OldEntries(content.old);
     for (let bucket = 0; bucket < BASELINE_BUCKETS; bucket++) {
+      if (content.heap.isEmpty(bucket) && old.isBehind(bucket)) continue;
       const added = content.heap.sorted(bucket);
       let next = 0;
       // Both sides are in order, so one pass merges them.
@@ -127,40 +135,47 @@ class OldEntries {
   readonly #chunks: AsyncGenerator<Uint8Array> | undefined;
   #chunk: Uint8Array = new Uint8Array(0);
   #at = 0;
-  #ended = false;
+  /** Of the entry at #at, which is intact; undefined while it is not looked at. */
+  #bucket: number | undefined;
 
   constructor(reader: BaselineReader | undefined) {
     this.#chunks = reader?.chunks();
   }
 
+  /** Certainly nothing of this bucket is left; known without reading. */
+  isBehind(bucket: number): boolean {
+    return this.#chunks === undefined || (this.#bucket !== undefined && this.#bucket > bucket);
+  }
+
   /** The next entry if it is of this bucket. */
   async peek(bucket: number): Promise<Uint8Array | undefined> {
-    for (;;) {
-      if (this.#at >= this.#chunk.byteLength && !(await this.#fill())) return undefined;
-      if (isEntryIntact(this.#chunk, this.#at)) {
-        // A bucket that was passed already can only come from a file that is out of order.
-        const found = bucketAt(this.#chunk, this.#at);
-        if (found > bucket) return undefined;
-        if (found === bucket) {
-          return this.#chunk.subarray(this.#at, this.#at + BASELINE_ENTRY_BYTES);
-        }
-      }
-      this.damaged++;
-      this.skip();
-    }
+    this.#bucket ??= await this.#inspect(bucket);
+    if (this.#bucket !== bucket) return undefined;
+    return this.#chunk.subarray(this.#at, this.#at + BASELINE_ENTRY_BYTES);
   }
 
   skip(): void {
     this.#at += BASELINE_ENTRY_BYTES;
+    this.#bucket = undefined;
   }
 
-  async #fill(): Promise<boolean> {
-    if (this.#ended || this.#chunks === undefined) return false;
-    const next = await this.#chunks.next();
-    this.#ended = next.done === true;
-    this.#chunk = next.done === true ? new Uint8Array(0) : next.value;
-    this.#at = 0;
-    return !this.#ended;
+  /** Moves to the next intact entry and returns its bucket; infinity at the end. */
+  async #inspect(bucketMin: number): Promise<number> {
+    for (;;) {
+      if (this.#at >= this.#chunk.byteLength) {
+        const next = await this.#chunks?.next();
+        if (next === undefined || next.done === true) return Number.POSITIVE_INFINITY;
+        this.#chunk = next.value;
+        this.#at = 0;
+      }
+      if (isEntryIntact(this.#chunk, this.#at)) {
+        const bucket = bucketAt(this.#chunk, this.#at);
+        // One that was passed already can only come from a file that is out of order.
+        if (bucket >= bucketMin) return bucket;
+      }
+      this.damaged++;
+      this.#at += BASELINE_ENTRY_BYTES;
+    }
   }
 }
 
