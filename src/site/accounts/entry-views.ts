@@ -23,6 +23,7 @@ export function waitingMain(): Html {
     title: 'Swarmkeep is running',
     text: html`It waits for its operator. The server printed a link when it started, beginning with <code>/first-run/</code>. Open it to name this site and make the first account.`,
     icon: 'key',
+    isPage: true,
   });
 }
 
@@ -81,6 +82,7 @@ export function noSignUpMain(siteName: string, text: string): Html {
     title: `You cannot sign up to ${siteName} this way`,
     text,
     icon: 'people',
+    isPage: true,
     action: linkButton({ label: 'Go to sign-in', href: href('signIn') }),
   });
 }

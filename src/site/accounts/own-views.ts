@@ -66,7 +66,6 @@ export function sessionsMain(view: SessionsView): Html {
       { label: 'Address', cell: (session) => html`<span class="mono">${session.address}</span>` },
       { label: 'Signed in', kind: 'figure', cell: (session) => timeAgo(session.createdMs, nowMs) },
       { label: 'Last used', kind: 'figure', cell: (session) => timeAgo(session.seenMs, nowMs) },
-      { label: 'Ends', kind: 'figure', cell: (session) => timeUntil(session.expiresMs, nowMs) },
       {
         label: 'Actions',
         kind: 'actions',

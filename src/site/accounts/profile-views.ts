@@ -8,7 +8,7 @@ import { linkButton } from '#site/components/button.ts';
 import { confirmation } from '#site/components/confirmation.ts';
 import { emptyState } from '#site/components/empty-state.ts';
 import { facts, stats } from '#site/components/facts.ts';
-import { bytes, bytesBoth, date, meter, timeAgo } from '#site/components/figures.ts';
+import { bytes, date, meter, timeAgo } from '#site/components/figures.ts';
 import { type Html, NOTHING } from '#site/components/markup.ts';
 import { notice } from '#site/components/notice.ts';
 import { columns, pageHead } from '#site/components/page-head.ts';
@@ -16,7 +16,7 @@ import { pager } from '#site/components/pager.ts';
 import { panel } from '#site/components/panel.ts';
 import { reveal, secret } from '#site/components/secret.ts';
 import { table } from '#site/components/table.ts';
-import { formatBytes } from '#site/format/bytes.ts';
+import { formatBytes, formatBytesExact } from '#site/format/bytes.ts';
 import { clientName, clientNameOf } from '#site/format/client.ts';
 import { formatCount, plural } from '#site/format/number.ts';
 import { ratioSentence } from '#site/format/ratio.ts';
@@ -226,14 +226,18 @@ function sidePanels(view: ProfileView): Html {
       ...(member.state === 'banned' ? [{ term: 'Banned', value: member.reason }] : []),
     ]),
   });
+  const { totals } = view;
   const exact = panel({
     title: 'To the byte',
-    body: facts([
-      { term: 'Given', value: bytesBoth(view.totals.uploadedBytes) },
-      { term: 'counted', value: bytesBoth(view.totals.creditedUploadedBytes) },
-      { term: 'Taken', value: bytesBoth(view.totals.downloadedBytes) },
-      { term: 'counted', value: bytesBoth(view.totals.creditedDownloadedBytes) },
-    ]),
+    body: facts(
+      [
+        { term: 'Given', value: formatBytesExact(totals.uploadedBytes) },
+        { term: 'of it counted', value: formatBytesExact(totals.creditedUploadedBytes) },
+        { term: 'Taken', value: formatBytesExact(totals.downloadedBytes) },
+        { term: 'of it counted', value: formatBytesExact(totals.creditedDownloadedBytes) },
+      ],
+      { figures: true },
+    ),
   });
   return html`${view.announceUrls === undefined ? NOTHING : announcePanel(view.announceUrls, view.isLocal)}${about}${exact}`;
 }

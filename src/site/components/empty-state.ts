@@ -10,9 +10,13 @@ export interface EmptyState {
   /** Usually a `linkButton`. */
   readonly action?: Html;
   readonly icon?: IconName;
+  /** It is all there is on its page, so that its title is the page's. */
+  readonly isPage?: boolean;
 }
 
-export function emptyState({ title, text, action, icon: drawing = 'box' }: EmptyState): Html {
+export function emptyState(state: EmptyState): Html {
+  const { title, text, action, icon: drawing = 'box', isPage } = state;
+  const heading = isPage ? html`<h1>${title}</h1>` : html`<h2>${title}</h2>`;
   const row = action === undefined ? NOTHING : html`<div class="row">${action}</div>`;
-  return html`<div class="empty">${icon(drawing)}<h2>${title}</h2><p>${text}</p>${row}</div>`;
+  return html`<div class="empty">${icon(drawing)}${heading}<p>${text}</p>${row}</div>`;
 }

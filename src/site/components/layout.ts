@@ -79,7 +79,7 @@ export function layout(frame: PageFrame, page: Page): Html {
 </head>
 <body>
 <a class="skip" href="#main">Skip to the content</a>
-${header(frame)}${frame.member === undefined ? NOTHING : strip(frame.member, frame.hrefs.profile)}
+${header(frame)}
 <main id="main" class="wrap" tabindex="-1">
 ${flashes(frame.flashes)}${page.main}
 </main>
@@ -94,11 +94,11 @@ function header(frame: PageFrame): Html {
   const nav =
     links.length === 0 ? NOTHING : html`<nav class="nav" aria-label="Main"><ul>${links}</ul></nav>`;
   const side = member === undefined ? signedOut(frame) : memberMenu(frame, member);
-  return html`<header class="site-header"><div class="${classes('wrap', member === undefined && 'signed-out')}">
+  return html`<header class="${classes('site-header', member === undefined && 'bare')}"><div class="${classes('wrap', member === undefined && 'signed-out')}">
 <a class="brand" href="${hrefs.home}">${mark()}<span>${siteName}</span></a>
 ${nav}${member === undefined ? NOTHING : searchBox(frame)}
 <div class="member-area">${side}</div>
-</div></header>
+</div>${member === undefined ? NOTHING : strip(member, hrefs.profile)}</header>
 `;
 }
 
@@ -147,5 +147,5 @@ function footer(frame: PageFrame): Html {
       html`<button class="button button-quiet button-small" type="submit" name="theme" value="${value}" aria-pressed="${String(value === frame.theme)}">${label}</button>`,
   );
   const body = html`<input type="hidden" name="back" value="${frame.path}"><div class="theme-choice" role="group" aria-label="Colours"><span>Colours</span>${buttons}</div>`;
-  return html`<footer class="site-footer"><div class="wrap"><p>${frame.siteName} runs on Swarmkeep.</p>${postForm({ action: frame.hrefs.theme, csrf: frame.csrf, body })}</div></footer>`;
+  return html`<footer class="site-footer"><div class="wrap"><p>Runs on Swarmkeep</p>${postForm({ action: frame.hrefs.theme, csrf: frame.csrf, body, inline: true })}</div></footer>`;
 }

@@ -3,7 +3,7 @@
 
 export const baseStyle = `
 *, *::before, *::after { box-sizing: border-box; }
-html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; scrollbar-gutter: stable; }
+html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
 html[data-theme="light"] { color-scheme: light; }
 html[data-theme="dark"] { color-scheme: dark; }
 body {
@@ -22,8 +22,11 @@ h1, h2, h3, p, ul, ol, dl, dd, figure, fieldset { margin: 0; padding: 0; }
 h1 { font-size: var(--type-title); line-height: 1.25; font-weight: 650; letter-spacing: -0.01em; }
 h2 { font-size: var(--type-heading); line-height: 1.3; font-weight: 650; }
 h3 { font-size: var(--type-body); line-height: 1.4; font-weight: 650; }
-a { color: var(--accent); text-underline-offset: 0.15em; text-decoration-thickness: 1px; }
-a:hover { color: var(--accent-hover); text-decoration-thickness: 2px; }
+a {
+  color: var(--accent); text-underline-offset: 0.2em; text-decoration-thickness: 1px;
+  text-decoration-color: color-mix(in srgb, currentColor 40%, transparent);
+}
+a:hover { color: var(--accent-hover); text-decoration-color: currentColor; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; border-radius: 3px; }
 code, kbd, pre, .mono {
   font-family: ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono",

@@ -7,8 +7,9 @@ export const frameStyle = `
   background: var(--accent); color: var(--on-accent); border-radius: 0 0 6px 6px;
 }
 .skip:focus { top: 0; color: var(--on-accent); }
-.wrap { width: 100%; max-width: 84rem; margin: 0 auto; padding: 0 var(--space-4); }
-.site-header { background: var(--surface); border-bottom: 1px solid var(--line); }
+.wrap { width: 100%; max-width: 84rem; margin-inline: auto; padding-inline: var(--space-4); }
+.site-header { background: var(--surface); }
+.site-header.bare, .strip { border-bottom: 1px solid var(--line); }
 .site-header > .wrap {
   display: grid; align-items: center; gap: 0 var(--space-4);
   grid-template-columns: 1fr auto; grid-template-areas: "brand member" "search search" "nav nav";
@@ -33,9 +34,9 @@ export const frameStyle = `
 .nav a[aria-current] { color: var(--text); border-bottom-color: var(--accent); }
 .search { grid-area: search; display: flex; min-width: 0; }
 .search input {
-  flex: 1; min-width: 0; border-radius: 6px 0 0 6px; border-right: 0;
+  flex: 1; min-width: 0; border-radius: 6px 0 0 6px;
 }
-.search .button { border-radius: 0 6px 6px 0; padding-inline: var(--space-3); }
+.search .button { border-radius: 0 6px 6px 0; border-left: 0; padding-inline: var(--space-3); color: var(--muted); }
 .member-area { grid-area: member; display: flex; align-items: center; gap: var(--space-3); }
 .menu { position: relative; }
 .menu > summary {
@@ -63,7 +64,7 @@ export const frameStyle = `
 }
 .menu-items a:hover, .menu-items button.menu-button:hover { background: var(--sunken); }
 .menu-items hr { margin: var(--space-2) 0; }
-.strip { background: var(--sunken); border-bottom: 1px solid var(--line); font-size: var(--type-small); }
+.strip { background: var(--sunken); border-top: 1px solid var(--line); font-size: var(--type-small); }
 .strip a {
   display: flex; flex-wrap: wrap; gap: 0 var(--space-5); padding: var(--space-1) 0; color: var(--muted);
   text-decoration: none;
@@ -86,7 +87,7 @@ main { flex: 1; padding-top: var(--space-5); padding-bottom: var(--space-7); out
   display: flex; flex-wrap: wrap; align-items: flex-start; justify-content: space-between;
   gap: var(--space-3) var(--space-5); margin-bottom: var(--space-5);
 }
-.page-head > div:first-child { min-width: min(100%, 16rem); flex: 1; }
+.page-head > div:first-child { min-width: min(100%, 24rem); flex: 1; }
 .page-head h1 { overflow-wrap: anywhere; }
 .page-head .lead { color: var(--muted); margin-top: var(--space-1); max-width: 46rem; }
 .page-head .lead strong { color: var(--text); }
@@ -112,19 +113,27 @@ main { flex: 1; padding-top: var(--space-5); padding-bottom: var(--space-7); out
   h1 { font-size: 1.375rem; }
   .strip a { gap: 0 var(--space-3); justify-content: space-between; }
   .strip .wide { display: none; }
-  .site-header > .wrap { row-gap: 0; }
+  .nav ul { justify-content: space-between; }
+  .nav a { padding-inline: 0.375rem; font-size: 0.9375rem; }
   .menu > summary .name { display: none; }
   main { padding-top: var(--space-4); }
 }
-@media (min-width: 48rem) {
-  .wrap { padding: 0 var(--space-5); }
+@media (min-width: 40rem) {
   .site-header > .wrap {
-    grid-template-columns: auto 1fr minmax(10rem, 20rem) auto;
-    grid-template-areas: "brand nav search member";
+    grid-template-columns: auto minmax(8rem, 1fr) auto;
+    grid-template-areas: "brand search member" "nav nav nav";
   }
-  .site-header > .wrap.signed-out { grid-template-columns: auto 1fr auto; grid-template-areas: "brand nav member"; }
+  .site-header > .wrap.signed-out { grid-template-columns: 1fr auto; grid-template-areas: "brand member"; }
+  .search { max-width: 24rem; justify-self: end; width: 100%; }
+}
+@media (min-width: 48rem) {
+  .wrap { padding-inline: var(--space-5); }
 }
 @media (min-width: 60rem) {
+  .site-header > .wrap {
+    column-gap: var(--space-5); grid-template-columns: auto 1fr minmax(10rem, 20rem) auto;
+    grid-template-areas: "brand nav search member";
+  }
   .columns { grid-template-columns: minmax(0, 1fr) 21rem; gap: var(--space-6); }
   .console { grid-template-columns: 12rem minmax(0, 1fr); gap: var(--space-6); }
   .console-nav { border-bottom: 0; position: sticky; top: var(--space-4); }

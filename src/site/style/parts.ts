@@ -25,8 +25,9 @@ export const partsStyle = `
 .inline-form { display: inline; }
 
 .form > * + * { margin-top: var(--space-4); }
+.form > input[type="hidden"] + * { margin-top: 0; }
 .form-actions { display: flex; flex-wrap: wrap; gap: var(--space-3); margin-top: var(--space-5); }
-.field > label, .field > .label, fieldset > legend { display: block; font-weight: 600; margin-bottom: var(--space-1); padding: 0; }
+.field > label:not(.choice), .field > .label, fieldset > legend { display: block; font-weight: 600; margin-bottom: var(--space-1); padding: 0; }
 fieldset { border: 0; min-width: 0; }
 .field .hint { color: var(--muted); font-size: var(--type-small); margin-bottom: var(--space-1); }
 .field .error {
@@ -51,6 +52,8 @@ input[type="file"]::file-selector-button {
 input[type="checkbox"], input[type="radio"] {
   flex: none; width: 1.25rem; height: 1.25rem; margin: 0.125rem 0 0; accent-color: var(--accent);
 }
+.field > .input { max-width: 40rem; }
+.filters .field > .input, .narrow .field > .input { max-width: none; }
 .choice { display: flex; gap: var(--space-3); align-items: flex-start; padding: var(--space-1) 0; }
 .choice .hint { display: block; margin: 0; }
 .choices { display: flex; flex-wrap: wrap; gap: 0 var(--space-5); }
@@ -118,6 +121,7 @@ a.badge:hover { color: var(--text); text-decoration: underline; }
 .facts > div:first-child > * { border-top: 0; padding-top: 0; }
 .facts > div:last-child > * { padding-bottom: 0; }
 .facts-figures dd { text-align: right; font-variant-numeric: tabular-nums; }
+.facts-figures dt, .facts-figures dd { font-size: var(--type-small); }
 
 .stats { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: 1px;
   background: var(--line); border: 1px solid var(--line); border-radius: 8px; overflow: hidden; }

@@ -16,9 +16,8 @@ const tableStyle = `
 .table tbody tr + tr > * { border-top: 1px solid var(--line); }
 .table tbody tr:hover > * { background: color-mix(in srgb, var(--sunken) 55%, transparent); }
 .table tbody th { font-weight: 600; }
-.table tbody a:not(:hover):not(.button) { text-decoration: none; }
 .table .end { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.table .title { min-width: 14rem; overflow-wrap: anywhere; }
+.table .title { min-width: 11rem; overflow-wrap: anywhere; }
 .table .title .under { display: flex; flex-wrap: wrap; gap: var(--space-1) var(--space-2); align-items: center;
   font-weight: 400; font-size: var(--type-small); color: var(--muted); margin-top: 0.125rem; }
 .table .actions { white-space: nowrap; text-align: right; }
@@ -48,7 +47,8 @@ function cards(table: string): string {
   ${table} tbody td[data-label]::before { content: attr(data-label) " "; color: var(--muted); }
   ${table} .end { text-align: left; }
   ${table} tbody .actions { flex: 0 0 100%; text-align: left; margin-top: var(--space-2); }
-  ${table} .meter { display: inline-flex; min-width: 8rem; }
+  ${table} tbody td:has(.meter) { flex: 1 1 100%; display: flex; align-items: center; gap: var(--space-2); }
+  ${table} tbody .meter { flex: 1; }
 `;
 }
 
