@@ -235,17 +235,24 @@ class World {
     while (!isDone()) {
       await this.#sleep(below(this.random, 60_000));
       const kind = below(this.random, 4);
-      if (kind === 0) {
-        this.crashes++;
-        this.#tracker?.kill();
-        this.#tracker = undefined;
-        this.#slowLog.crash();
-        this.#disk = this.#disk.crash();
-        await this.#sleep(below(this.random, 5000));
-        await this.#start();
-      } else if (kind === 1) await this.#tracker?.snapshot(this.random);
-      else if (kind === 2) this.#tracker?.dropOne(this.random);
+      if (kind === 0) await this.#crash();
+      else if (kind === 1) {
+        await this.#tracker?.snapshot(this.random);
+        // Right behind a snapshot is where one that knows more than the log would show.
+        await this.#sleep(10);
+        if (below(this.random, 2) === 0) await this.#crash();
+      } else if (kind === 2) this.#tracker?.dropOne(this.random);
     }
+  }
+
+  async #crash(): Promise<void> {
+    this.crashes++;
+    this.#tracker?.kill();
+    this.#tracker = undefined;
+    this.#slowLog.crash();
+    this.#disk = this.#disk.crash();
+    await this.#sleep(below(this.random, 5000));
+    await this.#start();
   }
 
   async #live(client: Client): Promise<void> {
