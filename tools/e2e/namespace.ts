@@ -4,7 +4,7 @@
 // refuses peers on 127.0.0.0/8), and no root is needed where the kernel allows user namespaces.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -56,6 +56,12 @@ export function inNamespace(fileUrl: string): boolean {
 export function namespaceProblem(): string | undefined {
   const entry = namespaceEntry();
   return 'why' in entry ? entry.why : undefined;
+}
+
+/** Whether programs here can change to another user: not where an ordinary user made the namespace. */
+export function hasOtherUsers(): boolean {
+  const [, , count] = readFileSync('/proc/self/uid_map', 'utf8').trim().split(/\s+/);
+  return Number(count) > 1;
 }
 
 type Entry = { readonly command: readonly string[] } | { readonly why: string };
