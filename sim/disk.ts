@@ -8,7 +8,7 @@
 //   does not write them again (as Linux does). Writing them again does.
 //
 // What it cannot show: a disk that damages sectors it was not asked to write, or that reports a
-// sync it has not done (`lying`, for planting that bug, says so for every sync).
+// sync it has not done (`lying` plants that bug).
 
 import type { Disk, DiskFile, DiskStat } from '#base/disk.ts';
 import { below, type Random } from '#base/random.ts';
@@ -37,12 +37,14 @@ export interface SimDiskOptions {
   readonly clock?: SimClock;
   readonly delayMsMax?: number;
   /** Syncs that are answered and not done: a planted bug. */
-  readonly lying?: 'datasync' | 'syncFolder';
+  readonly lying?: (operation: 'datasync' | 'syncFolder', path: string) => boolean;
 }
 
 export class SimDisk implements Disk {
   /** Called before each operation; a returned code (`EIO`) makes it fail, part of a write done. */
   onOperation: ((operation: SimOperation, path: string) => string | undefined) | undefined;
+  /** How long an operation takes, in the clock's milliseconds; undefined leaves it to the seed. */
+  delayOf: ((operation: SimOperation, path: string) => number | undefined) | undefined;
   /** Writes that would grow the files beyond this fail with ENOSPC, after what still fits. */
   capacityBytesMax = Number.POSITIVE_INFINITY;
   /** How many operations were begun: a place in a run at which to crash. */
@@ -161,7 +163,7 @@ export class SimDisk implements Disk {
   async syncFolder(path: string): Promise<void> {
     await this.#begin('syncFolder', path);
     if (this.#names.get(path)?.isFolder !== true) throw systemError('ENOENT', 'syncFolder', path);
-    if (this.#options.lying === 'syncFolder') return;
+    if (this.#options.lying?.('syncFolder', path) === true) return;
     this.#pendingNames = this.#pendingNames.filter((change) => {
       const touches =
         parentOf(change.path) === path ||
@@ -202,7 +204,7 @@ export class SimDisk implements Disk {
   #world(): FileWorld {
     return {
       random: this.#random,
-      lying: this.#options.lying === 'datasync',
+      lying: (path) => this.#options.lying?.('datasync', path) === true,
       begin: (operation, path, before) => this.#begin(operation, path, before),
       room: () => {
         let used = 0;
@@ -225,7 +227,8 @@ export class SimDisk implements Disk {
     before?.(failure);
     const { clock, delayMsMax = 2 } = this.#options;
     if (clock !== undefined) {
-      const delayMs = (this.#random.u32() / 0x1_0000_0000) * delayMsMax;
+      const drawnMs = (this.#random.u32() / 0x1_0000_0000) * delayMsMax;
+      const delayMs = this.delayOf?.(operation, path) ?? drawnMs;
       await new Promise<void>((resolve) => clock.after(delayMs, resolve));
     }
     if (this.#crashed) await never();
@@ -235,7 +238,7 @@ export class SimDisk implements Disk {
 
 interface FileWorld {
   readonly random: Random;
-  readonly lying: boolean;
+  lying(path: string): boolean;
   begin(
     operation: SimOperation,
     path: string,
@@ -286,7 +289,7 @@ class SimFile implements DiskFile {
 
   async datasync(): Promise<void> {
     this.#check('datasync', false);
-    if (this.#world.lying) return this.#world.begin('datasync', this.#path);
+    if (this.#world.lying(this.#path)) return this.#world.begin('datasync', this.#path);
     const sync = this.#node.beginSync();
     await this.#world.begin('datasync', this.#path, (failure) => {
       if (failure !== undefined) this.#node.failSync(sync);

@@ -22,13 +22,14 @@ import type { Consistency, LogRecord } from '#log/log.ts';
 import type { PlantedBug } from '#log/recovery.ts';
 import { Registry } from '#metrics/registry.ts';
 import { SimClock, settle } from './clock.ts';
-import { SimDisk, type SimDiskOptions } from './disk.ts';
+import { SimDisk } from './disk.ts';
 
 export interface CrashOptions {
   readonly seed: number;
   readonly lives: number;
   readonly planted?: PlantedBug;
-  readonly lying?: Exclude<SimDiskOptions['lying'], undefined>;
+  /** Syncs of segments, or of the names in a topic's folder, that are not done. */
+  readonly lying?: 'datasync' | 'syncFolder';
 }
 
 export interface CrashOutcome {
@@ -96,7 +97,8 @@ class CrashWorld {
     this.#disk = new SimDisk({
       random: this.#random,
       clock: this.#clock,
-      ...(lying === undefined ? undefined : { lying }),
+      lying: (operation, path) =>
+        operation === lying && (operation === 'datasync' ? path.endsWith('.log') : path !== '/log'),
     });
     this.#hasFaults = this.#chance(3);
     this.#config = logConfig.parse({

@@ -20,6 +20,8 @@ export interface ScannedBatch {
   readonly header: BatchHeader;
   /** The whole batch; a view that the next call overwrites. */
   readonly bytes: Uint8Array;
+  /** Only zeros stand between it and the next place for a batch; true when that was not asked. */
+  readonly isPadded: boolean;
 }
 
 /** No valid batch begins from `position` up to `end`, where one does or the scan ended. */
@@ -39,6 +41,8 @@ export interface ScanOptions {
   /** A batch with a lower first offset is not one of ours at this place. */
   readonly offset: number;
   readonly windowBytes?: number;
+  /** Looks at the room after each batch as well. */
+  readonly padding?: boolean;
   /** Off only to plant that bug in a test. */
   readonly checksums?: boolean;
 }
@@ -49,6 +53,7 @@ export class SegmentScanner {
   readonly #file: DiskFile;
   readonly #end: number;
   readonly #checksums: boolean;
+  readonly #padding: boolean;
   #position: number;
   #offset: number;
   #window: Uint8Array;
@@ -63,6 +68,7 @@ export class SegmentScanner {
     this.#end = options.end;
     this.#offset = options.offset;
     this.#checksums = options.checksums ?? true;
+    this.#padding = options.padding ?? false;
     const room = Math.max(ALIGNMENT, options.end - options.position);
     this.#window = new Uint8Array(Math.min(options.windowBytes ?? WINDOW_BYTES, room));
   }
@@ -111,11 +117,15 @@ export class SegmentScanner {
     const header = readBatchHeader(this.#window, position - this.#windowAt);
     if (header === undefined || header.firstOffset < this.#offset) return undefined;
     if (position + header.length > this.#end) return undefined;
-    if (!(await this.#load(position, header.length))) return undefined;
+    const room = this.#padding ? Math.min(aligned(header.length), this.#end - position) : 0;
+    const wanted = Math.max(header.length, room);
+    if (!(await this.#load(position, wanted))) return undefined;
     const start = position - this.#windowAt;
     if (this.#checksums && !isBatchIntact(this.#window, start, header)) return undefined;
     const bytes = this.#window.subarray(start, start + header.length);
-    return { kind: 'batch', position, header, bytes };
+    const rest = this.#window.subarray(start + header.length, start + wanted);
+    const isPadded = rest.every((byte) => byte === 0);
+    return { kind: 'batch', position, header, bytes, isPadded };
   }
 
   async #isZeros(position: number): Promise<boolean> {

@@ -28,7 +28,7 @@ import type { TopicWorld } from './topic-world.ts';
 /** How long after the last sync the durable mark is written to its file. */
 const CHECKPOINT_DELAY_MS = 200;
 /** What a resting topic keeps of its write buffer. */
-const BUFFER_BYTES_MIN = 64 * 1024;
+const RESTING_BUFFER_BYTES_MAX = 64 * 1024;
 
 interface Pending {
   readonly records: readonly LogRecord[] | PackedRecords;
@@ -253,7 +253,7 @@ export class TopicWriter {
       state.segments.push(this.#active.segment);
     }
     if (this.#buffer.byteLength < size) {
-      this.#buffer = new Uint8Array(Math.max(BUFFER_BYTES_MIN, size, this.#buffer.byteLength * 2));
+      this.#buffer = new Uint8Array(Math.max(size, this.#buffer.byteLength * 2));
     }
     const bytes = this.#buffer.subarray(0, size);
     const placed = this.#lay(groups, { bytes, view: viewOf(bytes), at: 0 });
@@ -356,7 +356,7 @@ export class TopicWriter {
   async #checkpoint(): Promise<void> {
     if (this.#pumping === undefined) {
       this.#active?.rest();
-      if (this.#buffer.byteLength > BUFFER_BYTES_MIN) this.#buffer = new Uint8Array(0);
+      if (this.#buffer.byteLength > RESTING_BUFFER_BYTES_MAX) this.#buffer = new Uint8Array(0);
     }
     const { durableOffset, name } = this.#state;
     if (durableOffset === this.#mark.value) return;

@@ -14,13 +14,11 @@ import { LogError } from './errors.ts';
 import type { Appended, AppendOptions, LogRecord, ReadOptions, ReadResult } from './log.ts';
 import type { PackedRecords } from './packed-records.ts';
 import { recoverTopic } from './recovery.ts';
+import { CONSUMERS_FOLDER, MARK_NAME } from './topic-files.ts';
 import { TopicReader } from './topic-reader.ts';
 import { TopicState } from './topic-state.ts';
 import type { TopicWorld } from './topic-world.ts';
 import { TopicWriter } from './topic-writer.ts';
-
-export const MARK_NAME = 'mark';
-const CONSUMERS_FOLDER = 'consumers';
 
 export class Topic {
   readonly state: TopicState;
