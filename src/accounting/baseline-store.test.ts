@@ -5,7 +5,7 @@ import { type LogLine, memoryLogger } from '#base/logger.ts';
 import { below, SeededRandom } from '#base/random.ts';
 import { SimClock } from '#sim/clock.ts';
 import { SimDisk } from '#sim/disk.ts';
-import { MemoryLog } from '#sql/memory-log.ts';
+import { MemoryLog } from '#sim/memory-log.ts';
 import type { Baseline } from './baseline.ts';
 import {
   BASELINE_ENTRY_BYTES,

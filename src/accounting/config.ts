@@ -1,6 +1,7 @@
 // The `[accounting]` part of the configuration.
 
 import { z } from 'zod';
+import { count, ms } from '#base/field.ts';
 
 export const accountingConfig = z.strictObject({
   ack: z
@@ -9,70 +10,46 @@ export const accountingConfig = z.strictObject({
     .describe(
       'When a client is answered: "durable" after its started, completed, stopped or first announce is on disk, "memory" at once, which is faster and may lose the last second in a crash.',
     ),
-  batchRecordsMax: z
-    .int()
-    .min(1)
-    .max(65_536)
+  batchRecordsMax: count({ min: 1, max: 65_536 })
     .default(4096)
     .describe('Transfer records appended to the log at once. More cost fewer disk flushes.'),
-  batchAgeMsMax: z
-    .int()
-    .min(1)
-    .max(10_000)
+  batchAgeMsMax: ms({ min: 1, max: 10_000 })
     .default(1000)
     .describe(
-      'How long a transfer record may wait for its batch, in milliseconds. A crash costs at most this much credit until the client announces again.',
+      'How long a transfer record may wait for its batch. A crash costs at most this much credit until the client announces again.',
     ),
-  recordsPendingMax: z
-    .int()
-    .min(1)
-    .max(4_194_304)
+  recordsPendingMax: count({ min: 1, max: 4_194_304 })
     .default(65_536)
     .describe(
       'Transfer records waiting for the disk, 128 bytes each. At the limit ordinary announces are answered and credited with the next one; started, completed, stopped and first announces are told to try again.',
     ),
-  resetAfterMs: z
-    .int()
-    .min(1000)
+  resetAfterMs: ms({ min: 1000 })
     .default(120_000)
     .describe(
-      'How long lower counters are taken for a late announce, in milliseconds, when the client neither started nor changed its key. Shorter credits restarted clients sooner, and risks counting bytes twice when announces overtake each other.',
+      'How long lower counters are taken for a late announce, when the client neither started nor changed its key. Shorter credits restarted clients sooner, and risks counting bytes twice when announces overtake each other.',
     ),
-  baselineSilentDays: z
-    .int()
-    .min(1)
-    .max(365)
+  baselineSilentDays: count({ min: 1, max: 365 })
     .default(21)
     .describe(
       'How long the counters of a client that went silent are kept, in days. After that its next announce credits nothing.',
     ),
-  baselineOverlayEntriesMax: z
-    .int()
-    .min(1024)
+  baselineOverlayEntriesMax: count({ min: 1024 })
     .default(1_000_000)
     .describe(
       'Silent baselines held in memory since the last snapshot, about 300 bytes each. At the limit the oldest are forgotten, and a snapshot is due.',
     ),
-  baselineSnapshotIntervalMs: z
-    .int()
-    .min(1000)
+  baselineSnapshotIntervalMs: ms({ min: 1000 })
     .default(300_000)
     .describe(
-      'Time between two snapshots of the baselines, in milliseconds. Shorter makes a start quicker and writes more.',
+      'Time between two snapshots of the baselines. Shorter makes a start quicker and writes more.',
     ),
-  ledgerBatchRecordsMax: z
-    .int()
-    .min(1)
-    .max(65_536)
+  ledgerBatchRecordsMax: count({ min: 1, max: 65_536 })
     .default(16_384)
     .describe('Transfer records that the ledger applies in one transaction.'),
-  ledgerIntervalMs: z
-    .int()
-    .min(0)
-    .max(60_000)
+  ledgerIntervalMs: ms({ min: 0, max: 60_000 })
     .default(200)
     .describe(
-      'Pause of the ledger after a small batch, in milliseconds. Longer writes fewer, larger transactions and shows totals later.',
+      'Pause of the ledger after a small batch. Longer writes fewer, larger transactions and shows totals later.',
     ),
 });
 

@@ -5,7 +5,7 @@ import { SystemClock } from '#base/clock.ts';
 import { type LogLine, memoryLogger, silentLogger } from '#base/logger.ts';
 import { below, SeededRandom } from '#base/random.ts';
 import { Registry } from '#metrics/registry.ts';
-import { MemoryLog } from '#sql/memory-log.ts';
+import { MemoryLog } from '#sim/memory-log.ts';
 import { migrate } from '#sql/migrate.ts';
 import { sqlMigrations } from '#sql/migrations/all.ts';
 import type { Sql } from '#sql/sql.ts';

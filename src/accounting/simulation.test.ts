@@ -14,12 +14,13 @@ import test from 'node:test';
 import { type Clock, SystemClock } from '#base/clock.ts';
 import { silentLogger } from '#base/logger.ts';
 import { below, SeededRandom } from '#base/random.ts';
-import type { Appended, Log, LogRecord } from '#log/log.ts';
+import type { Log } from '#log/log.ts';
 import { Registry } from '#metrics/registry.ts';
 import { SimClock } from '#sim/clock.ts';
 import { SimDisk } from '#sim/disk.ts';
+import { MemoryLog } from '#sim/memory-log.ts';
 import { testSeed } from '#sim/seed.ts';
-import { MemoryLog } from '#sql/memory-log.ts';
+import { SlowLog } from '#sim/slow-log.ts';
 import { migrate } from '#sql/migrate.ts';
 import { sqlMigrations } from '#sql/migrations/all.ts';
 import type { Sql } from '#sql/sql.ts';
@@ -346,61 +347,6 @@ function isSamePair(
   other: { readonly memberId: number; readonly torrentId: number },
 ): boolean {
   return one.memberId === other.memberId && one.torrentId === other.torrentId;
-}
-
-/** The log as a disk makes it: slow, failing now and then, cut off by a crash. */
-class SlowLog {
-  readonly #log: MemoryLog;
-  readonly #clock: SimClock;
-  readonly #random: SeededRandom;
-  #inFlight: (() => void) | undefined;
-  #crashes = 0;
-
-  constructor(log: MemoryLog, clock: SimClock, random: SeededRandom) {
-    this.#log = log;
-    this.#clock = clock;
-    this.#random = random;
-  }
-
-  /** What a tracker is given; it stops answering at the next crash. */
-  open(): Log {
-    const opened = this.#crashes;
-    return new Proxy<Log>(this.#log, {
-      get: (target, property) => {
-        if (property === 'append') {
-          return (_topic: string, records: LogRecord[]) =>
-            opened === this.#crashes ? this.#append(records) : new Promise(() => undefined);
-        }
-        const value: unknown = Reflect.get(target, property);
-        return typeof value === 'function' ? value.bind(target) : value;
-      },
-    });
-  }
-
-  /** The append that is under way is on the disk or it is not; nobody is told. */
-  crash(): void {
-    const land = this.#inFlight;
-    this.#inFlight = undefined;
-    this.#crashes++;
-    if (below(this.#random, 2) === 0) land?.();
-  }
-
-  #append(records: readonly LogRecord[]): Promise<Appended> {
-    assert.equal(this.#inFlight, undefined, 'one append at a time');
-    const copies = records.map((record) => ({ value: record.value.slice() }));
-    const settled = Promise.withResolvers<Appended>();
-    const land = (): void => {
-      void this.#log.append(TRANSFERS_TOPIC, copies).then(settled.resolve, settled.reject);
-    };
-    this.#inFlight = land;
-    this.#clock.after(1 + below(this.#random, 200), () => {
-      if (this.#inFlight !== land) return;
-      this.#inFlight = undefined;
-      if (below(this.#random, 6) === 0) settled.reject(new Error('disk full'));
-      else land();
-    });
-    return settled.promise;
-  }
 }
 
 /** Admission, swarm and doors left out: baselines, the rule, records, answers. */

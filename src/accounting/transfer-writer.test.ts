@@ -4,7 +4,7 @@ import { CodedError } from '#base/errors.ts';
 import { silentLogger } from '#base/logger.ts';
 import { Registry } from '#metrics/registry.ts';
 import { SimClock, settle } from '#sim/clock.ts';
-import { MemoryLog } from '#sql/memory-log.ts';
+import { MemoryLog } from '#sim/memory-log.ts';
 import { accountingConfig } from './config.ts';
 import { TRANSFER_RECORD_BYTES, TRANSFERS_TOPIC } from './transfer-record.ts';
 import { TransferWriter } from './transfer-writer.ts';

@@ -19,7 +19,6 @@ import { utf8 } from '#base/bytes.ts';
 import { type Clock, sleep } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
-import type { Log } from '#log/log.ts';
 import type { Registry } from '#metrics/registry.ts';
 import {
   type ControlMessage,
@@ -91,9 +90,29 @@ export async function outboxPending(sql: Sql): Promise<number> {
   return row.rows;
 }
 
+/** What the relay needs of the event log; log/log.ts has it, with its promises. */
+export interface OutboxLog {
+  readonly id: string;
+  readonly epoch: number;
+  createTopic(topic: string, options: { readonly consistency: 'durable' }): Promise<void>;
+  stats(topic: string): Promise<{ readonly firstOffset: number; readonly nextOffset: number }>;
+  append(
+    topic: string,
+    records: readonly { readonly key: Uint8Array; readonly value: Uint8Array }[],
+    options: { readonly consistency: 'durable' },
+  ): Promise<{ readonly firstOffset: number; readonly count: number }>;
+  read(
+    topic: string,
+    options: { readonly from: number },
+  ): Promise<{
+    readonly records: readonly { readonly value: Uint8Array }[];
+    readonly nextOffset: number;
+  }>;
+}
+
 export interface OutboxWorld {
   readonly sql: Sql;
-  readonly log: Log;
+  readonly log: OutboxLog;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Registry;
