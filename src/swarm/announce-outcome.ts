@@ -30,6 +30,8 @@ export interface AnnounceOutcome {
   present: boolean;
   /** Whether it was counted as a seeder before this announce. */
   wasSeeder: boolean;
+  /** It announced by this hash, family and door before, as far as that is remembered. */
+  channelKnown: boolean;
   /** The same request (peer, hash, family, door, event, counters) came within the last 60 s. */
   repeated: boolean;
   /**
@@ -60,6 +62,7 @@ export function newAnnounceOutcome(): AnnounceOutcome {
     lastSeenSeconds: 0,
     present: false,
     wasSeeder: false,
+    channelKnown: false,
     repeated: false,
     early: false,
     seeders: 0,

@@ -132,11 +132,10 @@ export class BaselineKeeper {
     const silentSecondsMax = isFull
       ? Math.min(SILENT_SECONDS_WHEN_FULL, this.#silentSecondsMax)
       : this.#silentSecondsMax;
-    let from = Atomics.add(this.#header, HEADER.sweepCursor, peersMax);
-    if (from >= used) {
-      from = 0;
-      Atomics.store(this.#header, HEADER.sweepCursor, peersMax);
-    }
+    const from = Atomics.add(this.#header, HEADER.sweepCursor, peersMax);
+    // A pass ends here even when the last step came out even, so that its caller sees the end.
+    if (from + peersMax > used) Atomics.store(this.#header, HEADER.sweepCursor, 0);
+    if (from >= used) return 0;
     const until = Math.min(from + peersMax, used);
     for (let peer = from + 1; peer <= until; peer++) {
       // Read without the lock: what is due now is checked again under it.

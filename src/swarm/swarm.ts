@@ -341,6 +341,7 @@ export class Swarm {
     }
     const last = table.channels.find(peer, this.#channelWord);
     if (last === 0) return;
+    outcome.channelKnown = true;
     outcome.repeated = isRepeat(last, this.#channelWord);
     if (outcome.repeated || !canBeEarly(request)) return;
     // Times are whole seconds, so a client that waited exactly may seem a second short.
@@ -479,6 +480,7 @@ function clearOutcome(outcome: AnnounceOutcome): void {
   outcome.lastSeenSeconds = 0;
   outcome.present = false;
   outcome.wasSeeder = false;
+  outcome.channelKnown = false;
   outcome.repeated = false;
   outcome.early = false;
 }
