@@ -3,10 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { sql as raw } from 'kysely';
+import { CompiledQuery, sql as raw } from 'kysely';
 import type { Clock, Timer } from '#base/clock.ts';
 import { sqlConfig } from './config.ts';
 import { openSql } from './open.ts';
+import { EachRow } from './row-columns.ts';
 import { sqlConformance } from './sql.conformance.ts';
 import { forEachDatabase, openTestSqlite } from './test-databases.ts';
 
@@ -76,6 +77,52 @@ test('a transaction that hangs is rolled back after transactionMsMax, and the ne
   const { rows } = await raw`select v from t`.execute(sql.read());
   assert.deepEqual(rows, [{ v: 3 }]);
   await sql.close();
+});
+
+test('a thread of SQLite that dies is told to its owner, and every later call fails', async () => {
+  const died = Promise.withResolvers<string>();
+  const sql = await openTestSqlite({
+    threads: true,
+    onDeath: (error) => died.resolve(error.code),
+  });
+  const misuse = sql.transaction(async (transaction) => {
+    // A statement for each row that returns rows is our own fault, and faults end a thread.
+    const query = CompiledQuery.raw('select 1', [new EachRow([], 1)]);
+    await transaction.getExecutor().executeQuery(query);
+  });
+  await assert.rejects(misuse, { code: 'SQL_UNAVAILABLE' });
+  assert.equal(await died.promise, 'SQL_UNAVAILABLE');
+  const later = sql.transaction((transaction) => raw`select 1`.execute(transaction));
+  await assert.rejects(later, { code: 'SQL_UNAVAILABLE' });
+  await sql.close();
+});
+
+forEachDatabase((name, open) => {
+  test(`${name}: a value that no database knows is refused and nothing is written`, async () => {
+    const sql = await open();
+    await sql.transaction((transaction) => raw`create table t (v bigint)`.execute(transaction));
+    const writing = sql.transaction((transaction) =>
+      raw`insert into t values (${Symbol('x')})`.execute(transaction),
+    );
+    await assert.rejects(writing);
+    const { rows } = await raw`select * from t`.execute(sql.read());
+    assert.deepEqual(rows, []);
+    await sql.close();
+  });
+
+  if (name !== 'postgres') return;
+  test('postgres: a connection that the server ends is an error, and the next one works', async () => {
+    const sql = await open();
+    const ended = sql.transaction((transaction) =>
+      raw`select pg_terminate_backend(pg_backend_pid())`.execute(transaction),
+    );
+    await assert.rejects(ended, { code: 'SQL_UNAVAILABLE' });
+    const { rows } = await sql.transaction((transaction) =>
+      raw`select 1 as v`.execute(transaction),
+    );
+    assert.deepEqual(rows, [{ v: 1 }]);
+    await sql.close();
+  });
 });
 
 /** A clock whose timers run when told to. */

@@ -132,8 +132,8 @@ function bindable(value: unknown): SQLInputValue {
     case 'boolean':
       return value ? 1 : 0;
     default:
-      assert(value === null || value instanceof Uint8Array, 'a parameter is text, number or bytes');
-      return value;
+      if (value === null || value instanceof Uint8Array) return value;
+      throw new SqlError('SQL_STATEMENT_FAILED', `A parameter is ${typeof value}, not a value`);
   }
 }
 
