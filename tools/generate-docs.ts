@@ -1,4 +1,4 @@
-// Writes docs/generated/ from the sources: error codes, metrics and the commented configuration. What
+// Writes docs/generated/ from the sources: error codes, metrics, permissions and the commented configuration. What
 // is written there is never edited by hand; `npm run check` fails while it differs from the sources.
 //
 //   sh bin/node tools/generate-docs.ts
@@ -7,6 +7,7 @@ import { globSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { pathToFileURL } from 'node:url';
 import { loadConfig } from '#config/load.ts';
 import { printConfig } from '#config/print.ts';
+import { permissionsPage } from '#site/permissions-page.ts';
 import { ROOT } from './child-process.ts';
 import { blankComments } from './source-text.ts';
 
@@ -19,6 +20,7 @@ export async function generatedDocs(): Promise<Map<string, string>> {
     ['config.toml', `# ${MADE_BY}\n\n${printConfig(loadConfig({ overrides: [] })).trimEnd()}\n`],
     ['errors.md', await errorsPage()],
     ['metrics.md', metricsPage()],
+    ['permissions.md', permissionsPage(MADE_BY)],
   ]);
 }
 

@@ -6,6 +6,7 @@ import { addressKey } from '#site/rate-limit.ts';
 import { Refusal } from '#site/refusal.ts';
 import { href, hrefTo } from '#site/routes.ts';
 import { localPath, type Visit } from '#site/visit.ts';
+import { authenticate } from './credentials.ts';
 import {
   type Errors,
   type FirstRunValues,
@@ -17,7 +18,7 @@ import {
 } from './entry-views.ts';
 import { completeFirstRun, isFirstRun } from './first-run.ts';
 import { findInviter, signUp } from './invites.ts';
-import { authenticate, hasAdmin } from './members.ts';
+import { hasAdmin } from './members.ts';
 import { endSession, openSession } from './sessions.ts';
 import type { SettingsChange } from './settings.ts';
 

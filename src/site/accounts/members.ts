@@ -342,54 +342,6 @@ export async function resetPassword(
   return generated === undefined ? { member: changed } : { member: changed, password: generated };
 }
 
-/** Of a member who shows the current one; other devices are signed out, this one stays. */
-export async function changePassword(
-  world: AccountsWorld,
-  memberId: number,
-  change: { readonly current: string; readonly next: string; readonly sessionId: number },
-): Promise<Refusal | undefined> {
-  const row = await world.sql
-    .read<AccountTables>()
-    .selectFrom('member')
-    .select(['name', 'password_hash'])
-    .where('id', '=', memberId)
-    .executeTakeFirst();
-  if (!(await world.passwords.verify(change.current, row?.password_hash)) || row === undefined) {
-    return new Refusal('password-wrong', 'This is not your current password.', 'current');
-  }
-  const wrong = checkPassword(change.next, row.name);
-  if (wrong !== undefined) return wrong;
-  const password_hash = await world.passwords.hash(change.next);
-  await world.sql.transaction<AccountTables, void>(async (transaction) => {
-    await transaction
-      .updateTable('member')
-      .set({ password_hash })
-      .where('id', '=', memberId)
-      .execute();
-    await transaction
-      .deleteFrom('session')
-      .where('member_id', '=', memberId)
-      .where('id', '!=', change.sessionId)
-      .execute();
-  });
-  return undefined;
-}
-
-/** The member whose name and password these are; undefined without saying which was wrong. */
-export async function authenticate(
-  world: AccountsWorld,
-  name: string,
-  password: string,
-): Promise<Member | undefined> {
-  const row = await selectMembers(world.sql.read<AccountTables>())
-    .select('member.password_hash')
-    .where('member.name_key', '=', nameKey(name))
-    .where('member.state', '!=', 'removed')
-    .executeTakeFirst();
-  const matches = await world.passwords.verify(password, row?.password_hash);
-  return matches && row !== undefined ? memberOf(row) : undefined;
-}
-
 /** Tells the trackers about every member again; for when the log and the database went apart. */
 export async function enqueueAllMembers(sql: Sql): Promise<number> {
   let after = 0;
@@ -494,7 +446,8 @@ async function endSessions(
   await transaction.deleteFrom('session').where('member_id', '=', memberId).execute();
 }
 
-function selectMembers(reading: Kysely<AccountTables>) {
+/** Rows of members with their key, for queries that add their own conditions. */
+export function selectMembers(reading: Kysely<AccountTables>) {
   return reading
     .selectFrom('member')
     .leftJoin('member_key', 'member_key.member_id', 'member.id')
@@ -502,7 +455,7 @@ function selectMembers(reading: Kysely<AccountTables>) {
     .select('member_key.passkey');
 }
 
-function memberOf(row: MemberRow): Member {
+export function memberOf(row: MemberRow): Member {
   const role = isRole(row.role) ? row.role : 'member';
   const state = row.state === 'active' || row.state === 'removed' ? row.state : 'banned';
   return {
@@ -537,6 +490,7 @@ function newPasskey(random: Random): string {
   return key;
 }
 
-function nameKey(name: string): string {
+/** Names that differ in case alone are one name. */
+export function nameKey(name: string): string {
   return name.toLowerCase();
 }

@@ -4,9 +4,9 @@
 import { Refusal } from '#site/refusal.ts';
 import { href, hrefTo } from '#site/routes.ts';
 import type { Visit } from '#site/visit.ts';
+import { changePassword } from './credentials.ts';
 import type { Errors } from './entry-views.ts';
 import { addInvite, listInvites, revokeInvite } from './invites.ts';
-import { changePassword } from './members.ts';
 import { invitesMain, passwordMain, revokeAllMain, sessionsMain } from './own-views.ts';
 import { endAllSessions, endSession, listSessions } from './sessions.ts';
 
