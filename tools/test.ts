@@ -3,7 +3,7 @@
 //
 //   npm test -- --only PATTERN    only test files whose path matches; no set-up, checks or coverage
 //   npm test -- --no-coverage     without measuring coverage, which slows the tests a little
-//   npm run soak                  the long runs (*.soak.ts) instead
+//   npm run soak                  the long runs (*.soak.test.ts) instead
 //
 // `x.test.ts` files of a folder share a process. A file that starts threads or servers is called
 // `x.server.test.ts` and has a process of its own. `x.e2e.test.ts` files run one after the other, when
@@ -41,7 +41,7 @@ const skips = new Set<string>();
 async function main(): Promise<void> {
   const files = findFiles();
   const isEverything = options.only === undefined && !options.soak;
-  if (files.length === 0) countFailure(`No test file matches "${options.only ?? '*.soak.ts'}".`);
+  if (files.length === 0) countFailure(`No test file matches "${options.only ?? 'any name'}".`);
   if (isEverything) {
     await phase('set-up', () => setUp(say));
     await phase('check', check);
@@ -60,8 +60,9 @@ async function main(): Promise<void> {
 }
 
 function findFiles(): string[] {
-  const pattern = options.soak ? '*.soak.ts' : '*.test.ts';
-  const files = globSync(`{src,sim,tools,bench}/**/${pattern}`, { cwd: ROOT }).sort();
+  const files = globSync('{src,sim,tools,bench}/**/*.test.ts', { cwd: ROOT })
+    .filter((file) => file.endsWith('.soak.test.ts') === options.soak)
+    .sort();
   if (options.only === undefined) return files;
   const only = new RegExp(options.only);
   return files.filter((file) => only.test(file));
@@ -69,7 +70,7 @@ function findFiles(): string[] {
 
 /** Small files first would leave one processor idle at the end, so the largest groups start first. */
 function groupFiles(files: readonly string[]): { together: TestGroup[]; alone: TestGroup[] } {
-  const isAlone = (file: string): boolean => /\.(?:e2e\.test|soak)\.ts$/.test(file);
+  const isAlone = (file: string): boolean => /\.(?:e2e|soak)\.test\.ts$/.test(file);
   const shared = files.filter((file) => !isAlone(file));
   const byRoom = Map.groupBy(shared, (file) =>
     file.endsWith('.server.test.ts')

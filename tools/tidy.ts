@@ -92,7 +92,7 @@ const BANS_EVERYWHERE: readonly Ban[] = [
   {
     pattern: /\bassert\([^\n]*`/g,
     instead: 'a constant message: a template is built even when the condition holds',
-    mayUse: /\.(?:test|soak|conformance)\.ts$|^tools\/|^bench\//,
+    mayUse: /\.(?:test|conformance)\.ts$|^tools\/|^bench\//,
   },
   {
     pattern: /\b(?:test|it|describe)\.(?:only|todo)\(/g,
@@ -157,7 +157,7 @@ type Say = (index: number, message: string) => void;
 
 /** Tests and what only tests load. */
 function isForTests(path: string): boolean {
-  return /\.(?:test|soak|conformance)\.ts$|\/test-[a-z0-9-]+\.ts$/.test(path);
+  return /\.(?:test|conformance)\.ts$|\/test-[a-z0-9-]+\.ts$/.test(path);
 }
 
 function checkName(path: string, say: Say): void {
