@@ -131,4 +131,5 @@ async function runWhereTheRoomsAre(
   }
 }
 
-process.exitCode = await main(process.argv.slice(2));
+// Not by waiting for handles to close: a part that hangs must not keep a stopped server alive.
+process.exit(await main(process.argv.slice(2)));

@@ -70,13 +70,16 @@ test(`kill -9 twenty times under simulated clients loses and doubles nothing (SE
       }
     }),
   );
-  for (let kill = 0; kill < KILLS; kill++) {
-    await pause(200 + draw.below(900));
-    await server.end('SIGKILL');
-    await server.start();
+  try {
+    for (let kill = 0; kill < KILLS; kill++) {
+      await Promise.race([pause(200 + draw.below(900)), life]);
+      await server.end('SIGKILL');
+      await server.start();
+    }
+    await pause(1_000);
+  } finally {
+    living.abort();
   }
-  await pause(1_000);
-  living.abort();
   await life;
   for (const client of clients) {
     await waitFor('the last announce to be answered', 20_000, async () =>

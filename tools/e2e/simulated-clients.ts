@@ -11,7 +11,7 @@ const PROTOCOL_MAGIC = 0x41727101980n;
 const ANSWER_MS_MAX = 1_500;
 const HTTP_MS_MAX = 3_000;
 
-/** sfc32-free and tiny: repeatable draws for the test's own choices. */
+/** Repeatable draws for the test's own choices. */
 export class Draw {
   #state: number;
 
@@ -23,7 +23,7 @@ export class Draw {
   below(bound: number): number {
     this.#state = (Math.imul(this.#state ^ (this.#state >>> 15), 0x2c1b3c6d) + 0x9e3779b9) >>> 0;
     const mixed = Math.imul(this.#state ^ (this.#state >>> 12), 0x297a2d39) >>> 0;
-    return (mixed ^ (mixed >>> 15)) % bound;
+    return ((mixed ^ (mixed >>> 15)) >>> 0) % bound;
   }
 
   chance(percent: number): boolean {

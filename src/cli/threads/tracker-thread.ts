@@ -36,13 +36,14 @@ assert(port !== null, 'the tracker thread has a parent');
 const data = workerData as TrackerThreadData;
 const metrics = new Registry();
 try {
+  const log = await PortLog.connect(data.logPort);
   const tracker = await startTracker({
     clock: new SystemClock(),
     random: new SystemRandom(),
     disk: new SystemDisk(),
     logger: pinoLogger(data.logLevel).for('tracker'),
     metrics,
-    log: await PortLog.connect(data.logPort),
+    log,
     swarmMemory: data.swarmMemory,
     baselinesFolder: data.baselinesFolder,
     trackerFolder: data.trackerFolder,
@@ -58,10 +59,14 @@ try {
         reply({ kind: 'status', id: message.id, status: tracker.stats() });
         return;
       case 'close':
-        void tracker.close().then(() => {
-          reply({ kind: 'closed' });
-          port.close();
-        });
+        // What fails here ends the thread with an error, which its owner reports.
+        void tracker
+          .close()
+          .then(() => log.close())
+          .then(() => {
+            reply({ kind: 'closed' });
+            port.close();
+          });
         return;
       default:
     }
