@@ -6,6 +6,7 @@ import type { Rooms } from '../rooms.ts';
 import { configCheck, configPrint, dbMigrate, dbStatus } from './config-commands.ts';
 import { doctor } from './doctor-command.ts';
 import { ledgerAudit, ledgerRebuild, ledgerShow } from './ledger-commands.ts';
+import { logRepair, logVerify } from './log-check-commands.ts';
 import { logAppend, logRead, logStats, logTail, logTopics } from './log-commands.ts';
 import {
   memberAdd,
@@ -49,6 +50,8 @@ export const COMMANDS: readonly CliCommand[] = [
   logRead,
   logTail,
   logStats,
+  logVerify,
+  logRepair,
   configPrint,
   configCheck,
   dbStatus,

@@ -1,0 +1,85 @@
+// `swarmkeep log verify` and `log repair`: the files of the log themselves, read without opening it.
+
+import { join, resolve } from 'node:path';
+import { SystemDisk } from '#base/disk.ts';
+import { repairLog } from '#log/repair.ts';
+import { verifyLog } from '#log/verify.ts';
+import type { Item, LocalCommand, Words } from '../command.ts';
+import { textOf } from '../command.ts';
+import { DataFolder } from '../data-folder.ts';
+import { CliError } from '../errors.ts';
+import { pinoLogger } from '../pino-logger.ts';
+
+function topicOnly(words: Words): Item {
+  return { topic: words.args[0] ?? '' };
+}
+
+/** The log's folder and, when one was named, the topic. */
+function placeOf(data: string, input: Item): { readonly folder: string; readonly topic?: string } {
+  const topic = textOf(input, 'topic');
+  return { folder: join(resolve(data), 'log'), ...(topic === '' ? {} : { topic }) };
+}
+
+export const logVerify: LocalCommand = {
+  name: 'log verify',
+  summary:
+    'Read every batch and check it; changes nothing, also beside a server. Exits 1 on damage.',
+  example: 'swarmkeep log verify transfers --json',
+  local: true,
+  declare: (commander) => commander.argument('[topic]', 'Only this topic.'),
+  prepare: topicOnly,
+  async runLocal(options, input, output) {
+    let bytesRead = 0;
+    const report = await verifyLog({
+      disk: new SystemDisk(),
+      ...placeOf(options.data, input),
+      signal: output.signal,
+      onProgress: (topic, bytes) => {
+        bytesRead += bytes;
+        output.progress({ what: `bytes of ${topic}`, done: bytesRead, total: 0 });
+      },
+    });
+    output.item(JSON.parse(JSON.stringify(report)) as Item);
+    if (report.isDamaged) throw new CliError('CLI_FOUND_DAMAGE', 'The log is damaged');
+  },
+  text(item) {
+    const topics = item['topics'] as Item[];
+    const findings = item['findings'] as Item[];
+    return [
+      ...topics.map((topic) => `${topic['name']}: ${topic['records']} records are good`),
+      ...findings.map(
+        (one) => `${one['severity']}: ${one['topic']} ${one['place']}: ${one['message']}`,
+      ),
+    ].join('\n');
+  },
+};
+
+export const logRepair: LocalCommand = {
+  name: 'log repair',
+  summary:
+    'Set damage aside, so that the good batches around it are all that is left. Needs no server.',
+  example: 'swarmkeep log repair transfers',
+  local: true,
+  declare: (commander) => commander.argument('[topic]', 'Only this topic.'),
+  prepare: topicOnly,
+  async runLocal(options, input, output) {
+    const folder = DataFolder.take(options.data);
+    try {
+      const repaired = await repairLog({
+        disk: new SystemDisk(),
+        logger: pinoLogger('warn').for('log'),
+        ...placeOf(folder.path, input),
+      });
+      output.item({ repaired: JSON.parse(JSON.stringify(repaired)) as Item[] });
+    } finally {
+      folder.release();
+    }
+  },
+  text(item) {
+    const repaired = item['repaired'] as Item[];
+    if (repaired.length === 0) return 'Nothing had to be mended.';
+    return repaired
+      .map((one) => `${one['topic']} ${one['place']}: kept in ${one['copy']}`)
+      .join('\n');
+  },
+};
