@@ -414,23 +414,25 @@ export class TopicWriter {
 
   #fail(cause: unknown, flush: readonly Pending[]): void {
     const { name } = this.#state;
-    this.#failure = new LogError(
+    const failure = new LogError(
       'LOG_TOPIC_FAILED',
       `Cannot append to topic "${name}": it could not be cut back after a failed write`,
       { cause },
     );
+    this.#failure = failure;
     this.#intervalTimer?.cancel();
     this.#checkpointTimer?.cancel();
     this.#world.logger.error('A topic has failed', { topic: name, error: messageOf(cause) });
     const queue = this.#queue.filter((pending) => !pending.isCancelled);
     for (const pending of [...flush, ...this.#waiting, ...queue]) {
       pending.stopListening?.();
-      pending.reject(this.#failure);
+      pending.reject(failure);
     }
     this.#queue = [];
     this.#queueBytes = 0;
     this.#waiting = [];
-    this.#world.onFatal(this.#failure);
+    // Outside of every promise here, so that an owner who throws ends the process.
+    queueMicrotask(() => this.#world.onFatal(failure));
   }
 
   async #close(): Promise<void> {
