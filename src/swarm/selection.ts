@@ -112,7 +112,9 @@ export class Selection {
     if (this.#stamp === 0) this.#stamps.fill(0);
     if (this.#stamp === 0) this.#stamp = 1;
     const mask = this.#drawn.length - 1;
-    for (let drawn = 0; this.#written < want && drawn < want * DRAWS_PER_WANTED_MAX; ) {
+    // Past half of them most draws would be repeats, and with all refused there would be no end.
+    const drawsMax = Math.min(want * DRAWS_PER_WANTED_MAX, others >> 1);
+    for (let drawn = 0; this.#written < want && drawn < drawsMax; ) {
       let place = this.#below(others);
       // The asker's place is left out of the numbering, so that all others are equally likely.
       if (hasAsker && place >= asker) place++;

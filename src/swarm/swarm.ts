@@ -391,7 +391,9 @@ export class Swarm {
     }
     if (index.othersPresent > 0) return 'none';
     this.#hasEntered = members.enter(memberId);
-    return this.#hasEntered ? 'none' : 'member-torrents';
+    if (this.#hasEntered) return 'none';
+    // A member that is nowhere was refused by the table, which holds membersMax.
+    return members.torrentsOf(memberId) === 0 ? 'swarm-full' : 'member-torrents';
   }
 
   #join(request: AnnounceRequest, next: BaselineNumbers): void {

@@ -1,0 +1,425 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SeededRandom } from '#base/random.ts';
+import { addressOf, announceOf, hashOf, numbersOf, peerIdOf, smallSwarm } from '#sim/announces.ts';
+import { SimClock } from '#sim/clock.ts';
+import type { AnnounceOutcome } from './announce-outcome.ts';
+import { type AnnounceRequest, DOOR, EVENT } from './announce-slot.ts';
+import type { Baseline } from './baseline.ts';
+import type { SwarmConfig } from './config.ts';
+import { Swarm } from './swarm.ts';
+import { newSwarmCounts } from './swarm-views.ts';
+
+const HOUR_MS = 3_600_000;
+
+test('T8: a hybrid torrent is one torrent: a peer with both hashes counts once', () => {
+  const world = new World();
+  world.swarm.addTorrent(2, { v1: hashOf(2), v2: hashOf(2, 2) });
+  world.announce({ torrentId: 2, hashVersion: 1 });
+  const outcome = world.announce({ torrentId: 2, hashVersion: 2 });
+  assert.equal(outcome.leechers, 1);
+  assert.equal(world.swarm.torrentByHash(hashOf(2)), 2);
+  assert.equal(world.swarm.torrentByHash(hashOf(2, 2)), 2);
+});
+
+test('T8: an asker by one hash version is given only peers that announced that version', () => {
+  const world = new World();
+  world.swarm.addTorrent(2, { v1: hashOf(2), v2: hashOf(2, 2) });
+  world.announce({ torrentId: 2, memberId: 1, hashVersion: 1 });
+  world.announce({ torrentId: 2, memberId: 2, hashVersion: 2 });
+  world.announce({ torrentId: 2, memberId: 3, hashVersion: 1 });
+  world.announce({ torrentId: 2, memberId: 3, hashVersion: 2 });
+  const asked = (hashVersion: number): string[] =>
+    world.peersFor({ torrentId: 2, memberId: 4, hashVersion });
+  assert.deepEqual(asked(1), ['10.0.0.1:6881', '10.0.0.3:6881']);
+  assert.deepEqual(asked(2), ['10.0.0.2:6881', '10.0.0.3:6881']);
+});
+
+test('T8: `stopped` closes only the hash it came by, and the peer ends with its last', () => {
+  const world = new World();
+  world.swarm.addTorrent(2, { v1: hashOf(2), v2: hashOf(2, 2) });
+  world.announce({ torrentId: 2, hashVersion: 1 });
+  world.announce({ torrentId: 2, hashVersion: 2 });
+  assert.equal(world.stop({ torrentId: 2, hashVersion: 1 }).leechers, 1);
+  assert.deepEqual(world.peersFor({ torrentId: 2, memberId: 9, hashVersion: 1 }), []);
+  assert.equal(world.peersFor({ torrentId: 2, memberId: 9, hashVersion: 2 }).length, 1);
+  assert.equal(world.stop({ torrentId: 2, hashVersion: 2 }).leechers, 0);
+});
+
+test('T8: a partial seed is counted apart and kept from those that have nothing to fetch', () => {
+  const world = new World();
+  const outcome = world.announce({ memberId: 1, event: EVENT.paused });
+  assert.deepEqual([outcome.leechers, outcome.partialSeeds], [0, 1]);
+  world.announce({ memberId: 2 });
+  assert.deepEqual(world.peersFor({ memberId: 3, left: 0 }), ['10.0.0.2:6881']);
+  assert.deepEqual(world.peersFor({ memberId: 1, event: EVENT.paused }), ['10.0.0.2:6881']);
+  assert.equal(world.peersFor({ memberId: 3 }).length, 2);
+});
+
+test('T9: a member on both families is one peer that is handed out as two addresses', () => {
+  const world = new World();
+  world.announce({ family: 4 });
+  const outcome = world.announce({ family: 6 });
+  assert.equal(outcome.leechers, 1);
+  assert.equal(world.peersFor({ memberId: 2 }, 4).length, 1);
+  assert.equal(world.peersFor({ memberId: 2 }, 6).length, 1);
+  assert.equal(world.stop({ family: 4 }).leechers, 1);
+  assert.equal(world.peersFor({ memberId: 2 }, 4).length, 0);
+  assert.equal(world.peersFor({ memberId: 2 }, 6).length, 1);
+  assert.equal(world.stop({ family: 6 }).leechers, 0);
+});
+
+test('T9: the address that falls silent ages alone', () => {
+  const world = new World();
+  world.announce({ family: 4 });
+  world.announce({ family: 6 });
+  for (let minutes = 0; minutes < 60; minutes += 15) {
+    world.clock.advance(15 * 60_000);
+    world.announce({ family: 6 });
+  }
+  world.sweep();
+  assert.equal(world.peersFor({ memberId: 2 }, 4).length, 0);
+  assert.equal(world.peersFor({ memberId: 2 }, 6).length, 1);
+  assert.equal(world.counts().leechers, 1);
+});
+
+test('T10: early is judged per hash, family and door, and never for events', () => {
+  const world = new World();
+  world.swarm.addTorrent(2, { v1: hashOf(2), v2: hashOf(2, 2) });
+  const ways: Partial<AnnounceRequest>[] = [
+    { hashVersion: 1 },
+    { hashVersion: 2 },
+    { hashVersion: 1, family: 6 },
+    { hashVersion: 1, door: DOOR.http },
+  ];
+  for (const way of ways) assert.equal(world.announce({ torrentId: 2, ...way }).early, false);
+  world.clock.advance(120_000);
+  for (const way of ways) {
+    const again = { torrentId: 2, ...way };
+    assert.equal(world.announce({ ...again, uploaded: 5 }).early, true);
+    assert.equal(world.announce({ ...again, event: EVENT.completed, left: 0 }).early, false);
+  }
+});
+
+test('T10: a client that always asks too often gets its peers once per interval', () => {
+  const world = new World({ announceIntervalMsMin: 300_000 });
+  const judged: boolean[] = [];
+  for (let minute = 0; minute < 8; minute += 2) {
+    judged.push(world.announce({ uploaded: minute }).early);
+    world.clock.advance(120_000);
+  }
+  assert.deepEqual(judged, [false, true, true, false]);
+});
+
+test('T10: the same request within 60 s is a repeat and not early; after that it is early', () => {
+  const world = new World();
+  world.announce({});
+  world.clock.advance(59_000);
+  assert.deepEqual(judge(world.announce({})), { repeated: true, early: false });
+  world.clock.advance(1000);
+  assert.deepEqual(judge(world.announce({})), { repeated: false, early: true });
+});
+
+test('T10: what a peer remembers of an announce never wraps into looking recent', () => {
+  const world = new World({ peerAgeMsMax: 100 * HOUR_MS });
+  world.swarm.addTorrent(2, { v1: hashOf(2), v2: hashOf(2, 2) });
+  world.announce({ torrentId: 2, hashVersion: 2 });
+  world.announce({ torrentId: 2, hashVersion: 1 });
+  // 2^16 seconds later to the second, swept on the way.
+  world.clock.advance(40_000_000);
+  world.sweep();
+  world.clock.advance(65_536_000 - 40_000_000);
+  assert.deepEqual(judge(world.announce({ torrentId: 2, hashVersion: 1 })), {
+    repeated: false,
+    early: false,
+  });
+});
+
+test('T11: the asker is not in its own answer, also under an older peer id of its address', () => {
+  const world = new World();
+  world.announce({ peerId: peerIdOf(100) });
+  world.announce({ peerId: peerIdOf(101) });
+  assert.deepEqual(world.peersFor({ peerId: peerIdOf(101) }), []);
+  assert.equal(world.peersFor({ memberId: 2 }).length, 2);
+});
+
+test('T11: wanting none gives none, and more than peersPerAnswerMax gives that many', () => {
+  const world = new World({ peersPerAnswerMax: 20 });
+  for (let member = 1; member <= 30; member++) world.announce({ memberId: member });
+  assert.equal(world.peersFor({ memberId: 99 }, 4, 0).length, 0);
+  assert.equal(world.peersFor({ memberId: 99 }, 4, 1000).length, 20);
+});
+
+test('T12: a seeder is given leechers only, a leecher everyone', () => {
+  const world = new World();
+  for (let member = 1; member <= 6; member++)
+    world.announce({ memberId: member, left: member % 2 });
+  assert.equal(world.peersFor({ memberId: 2, left: 0 }).length, 3);
+  assert.equal(world.peersFor({ memberId: 1 }).length, 5);
+});
+
+test('T13: a stopped peer is gone at once and gets no peers', () => {
+  const world = new World();
+  world.announce({ memberId: 1 });
+  world.announce({ memberId: 2 });
+  assert.equal(world.stop({ memberId: 1 }).leechers, 1);
+  assert.deepEqual(world.peersFor({ memberId: 1, event: EVENT.stopped }), []);
+  assert.deepEqual(world.peersFor({ memberId: 3 }), ['10.0.0.2:6881']);
+});
+
+test('T13: a peer ages by the monotonic clock; the wall clock may jump as it likes', () => {
+  const world = new World({ peerAgeMsMax: HOUR_MS });
+  world.announce({});
+  world.clock.jump(100 * HOUR_MS);
+  world.sweep();
+  assert.equal(world.counts().leechers, 1);
+  world.clock.jump(-200 * HOUR_MS);
+  world.clock.advance(HOUR_MS + 1000);
+  world.sweep();
+  assert.equal(world.counts().leechers, 0);
+});
+
+test('T13: a removed torrent is unknown at once, and the sweep hands over its baselines', () => {
+  const world = new World();
+  world.announce({ memberId: 1, uploaded: 7 });
+  world.announce({ memberId: 2, uploaded: 8 });
+  world.stop({ memberId: 2, uploaded: 8 });
+  world.swarm.removeTorrent(1);
+  assert.equal(world.announce({ memberId: 1 }).refused, 'torrent-unknown');
+  assert.equal(world.swarm.counts(1, newSwarmCounts()), false);
+  const dropped = world.sweep();
+  assert.deepEqual(dropped.map((it) => it.uploaded).sort(), [7, 8]);
+  assert.equal(world.swarm.memoryUse().records, 0);
+  assert.equal(world.swarm.totals().torrents, 0);
+});
+
+test('T13: a torrent nobody registered leaves memory with its last peer', () => {
+  const world = new World();
+  const torrentId = world.swarm.openTorrent(hashOf(77), 1);
+  assert.equal(world.swarm.openTorrent(hashOf(77), 1), torrentId);
+  const anonymous = { torrentId, memberId: 0 };
+  world.announce(anonymous);
+  assert.equal(world.swarm.torrentByHash(hashOf(77)), torrentId);
+  world.stop(anonymous);
+  assert.equal(world.swarm.torrentByHash(hashOf(77)), 0);
+  assert.equal(world.swarm.totals().torrents, 1);
+});
+
+test('T14: another member with the same peer id is another peer, and stops only itself', () => {
+  const world = new World();
+  const peerId = peerIdOf(5);
+  world.announce({ memberId: 1, peerId });
+  assert.equal(world.announce({ memberId: 2, peerId }).leechers, 2);
+  assert.equal(world.stop({ memberId: 2, peerId }).leechers, 1);
+  assert.equal(world.stop({ memberId: 3, peerId }).leechers, 1);
+  assert.deepEqual(world.peersFor({ memberId: 9 }), ['10.0.0.1:6881']);
+});
+
+test('T14: a member that announces from another’s address does not take the place over', () => {
+  const world = new World();
+  world.announce({ memberId: 1 });
+  const outcome = world.announce({ memberId: 2, address: addressOf(1, 4) });
+  assert.equal(outcome.leechers, 2);
+  assert.equal(world.swarm.peersOfMember(1, 10).length, 1);
+});
+
+test('T14: without members the address and port are the peer, whatever peer id it claims', () => {
+  const world = new World();
+  const one = { memberId: 0, address: addressOf(1, 4) };
+  world.announce({ ...one, peerId: peerIdOf(1) });
+  assert.equal(world.announce({ ...one, peerId: peerIdOf(2) }).leechers, 1);
+  const other = { memberId: 0, address: addressOf(2, 4), peerId: peerIdOf(1) };
+  assert.equal(world.announce(other).leechers, 2);
+  assert.equal(world.stop({ ...other, port: 1 }).leechers, 2);
+  assert.equal(world.stop(other).leechers, 1);
+});
+
+test('T15: a fourth client of a member is refused, and a restarted one takes its own place', () => {
+  const world = new World();
+  for (let client = 0; client < 3; client++) {
+    world.announce({ peerId: peerIdOf(client), port: 7000 + client });
+  }
+  const fourth = world.announce({ peerId: peerIdOf(3), port: 7003 });
+  assert.equal(fourth.refused, 'member-peers');
+  const restarted = world.announce({ peerId: peerIdOf(4), port: 7001 });
+  assert.deepEqual([restarted.refused, restarted.leechers], ['none', 3]);
+});
+
+test('T15: silent baselines do not count against the limit of clients', () => {
+  const world = new World();
+  for (let client = 0; client < 20; client++) {
+    assert.equal(world.announce({ peerId: peerIdOf(client), port: client }).refused, 'none');
+    world.stop({ peerId: peerIdOf(client), port: client });
+  }
+  assert.equal(world.counts().leechers, 0);
+  assert.equal(world.swarm.totals().silentBaselines, 20);
+});
+
+test('T15: a member is refused in one torrent more than torrentsPerMemberMax', () => {
+  const world = new World({ torrentsPerMemberMax: 2 });
+  for (const id of [2, 3]) world.swarm.addTorrent(id, { v1: hashOf(id) });
+  assert.equal(world.announce({ torrentId: 1 }).refused, 'none');
+  assert.equal(world.announce({ torrentId: 2 }).refused, 'none');
+  assert.equal(world.announce({ torrentId: 2, peerId: peerIdOf(9) }).refused, 'none');
+  assert.equal(world.announce({ torrentId: 3 }).refused, 'member-torrents');
+  world.stop({ torrentId: 1 });
+  assert.equal(world.announce({ torrentId: 3 }).refused, 'none');
+});
+
+test('T15: at peersMax new peers are refused, those that are in go on, and a leave makes room', () => {
+  const world = new World({ peersMax: 64 });
+  for (let member = 1; member <= 64; member++) {
+    assert.equal(world.announce({ memberId: member }).refused, 'none');
+  }
+  assert.equal(world.announce({ memberId: 65 }).refused, 'swarm-full');
+  assert.equal(world.announce({ memberId: 64, uploaded: 1 }).refused, 'none');
+  assert.equal(world.counts().leechers, 64);
+  world.stop({ memberId: 1 });
+  world.clock.advance(61_000);
+  // Nearly full, so the baseline that fell silent is handed over long before its time.
+  assert.equal(world.sweep().length, 1);
+  assert.equal(world.announce({ memberId: 65 }).refused, 'none');
+});
+
+test('T15: at torrentsMax a torrent is refused and nothing else changes', () => {
+  const world = new World({ torrentsMax: 64 });
+  for (let id = 2; id <= 64; id++) assert.ok(world.swarm.addTorrent(id, { v1: hashOf(id) }));
+  assert.equal(world.swarm.addTorrent(65, { v1: hashOf(65) }), false);
+  assert.equal(world.swarm.openTorrent(hashOf(66), 1), 0);
+  world.swarm.removeTorrent(64);
+  assert.ok(world.swarm.addTorrent(65, { v1: hashOf(65) }));
+});
+
+test('A4: `stopped` of a peer that nobody knows leaves no trace', () => {
+  const world = new World();
+  const outcome = world.stop({});
+  assert.deepEqual([outcome.refused, outcome.known, outcome.leechers], ['none', false, 0]);
+  assert.equal(world.swarm.memoryUse().records, 0);
+});
+
+test('A2: counters survive a stop to the byte, up to 2^53-1, and are given away when silent', () => {
+  const world = new World();
+  const most = Number.MAX_SAFE_INTEGER;
+  const counters = { uploaded: most, downloaded: most - 1, left: most - 2, key: 0xffff_ffff };
+  world.announce(counters);
+  world.stop(counters);
+  const outcome = world.announce({ uploaded: 1 });
+  const { uploaded, downloaded, left, key, known } = outcome;
+  assert.deepEqual({ uploaded, downloaded, left, key }, counters);
+  assert.ok(known);
+  world.stop({ uploaded: 1 });
+  world.clock.advance(4 * HOUR_MS);
+  assert.deepEqual(
+    world.sweep().map((it) => it.uploaded),
+    [1],
+  );
+  assert.equal(world.announce({}).known, false);
+});
+
+test('A2: a restored baseline is neither counted nor handed out, and is what is measured against', () => {
+  const world = new World();
+  const baseline = world.baseline({ uploaded: 50, sequence: 9 });
+  assert.ok(world.swarm.restoreBaseline(baseline));
+  assert.equal(world.counts().leechers, 0);
+  assert.deepEqual(world.peersFor({ memberId: 2 }), []);
+  const outcome = world.announce({ uploaded: 60 });
+  assert.deepEqual([outcome.known, outcome.uploaded, outcome.sequence], [true, 50, 9]);
+});
+
+test('A6: a restore never puts a lower sequence over a higher one', () => {
+  const world = new World();
+  world.swarm.restoreBaseline(world.baseline({ uploaded: 50, sequence: 9 }));
+  assert.ok(world.swarm.restoreBaseline(world.baseline({ uploaded: 40, sequence: 8 })));
+  assert.equal(world.announce({}).uploaded, 50);
+});
+
+test('A6: a baseline is rolled back to what it was, and to none, while its peer stays', () => {
+  const world = new World();
+  world.announce({ uploaded: 10 });
+  const key = { memberId: 1, torrentId: 1, peerId: peerIdOf(1) };
+  world.swarm.rollbackBaseline(key, world.baseline({ uploaded: 3, sequence: 2 }));
+  assert.equal(world.counts().leechers, 1);
+  assert.equal(world.announce({ uploaded: 10 }).uploaded, 3);
+  world.swarm.rollbackBaseline(key, undefined);
+  const outcome = world.announce({ uploaded: 10 });
+  assert.deepEqual([outcome.known, outcome.present], [false, true]);
+});
+
+test('begin() changes nothing: an abandoned announce leaves the memory as it was', () => {
+  const world = new World();
+  const before = world.swarm.memoryUse();
+  const request = announceOf({ family: 6 });
+  assert.equal(world.swarm.begin(request).refused, 'none');
+  world.swarm.abandon();
+  assert.deepEqual(world.swarm.memoryUse(), before);
+  assert.equal(world.counts().leechers, 0);
+  assert.equal(world.announce({ torrentId: 1 }).known, false);
+});
+
+class World {
+  readonly clock = new SimClock();
+  readonly swarm: Swarm;
+  readonly #config: SwarmConfig;
+
+  constructor(settings: Partial<SwarmConfig> = {}) {
+    this.#config = smallSwarm(settings);
+    const memory = Swarm.reserve(this.#config);
+    const random = new SeededRandom(7);
+    this.swarm = new Swarm({ memory, clock: this.clock, random, config: this.#config });
+    this.swarm.addTorrent(1, { v1: hashOf(1) });
+  }
+
+  announce(changes: Partial<AnnounceRequest>): AnnounceOutcome {
+    const request = announceOf(changes);
+    const outcome = this.swarm.begin(request);
+    if (outcome.refused === 'none') {
+      const nowSeconds = this.clock.nowMs() / 1000;
+      this.swarm.settle(request, numbersOf(request, nowSeconds, outcome.sequence + 1));
+    }
+    return outcome;
+  }
+
+  stop(changes: Partial<AnnounceRequest>): AnnounceOutcome {
+    return this.announce({ ...changes, event: EVENT.stopped });
+  }
+
+  /** Sorted `address:port`, or hex for family 6. */
+  peersFor(changes: Partial<AnnounceRequest>, family: 4 | 6 = 4, want = 50): string[] {
+    const into = new Uint8Array(200 * 18);
+    const count = this.swarm.select(announceOf(changes), family, want, into);
+    const size = family === 4 ? 6 : 18;
+    const peers: string[] = [];
+    for (let at = 0; at < count * size; at += size) {
+      const bytes = Buffer.from(into.subarray(at, at + size));
+      const port = bytes.readUInt16BE(size - 2);
+      peers.push(
+        family === 4 ? `${bytes.subarray(0, 4).join('.')}:${port}` : bytes.toString('hex'),
+      );
+    }
+    return peers.sort();
+  }
+
+  counts() {
+    const counts = newSwarmCounts();
+    this.swarm.counts(1, counts);
+    return counts;
+  }
+
+  /** One full pass. */
+  sweep(): Baseline[] {
+    const dropped: Baseline[] = [];
+    while (this.swarm.sweep(10, (baseline) => dropped.push(baseline)) === 10) {}
+    return dropped;
+  }
+
+  baseline(changes: Partial<Baseline>): Baseline {
+    const nowSeconds = Math.floor(this.clock.nowMs() / 1000);
+    const request = announceOf();
+    const key = { memberId: 1, torrentId: 1, peerId: request.peerId };
+    return { ...key, ...numbersOf(request, nowSeconds), lastSeenSeconds: nowSeconds, ...changes };
+  }
+}
+
+function judge(outcome: AnnounceOutcome): { repeated: boolean; early: boolean } {
+  return { repeated: outcome.repeated, early: outcome.early };
+}
