@@ -276,7 +276,7 @@ export class Announcer {
     const input = this.#input;
     input.known = outcome.known;
     input.previous = outcome;
-    input.event = request.event;
+    input.event = isSecondStart(request, outcome) ? EVENT.none : request.event;
     input.uploaded = request.uploaded;
     input.downloaded = request.downloaded;
     input.left = request.left;
@@ -434,6 +434,15 @@ export class Announcer {
     this.refusal = refusal;
     return 'refuse';
   }
+}
+
+/**
+ * A client that is here already says `started` once more by each further family, hash and door. Such
+ * a one may have been on its way for long, and with lower counters it is late, no restart.
+ */
+function isSecondStart(request: AnnounceRequest, outcome: AnnounceOutcome): boolean {
+  if (request.event !== EVENT.started || !outcome.present) return false;
+  return !outcome.channelKnown && request.key === outcome.key;
 }
 
 const NO_ADDRESS: Uint8Array = new Uint8Array(16);
