@@ -36,6 +36,7 @@ export class ActiveSegment {
   /** Bytes of the file that are zeros, or data, already. */
   #allocated: number;
   #durableEnd: number;
+  #syncFailed = false;
 
   private constructor(world: TopicWorld, segment: Segment, createdMs: number) {
     this.#world = world;
@@ -86,6 +87,11 @@ export class ActiveSegment {
     return this.#durableEnd === this.segment.endPosition;
   }
 
+  /** Since the last good sync nothing in the file can be trusted. */
+  get hasSyncFailed(): boolean {
+    return this.#syncFailed;
+  }
+
   /** Writes whole batches, aligned, at the end. @throws the disk's error: then cut() must follow */
   async write(bytes: Uint8Array, batches: readonly PlacedBatch[]): Promise<void> {
     const { segment } = this;
@@ -112,7 +118,12 @@ export class ActiveSegment {
     const end = this.segment.endPosition;
     const startedMs = clock.monotonicMs();
     const file = await this.#file();
-    await file.datasync();
+    try {
+      await file.datasync();
+    } catch (error) {
+      this.#syncFailed = true;
+      throw error;
+    }
     metrics.syncSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
     this.#durableEnd = end;
   }
@@ -142,18 +153,17 @@ export class ActiveSegment {
 
   /**
    * After a failed write or sync: cuts back durably and proves it by reading. To where the last
-   * write that succeeded ended (`written`), or, when a sync failed and nothing after the last good
-   * one can be trusted, to there (`durable`). The segment is sealed then. `offset` is the one that
-   * it must end at.
+   * write that succeeded ended, or, when a sync failed and nothing after the last good one can be
+   * trusted, to there. The segment is sealed then. `offset` is the one that it must end at.
    * @throws the disk's error, or an Error that says what was read: the topic has failed
    */
-  async cut(to: 'written' | 'durable', offset: number): Promise<void> {
+  async cut(offset: number): Promise<void> {
     const { disk } = this.#world;
     const { segment } = this;
     // This file's state is unknown to the kernel as well; a new handle starts from what is there.
     await this.#lease?.discard();
     this.#lease = undefined;
-    const end = to === 'written' ? segment.endPosition : this.#durableEnd;
+    const end = this.#syncFailed ? this.#durableEnd : segment.endPosition;
     const file = await disk.open(segment.path, { write: true });
     try {
       await file.truncate(end);

@@ -6,6 +6,7 @@
 // and the next append begins a new one. If the cut fails, the topic has failed: it takes no more
 // appends and `onFatal` tells the owner, who ends the process; recovery starts from the disk.
 
+import { AssertionFailure } from '#base/assert.ts';
 import type { Timer } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
 import { ActiveSegment, type PlacedBatch } from './active-segment.ts';
@@ -193,23 +194,18 @@ export class TopicWriter {
     const wantsSync =
       this.#isSyncWanted || flush.some((pending) => pending.consistency === 'durable');
     this.#isSyncWanted = false;
-    let lastTrusted: 'written' | 'durable' = 'written';
     try {
       if (flush.length > 0) {
         const groups = this.#group(flush);
         let size = 0;
         for (const group of groups) size += aligned(BATCH_HEADER_BYTES + group.bytes);
-        lastTrusted = 'durable';
         await this.#sealIfFull(size);
-        lastTrusted = 'written';
         await this.#write(groups, size);
       }
-      if (wantsSync && this.#active !== undefined) {
-        lastTrusted = 'durable';
-        await this.#active.sync();
-      }
+      if (wantsSync) await this.#active?.sync();
     } catch (error) {
-      await this.#rollBack(error, { flush, lastTrusted });
+      if (error instanceof AssertionFailure) this.#fail(error, flush);
+      else await this.#rollBack(error, flush);
       return;
     }
     this.#answer(flush, wantsSync);
@@ -370,19 +366,15 @@ export class TopicWriter {
     }
   }
 
-  async #rollBack(
-    cause: unknown,
-    failed: { readonly flush: readonly Pending[]; readonly lastTrusted: 'written' | 'durable' },
-  ): Promise<void> {
-    const { flush, lastTrusted } = failed;
+  async #rollBack(cause: unknown, flush: readonly Pending[]): Promise<void> {
     const state = this.#state;
     this.#world.metrics.failures.add(1);
     const active = this.#active;
+    const syncFailed = active?.hasSyncFailed === true;
     const lostFrom = state.durableOffset;
     if (active !== undefined) {
       try {
-        const offset = lastTrusted === 'written' ? state.nextOffset : state.durableOffset;
-        await active.cut(lastTrusted, offset);
+        await active.cut(syncFailed ? state.durableOffset : state.nextOffset);
       } catch (error) {
         this.#fail(error, flush);
         return;
@@ -394,15 +386,15 @@ export class TopicWriter {
       `Cannot append to topic "${state.name}": the disk refused; nothing was kept`,
       { cause },
     );
-    if (lastTrusted === 'durable') {
+    if (syncFailed) {
       for (const pending of this.#waiting) pending.reject(error);
       this.#waiting = [];
       // What was answered from memory and is now lost keeps its offsets: they become a gap.
       state.nextOffset = Math.max(state.durableOffset, state.answeredOffset);
     }
+    const isLost = syncFailed && state.nextOffset > lostFrom;
     // An empty segment makes room for the next one of its name.
     if (active?.segment.firstOffset === state.nextOffset) state.segments.pop();
-    const isLost = lastTrusted === 'durable' && state.nextOffset > lostFrom;
     this.#synced();
     this.#world.logger.error('An append failed and was taken back', {
       topic: state.name,
@@ -445,7 +437,7 @@ export class TopicWriter {
       try {
         await active.trim();
       } catch (error) {
-        await this.#rollBack(error, { flush: [], lastTrusted: 'durable' });
+        await this.#rollBack(error, []);
         throw new LogError(
           'LOG_APPEND_FAILED',
           `Cannot close topic "${this.#state.name}": the disk refused the last sync`,
