@@ -68,8 +68,9 @@ export class TestServer {
     return pid;
   }
 
-  /** Resolves when the site answers, which is after every tracker door does. */
+  /** Resolves when the site answers (at once when it runs already), which is after every tracker door does. */
   async start(): Promise<void> {
+    if (this.#child !== undefined) return;
     const args = ['serve', '--data', this.dataFolder, ...this.#settings];
     const child = spawn(PROGRAM, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.#child = child;

@@ -58,6 +58,8 @@ export class ServerThread {
       else if (reply.kind === 'failed') {
         this.#closing = true;
         ready.reject(Object.assign(new Error(reply.message), { code: reply.code }));
+        // What it had opened is still open there; it has nothing more to say.
+        void this.#worker.terminate();
       } else {
         this.#waiting.get(reply.id)?.(reply);
         this.#waiting.delete(reply.id);

@@ -1,0 +1,256 @@
+// Every command of bin/swarmkeep as a program sees it: exit codes, JSON, and the same answers from a
+// running server as from the data folder alone. A change is in force at the tracker within a second.
+
+import { strict as assert } from 'node:assert';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { runProgram, TestServer, waitFor } from './server.ts';
+import { announceByHttp, simulatedPeerId } from './simulated-clients.ts';
+
+const ONE_SECOND_MS = 1_000;
+
+interface Member {
+  readonly name: string;
+  readonly passkey: string;
+  readonly role: string;
+  readonly state: string;
+  readonly password?: string;
+  readonly announceUrls: { readonly http: string; readonly udp: string };
+}
+
+interface Torrent {
+  readonly infoHash: string;
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly private: boolean;
+}
+
+const server = await TestServer.prepare();
+after(() => server.remove());
+
+async function offline(): Promise<void> {
+  await server.end('SIGTERM');
+}
+
+async function online(): Promise<void> {
+  await server.start();
+}
+
+function smallTorrent(name: string): string {
+  const path = join(server.dataFolder, `${name}.torrent`);
+  const pieces = '0123456789abcdefghij';
+  const info = `d6:lengthi1000e4:name${name.length}:${name}12:piece lengthi16384e6:pieces20:${pieces}e`;
+  writeFileSync(path, `d4:info${info}e`);
+  return path;
+}
+
+async function announce(passkey: string, infoHash: string): Promise<string> {
+  const identity = {
+    passkey,
+    infoHash: new Uint8Array(Buffer.from(infoHash, 'hex')),
+    peerId: simulatedPeerId(1),
+    port: 7000,
+  };
+  const tracker = { host: '127.0.0.1', port: server.trackerPort };
+  const counters = { event: 'started', uploaded: 0, downloaded: 0, left: 1000, key: 7 } as const;
+  return (await announceByHttp(tracker, identity, counters)) ?? '';
+}
+
+test('help, version and wrong words exit 0, 0 and 2 and open no data folder', async () => {
+  const help = await runProgram(['member', 'add', '--help']);
+  assert.equal(help.exitCode, 0);
+  assert.match(help.stdout, /Example:\n {2}\$ swarmkeep member add/);
+  assert.equal((await runProgram(['--version'])).exitCode, 0);
+  for (const words of [['bogus'], ['member', 'add'], ['member', 'add', 'a', '--role', 'king']]) {
+    assert.equal((await runProgram([...words])).exitCode, 2, words.join(' '));
+  }
+  const unknown = await runProgram(['config', 'print', '--set', 'tracker.prot=1']);
+  assert.equal(unknown.exitCode, 2);
+  assert.match(unknown.stderr, /nearest is "tracker\.port" \[CONFIG_UNKNOWN_KEY\]/);
+});
+
+test('config print is a file that config check takes', async () => {
+  const printed = await runProgram(['config', 'print', '--set', 'site.port=8081']);
+  const path = join(server.dataFolder, 'printed.toml');
+  writeFileSync(path, printed.stdout);
+  assert.match(printed.stdout, /^port = 8081$/m);
+  const checked = await runProgram(['config', 'check', path]);
+  assert.equal(checked.exitCode, 0, checked.stderr);
+  writeFileSync(path, '[tracker]\nport = "many"\n');
+  const wrong = await runProgram(['config', 'check', path]);
+  assert.equal(wrong.exitCode, 2);
+  assert.match(wrong.stderr, /tracker\.port/);
+});
+
+for (const [where, open] of [
+  ['offline', offline],
+  ['through the server', online],
+] as const) {
+  test(`member commands ${where}`, async () => {
+    await open();
+    const name = where === 'offline' ? 'olga' : 'ines';
+    const [added] = await server.json<Member>(['member', 'add', name]);
+    assert.match(added?.announceUrls.http ?? '', new RegExp(`/${added?.passkey}/announce$`));
+    assert.match(added?.announceUrls.udp ?? '', /^udp:\/\//);
+    assert.ok(added?.password, 'without --password-stdin a password is made and returned');
+    const again = await server.command(['member', 'add', name.toUpperCase()]);
+    assert.equal(again.exitCode, 1);
+    const withPassword = await server.command(
+      ['member', 'add', `${name}2`, '--role', 'admin', '--password-stdin', '--json'],
+      'correct horse battery\n',
+    );
+    assert.equal(withPassword.exitCode, 0, withPassword.stderr);
+    assert.ok(!withPassword.stdout.includes('correct horse'));
+    const [shown] = await server.json<Member>(['member', 'show', name]);
+    assert.equal(shown?.passkey, added?.passkey);
+    assert.equal((await server.command(['member', 'show', 'nobody'])).exitCode, 1);
+    const names = (await server.json<Member>(['member', 'list'])).map((member) => member.name);
+    assert.ok(names.includes(name));
+    const [banned] = await server.json<Member>(['member', 'ban', name, '--reason', 'testing']);
+    assert.equal(banned?.state, 'banned');
+    assert.equal((await server.json<Member>(['member', 'unban', name]))[0]?.state, 'active');
+    const [reset] = await server.json<Member>(['member', 'reset-passkey', name]);
+    assert.notEqual(reset?.passkey, added?.passkey);
+    await server.json(['member', 'reset-password', name]);
+    await server.json(['member', 'rm', name]);
+    assert.equal((await server.command(['member', 'show', name])).exitCode, 1);
+  });
+
+  test(`torrent commands ${where}`, async () => {
+    await open();
+    const tag = where === 'offline' ? 'off' : 'on';
+    const path = smallTorrent(`${tag}.bin`);
+    const [added] = await server.json<Torrent>(['torrent', 'add', path, '--category', 'datasets']);
+    assert.match(added?.infoHash ?? '', /^[0-9a-f]{40}$/);
+    assert.equal(added?.sizeBytes, 1000);
+    assert.equal(added?.private, true);
+    assert.equal((await server.command(['torrent', 'add', path])).exitCode, 1);
+    const hash = added?.infoHash ?? '';
+    const [shown] = await server.json<Torrent>(['torrent', 'show', hash]);
+    assert.equal(shown?.name, `${tag}.bin`);
+    const listed = (await server.json<Torrent>(['torrent', 'list'])).map((one) => one.infoHash);
+    assert.ok(listed.includes(hash));
+    const [member] = await server.json<Member>(['member', 'add', `reader-${tag}`]);
+    const file = join(server.dataFolder, `${tag}-mine.torrent`);
+    await server.json(['torrent', 'download', hash, '--member', `reader-${tag}`, '-o', file]);
+    assert.ok(readFileSync(file).includes(`/${member?.passkey}/announce`));
+    await server.json(['torrent', 'rm', hash, '--reason', 'a better one exists']);
+    const gone = ['torrent', 'download', hash, '--member', `reader-${tag}`, '-o', file];
+    assert.equal((await server.command(gone)).exitCode, 1);
+    writeFileSync(path, 'not a torrent');
+    assert.equal((await server.command(['torrent', 'add', path])).exitCode, 1);
+    assert.equal((await server.command(['torrent', 'show', 'f'.repeat(40)])).exitCode, 1);
+  });
+
+  test(`log commands ${where}`, async () => {
+    await open();
+    const topic = where === 'offline' ? 'notes-off' : 'notes-on';
+    const unknown = await server.command(['log', 'append', topic], 'one\n');
+    assert.equal(unknown.exitCode, 1);
+    assert.match(unknown.stderr, /LOG_TOPIC_UNKNOWN/);
+    const lines = Array.from({ length: 2500 }, (_, at) => `line ${at}`).join('\n');
+    const [appended] = await server.json<{ firstOffset: number; count: number }>(
+      ['log', 'append', topic, '--create'],
+      `${lines}\n`,
+    );
+    assert.deepEqual([appended?.firstOffset, appended?.count], [0, 2500]);
+    const read = await server.json<{ offset: number; value: string }>([
+      'log',
+      'read',
+      topic,
+      '--offset',
+      '1499',
+      '--limit',
+      '1001',
+    ]);
+    assert.equal(read.length, 1001);
+    assert.deepEqual([read[0]?.value, read.at(-1)?.value], ['line 1499', 'line 2499']);
+    assert.deepEqual(await server.json(['log', 'read', topic, '--offset', '2500']), []);
+    const beyond = await server.command(['log', 'read', topic, '--offset', '2501']);
+    assert.equal(beyond.exitCode, 1);
+    assert.match(beyond.stderr, /2500/);
+    const tail = await server.json<{ value: string }>(['log', 'tail', topic, '--limit', '2']);
+    assert.deepEqual(
+      tail.map((record) => record.value),
+      ['line 2498', 'line 2499'],
+    );
+    const [stats] = await server.json<{ topics: { name: string; nextOffset: number }[] }>([
+      'log',
+      'stats',
+    ]);
+    assert.equal(stats?.topics.find((one) => one.name === topic)?.nextOffset, 2500);
+    assert.equal((await server.command(['log', 'verify'])).exitCode, 0);
+    const own = await server.command(['log', 'append', 'control'], 'x\n');
+    assert.equal(own.exitCode, 2, 'what the program trusts is not written by hand');
+  });
+
+  test(`ledger, db and doctor ${where}`, async () => {
+    await open();
+    const audit = await server.command(['ledger', 'audit', '--json']);
+    assert.equal(audit.exitCode, 0, audit.stdout);
+    assert.equal((await server.command(['ledger', 'rebuild'])).exitCode, 0);
+    assert.equal((await server.command(['ledger', 'show', 'nobody'])).exitCode, 1);
+    const steps = await server.json<{ appliedMs: number | null }>(['db', 'status']);
+    assert.ok(steps.length > 3 && steps.every((step) => step.appliedMs !== null));
+    assert.equal((await server.command(['db', 'migrate', '--dry-run'])).exitCode, 0);
+    const doctor = await server.command(['doctor']);
+    assert.equal(doctor.exitCode, 1, 'a member would announce to 127.0.0.1');
+    assert.match(doctor.stdout, /tracker\.publicUrls/);
+  });
+}
+
+test('a ban, a reset passkey and a removal are in force at the tracker within a second', async () => {
+  await online();
+  const [member] = await server.json<Member>(['member', 'add', 'quick']);
+  const [torrent] = await server.json<Torrent>(['torrent', 'add', smallTorrent('quick.bin')]);
+  const hash = torrent?.infoHash ?? '';
+  let passkey = member?.passkey ?? '';
+  await waitFor('a new member on a new torrent', ONE_SECOND_MS, async () =>
+    (await announce(passkey, hash)).includes('8:interval') ? true : undefined,
+  );
+  await server.json(['member', 'ban', 'quick', '--reason', 'for this test']);
+  await waitFor('the ban', ONE_SECOND_MS, async () =>
+    (await announce(passkey, hash)).includes('for this test') ? true : undefined,
+  );
+  await server.json(['member', 'unban', 'quick']);
+  const [reset] = await server.json<Member>(['member', 'reset-passkey', 'quick']);
+  const old = passkey;
+  passkey = reset?.passkey ?? '';
+  await waitFor('the new passkey', ONE_SECOND_MS, async () =>
+    (await announce(passkey, hash)).includes('8:interval') ? true : undefined,
+  );
+  assert.match(await announce(old, hash), /failure reason/);
+  await server.json(['torrent', 'rm', hash, '--reason', 'replaced by quick-2']);
+  await waitFor('the removal', ONE_SECOND_MS, async () =>
+    (await announce(passkey, hash)).includes('replaced by quick-2') ? true : undefined,
+  );
+});
+
+test('SIGTERM and SIGINT end an idle server with exit code 0 within three seconds', async () => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    await online();
+    const startedMs = performance.now();
+    assert.equal(await server.end(signal), 0);
+    assert.ok(performance.now() - startedMs < 3_000);
+  }
+});
+
+test('a second process is told that the data folder is in use', async () => {
+  await online();
+  const second = await server.command(['serve']);
+  assert.equal(second.exitCode, 1);
+  assert.match(second.stderr, /CLI_DATA_LOCKED/);
+});
+
+test('a port that is taken ends the start and is named', async () => {
+  await online();
+  const other = await TestServer.prepare({
+    settings: { 'tracker.port': server.trackerPort, 'tracker.addresses': '127.0.0.1' },
+  });
+  try {
+    await assert.rejects(() => other.start(), new RegExp(String(server.trackerPort)));
+  } finally {
+    await other.remove();
+  }
+});
