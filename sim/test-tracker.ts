@@ -53,7 +53,13 @@ export class TestTracker {
 
   static async start(options: TestTrackerOptions = {}): Promise<TestTracker> {
     const test = new TestTracker(options);
-    await test.open();
+    try {
+      await test.open();
+    } catch (error) {
+      await test.#owned.close();
+      rmSync(test.folder, { recursive: true, force: true });
+      throw error;
+    }
     return test;
   }
 

@@ -124,6 +124,7 @@ class NodeUdpSocket implements UdpSocket {
   }
 
   close(): Promise<void> {
+    if (this.#closing === undefined) this.flush();
     this.#closing ??= new Promise((resolve) => {
       clearImmediate(this.#immediate);
       const end = (): void => {

@@ -178,6 +178,26 @@ export function udpSocketSuite(name: string, open: OpenUdp): void {
       await six.close();
     });
 
+    test('close() sends what stands in the output slots', async () => {
+      const socket = await open({
+        ...DEFAULTS,
+        address: '127.0.0.1',
+        port: 0,
+        onBatch: () => undefined,
+      });
+      const peer = await newPeer('127.0.0.1');
+      const { output } = socket;
+      output.bytes.set([7], 0);
+      output.lengths[0] = 1;
+      output.addresses.set([127, 0, 0, 1], 0);
+      output.ports[0] = peer.port;
+      output.families[0] = 4;
+      output.count = 1;
+      await socket.close();
+      assert.deepEqual([...(await peer.receive(1))[0]!], [7]);
+      await peer.close();
+    });
+
     test('receives nothing after close, twice closed is closed', async () => {
       let batches = 0;
       const socket = await open({

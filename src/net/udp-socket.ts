@@ -58,7 +58,7 @@ export interface UdpSocket {
    * take is lost, as datagrams are; it is counted and never an exception.
    */
   flush(): void;
-  /** Nothing is received after it resolves; what was flushed is handed to the kernel. Idempotent. */
+  /** Flushes; nothing is received after it resolves, what was sent is with the kernel. Idempotent. */
   close(): Promise<void>;
 }
 

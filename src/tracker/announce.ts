@@ -325,7 +325,7 @@ export class Announcer {
     const completes =
       request.event === EVENT.completed &&
       outcome.present &&
-      !outcome.completed &&
+      !outcome.wasSeeder &&
       request.left === 0;
     if (completes && writer.isFull) {
       swarm.abandon();
@@ -339,7 +339,7 @@ export class Announcer {
     next.sequence = 0;
     next.higherAtSeconds = this.#nowSeconds();
     next.left = request.left;
-    next.completed = outcome.completed || request.left === 0;
+    next.completed = request.left === 0;
     if (completes) this.#pushCompletion(request, outcome);
     this.#maker.select(request, this.#wantsPeers(request, false));
     swarm.settle(request, next);
