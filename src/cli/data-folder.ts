@@ -30,7 +30,10 @@ export class DataFolder {
     this.#lock = lock;
   }
 
-  /** Makes the folder when it is missing and takes its lock. @throws CliError CLI_DATA_LOCKED, CLI_DATA_UNUSABLE */
+  /**
+   * Makes the folder when it is missing and takes its lock.
+   * @throws CliError CLI_DATA_LOCKED, CLI_DATA_UNUSABLE
+   */
   static take(folder: string): DataFolder {
     const path = resolve(folder);
     try {

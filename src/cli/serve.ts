@@ -51,6 +51,17 @@ export interface ServeWorld {
   readonly logger: Logger;
   /** Lines for the person who started the server. */
   readonly say: (line: string) => void;
+  /**
+   * Runs when the tracker's doors answer and before the site's port opens; what it returns is closed
+   * while the tracker still answers.
+   */
+  readonly beforeSite?: (running: RunningRooms) => Promise<{ close(): Promise<void> }>;
+}
+
+export interface RunningRooms {
+  readonly rooms: Rooms;
+  /** Every door of the tracker: `http://127.0.0.1:6969`, `udp://[::1]:6969`. */
+  readonly trackerUrls: readonly string[];
 }
 
 interface Parts {
@@ -59,6 +70,8 @@ interface Parts {
   readonly relay: OutboxRelay;
   readonly ledger: Ledger;
   readonly tracker: ServerThread;
+  /** As `RunningRooms.trackerUrls`. */
+  readonly trackerUrls: readonly string[];
 }
 
 export class Server {
@@ -122,13 +135,13 @@ export class Server {
       config: config.swarm,
     });
     const ledger = await this.#openLedger({ sql, log, swarm });
-    const tracker = await this.#startTracker(logThread, memory);
+    const { tracker, trackerUrls } = await this.#startTracker(logThread, memory);
     for (const [torrentId, completed] of await completedCounts(sql)) {
       swarm.setCompleted(torrentId, completed);
     }
     const relay = this.#startRelay(sql, log);
     this.#stop.own('ledger', ledger.run(this.#stop.signal));
-    await this.#openPorts({ sql, log, relay, ledger, tracker }, swarm);
+    await this.#openPorts({ sql, log, relay, ledger, tracker, trackerUrls }, swarm);
   }
 
   async #startLog(): Promise<ServerThread> {
@@ -185,7 +198,10 @@ export class Server {
     return ledger;
   }
 
-  async #startTracker(logThread: ServerThread, memory: SharedArrayBuffer): Promise<ServerThread> {
+  async #startTracker(
+    logThread: ServerThread,
+    memory: SharedArrayBuffer,
+  ): Promise<Pick<Parts, 'tracker' | 'trackerUrls'>> {
     const { folder, config, say } = this.#world;
     const { port1, port2 } = new MessageChannel();
     logThread.give(port2);
@@ -199,10 +215,10 @@ export class Server {
       logLevel: config.server.logLevel,
     };
     const url = threadUrl(import.meta.url, 'threads/tracker-thread');
-    const thread = this.#startThread('tracker', { url, data, transfer: [port1] });
-    const addresses = (await thread.ready()) as readonly string[];
-    say(`tracker: ${addresses.join(' ')}`);
-    return thread;
+    const tracker = this.#startThread('tracker', { url, data, transfer: [port1] });
+    const trackerUrls = (await tracker.ready()) as readonly string[];
+    say(`tracker: ${trackerUrls.join(' ')}`);
+    return { tracker, trackerUrls };
   }
 
   #startRelay(sql: Sql, log: Log): OutboxRelay {
@@ -232,10 +248,16 @@ export class Server {
     );
     this.#stop.closeLater('control socket', () => control.close());
     folder.announceServer({ pid: process.pid, socketPath: control.path });
+    const { beforeSite } = this.#world;
+    if (beforeSite !== undefined) {
+      const more = await beforeSite({ rooms, trackerUrls: parts.trackerUrls });
+      this.#stop.closeLater('what was started before the site', () => more.close());
+    }
     const site = buildSite({ rooms, swarm, metrics: this.#metrics, logger: logger.for('site') });
     const firstRun = await firstRunLink(rooms);
     if (firstRun !== undefined) say(`first run: ${firstRun}`);
     const listener = await SiteListener.listen({
+      clock: this.#clock,
       address: config.site.address,
       port: config.site.port,
       fetch: (request, env) => site.fetch(request, env),

@@ -4,6 +4,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIP } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
+import type { Clock } from '#base/clock.ts';
 import { codeOf } from '#base/errors.ts';
 import { CliError } from './errors.ts';
 
@@ -16,6 +17,7 @@ const HEADER_BYTES_MAX = 16 * 1024;
 const CLOSE_MS_MAX = 2_000;
 
 export interface SiteListenerOptions {
+  readonly clock: Clock;
   readonly address: string;
   readonly port: number;
   /** `peerAddress` is the socket's own; what a proxy says of it is the site's to judge. */
@@ -26,8 +28,10 @@ export interface SiteListenerOptions {
 
 export class SiteListener {
   readonly #server: Server;
+  readonly #clock: Clock;
 
   private constructor(options: SiteListenerOptions) {
+    this.#clock = options.clock;
     const listener = getRequestListener((request, env) =>
       options.fetch(request, { peerAddress: peerAddress(env.incoming as IncomingMessage) }),
     );
@@ -67,9 +71,9 @@ export class SiteListener {
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
-    const limit = setTimeout(() => this.#server.closeAllConnections(), CLOSE_MS_MAX);
+    const limit = this.#clock.after(CLOSE_MS_MAX, () => this.#server.closeAllConnections());
     await closed;
-    clearTimeout(limit);
+    limit.cancel();
   }
 }
 

@@ -83,7 +83,10 @@ export interface Log {
   /** Grows when a log is restored or promoted, so that offsets of different pasts are never mixed. */
   readonly epoch: number;
 
-  /** Makes the topic, or does nothing when it exists. @throws LogError LOG_TOPIC_NAME_INVALID, LOG_TOPICS_FULL */
+  /**
+   * Makes the topic, or does nothing when it exists.
+   * @throws LogError LOG_TOPIC_NAME_INVALID, LOG_TOPICS_FULL
+   */
   createTopic(topic: string, options?: TopicOptions): Promise<void>;
 
   topics(): Promise<readonly TopicStats[]>;

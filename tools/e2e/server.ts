@@ -68,7 +68,7 @@ export class TestServer {
     return pid;
   }
 
-  /** Resolves when the site answers (at once when it runs already), which is after every tracker door does. */
+  /** Resolves when the site answers, after every tracker door does; at once when it runs already. */
   async start(): Promise<void> {
     if (this.#child !== undefined) return;
     const args = ['serve', '--data', this.dataFolder, ...this.#settings];

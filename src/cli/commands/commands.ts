@@ -1,9 +1,10 @@
 // Every command of bin/swarmkeep, in the order that --help lists them.
 
-import type { CliCommand, Item, Output } from '../command.ts';
-import { CliError } from '../errors.ts';
-import type { Rooms } from '../rooms.ts';
+import type { CliCommand, Item, Output } from '#cli/command.ts';
+import { CliError } from '#cli/errors.ts';
+import type { Rooms } from '#cli/rooms.ts';
 import { configCheck, configPrint, dbMigrate, dbStatus } from './config-commands.ts';
+import { demo } from './demo-command.ts';
 import { doctor } from './doctor-command.ts';
 import { ledgerAudit, ledgerRebuild, ledgerShow } from './ledger-commands.ts';
 import { logRepair, logVerify } from './log-check-commands.ts';
@@ -29,6 +30,7 @@ import {
 
 export const COMMANDS: readonly CliCommand[] = [
   serve,
+  demo,
   memberAdd,
   memberList,
   memberShow,

@@ -1,12 +1,12 @@
 // `swarmkeep config …` and `swarmkeep db …`: what the operator set, and the schema of the database.
 
 import { readFileSync } from 'node:fs';
+import { flagOf, type LocalCommand, type RoomsCommand, textOf } from '#cli/command.ts';
+import { MIGRATIONS } from '#cli/migrations.ts';
+import { configFor } from '#cli/offline.ts';
 import { loadConfig } from '#config/load.ts';
 import { printConfig } from '#config/print.ts';
 import { migrate, migrationStatus } from '#sql/migrate.ts';
-import { flagOf, type LocalCommand, type RoomsCommand, textOf } from '../command.ts';
-import { MIGRATIONS } from '../migrations.ts';
-import { configFor } from '../offline.ts';
 
 export const configPrint: LocalCommand = {
   name: 'config print',

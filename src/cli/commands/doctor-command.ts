@@ -1,11 +1,11 @@
 // `swarmkeep doctor`: looks at the settings and the running server as an operator would at 3 a.m. and
 // says what to do. Exits 1 when it finds something.
 
+import type { Item, RoomsCommand } from '#cli/command.ts';
+import { CliError } from '#cli/errors.ts';
+import type { Rooms } from '#cli/rooms.ts';
+import { addressesOf } from '#cli/site-parts.ts';
 import { isLocalUrl } from '#site/announce-urls.ts';
-import type { Item, RoomsCommand } from '../command.ts';
-import { CliError } from '../errors.ts';
-import type { Rooms } from '../rooms.ts';
-import { addressesOf } from '../site-parts.ts';
 
 /** Lag that is more than the second that a change may take. */
 const LAG_MAX = 10_000;

@@ -3,10 +3,10 @@
 import { audit } from '#accounting/audit.ts';
 import { rebuild } from '#accounting/rebuild.ts';
 import { memberTotals, memberTransfers } from '#accounting/totals.ts';
+import { type Item, type RoomsCommand, textOf } from '#cli/command.ts';
+import { CliError } from '#cli/errors.ts';
 import { findMember } from '#site/accounts/members.ts';
 import { findTorrent } from '#site/catalogue/find-torrent.ts';
-import { type Item, type RoomsCommand, textOf } from '../command.ts';
-import { CliError } from '../errors.ts';
 
 const TRANSFERS_PAGE = 500;
 

@@ -2,13 +2,13 @@
 
 import { join, resolve } from 'node:path';
 import { SystemDisk } from '#base/disk.ts';
+import type { Item, LocalCommand, Words } from '#cli/command.ts';
+import { textOf } from '#cli/command.ts';
+import { DataFolder } from '#cli/data-folder.ts';
+import { CliError } from '#cli/errors.ts';
+import { pinoLogger } from '#cli/pino-logger.ts';
 import { repairLog } from '#log/repair.ts';
 import { verifyLog } from '#log/verify.ts';
-import type { Item, LocalCommand, Words } from '../command.ts';
-import { textOf } from '../command.ts';
-import { DataFolder } from '../data-folder.ts';
-import { CliError } from '../errors.ts';
-import { pinoLogger } from '../pino-logger.ts';
 
 function topicOnly(words: Words): Item {
   return { topic: words.args[0] ?? '' };

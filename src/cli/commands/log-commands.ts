@@ -4,7 +4,6 @@
 import { decodeTransfer, TRANSFERS_TOPIC } from '#accounting/transfer-record.ts';
 import { toHex, utf8 } from '#base/bytes.ts';
 import { codeOf } from '#base/errors.ts';
-import type { Log, ReadFrom, ReadRecord, TopicStats } from '#log/log.ts';
 import {
   flagOf,
   type Item,
@@ -14,10 +13,11 @@ import {
   type Output,
   type RoomsCommand,
   textOf,
-} from '../command.ts';
-import { CliError } from '../errors.ts';
-import { readLines } from '../standard-input.ts';
-import { OWN_TOPICS } from '../topics.ts';
+} from '#cli/command.ts';
+import { CliError } from '#cli/errors.ts';
+import { readLines } from '#cli/standard-input.ts';
+import { OWN_TOPICS } from '#cli/topics.ts';
+import type { Log, ReadFrom, ReadRecord, TopicStats } from '#log/log.ts';
 
 const APPEND_RECORDS = 1000;
 const FOLLOW_WAIT_MS = 5_000;

@@ -1,5 +1,11 @@
 // `swarmkeep member …`: accounts from the command line, through the same functions as the site.
 
+import { type Item, type RoomsCommand, textOf, type Words } from '#cli/command.ts';
+import { CliError } from '#cli/errors.ts';
+import { accepted } from '#cli/refusals.ts';
+import type { Rooms } from '#cli/rooms.ts';
+import { accountsOf, memberAnnounceUrlsOf } from '#cli/site-parts.ts';
+import { readLines } from '#cli/standard-input.ts';
 import {
   type AccountsWorld,
   addMember,
@@ -14,12 +20,6 @@ import {
 } from '#site/accounts/members.ts';
 import { isRole } from '#site/permissions.ts';
 import type { Refusal } from '#site/refusal.ts';
-import { type Item, type RoomsCommand, textOf, type Words } from '../command.ts';
-import { CliError } from '../errors.ts';
-import { accepted } from '../refusals.ts';
-import type { Rooms } from '../rooms.ts';
-import { accountsOf, memberAnnounceUrlsOf } from '../site-parts.ts';
-import { readLines } from '../standard-input.ts';
 
 const PAGE = 200;
 

@@ -2,12 +2,12 @@
 // once. Exit 0 after an ordered end, 1 when a part failed.
 
 import { messageOf } from '#base/errors.ts';
-import type { LocalCommand } from '../command.ts';
-import { DataFolder } from '../data-folder.ts';
-import { configFor } from '../offline.ts';
-import { pinoLogger } from '../pino-logger.ts';
-import { Server } from '../serve.ts';
-import { VERSION } from '../version.ts';
+import type { LocalCommand, Options, Output } from '#cli/command.ts';
+import { DataFolder } from '#cli/data-folder.ts';
+import { configFor } from '#cli/offline.ts';
+import { pinoLogger } from '#cli/pino-logger.ts';
+import { Server, type ServeWorld } from '#cli/serve.ts';
+import { VERSION } from '#cli/version.ts';
 
 /** 128 + SIGTERM, as a shell would report it. */
 const SECOND_SIGNAL_EXIT = 143;
@@ -18,25 +18,35 @@ export const serve: LocalCommand = {
   example: 'swarmkeep serve --data /srv/swarmkeep --set site.port=80',
   local: true,
   async runLocal(options, _input, output) {
-    const config = configFor(options);
-    const folder = DataFolder.take(options.data);
-    const logger = pinoLogger(config.server.logLevel);
-    const ended = endOnSignal();
-    try {
-      const say = (line: string): void => output.item({ line });
-      const server = await Server.start({ folder, config, logger, say });
-      logger.info('Serving', { version: VERSION, data: folder.path });
-      const failure = await Promise.race([ended, server.failed]);
-      if (failure !== undefined)
-        logger.error('Ending after a failure', { error: messageOf(failure) });
-      await server.close();
-      if (failure !== undefined) throw failure;
-    } finally {
-      folder.release();
-    }
+    await serveUntilSignal(options, output);
   },
   text: (item) => String(item['line']),
 };
+
+/** What `serve` and `demo` do. Resolves after an ordered end. @throws what a part failed with */
+export async function serveUntilSignal(
+  options: Options,
+  output: Output,
+  beforeSite?: ServeWorld['beforeSite'],
+): Promise<void> {
+  const config = configFor(options);
+  const folder = DataFolder.take(options.data);
+  const logger = pinoLogger(config.server.logLevel);
+  const ended = endOnSignal();
+  try {
+    const say = (line: string): void => output.item({ line });
+    const world = { folder, config, logger, say };
+    const server = await Server.start(beforeSite === undefined ? world : { ...world, beforeSite });
+    logger.info('Serving', { version: VERSION, data: folder.path });
+    const failure = await Promise.race([ended, server.failed]);
+    if (failure !== undefined)
+      logger.error('Ending after a failure', { error: messageOf(failure) });
+    await server.close();
+    if (failure !== undefined) throw failure;
+  } finally {
+    folder.release();
+  }
+}
 
 /** Resolves at the first signal. The second ends the process where it stands. */
 export function endOnSignal(): Promise<undefined> {

@@ -1,17 +1,17 @@
 // `swarmkeep torrent …`: the catalogue from the command line, through the same functions as the site.
 
 import { readFileSync, writeFileSync } from 'node:fs';
+import { type Item, listOf, type RoomsCommand, textOf } from '#cli/command.ts';
+import { CliError } from '#cli/errors.ts';
+import { accepted } from '#cli/refusals.ts';
+import type { Rooms } from '#cli/rooms.ts';
+import { memberAnnounceUrlsOf } from '#cli/site-parts.ts';
 import { findMember, type Member } from '#site/accounts/members.ts';
 import { findTorrent, findTorrentByHash, type Torrent } from '#site/catalogue/find-torrent.ts';
 import { torrentFileFor } from '#site/catalogue/torrent-file.ts';
 import { listTorrents } from '#site/catalogue/torrent-list.ts';
 import type { CatalogueWorld } from '#site/catalogue/torrents.ts';
 import { addTorrent, removeTorrent } from '#site/catalogue/torrents.ts';
-import { type Item, listOf, type RoomsCommand, textOf } from '../command.ts';
-import { CliError } from '../errors.ts';
-import { accepted } from '../refusals.ts';
-import type { Rooms } from '../rooms.ts';
-import { memberAnnounceUrlsOf } from '../site-parts.ts';
 
 const PAGE = 100;
 /** Stands for the operator where a member would be named. */

@@ -4,15 +4,17 @@
 import { assert } from '#base/assert.ts';
 import type { Clock } from '#base/clock.ts';
 import { below, type Random, SeededRandom } from '#base/random.ts';
+import { CliError } from '#cli/errors.ts';
 import type { AccountTables } from '#site/accounts/account-tables.ts';
 import {
   type AccountsWorld,
   addMember,
   findMember,
+  hasAdmin,
   type Member,
   resetPassword,
 } from '#site/accounts/members.ts';
-import { writeSettings } from '#site/accounts/settings.ts';
+import { readSettings, writeSettings } from '#site/accounts/settings.ts';
 import { torrentFile } from '#site/catalogue/torrent-file.ts';
 import { addTorrent, type CatalogueWorld } from '#site/catalogue/torrents.ts';
 import { Refusal } from '#site/refusal.ts';
@@ -76,6 +78,7 @@ export class Demo {
 
   async start(): Promise<void> {
     const { accounts, say } = this.#world;
+    await this.#refuseOthers();
     await accounts.sql.transaction<AccountTables, void>((transaction) =>
       writeSettings(transaction, { siteName: DEMO_SITE_NAME, signUpMode: 'invite' }),
     );
@@ -97,6 +100,16 @@ export class Demo {
     this.#ended.abort();
     await Promise.all([...this.#clients.values()].map((client) => client.close()));
     this.#clients.clear();
+  }
+
+  /** A community of people is no place for invented members. */
+  async #refuseOthers(): Promise<void> {
+    const { sql } = this.#world.accounts;
+    const { siteName } = await readSettings(sql.read<AccountTables>());
+    if (siteName !== DEMO_SITE_NAME && (await hasAdmin(sql))) {
+      const message = `The data folder holds the community "${siteName}"; the demo needs an empty one`;
+      throw new CliError('CLI_REFUSED', message);
+    }
   }
 
   async #ensureMember(plan: DemoMember): Promise<Member> {

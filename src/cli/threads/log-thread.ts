@@ -7,11 +7,11 @@ import { assert } from '#base/assert.ts';
 import { SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
 import { SystemRandom } from '#base/random.ts';
+import { pinoLogger } from '#cli/pino-logger.ts';
 import type { LogConfig } from '#log/config.ts';
 import { LocalLog } from '#log/local-log.ts';
 import { servePortLog } from '#log/port-log.ts';
 import { Registry } from '#metrics/registry.ts';
-import { pinoLogger } from '../pino-logger.ts';
 import type { ThreadMessage, ThreadReply } from './thread.ts';
 
 export interface LogThreadData {

@@ -3,8 +3,8 @@
 
 import { type MessagePort, type Transferable, Worker } from 'node:worker_threads';
 import { assert } from '#base/assert.ts';
+import { CliError } from '#cli/errors.ts';
 import type { Collected } from '#metrics/registry.ts';
-import { CliError } from '../errors.ts';
 
 /** What the main thread says to the others. */
 export type ThreadMessage =

@@ -8,12 +8,12 @@ import { SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
 import { SystemRandom } from '#base/random.ts';
+import { pinoLogger } from '#cli/pino-logger.ts';
 import { PortLog } from '#log/port-log.ts';
 import { Registry } from '#metrics/registry.ts';
 import type { SwarmConfig } from '#swarm/config.ts';
 import type { TrackerConfig } from '#tracker/config.ts';
 import { startTracker } from '#tracker/tracker.ts';
-import { pinoLogger } from '../pino-logger.ts';
 import type { ThreadMessage, ThreadReply } from './thread.ts';
 
 export interface TrackerThreadData {
