@@ -1,5 +1,6 @@
-// Writes docs/generated/ from the sources: error codes, metrics, permissions and the commented configuration. What
-// is written there is never edited by hand; `npm run check` fails while it differs from the sources.
+// Writes docs/generated/ from the sources: error codes, metrics, permissions and the commented
+// configuration. What is written there is never edited by hand; `npm run check` fails while it differs
+// from the sources.
 //
 //   sh bin/node tools/generate-docs.ts
 
