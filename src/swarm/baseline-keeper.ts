@@ -184,15 +184,16 @@ export class BaselineKeeper {
   /** Frees the record unless its peer came back while the owner was told. */
   #free(peer: number, torrent: number, dropped: Baseline): void {
     const table = this.#table;
-    if (this.#lock(peer) === torrent) {
-      const at = peer * PEER_WORDS;
-      const isSame = table.memberOf(peer) === dropped.memberId && table.reachOf(peer) === 0;
-      if (isSame && table.peers[at + PEER.sequence] === dropped.sequence) {
-        table.free(peer);
-        this.endIfEmpty(torrent);
-      }
-      this.#torrents.unlock();
+    const torrentNow = this.#lock(peer);
+    if (torrentNow === 0) return;
+    const at = peer * PEER_WORDS;
+    const isSame = torrentNow === torrent && table.memberOf(peer) === dropped.memberId;
+    const isSilent = isSame && table.reachOf(peer) === 0;
+    if (isSilent && table.peers[at + PEER.sequence] === dropped.sequence) {
+      table.free(peer);
+      this.endIfEmpty(torrent);
     }
+    this.#torrents.unlock();
   }
 
   /** Locks the shard of a used record and returns its torrent; 0, unlocked, when it is not in use. */
