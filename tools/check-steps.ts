@@ -33,7 +33,8 @@ const STEPS: readonly Step[] = [
   },
   {
     name: 'lint and format',
-    run: () => ran(runScript('@biomejs/biome/bin/biome', ['ci', '--colors=off'])),
+    run: () =>
+      ran(runScript('@biomejs/biome/bin/biome', ['ci', '--colors=off', '--error-on-warnings'])),
   },
   { name: 'unused code', run: () => ran(runScript('knip/bin/knip.js', ['--no-progress'])) },
   { name: 'house rules', run: () => ran(runTool('tidy-report.ts')) },

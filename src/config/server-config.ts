@@ -10,5 +10,3 @@ export const serverConfig = z.strictObject({
       'The least important lines written to standard error. "debug" tells of every refusal and grows fast.',
     ),
 });
-
-export type ServerConfig = z.output<typeof serverConfig>;
