@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { codeOf } from '#base/errors.ts';
 import { silentLogger } from '#base/logger.ts';
+import { below, SeededRandom } from '#base/random.ts';
 import { LogWorld } from '#sim/log-world.ts';
 import { crc32c } from './crc32c.ts';
 import type { LogGap } from './log.ts';
@@ -147,6 +148,17 @@ it('a file that lost its end, or a whole segment, is damage; offsets are never g
   assert.equal(gone.records.length, 8);
 });
 
+it('a batch that stands whole in a file cut off behind it is found after damage', async () => {
+  const world = await filled();
+  const path = `/log/events/${FIRST}`;
+  world.disk.damage(path, world.disk.bytesOf(path).subarray(0, 512 * 10 + 80));
+  world.flip(FIRST, 512 * 9 + 70);
+  await world.reopen();
+  const result = await world.read();
+  assert.deepEqual(plain(result.gaps), [[8, 9]]);
+  assert.equal(result.records.at(-1)?.offset, 9);
+});
+
 it('a log whose first segments were removed starts cleanly and says where it begins', async () => {
   const world = await filled({ segmentBytesMax: 4096 });
   await world.until(world.disk.remove(`/log/events/${FIRST}`));
@@ -235,3 +247,54 @@ it('look-ups read a bounded number of bytes, and few files stay open over many s
     assert.ok(world.log.openFiles <= 5);
   }
 });
+
+it('files changed at random never make the log fail, lie, or stay damaged after repair', async () => {
+  const seed = Number(process.env['SWARMKEEP_LOG_FUZZ'] ?? 20_260_102);
+  const replay = `replay: SWARMKEEP_LOG_FUZZ=${seed} node -C swarmkeep-src --test src/log/damage.test.ts`;
+  const random = new SeededRandom(seed);
+  for (let round = 0; round < 150; round++) {
+    const world = await filled({ segmentBytesMax: 4096 });
+    for (let many = 1 + below(random, 3); many > 0; many--) await mutate(world, random);
+    const context = `round ${round}; ${replay}`;
+    await verify(world);
+    await world.reopen();
+    const { firstOffset } = await world.until(world.log.stats('events'));
+    const result = await world.read(firstOffset);
+    assert.ok(result.nextOffset >= 7, context);
+    for (const { offset, value } of result.records) {
+      assert.equal(new TextDecoder().decode(value), `${offset}`, context);
+    }
+    const lost = result.gaps.reduce((sum, { first, next }) => sum + next - first, 0);
+    assert.equal(result.records.length + lost, result.nextOffset - firstOffset, context);
+    await world.append('more');
+    await world.close();
+    await repair(world);
+    const after = await verify(world);
+    const holes = after.findings.filter(({ message }) => message.includes('between two batches'));
+    assert.equal(after.isDamaged, holes.length > 0, `${JSON.stringify(after.findings)} ${context}`);
+    await world.reopen();
+    const again = await world.read(firstOffset);
+    assert.deepEqual(
+      again.records.map(({ offset }) => offset),
+      [...result.records.map(({ offset }) => offset), result.nextOffset],
+      context,
+    );
+  }
+});
+
+/** Changes, cuts, lengthens or blanks a file of the topic. */
+async function mutate(world: LogWorld, random: SeededRandom): Promise<void> {
+  const names = await world.until(world.disk.list('/log/events'));
+  const files = names.filter((name) => /\.(log|index)$|^mark$/.test(name));
+  const path = `/log/events/${files[below(random, files.length)]}`;
+  let bytes = world.disk.bytesOf(path);
+  const at = below(random, bytes.byteLength + 1);
+  const kind = below(random, 5);
+  if (kind === 0) bytes = bytes.slice(0, at);
+  else if (kind === 1) bytes = Uint8Array.from([...bytes, ...random.bytes(below(random, 1200))]);
+  else if (kind === 2) bytes.fill(0, at, at + below(random, 1500));
+  else if (kind === 3) bytes.copyWithin(at, below(random, bytes.byteLength + 1));
+  else
+    for (let many = 1 + below(random, 8); many > 0; many--) bytes[at + many] = random.u32() & 0xff;
+  world.disk.damage(path, bytes);
+}

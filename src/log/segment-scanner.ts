@@ -130,12 +130,14 @@ export class SegmentScanner {
 
   async #isZeros(position: number): Promise<boolean> {
     const length = Math.min(ALIGNMENT, this.#end - position);
-    if (!(await this.#load(position, length))) return true;
+    await this.#load(position, length);
     const start = position - this.#windowAt;
     const window = this.#window;
+    // What lies past the end of the file counts as zeros.
+    const end = Math.min(start + length, this.#windowFilled);
     // Nearly every sector that is looked at here is either a batch's first or all zeros.
-    if (window[start] === (BATCH_MAGIC & 0xff)) return false;
-    for (let at = start; at < start + length; at++) if (window[at] !== 0) return false;
+    if (start < end && window[start] === (BATCH_MAGIC & 0xff)) return false;
+    for (let at = start; at < end; at++) if (window[at] !== 0) return false;
     return true;
   }
 
