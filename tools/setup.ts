@@ -31,7 +31,11 @@ const PARTS: readonly Part[] = [
   {
     debianPackage: 'python3-libtorrent',
     what: 'end-to-end with libtorrent, metainfo compared with libtorrent',
-    isThere: async () => (await runProgram('python3', ['-c', 'import libtorrent'])).exitCode === 0,
+    isThere: async () => {
+      // Debian's own Python, the one that its packages are for; another may come first in PATH.
+      const { exitCode } = await runProgram('/usr/bin/python3', ['-c', 'import libtorrent']);
+      return exitCode === 0;
+    },
   },
   {
     debianPackage: 'postgresql',
