@@ -55,7 +55,7 @@ const PLANTED: (Pick<CrashSeries, 'firstSeed' | 'options'> & { readonly name: st
   },
   {
     name: 'a torn tail that is kept',
-    firstSeed: 230,
+    firstSeed: 980,
     options: { lives: LIVES, planted: 'torn-tail-kept' },
   },
 ];
