@@ -2,7 +2,7 @@
 // give the same totals however they are cut into batches.
 
 import { PairIndex } from './pair-index.ts';
-import { creditOf, RECORD_FLAG, type TransferRecord } from './transfer-record.ts';
+import { creditOf, RECORD_FLAG, TRANSFER_EVENT, type TransferRecord } from './transfer-record.ts';
 
 /**
  * The most seed time one record proves: the default announce interval of 30 minutes and as much
@@ -93,7 +93,9 @@ function addTo(entry: LedgerEntry, record: TransferRecord): void {
     entry.creditedDownloadedBytes,
     creditOf(down, record.downloadCreditPercent),
   );
-  if ((record.flags & RECORD_FLAG.seededBefore) !== 0) {
+  // Whoever says `started` was away until now.
+  const wasSeeding = (record.flags & RECORD_FLAG.seededBefore) !== 0;
+  if (wasSeeding && record.event !== TRANSFER_EVENT.started) {
     entry.seedSeconds += Math.min(record.elapsedSeconds, SEED_SECONDS_PER_RECORD_MAX);
   }
   entry.records++;

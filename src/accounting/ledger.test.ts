@@ -100,11 +100,16 @@ forEachDatabase((name, open) => {
     );
   });
 
-  on('an announce proves at most an hour of seeding', async ({ sql, ...bench }) => {
-    await bench.append({ left: 0 }, { left: 0, at: 600 }, { left: 0, at: 1_000_000 });
-    await (await bench.open()).applyOnce();
-    assert.equal((await memberTotals(sql, 1)).seedSeconds, 600 + 3600);
-  });
+  on(
+    'an announce proves at most an hour of seeding, and none before started',
+    async ({ sql, ...bench }) => {
+      await bench.append({ left: 0 }, { left: 0, at: 600 }, { left: 0, at: 1_000_000 });
+      // The time before a `started` was spent elsewhere.
+      await bench.append({ left: 0, at: 1_000_500, event: 'started' });
+      await (await bench.open()).applyOnce();
+      assert.equal((await memberTotals(sql, 1)).seedSeconds, 600 + 3600);
+    },
+  );
 
   on(
     'a torrent is completed once for each member, and each time by nobody in particular',
