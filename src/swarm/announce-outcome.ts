@@ -30,7 +30,7 @@ export interface AnnounceOutcome {
   present: boolean;
   /** Whether it was counted as a seeder before this announce. */
   wasSeeder: boolean;
-  /** It announced by this hash, family and door before, as far as that is remembered. */
+  /** It is in the swarm by this hash and family, and announced so by this door before. */
   channelKnown: boolean;
   /** The same request (peer, hash, family, door, event, counters) came within the last 60 s. */
   repeated: boolean;

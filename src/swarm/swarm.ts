@@ -341,7 +341,7 @@ export class Swarm {
     }
     const last = table.channels.find(peer, this.#channelWord);
     if (last === 0) return;
-    outcome.channelKnown = true;
+    outcome.channelKnown = (table.reachOf(peer) & (1 << reachBitOf(request))) !== 0;
     outcome.repeated = isRepeat(last, this.#channelWord);
     if (outcome.repeated || !canBeEarly(request)) return;
     // Times are whole seconds, so a client that waited exactly may seem a second short.

@@ -208,6 +208,26 @@ test('members mode serves any torrent to members, accounted, and nobody else', a
   );
 });
 
+test('a start by a second family that was long on its way is no restart, one by the first is', async () => {
+  await withTracker(async ({ world, udp }) => {
+    const six = await UdpClient.open(world.port, '::1');
+    await six.connect();
+    const peer = announceOf('slow', { key: 5 });
+    for (const session of [1, 2]) {
+      await udp.announce({ ...peer, event: 'started' }, '/alice/announce');
+      const done = { ...peer, event: 'completed', uploaded: 500, left: 0 } as const;
+      await udp.announce(done, '/alice/announce');
+      await six.announce({ ...peer, event: 'started' }, '/alice/announce');
+      const stop = { ...peer, event: 'stopped', uploaded: 600, left: 0 } as const;
+      await udp.announce(stop, '/alice/announce');
+      await six.announce(stop, '/alice/announce');
+      const credited = (await world.transfers()).reduce((sum, each) => sum + each.uploadedDelta, 0);
+      assert.equal(credited, 600 * session);
+    }
+    await six.close();
+  });
+});
+
 test("nobody stops, takes over or speaks for another member's peer", async () => {
   await withTracker(async ({ world, udp }) => {
     const owner = announceOf('owner', { event: 'started', left: 0, port: 7001 });
