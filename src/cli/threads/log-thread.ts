@@ -39,12 +39,13 @@ const log = await LocalLog.open({
 port.on('message', (message: ThreadMessage) => {
   switch (message.kind) {
     case 'port':
-      servePortLog(message.port as MessagePort, log);
+      servePortLog(message.port as MessagePort, log, data.config);
       return;
     case 'metrics':
       reply({ kind: 'metrics', id: message.id, metrics: metrics.collect() });
       return;
     case 'close':
+      // A close whose last sync failed rejects: the thread ends with that error, and the process with it.
       void log.close().then(() => {
         reply({ kind: 'closed' });
         port.close();
