@@ -16,7 +16,12 @@ import type { SwarmMemory } from './memory.ts';
 import type { PeerList } from './peer-list.ts';
 
 const SHUFFLED_PER_WANTED = 4;
-const DRAWS_PER_WANTED_MAX = 16;
+/** Distinct places that are looked at before the rest is taken in order. Hybrid torrents, where a
+ * peer may lack the asked hash, are worth more tries. */
+const DRAWS_PER_WANTED_HYBRID = 16;
+const DRAWS_PER_WANTED = 2;
+const STAMP_SHIFT = 24;
+const PLACE_MASK = 0xff_ffff;
 const U32 = 0x1_0000_0000;
 
 /** What to draw; one object per Selection, filled by the caller each time. */
@@ -39,9 +44,11 @@ export class Selection {
   readonly #words: Uint32Array;
   readonly #random: SeededRandom;
   readonly #shuffled: Uint32Array;
-  /** A set of drawn places, open addressing; a slot counts when its stamp is of this draw. */
-  readonly #drawn: Uint32Array;
-  readonly #stamps: Uint32Array;
+  /**
+   * A set of drawn places, open addressing: place in the low 24 bits, stamp of the draw above. Slots
+   * of another stamp are free, so the set is emptied once in 255 draws and not for each.
+   */
+  readonly #drawn: Int32Array;
   #stamp = 0;
   #into: Uint8Array = new Uint8Array(0);
   #written = 0;
@@ -65,10 +72,7 @@ export class Selection {
       hasAddress: false,
     };
     this.#shuffled = new Uint32Array(shape.wantMax * SHUFFLED_PER_WANTED);
-    // At most half full, also when every allowed draw is a refused one.
-    const slots = 2 ** Math.ceil(Math.log2(shape.wantMax * (DRAWS_PER_WANTED_MAX + 1) * 2));
-    this.#drawn = new Uint32Array(slots);
-    this.#stamps = new Uint32Array(slots);
+    this.#drawn = new Int32Array(slotsFor(shape.wantMax * DRAWS_PER_WANTED_HYBRID));
   }
 
   /** Writes up to `draw.want` peers as 6 or 18 bytes each; returns how many. */
@@ -107,44 +111,42 @@ export class Selection {
   }
 
   #takeDrawn(others: number, hasAsker: boolean): void {
-    const { asker, want } = this.draw;
-    this.#stamp = (this.#stamp + 1) >>> 0;
-    if (this.#stamp === 0) this.#stamps.fill(0);
-    if (this.#stamp === 0) this.#stamp = 1;
-    const mask = this.#drawn.length - 1;
+    const { asker, want, hashVersion } = this.draw;
+    const drawn = this.#drawn;
+    const perWanted = hashVersion === 0 ? DRAWS_PER_WANTED : DRAWS_PER_WANTED_HYBRID;
     // Past half of them most draws would be repeats, and with all refused there would be no end.
-    const drawsMax = Math.min(want * DRAWS_PER_WANTED_MAX, others >> 1);
-    for (let drawn = 0; this.#written < want && drawn < drawsMax; ) {
+    const drawsMax = Math.min(want * perWanted, others >> 1);
+    const mask = slotsFor(drawsMax) - 1;
+    const stamp = this.#nextStamp();
+    for (let draws = 0; this.#written < want && draws < drawsMax; ) {
       let place = this.#below(others);
       // The asker's place is left out of the numbering, so that all others are equally likely.
       if (hasAsker && place >= asker) place++;
-      let slot = Math.imul(place, 0x9e37_79b1) & mask;
-      while (this.#stamps[slot] === this.#stamp && this.#drawn[slot] !== place) {
-        slot = (slot + 1) & mask;
-      }
-      if (this.#stamps[slot] === this.#stamp) continue;
-      this.#stamps[slot] = this.#stamp;
-      this.#drawn[slot] = place;
-      drawn++;
+      if (!markDrawn(drawn, mask, stamp | place)) continue;
+      draws++;
       this.#take(place);
     }
-    if (this.#written < want) this.#takeInOrder();
+    if (this.#written < want) this.#takeInOrder(mask, stamp);
   }
 
   /** For a hash version that few peers of a large swarm have. */
-  #takeInOrder(): void {
+  #takeInOrder(mask: number, stamp: number): void {
     const { candidates, asker, want } = this.draw;
-    const mask = this.#drawn.length - 1;
     const start = this.#below(candidates);
     for (let step = 0; step < candidates && this.#written < want; step++) {
       const place = (start + step) % candidates;
-      if (place === asker) continue;
-      let slot = Math.imul(place, 0x9e37_79b1) & mask;
-      while (this.#stamps[slot] === this.#stamp && this.#drawn[slot] !== place) {
-        slot = (slot + 1) & mask;
-      }
-      if (this.#stamps[slot] !== this.#stamp) this.#take(place);
+      if (place === asker || isDrawn(this.#drawn, mask, stamp | place)) continue;
+      this.#take(place);
     }
+  }
+
+  #nextStamp(): number {
+    this.#stamp = (this.#stamp + 1) & 0xff;
+    if (this.#stamp === 0) {
+      this.#drawn.fill(0);
+      this.#stamp = 1;
+    }
+    return this.#stamp << STAMP_SHIFT;
   }
 
   /** Copies the entry at `place` into the answer unless it is refused. */
@@ -157,6 +159,7 @@ export class Selection {
     if (draw.hasAddress && words[entry + 1] === draw.address[0] && this.#isAsker(entry)) return;
     const into = this.#into;
     let at = this.#written * (this.#entryWords * 4 - 6);
+    this.#written++;
     for (let word = entry + 1; word < last; word++) {
       const value = words[word]!;
       into[at] = value;
@@ -167,7 +170,6 @@ export class Selection {
     }
     into[at] = words[last]!;
     into[at + 1] = words[last]! >>> 8;
-    this.#written++;
   }
 
   #isAsker(entry: number): boolean {
@@ -183,4 +185,32 @@ export class Selection {
   #below(bound: number): number {
     return Math.floor((this.#random.u32() * bound) / U32);
   }
+}
+
+/** At most half of them are ever taken. */
+function slotsFor(draws: number): number {
+  return 1 << (33 - Math.clz32(draws));
+}
+
+/** Adds a place to the set; false when it is there. */
+function markDrawn(drawn: Int32Array, mask: number, stamped: number): boolean {
+  let slot = Math.imul(stamped & PLACE_MASK, 0x9e37_79b1) & mask;
+  for (;;) {
+    const found = drawn[slot]!;
+    if (found === stamped) return false;
+    if ((found ^ stamped) >>> STAMP_SHIFT !== 0) {
+      drawn[slot] = stamped;
+      return true;
+    }
+    slot = (slot + 1) & mask;
+  }
+}
+
+function isDrawn(drawn: Int32Array, mask: number, stamped: number): boolean {
+  let slot = Math.imul(stamped & PLACE_MASK, 0x9e37_79b1) & mask;
+  while ((drawn[slot]! ^ stamped) >>> STAMP_SHIFT === 0) {
+    if (drawn[slot] === stamped) return true;
+    slot = (slot + 1) & mask;
+  }
+  return false;
 }
