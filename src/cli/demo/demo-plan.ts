@@ -112,7 +112,7 @@ export const DEMO_MEMBERS: readonly DemoMember[] = [
     role: 'member',
     joinedDaysAgo: 3,
     peerIdPrefix: '-TR4060-',
-    uploadKibPerSecond: 48,
+    uploadKibPerSecond: 150,
   },
 ];
 

@@ -14,7 +14,13 @@ import {
 } from './test-catalogue.ts';
 import { torrentFile, torrentFileFor } from './torrent-file.ts';
 import { listTorrents } from './torrent-list.ts';
-import { type AddTorrentResult, addTorrent, removeTorrent, updateTorrent } from './torrents.ts';
+import {
+  type AddTorrentResult,
+  addTorrent,
+  enqueueAllTorrents,
+  removeTorrent,
+  updateTorrent,
+} from './torrents.ts';
 
 async function add(
   world: TestCatalogue,
@@ -210,6 +216,19 @@ forEachDatabase((name, open) => {
     const staff = await addTorrent(world, { bytes, uploaderId: 1, isStaff: true, ...words });
     assert.ok(!(staff instanceof Refusal) && staff.kind === 'added');
     assert.equal((await findTorrentByHash(world.sql, own.infoHash))?.id, staff.torrent.id);
+    await world.sql.close();
+  });
+
+  test(`${name}: enqueueAllTorrents() says again what every torrent is, removed ones before new ones`, async () => {
+    const world = await openCatalogue(open);
+    const first = await added(world, { version: 'hybrid' });
+    await removeTorrent(world, { torrentId: first.id, removedBy: 1, reason: 'once' });
+    await added(world, { version: 'hybrid' });
+    await added(world, { version: 'v2', seed: 2, name: 'two' });
+    const before = await waitingMessages(world.sql);
+    assert.equal(await enqueueAllTorrents(world.sql), 3);
+    const again = (await waitingMessages(world.sql)).slice(before.length);
+    assert.deepEqual(again, before.slice(1));
     await world.sql.close();
   });
 

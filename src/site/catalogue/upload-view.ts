@@ -179,8 +179,7 @@ export function previewView(page: PreviewPage): Html {
 function fileFacts({ metainfo, hashChanged }: PreparedTorrent): Html {
   const { infoHashV1, infoHashV2, source, comment, createdBy } = metainfo;
   const pieces = Math.ceil(metainfo.sizeBytes / metainfo.pieceLength);
-  const hash = (bytes: Uint8Array): Html =>
-    html`<code>${toHex(bytes)}</code>`;
+  const hash = (bytes: Uint8Array): Html => html`<code>${toHex(bytes)}</code>`;
   const label = hashChanged ? 'New info hash' : 'Info hash';
   return facts([
     { term: 'Name', value: metainfo.name },
