@@ -355,7 +355,9 @@ export class Announcer {
     const delta = this.#delta;
     const { next } = delta;
     const isProtected = admitted.member?.isProtected === true;
-    const seededBefore = outcome.known && outcome.left === 0;
+    // A second `stopped` ends nothing: between the two nobody seeded.
+    const wasThere = outcome.present || request.event !== EVENT.stopped;
+    const seededBefore = outcome.known && outcome.left === 0 && wasThere;
     // Percentages may have changed while the announce waited; what counts is now.
     const torrent = this.#world.directory.torrent(admitted.torrent.torrentId) ?? admitted.torrent;
     const fields = this.#fields;
