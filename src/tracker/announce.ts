@@ -6,8 +6,7 @@
 //   3 delta    counters now against the baseline: what is credited, and the baseline from here on
 //   4 push     the record joins the open batch of the topic `transfers`
 //   5 settle   the peer joins, stays or leaves; the new baseline stands; the lock is released
-//   6 answer   at once, or when the record is on disk (A6): `started`, `completed`, `stopped`, and
-//              whatever founds a baseline
+//   6 answer   at once, or when the record is on disk (A6): an event, or what founds a baseline
 //
 // Steps 2 to 5 run without a pause, so records stand in the log in the order in which baselines
 // moved. A batch that cannot be appended takes its baselines back, newest first, before anything
@@ -355,9 +354,9 @@ export class Announcer {
     const delta = this.#delta;
     const { next } = delta;
     const isProtected = admitted.member?.isProtected === true;
-    // A second `stopped` ends nothing: between the two nobody seeded.
-    const wasThere = outcome.present || request.event !== EVENT.stopped;
-    const seededBefore = outcome.known && outcome.left === 0 && wasThere;
+    // Between a `stopped` and a second one nobody seeded.
+    const isOver = !outcome.present && request.event === EVENT.stopped;
+    const seededBefore = outcome.known && outcome.left === 0 && !isOver;
     // Percentages may have changed while the announce waited; what counts is now.
     const torrent = this.#world.directory.torrent(admitted.torrent.torrentId) ?? admitted.torrent;
     const fields = this.#fields;
