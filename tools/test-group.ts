@@ -19,7 +19,8 @@ export interface TestOutcome {
 /** What the runner hears. */
 export type GroupMessage =
   | TestOutcome
-  | { readonly kind: 'begun'; readonly name: string }
+  /** A test or a suite of tests. */
+  | { readonly kind: 'begun' | 'ended'; readonly name: string }
   /** All tests have ended, and the process does not. */
   | { readonly kind: 'stuck'; readonly resources: readonly string[] };
 
@@ -75,6 +76,7 @@ setInterval(() => {
 function finish(event: TestEvent): void {
   lastEventMs = performance.now();
   if (event.nesting === 0) running--;
+  send({ kind: 'ended', name: event.name });
 }
 
 function tell(event: TestEvent, outcome: TestOutcome['outcome'], reason: string): void {

@@ -24,6 +24,8 @@ export interface GroupResult {
   readonly ms: number;
 }
 
+/** As bin/node gives them. */
+const NODE_OPTIONS = ['--disable-warning=ExperimentalWarning', '-C', 'swarmkeep-src'];
 const GROUP_SCRIPT = fileURLToPath(new URL('./test-group.ts', import.meta.url));
 
 /** Runs up to `atOnce` groups at a time, in the order given; `onResult` hears of each as it ends. */
@@ -63,7 +65,12 @@ export function runGroup(
     const child = fork(
       GROUP_SCRIPT,
       [String(group.testMsMax), ...group.files.map((file) => `${ROOT}${file}`)],
-      { cwd: ROOT, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
+      {
+        cwd: ROOT,
+        env: { ...process.env, ...env },
+        execArgv: NODE_OPTIONS,
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      },
     );
     const limit = setTimeout(() => {
       isLate = true;
@@ -73,15 +80,15 @@ export function runGroup(
     child.stderr?.on('data', (part: Buffer) => output.push(part));
     child.on('message', (message: GroupMessage) => {
       if (message.kind === 'begun') running.add(message.name);
+      else if (message.kind === 'ended') running.delete(message.name);
       else if (message.kind === 'stuck') stuckOn = message.resources;
-      else {
-        running.delete(message.name);
-        outcomes.push(message);
-      }
+      else outcomes.push(message);
     });
     child.once('close', (code, signal) => {
       clearTimeout(limit);
-      const problem = problemOf({ code, signal, isLate, stuckOn, msMax: group.msMax });
+      const isUnfinished = running.size > 0 || outcomes.length === 0;
+      const end = { code, signal, isLate, stuckOn, isUnfinished, msMax: group.msMax };
+      const problem = problemOf(end);
       if (problem !== undefined) outcomes.push(crashOf(group, problem, [...running]));
       resolve({
         group,
@@ -98,6 +105,7 @@ function problemOf(end: {
   readonly signal: string | null;
   readonly isLate: boolean;
   readonly stuckOn: readonly string[] | undefined;
+  readonly isUnfinished: boolean;
   readonly msMax: number;
 }): string | undefined {
   if (end.isLate) return `It did not end in ${end.msMax / 1000} s.`;
@@ -105,7 +113,7 @@ function problemOf(end: {
     return `All tests ended, and the process did not: ${end.stuckOn.join(', ')} still open.`;
   }
   if (end.code !== 0) return `The process ended with ${end.signal ?? `exit code ${end.code}`}.`;
-  return undefined;
+  return end.isUnfinished ? 'The process ended before its tests.' : undefined;
 }
 
 function crashOf(group: TestGroup, problem: string, running: readonly string[]): TestOutcome {
