@@ -20,7 +20,8 @@ export interface TestOutcome {
 export type GroupMessage =
   | TestOutcome
   /** A test or a suite of tests. */
-  | { readonly kind: 'begun' | 'ended'; readonly name: string }
+  | { readonly kind: 'begun'; readonly name: string }
+  | { readonly kind: 'ended'; readonly name: string }
   /** All tests have ended, and the process does not. */
   | { readonly kind: 'stuck'; readonly resources: readonly string[] };
 
