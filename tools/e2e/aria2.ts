@@ -10,7 +10,8 @@ import { Child } from './child.ts';
 import {
   type BitTorrentClient,
   type ClientOptions,
-  PEER_PORT,
+  fetchSteadily,
+  PEER_PORTS,
   type TorrentStatus,
 } from './client.ts';
 import { waitFor } from './server.ts';
@@ -57,14 +58,14 @@ export class Aria2 implements BitTorrentClient {
       '--enable-dht=true',
       '--enable-dht6=false',
       `--dht-file-path=${join(options.folder, 'dht.dat')}`,
-      `--dht-listen-port=${PEER_PORT + 1}`,
+      `--dht-listen-port=${PEER_PORTS.aria2 + 1}`,
       '--bt-enable-lpd=false',
       '--enable-peer-exchange=false',
       '--bt-detach-seed-only=true',
       `--bt-tracker-interval=${INTERVAL_SECONDS}`,
       `--disable-ipv6=${!isDual}`,
-      `--interface=${options.address}`,
-      `--listen-port=${PEER_PORT}`,
+      ...(isDual ? [] : [`--interface=${options.address}`]),
+      `--listen-port=${PEER_PORTS.aria2}`,
       '--seed-ratio=0.0',
       '--check-integrity=true',
       '--file-allocation=none',
@@ -98,13 +99,12 @@ export class Aria2 implements BitTorrentClient {
   async status(infoHash: string): Promise<TorrentStatus> {
     const download = await this.#find(infoHash);
     const last = this.#announces(infoHash).at(-1);
-    const complaints = [...this.#readLog().matchAll(/Tracker returned failure reason: (.*)/g)];
     const total = Number(download.totalLength);
     return {
       progress: total === 0 ? 0 : Number(download.completedLength) / total,
       uploaded: last?.uploaded ?? Number(download.uploadLength),
       downloaded: last?.downloaded ?? Number(download.completedLength),
-      trackerMessage: complaints.at(-1)?.[1]?.trim() ?? '',
+      trackerMessage: this.#complaint(infoHash),
     };
   }
 
@@ -156,6 +156,28 @@ export class Aria2 implements BitTorrentClient {
     return [...found, ...(packets ?? []).map(() => undefined)];
   }
 
+  /** What the tracker said to this torrent's last announce, when it was a refusal. */
+  #complaint(infoHash: string): string {
+    let complaint = '';
+    let isOurs = false;
+    let transaction = '';
+    for (const line of this.#readLog().split('\n')) {
+      const query = /^GET \S*[?&](info_hash=\S+) HTTP/.exec(line)?.[1];
+      if (query !== undefined) {
+        isOurs = hexOf(query) === infoHash;
+        if (isOurs) complaint = '';
+      }
+      const failure = /Tracker returned failure reason: (.*)/.exec(line)?.[1];
+      if (failure !== undefined && isOurs) complaint = failure.trim();
+      const id = /transaction_id=([0-9a-f]+)/.exec(line)?.[1] ?? '';
+      if (line.includes('UDPT sent ANNOUNCE') && line.includes(infoHash)) transaction = id;
+      else if (line.includes('UDPT received') && id === transaction) {
+        complaint = /error_string=(.*)/.exec(line)?.[1]?.trim() ?? '';
+      }
+    }
+    return complaint;
+  }
+
   async #call(method: string, ...parameters: readonly unknown[]): Promise<unknown> {
     const body = JSON.stringify({
       jsonrpc: '2.0',
@@ -163,7 +185,7 @@ export class Aria2 implements BitTorrentClient {
       method: `aria2.${method}`,
       params: parameters,
     });
-    const response = await fetch(this.#url, { method: 'POST', body });
+    const response = await fetchSteadily(this.#url, { method: 'POST', body });
     const answer = (await response.json()) as {
       readonly result?: unknown;
       readonly error?: { readonly message: string };

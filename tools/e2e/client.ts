@@ -3,9 +3,13 @@
 // truncated v2 one for v2-only torrents), 40 lower-case hex digits.
 
 export interface ClientOptions {
-  /** IPv4 address that it listens on and speaks from. */
+  /** IPv4 address that its controls are on, and that it listens on and speaks from. */
   readonly address: string;
-  /** Also an IPv6 one; without it the client speaks IPv4 only. */
+  /**
+   * Also an IPv6 one; without it the client speaks IPv4 only. Clients other than
+   * libtorrent can be bound to one address or to all: with this they have all, and speak from the
+   * one they speak to.
+   */
   readonly address6?: string;
   /** For its settings; must exist and be empty. */
   readonly folder: string;
@@ -38,5 +42,27 @@ export interface BitTorrentClient {
   kill(): Promise<void>;
 }
 
-/** Where every client of these tests accepts peers; each has an address of its own. */
-export const PEER_PORT = 16_881;
+/**
+ * Where each client accepts peers. The ports differ because some clients listen on every address of
+ * the machine, whatever they were told.
+ */
+export const PEER_PORTS = {
+  libtorrent: 16_881,
+  transmission: 16_882,
+  qbittorrent: 16_883,
+  aria2: 16_884,
+} as const;
+
+/**
+ * fetch() that asks again when the connection failed: the small HTTP servers inside of these clients
+ * close idle connections at the moment they are used again.
+ */
+export async function fetchSteadily(url: string, init: RequestInit = {}): Promise<Response> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await fetch(url, init);
+    } catch (error) {
+      if (tries === 3) throw new Error(`Cannot fetch ${url}`, { cause: error });
+    }
+  }
+}

@@ -6,7 +6,7 @@ import { Child } from './child.ts';
 import {
   type BitTorrentClient,
   type ClientOptions,
-  PEER_PORT,
+  PEER_PORTS,
   type TorrentStatus,
 } from './client.ts';
 
@@ -35,7 +35,7 @@ export class Libtorrent implements BitTorrentClient {
   ): Promise<Libtorrent> {
     const client = new Libtorrent();
     const { address, address6, allTrackers } = options;
-    await client.#ask({ do: 'start', address, address6, allTrackers, port: PEER_PORT });
+    await client.#ask({ do: 'start', address, address6, allTrackers, port: PEER_PORTS.libtorrent });
     return client;
   }
 

@@ -52,12 +52,6 @@ export function inNamespace(fileUrl: string): boolean {
   return false;
 }
 
-/** Why there can be no namespace here, or undefined when there can. */
-export function namespaceProblem(): string | undefined {
-  const entry = namespaceEntry();
-  return 'why' in entry ? entry.why : undefined;
-}
-
 /** Whether programs here can change to another user: not where an ordinary user made the namespace. */
 export function hasOtherUsers(): boolean {
   const [, , count] = readFileSync('/proc/self/uid_map', 'utf8').trim().split(/\s+/);

@@ -7,13 +7,21 @@ import { Child } from './child.ts';
 import {
   type BitTorrentClient,
   type ClientOptions,
-  PEER_PORT,
+  fetchSteadily,
+  PEER_PORTS,
   type TorrentStatus,
 } from './client.ts';
 import { waitFor } from './server.ts';
 
 const WEB_PORT = 16_892;
 const START_MS_MAX = 20_000;
+
+interface Info {
+  readonly hash: string;
+  readonly infohash_v1?: string;
+  readonly infohash_v2?: string;
+  readonly progress: number;
+}
 
 export class QBittorrent implements BitTorrentClient {
   readonly name = 'qbittorrent';
@@ -45,30 +53,33 @@ export class QBittorrent implements BitTorrentClient {
     form.set('savepath', saveFolder);
     form.set('root_folder', 'true');
     form.set('contentLayout', 'Original');
+    const before = (await this.#list()).length;
     await this.#post('torrents/add', form);
+    // It says yes first and adds a moment later.
+    await waitFor('qbittorrent to add a torrent', START_MS_MAX, async () =>
+      (await this.#list()).length > before ? true : undefined,
+    );
   }
 
   async announce(infoHash: string): Promise<void> {
-    await this.#post('torrents/reannounce', new URLSearchParams({ hashes: infoHash }));
+    const { hash } = await this.#find(infoHash);
+    await this.#post('torrents/reannounce', new URLSearchParams({ hashes: hash }));
   }
 
   async status(infoHash: string): Promise<TorrentStatus> {
-    const [info] = (await this.#json(`torrents/info?hashes=${infoHash}`)) as {
-      readonly progress: number;
-    }[];
-    if (info === undefined) throw new Error(`qbittorrent does not know ${infoHash}`);
-    const properties = (await this.#json(`torrents/properties?hash=${infoHash}`)) as {
+    const { hash, progress } = await this.#find(infoHash);
+    const properties = (await this.#json(`torrents/properties?hash=${hash}`)) as {
       readonly total_uploaded_session: number;
       readonly total_downloaded_session: number;
     };
-    const trackers = (await this.#json(`torrents/trackers?hash=${infoHash}`)) as {
+    const trackers = (await this.#json(`torrents/trackers?hash=${hash}`)) as {
       readonly url: string;
       readonly msg: string;
     }[];
     // The first three are its own pseudo trackers: ** [DHT] ** and so on.
     const messages = trackers.filter((tracker) => !tracker.url.startsWith('**'));
     return {
-      progress: info.progress,
+      progress,
       uploaded: properties.total_uploaded_session,
       downloaded: properties.total_downloaded_session,
       trackerMessage: messages.map((tracker) => tracker.msg).find((text) => text !== '') ?? '',
@@ -77,12 +88,14 @@ export class QBittorrent implements BitTorrentClient {
 
   async connect(infoHash: string, address: string, port: number): Promise<boolean> {
     const peer = address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
-    await this.#post('torrents/addPeers', new URLSearchParams({ hashes: infoHash, peers: peer }));
+    const { hash } = await this.#find(infoHash);
+    await this.#post('torrents/addPeers', new URLSearchParams({ hashes: hash, peers: peer }));
     return true;
   }
 
   async remove(infoHash: string): Promise<void> {
-    const form = new URLSearchParams({ hashes: infoHash, deleteFiles: 'false' });
+    const { hash } = await this.#find(infoHash);
+    const form = new URLSearchParams({ hashes: hash, deleteFiles: 'false' });
     await this.#post('torrents/delete', form);
   }
 
@@ -94,8 +107,24 @@ export class QBittorrent implements BitTorrentClient {
     await this.#child.end('SIGKILL');
   }
 
+  /** It names a hybrid torrent by its truncated v2 hash, whichever hash we know it by. */
+  async #find(infoHash: string): Promise<Info> {
+    const info = (await this.#list()).find(
+      (one) =>
+        one.hash === infoHash ||
+        one.infohash_v1 === infoHash ||
+        one.infohash_v2?.slice(0, 40) === infoHash,
+    );
+    if (info === undefined) throw new Error(`qbittorrent does not know ${infoHash}`);
+    return info;
+  }
+
+  async #list(): Promise<Info[]> {
+    return (await this.#json('torrents/info')) as Info[];
+  }
+
   async #get(path: string): Promise<string> {
-    const response = await fetch(`${this.#url}/${path}`);
+    const response = await fetchSteadily(`${this.#url}/${path}`);
     const text = await response.text();
     if (!response.ok) throw new Error(`qbittorrent ${path}: ${response.status} ${text}`);
     return text;
@@ -106,7 +135,7 @@ export class QBittorrent implements BitTorrentClient {
   }
 
   async #post(path: string, body: FormData | URLSearchParams): Promise<void> {
-    const response = await fetch(`${this.#url}/${path}`, { method: 'POST', body });
+    const response = await fetchSteadily(`${this.#url}/${path}`, { method: 'POST', body });
     const text = await response.text();
     if (!response.ok || text === 'Fails.') {
       throw new Error(`qbittorrent ${path}: ${response.status} ${text}`);
@@ -130,7 +159,7 @@ Session\\InterfaceAddress=${addresses}
 Session\\LSDEnabled=false
 Session\\MultiConnectionsPerIp=true
 Session\\PeXEnabled=false
-Session\\Port=${PEER_PORT}
+Session\\Port=${PEER_PORTS.qbittorrent}
 Session\\QueueingSystemEnabled=false
 Session\\SSRFMitigation=false
 Session\\ValidateHTTPSTrackerCertificate=false

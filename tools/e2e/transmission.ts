@@ -1,6 +1,7 @@
-// Drives transmission-daemon (3.00 and later) by its JSON-RPC. It announces payload bytes since it
-// was started, which are `uploadedEver` and `downloadedEver` in a fresh folder, less what was
-// corrupt. It re-announces only after the tracker's `min interval`.
+// Drives transmission-daemon (3.00 and later) by its JSON-RPC. As uploaded it announces the payload
+// it sent since it was started, `uploadedEver` in a fresh folder; as downloaded the pieces that it
+// received and verified, without blocks that came twice. It announces again only after the tracker's
+// `min interval`. 3.00 refuses hybrid and v2 torrents.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +9,8 @@ import { Child } from './child.ts';
 import {
   type BitTorrentClient,
   type ClientOptions,
-  PEER_PORT,
+  fetchSteadily,
+  PEER_PORTS,
   type TorrentStatus,
 } from './client.ts';
 import { waitFor } from './server.ts';
@@ -20,6 +22,7 @@ interface TorrentFields {
   readonly percentDone: number;
   readonly uploadedEver: number;
   readonly downloadedEver: number;
+  readonly haveValid: number;
   readonly errorString: string;
   readonly error: number;
   readonly trackerStats: readonly {
@@ -39,14 +42,15 @@ export class Transmission implements BitTorrentClient {
     const settings = {
       'alt-speed-enabled': false,
       'announce-ip-enabled': false,
-      'bind-address-ipv4': options.address,
-      'bind-address-ipv6': options.address6 ?? '::1',
+      // Bound to an IPv4 address it speaks to HTTP trackers from that one only.
+      'bind-address-ipv4': options.address6 === undefined ? options.address : '0.0.0.0',
+      'bind-address-ipv6': options.address6 === undefined ? '::1' : '::',
       'blocklist-enabled': false,
       'dht-enabled': false,
       'download-dir': options.folder,
       encryption: 0,
       'lpd-enabled': false,
-      'peer-port': PEER_PORT,
+      'peer-port': PEER_PORTS.transmission,
       'pex-enabled': false,
       'port-forwarding-enabled': false,
       preallocation: 0,
@@ -82,7 +86,14 @@ export class Transmission implements BitTorrentClient {
   }
 
   async status(infoHash: string): Promise<TorrentStatus> {
-    const fields = ['percentDone', 'uploadedEver', 'downloadedEver', 'errorString', 'error'];
+    const fields = [
+      'percentDone',
+      'uploadedEver',
+      'downloadedEver',
+      'haveValid',
+      'errorString',
+      'error',
+    ];
     const answer = await this.#call('torrent-get', {
       ids: [infoHash],
       fields: [...fields, 'trackerStats'],
@@ -97,7 +108,8 @@ export class Transmission implements BitTorrentClient {
     return {
       progress: torrent.percentDone,
       uploaded: torrent.uploadedEver,
-      downloaded: torrent.downloadedEver,
+      // What was there before counts as valid but was never received.
+      downloaded: Math.min(torrent.downloadedEver, torrent.haveValid),
       trackerMessage: isTracker ? torrent.errorString : (complaint?.lastAnnounceResult ?? ''),
     };
   }
@@ -121,7 +133,7 @@ export class Transmission implements BitTorrentClient {
   async #call(method: string, parameters: object): Promise<Record<string, unknown>> {
     const body = JSON.stringify({ method, arguments: parameters });
     const ask = (): Promise<Response> =>
-      fetch(this.#url, {
+      fetchSteadily(this.#url, {
         method: 'POST',
         body,
         headers: { 'X-Transmission-Session-Id': this.#session },
