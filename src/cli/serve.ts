@@ -231,7 +231,7 @@ export class Server {
       config: this.#world.config.sql,
       onDiverged: (reason) => {
         this.#world.logger.warn('The trackers are told everything again', { reason });
-        const told = announceEverything(sql).then(() => relay.wake());
+        const told = announceEverything(sql, this.#world.config).then(() => relay.wake());
         this.#stop.own('announcing everything', told);
       },
     });

@@ -8,7 +8,7 @@ import type { AccountTables } from '#site/accounts/account-tables.ts';
 import { firstRunPath } from '#site/accounts/first-run.ts';
 import { type AccountsWorld, enqueueAllMembers } from '#site/accounts/members.ts';
 import { Passwords } from '#site/accounts/passwords.ts';
-import { readSettings } from '#site/accounts/settings.ts';
+import { enqueueStoredSettings, readSettings } from '#site/accounts/settings.ts';
 import {
   type Addresses,
   type KnownAddresses,
@@ -92,7 +92,8 @@ export async function firstRunLink(rooms: Rooms): Promise<string | undefined> {
 }
 
 /** For a log and a database that went apart: the state of everything, in the outbox again. */
-export async function announceEverything(sql: Sql): Promise<void> {
+export async function announceEverything(sql: Sql, config: Config): Promise<void> {
+  await enqueueStoredSettings(sql, config.tracker);
   await enqueueAllMembers(sql);
   await enqueueAllTorrents(sql);
 }

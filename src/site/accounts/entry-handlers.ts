@@ -1,6 +1,6 @@
 // Handlers for those who are not signed in.
 
-import { checkBaseUrl, isLocalUrl, publicAddresses } from '#site/announce-urls.ts';
+import { type Addresses, checkBaseUrl, isLocalUrl, publicAddresses } from '#site/announce-urls.ts';
 import { tooMany } from '#site/error-pages.ts';
 import { addressKey } from '#site/rate-limit.ts';
 import { Refusal } from '#site/refusal.ts';
@@ -138,7 +138,7 @@ export async function postFirstRun(visit: Visit): Promise<Response> {
     trackerHttpUrl: form.text('trackerHttpUrl').trim(),
     trackerUdpUrl: form.text('trackerUdpUrl').trim(),
   };
-  const checked = checkSiteSettings(values);
+  const checked = checkSiteSettings(values, parts.addresses.listening);
   if ('errors' in checked) return await firstRunPage(visit, { values, errors: checked.errors });
   const member = await completeFirstRun(parts, {
     token,
@@ -159,20 +159,27 @@ export async function postFirstRun(visit: Visit): Promise<Response> {
   });
 }
 
-/** The settings that first run and console have in common, or what is wrong with them. */
-export function checkSiteSettings(values: {
-  readonly siteName: string;
-  readonly publicUrl: string;
-  readonly trackerHttpUrl: string;
-  readonly trackerUdpUrl: string;
-}): { readonly settings: SettingsChange } | { readonly errors: Errors } {
+/**
+ * The settings that first run and console have in common, or what is wrong with them. An address that
+ * is listened on anyway is not kept: it may be another one after the next start.
+ */
+export function checkSiteSettings(
+  values: {
+    readonly siteName: string;
+    readonly publicUrl: string;
+    readonly trackerHttpUrl: string;
+    readonly trackerUdpUrl: string;
+  },
+  listening: Addresses,
+): { readonly settings: SettingsChange } | { readonly errors: Errors } {
   const errors: Record<string, string> = {};
   if (values.siteName === '' || values.siteName.length > SITE_NAME_LENGTH_MAX) {
     errors['siteName'] = `Give the site a name of 1 to ${SITE_NAME_LENGTH_MAX} characters.`;
   }
+  const known = [listening.siteUrl, listening.tracker.http, listening.tracker.udp];
   const url = (field: keyof typeof values, schemes: readonly string[]): string => {
     const checked = checkBaseUrl(values[field], schemes, field);
-    if (typeof checked === 'string') return checked;
+    if (typeof checked === 'string') return known.includes(checked) ? '' : checked;
     errors[field] = checked.message;
     return '';
   };

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { TEST_PASSWORD, TestSite } from '#site/test-site.ts';
 import { forEachDatabase } from '#sql/test-databases.ts';
 import { firstRunPath } from './first-run.ts';
+import { enqueueStoredSettings, readSettings } from './settings.ts';
 
 const ADMIN = { siteName: 'Reading Room', name: 'olga', password: TEST_PASSWORD };
 
@@ -64,7 +65,11 @@ forEachDatabase((database, open) => {
     assert.match(sent.text, /id="trackerUdpUrl-error"/);
     const again = await browser.post(path, { ...ADMIN, name: 'x' });
     assert.match(again.text, /A name has 3 to 32 characters/);
-    assert.equal((await browser.post(path, ADMIN)).status, 303);
+    const listening = { publicUrl: 'http://127.0.0.1:8080', trackerHttpUrl: 'http://t.example' };
+    assert.equal((await browser.post(path, { ...ADMIN, ...listening })).status, 303);
+    const settings = await readSettings(site.sql.read());
+    assert.equal(settings.publicUrl, '', 'an address that is listened on is not kept');
+    assert.equal(settings.trackerHttpUrl, 'http://t.example');
     await site.close();
   });
 
@@ -266,6 +271,8 @@ forEachDatabase((database, open) => {
     await olga.post('/console/settings', { ...settings, trackerMode: '' });
     assert.equal((await site.messages()).at(-1)?.['kind'], 'member');
     await olga.post('/console/settings', { ...settings, trackerMode: 'listed' });
+    await enqueueStoredSettings(site.sql, site.world.trackerDefaults);
+    assert.deepEqual((await site.messages()).at(-1), (await site.messages()).at(-2));
     assert.deepEqual((await site.messages()).at(-1), {
       kind: 'settings',
       mode: 'listed',

@@ -73,7 +73,11 @@ function roleBadges(member: Member): Html {
 
 function movedStats(totals: MemberTotals): Html {
   const real = (credited: number, moved: number): string =>
-    credited === moved ? 'all of it counts' : `${formatBytes(moved)} moved`;
+    moved === 0
+      ? 'nothing yet'
+      : credited === moved
+        ? 'all of it counts'
+        : `${formatBytes(moved)} moved`;
   return stats([
     {
       label: 'Given',

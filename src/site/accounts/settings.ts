@@ -128,8 +128,16 @@ export class Settings {
   }
 }
 
-/** Tells the trackers their mode; an empty one is the configuration's. */
-export async function enqueueTrackerSettings(
+/** Tells the trackers again what the site set; for when the log and the database went apart. */
+export async function enqueueStoredSettings(sql: Sql, defaults: TrackerDefaults): Promise<void> {
+  await sql.transaction<AccountTables, void>(async (transaction) => {
+    const { trackerMode } = await readSettings(transaction);
+    if (trackerMode !== '') await enqueueTrackerSettings(transaction, defaults, trackerMode);
+  });
+}
+
+/** An empty mode is the configuration's. */
+async function enqueueTrackerSettings(
   transaction: Transaction<AccountTables>,
   defaults: TrackerDefaults,
   mode: TrackerMode | '',

@@ -109,19 +109,6 @@ export function radioField(field: SelectField): Html {
   return html`<fieldset class="field" id="${field.name}"${described(field)}><legend>${field.label}</legend>${below(field)}${items}</fieldset>`;
 }
 
-export interface CheckField {
-  readonly name: string;
-  readonly label: string;
-  readonly hint?: string;
-  readonly checked?: boolean;
-  /** Sent when checked; `yes` unless given. */
-  readonly value?: string;
-}
-
-export function checkField({ name, label, hint, checked, value = 'yes' }: CheckField): Html {
-  return html`<label class="choice"><input type="checkbox" name="${name}" value="${value}"${attribute('checked', checked)}><span>${label}${hint === undefined ? NOTHING : html`<span class="hint">${hint}</span>`}</span></label>`;
-}
-
 export interface FileField extends FieldBase {
   /** Endings or media types, `.torrent,application/x-bittorrent`. */
   readonly accept?: string;

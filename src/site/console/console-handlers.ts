@@ -60,7 +60,7 @@ export async function postSettings(visit: Visit): Promise<Response> {
     trackerHttpUrl: address('trackerHttpUrl', configured.tracker.http),
     trackerUdpUrl: address('trackerUdpUrl', configured.tracker.udp),
   };
-  const checked = checkSiteSettings(values);
+  const checked = checkSiteSettings(values, parts.addresses.listening);
   if ('errors' in checked) return await settingsPage(visit, values, checked.errors);
   const isModeChanged = values.trackerMode !== settings.trackerMode;
   await parts.settings.change({

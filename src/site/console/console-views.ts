@@ -28,7 +28,7 @@ import {
 import { type Html, NOTHING } from '#site/components/markup.ts';
 import { notice } from '#site/components/notice.ts';
 import { pageHead } from '#site/components/page-head.ts';
-import { panel } from '#site/components/panel.ts';
+import { panel, panels } from '#site/components/panel.ts';
 import { formatCount } from '#site/format/number.ts';
 import { ROLES } from '#site/permissions.ts';
 import { href, hrefTo } from '#site/routes.ts';
@@ -274,7 +274,7 @@ export function consoleMemberMain(view: ConsoleMemberView): Html {
     title: member.name,
     crumbs: [{ label: 'Members', href: href('members') }],
     actions: linkButton({ label: 'Profile', href: hrefTo('member', { name: member.name }) }),
-  })}<div class="panels">${about}${role}${view.isSelf ? NOTHING : ban}</div>`;
+  })}${panels(about, role, ...(view.isSelf ? [] : [ban]))}`;
   return inConsole('members', body);
 }
 
