@@ -136,8 +136,9 @@ test('markdown() takes no longer than its text for the longest descriptions', ()
   ];
   for (const piece of hostile) {
     const text = piece.repeat(40_000 / piece.length);
-    const startMs = performance.now();
+    // Time of this process's own, so that other work on the machine does not count.
+    const before = process.cpuUsage();
     html(text);
-    assert.ok(performance.now() - startMs < 1500, piece);
+    assert.ok(process.cpuUsage(before).user < 1_000_000, piece);
   }
 });

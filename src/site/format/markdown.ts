@@ -4,13 +4,15 @@
 // the tags that this file writes. A library would be ten times the size of this and would need a
 // sanitizer after it.
 //
-// Work is linear in the text but for emphasis, whose search is bounded by SPAN_CHARS_MAX.
+// Work is linear in the text: what a mark may look ahead is bounded by SPAN_CHARS_MAX.
 
 import { raw } from 'hono/html';
 import type { Html } from '#site/components/markup.ts';
 
 /** Longest text between two marks of emphasis, and longest link. */
 const SPAN_CHARS_MAX = 2000;
+/** Marks that are looked at as the end of one emphasis. */
+const CLOSERS_MAX = 16;
 /** Quotes in quotes and lists in lists. */
 const DEPTH_MAX = 4;
 /** Headings of a description stand below the page's own h1 and h2. */
@@ -198,7 +200,12 @@ function emphasis(text: string, at: number, inLink: boolean): Span | undefined {
     return undefined;
   }
   const inside = within(text, from);
-  for (let end = inside.indexOf(fence, 1); end > 0; end = inside.indexOf(fence, end + 1)) {
+  let end = inside.indexOf(fence, 1);
+  for (
+    let tried = 0;
+    end > 0 && tried < CLOSERS_MAX;
+    tried++, end = inside.indexOf(fence, end + 1)
+  ) {
     const isWord = mark === '_' && /[\p{L}\p{N}]/u.test(inside[end + fence.length] ?? '');
     const isLonger = !isDouble && (inside[end + 1] === mark || inside[end - 1] === mark);
     if (/\s/.test(inside[end - 1] ?? '') || isWord || isLonger) continue;
