@@ -1,0 +1,60 @@
+// Runs benchmarks: `npm run bench` all of them, `npm run bench -- swarm log` those. Each is a file of
+// this folder and runs in a process of its own, so that none measures another's leftovers. With
+// `--write` its lines replace its section of docs/benchmarks.md, under machine, commit and command.
+
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, totalmem } from 'node:os';
+import { ROOT, runProgram } from '#tools/child-process.ts';
+
+const ALL = ['swarm', 'log', 'ledger', 'announce', 'start'];
+const DOCUMENT = `${ROOT}docs/benchmarks.md`;
+const OPENING = `# Benchmarks
+
+Measured by \`npm run bench -- NAME --write\`; each section says where and when. What a benchmark does
+stands at the top of its file in \`bench/\`. Times on a shared machine are of CPU, not of the clock,
+where the line says so.
+`;
+
+const words = process.argv.slice(2);
+const isWritten = words.includes('--write');
+const asked = words.filter((word) => word !== '--write');
+const unknown = asked.filter((name) => !ALL.includes(name));
+if (unknown.length > 0) {
+  process.stderr.write(`No benchmark "${unknown[0]}"; there are: ${ALL.join(', ')}\n`);
+  process.exit(2);
+}
+const where = await describeMachine();
+process.stdout.write(`${where}\n`);
+for (const name of asked.length > 0 ? asked : ALL) {
+  const arguments_ = ['-C', 'swarmkeep-src', `bench/${name}.ts`];
+  const finished = await runProgram(process.execPath, arguments_, { isShown: true });
+  if (finished.exitCode !== 0) process.exitCode = 1;
+  else if (isWritten) writeSection(name, finished.output);
+}
+
+async function describeMachine(): Promise<string> {
+  const commit = await runProgram('git', ['describe', '--always', '--dirty']);
+  const cores = cpus();
+  const model = cores[0]?.model.trim() ?? 'unknown processor';
+  const memory = `${Math.round(totalmem() / 2 ** 30)} GiB`;
+  const software = `Node ${process.versions.node}, ${process.platform} ${process.arch}`;
+  return `${cores.length} × ${model}, ${memory}; ${software}; commit ${commit.output.trim()}`;
+}
+
+function writeSection(name: string, output: string): void {
+  const before = existsSync(DOCUMENT) ? readFileSync(DOCUMENT, 'utf8') : OPENING;
+  const heading = `## ${name}\n`;
+  const lines = output
+    .split('\n')
+    .filter((line) => line.startsWith(`${name}: `))
+    .map((line) => line.slice(name.length + 2));
+  const section = `${heading}\n${where}\n\n${lines.map((line) => `- ${line}`).join('\n')}\n`;
+  const start = before.indexOf(heading);
+  if (start < 0) {
+    writeFileSync(DOCUMENT, `${before.trimEnd()}\n\n${section}`);
+    return;
+  }
+  const next = before.indexOf('\n## ', start + 1);
+  const rest = next < 0 ? '' : before.slice(next);
+  writeFileSync(DOCUMENT, `${before.slice(0, start)}${section}${rest}`);
+}
