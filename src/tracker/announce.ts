@@ -29,10 +29,9 @@ import type { Logger } from '#base/logger.ts';
 import type { AnnounceOutcome, SwarmRefusal } from '#swarm/announce-outcome.ts';
 import { type AnnounceRequest, EVENT } from '#swarm/announce-slot.ts';
 import type { Swarm } from '#swarm/swarm.ts';
-import type { AnnounceAnswer } from '#wire/announce-target.ts';
 import type { AddressMemory } from './address-memory.ts';
 import type { Admission } from './admit.ts';
-import { AnswerMaker } from './answer.ts';
+import { AnswerMaker, type FamilyAnswer } from './answer.ts';
 import type { Directory, DirectoryMember, DirectoryTorrent } from './directory.ts';
 import { REFUSALS, type Refusal } from './refusals.ts';
 import type { TrackerCounts } from './tracker-counts.ts';
@@ -110,7 +109,7 @@ export class Announcer {
   }
 
   /** Valid after `answer`, until the next announce. */
-  get answer(): AnnounceAnswer {
+  get answer(): FamilyAnswer {
     return this.#maker.answer;
   }
 
@@ -237,7 +236,7 @@ export class Announcer {
     const { request } = entry;
     const verdict = this.#stopped ? 'drop' : this.#go(request, entry, { park: neverParks, entry });
     const { refusal, answer } = this;
-    if (verdict === 'answer') this.#finish(entry, (parked) => parked.answer(answer, request));
+    if (verdict === 'answer') this.#finish(entry, (parked) => parked.answer(answer));
     else if (verdict === 'refuse') this.#finish(entry, (parked) => parked.refuse(refusal));
     else if (verdict === 'drop') this.#finish(entry, (parked) => parked.drop());
   }
@@ -255,7 +254,7 @@ export class Announcer {
       const { request } = entry;
       this.#maker.select(request, this.#wantsPeers(request, entry.early));
       this.#maker.fillFromCounts(request, this.#warns(entry.early));
-      this.#finish(entry, (parked) => parked.answer(this.answer, request));
+      this.#finish(entry, (parked) => parked.answer(this.answer));
     });
     writer.flush();
   }

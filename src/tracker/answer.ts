@@ -13,8 +13,11 @@ const PEER6_BYTES = 18;
 const UDP_PEERS_MAX = { 4: 242, 6: 79 } as const;
 const NO_WARNING: Uint8Array = new Uint8Array(0);
 
+/** `family` is the asker's: a UDP answer has peers of it alone. */
+export type FamilyAnswer = AnnounceAnswer & { family: 4 | 6 };
+
 export class AnswerMaker {
-  readonly answer: AnnounceAnswer;
+  readonly answer: FamilyAnswer;
   readonly #swarm: Pick<Swarm, 'select' | 'counts'>;
   readonly #counts = newSwarmCounts();
   readonly #intervalSeconds: number;
@@ -43,6 +46,7 @@ export class AnswerMaker {
       `announced too early, so no peers this time: wait ${minIntervalSeconds} seconds`,
     );
     this.answer = {
+      family: 4,
       intervalSeconds: this.#intervalSeconds,
       minIntervalSeconds,
       seeders: 0,
@@ -105,6 +109,7 @@ export class AnswerMaker {
     const { answer } = this;
     answer.intervalSeconds = this.#intervalSeconds + this.#jitter(request);
     answer.warning = warns ? this.#warning : NO_WARNING;
+    answer.family = request.family;
     answer.externalBytes = request.family === 4 ? 4 : 16;
     for (let at = 0; at < answer.externalBytes; at++) {
       answer.externalAddress[at] = request.address[at]!;

@@ -7,8 +7,6 @@ export const TRACKER_ERRORS = {
     'A tracker setting contradicts another one. The message names both and what would do.',
   TRACKER_SNAPSHOT_DAMAGED:
     'The snapshot of members and torrents cannot be read. It is set aside and made anew from the topic `control`; nothing is lost.',
-  TRACKER_LOG_FAILED:
-    'The log no longer takes transfer records, so no announce can be answered truthfully. The process ends; look at the disk, then start again.',
 } as const;
 
 export type TrackerErrorCode = keyof typeof TRACKER_ERRORS;

@@ -52,6 +52,8 @@ const SWARM = swarmConfig.parse({
   torrentsMax: 64,
   membersMax: 64,
   shards: 2,
+  // Killed clients that come back under a new id must not be refused for their old one.
+  peersPerMemberTorrentMax: 12,
   // Short, so that silent baselines move to the store and are looked up again.
   peerAgeMsMax: 2_700_000,
   baselineSilentMs: 60_000,

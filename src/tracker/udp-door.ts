@@ -5,8 +5,7 @@
 import { assert } from '#base/assert.ts';
 import { utf8 } from '#base/bytes.ts';
 import type { Endpoint, UdpSocket } from '#net/udp-socket.ts';
-import { type AnnounceRequest, DOOR } from '#swarm/announce-slot.ts';
-import type { AnnounceAnswer } from '#wire/announce-target.ts';
+import { DOOR } from '#swarm/announce-slot.ts';
 import { HttpTarget } from '#wire/http-announce.ts';
 import {
   UDP_SCRAPE_HASHES_MAX,
@@ -18,6 +17,7 @@ import {
 } from '#wire/udp-packets.ts';
 import type { AddressMemory } from './address-memory.ts';
 import type { Announcer } from './announce.ts';
+import type { FamilyAnswer } from './answer.ts';
 import type { ConnectionIds } from './connection-id.ts';
 import { newRefusal, type Refusal, STALE_ID_WORDS } from './refusals.ts';
 import type { ScrapeResult, Scraper } from './scrape.ts';
@@ -46,11 +46,16 @@ export class UdpDoor {
   readonly #connectionId = new Uint8Array(8);
   readonly #scrapeNumbers = new Float64Array(UDP_SCRAPE_HASHES_MAX * 3);
   readonly #flushDue = new Set<UdpSocket>();
+  /** Whom the present packet came from, and by which socket: made once, filled for each packet. */
+  readonly #from: { family: 4 | 6; readonly address: Uint8Array; port: number };
+  #socket: UdpSocket | undefined;
+  readonly #parkPresent = (): Parked => this.#park();
   #closed = false;
 
   constructor(world: UdpDoorWorld) {
     this.#world = world;
     this.#packet = new UdpRequest(this.#request);
+    this.#from = { family: 4, address: this.#request.address, port: 0 };
   }
 
   /** Handles every filled input slot. */
@@ -74,7 +79,10 @@ export class UdpDoor {
       this.#world.counts.count(DOOR.udp, family, 'ignored');
       return;
     }
-    const from: Endpoint = { family, address: request.address, port: input.ports[slot]! };
+    const from = this.#from;
+    from.family = family;
+    from.port = input.ports[slot]!;
+    this.#socket = socket;
     if (packet.kind === 'connect') {
       this.#connect(socket, from);
       return;
@@ -114,9 +122,8 @@ export class UdpDoor {
     request.door = DOOR.udp;
     request.family = from.family;
     const key = this.#passkey();
-    const park = (): Parked => this.#park(socket, from);
     counts.count(DOOR.udp, from.family, 'announces');
-    switch (announcer.announce(request, key, park)) {
+    switch (announcer.announce(request, key, this.#parkPresent)) {
       case 'answer':
         this.#answer(socket, from, { packet: this.#packet, answer: announcer.answer });
         return;
@@ -172,13 +179,12 @@ export class UdpDoor {
   #answer(
     socket: UdpSocket,
     to: Endpoint,
-    what: { readonly packet: UdpRequest; readonly answer: AnnounceAnswer },
+    what: { readonly packet: UdpRequest; readonly answer: FamilyAnswer },
   ): void {
     const { answer, packet } = what;
     const at = slotFor(socket, to);
     const { output } = socket;
-    const sized = { ...answer, family: to.family };
-    const length = writeUdpAnnounce(output.bytes, at, packet, sized);
+    const length = writeUdpAnnounce(output.bytes, at, packet, answer);
     this.#world.counts.answered(length);
     send(socket, length);
   }
@@ -199,13 +205,15 @@ export class UdpDoor {
     send(socket, writeUdpError(socket.output.bytes, at, packet, text));
   }
 
-  #park(socket: UdpSocket, from: Endpoint): Parked {
-    const to: Endpoint = { ...from, address: from.address.slice() };
+  #park(): Parked {
+    const socket = this.#socket;
+    assert(socket !== undefined, 'a packet is being handled');
+    const to: Endpoint = { ...this.#from, address: this.#from.address.slice() };
     const transactionId = this.#packet.transactionId.slice();
     const { counts } = this.#world;
     const late = this.#late;
     return {
-      answer: (answer: AnnounceAnswer, _request: AnnounceRequest) => {
+      answer: (answer) => {
         if (this.#closed) return;
         late.transactionId.set(transactionId);
         this.#answer(socket, to, { packet: late, answer });

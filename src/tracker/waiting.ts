@@ -2,14 +2,14 @@
 // disk. Bounded; a retransmission joins the one that waits instead of being counted again.
 
 import type { AnnounceRequest } from '#swarm/announce-slot.ts';
-import type { AnnounceAnswer } from '#wire/announce-target.ts';
+import type { FamilyAnswer } from './answer.ts';
 import type { DirectoryMember, DirectoryTorrent } from './directory.ts';
 import type { Refusal } from './refusals.ts';
 
 /** A question that its door will answer later. Exactly one of these is called, once. */
 export interface Parked {
   /** `answer` is valid during the call. */
-  answer(answer: AnnounceAnswer, request: AnnounceRequest): void;
+  answer(answer: FamilyAnswer): void;
   refuse(refusal: Refusal): void;
   /** No answer over UDP, 503 over HTTP: the client tries again. */
   drop(): void;
