@@ -10,7 +10,6 @@ import { COMMANDS } from './commands/commands.ts';
 import { askServer } from './control-socket.ts';
 import { serverAddress } from './data-folder.ts';
 import { CliError } from './errors.ts';
-import { openOffline } from './offline.ts';
 import { errorLine, TerminalOutput } from './terminal.ts';
 import { VERSION } from './version.ts';
 
@@ -123,6 +122,8 @@ async function runWhereTheRoomsAre(
     const request = { command: command.name, input };
     if (await askServer(server.socketPath, request, output)) return;
   }
+  // Loaded only here: what a running server answers must not wait for all the rooms' code.
+  const { openOffline } = await import('./offline.ts');
   const offline = await openOffline(options, command.readOnly === true);
   try {
     await command.run(offline.rooms, input, output);
@@ -131,5 +132,21 @@ async function runWhereTheRoomsAre(
   }
 }
 
+const code = await main(process.argv.slice(2));
+// What was written may still be on its way into a pipe.
+await flushed(process.stdout);
+await flushed(process.stderr);
 // Not by waiting for handles to close: a part that hangs must not keep a stopped server alive.
-process.exit(await main(process.argv.slice(2)));
+process.exit(code);
+
+/** Resolves when everything written is handed over, or nobody reads any more. */
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    if (!stream.writable || stream.writableLength === 0) resolve();
+    else {
+      stream.once('drain', resolve);
+      stream.once('error', () => resolve());
+      stream.write('', () => resolve());
+    }
+  });
+}

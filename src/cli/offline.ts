@@ -1,17 +1,16 @@
 // The rooms opened by a command itself, when no server runs on the data folder: under the folder's
 // lock, in this thread, with the log recovered and the schema brought up to date as `serve` would.
 
-import { join } from 'node:path';
 import { SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
 import { SystemRandom } from '#base/random.ts';
-import { loadConfig } from '#config/load.ts';
 import type { Config } from '#config/schema.ts';
 import { LocalLog } from '#log/local-log.ts';
 import { Registry } from '#metrics/registry.ts';
 import { migrate } from '#sql/migrate.ts';
 import { openSql } from '#sql/open.ts';
 import type { Options } from './command.ts';
+import { configFor } from './config-for.ts';
 import { DataFolder } from './data-folder.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { pinoLogger } from './pino-logger.ts';
@@ -21,15 +20,6 @@ import { createTopics } from './topics.ts';
 export interface Offline {
   readonly rooms: Rooms;
   close(): Promise<void>;
-}
-
-/** Settings from the file that the options name, or swarmkeep.toml in the data folder, and --set. */
-export function configFor(options: Options): Config {
-  const file =
-    options.config === undefined
-      ? { path: join(options.data, 'swarmkeep.toml'), required: false }
-      : { path: options.config, required: true };
-  return loadConfig({ file, overrides: options.set });
 }
 
 /** `readOnly` leaves the schema as it is. @throws CliError CLI_DATA_LOCKED, CLI_DATA_UNUSABLE */

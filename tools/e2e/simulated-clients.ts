@@ -10,6 +10,7 @@ import { request } from 'node:http';
 const PROTOCOL_MAGIC = 0x41727101980n;
 const ANSWER_MS_MAX = 1_500;
 const HTTP_MS_MAX = 3_000;
+const START_AGAIN_MS_MAX = 60_000;
 
 /** Repeatable draws for the test's own choices. */
 export class Draw {
@@ -275,7 +276,8 @@ export class SimulatedClient {
     this.#uploaded = 0;
     this.#downloaded = 0;
     this.#key = 1 + this.#draw.below(0x7fff_ffff);
-    for (let attempt = 0; attempt < 40; attempt++) {
+    const deadline = performance.now() + START_AGAIN_MS_MAX;
+    while (performance.now() < deadline) {
       if (await this.#ask(doors, this.#announce('started'))) {
         this.#movedUploaded += before.uploaded - this.#foundedUploaded;
         this.#movedDownloaded += before.downloaded - this.#foundedDownloaded;
@@ -283,6 +285,8 @@ export class SimulatedClient {
         this.#foundedDownloaded = 0;
         return;
       }
+      // A killed server refuses at once; it needs a moment to be back.
+      await new Promise((resolve) => setTimeout(resolve, 100));
     }
     throw new Error('a client that starts again was never answered');
   }

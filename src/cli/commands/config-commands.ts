@@ -2,11 +2,6 @@
 
 import { readFileSync } from 'node:fs';
 import { flagOf, type LocalCommand, type RoomsCommand, textOf } from '#cli/command.ts';
-import { MIGRATIONS } from '#cli/migrations.ts';
-import { configFor } from '#cli/offline.ts';
-import { loadConfig } from '#config/load.ts';
-import { printConfig } from '#config/print.ts';
-import { migrate, migrationStatus } from '#sql/migrate.ts';
 
 export const configPrint: LocalCommand = {
   name: 'config print',
@@ -14,6 +9,8 @@ export const configPrint: LocalCommand = {
   example: 'swarmkeep config print > data/swarmkeep.toml',
   local: true,
   async runLocal(options, _input, output) {
+    const { configFor } = await import('#cli/config-for.ts');
+    const { printConfig } = await import('#config/print.ts');
     const config = configFor(options);
     output.item(options.json ? structuredClone(config) : { text: printConfig(config) });
   },
@@ -28,6 +25,7 @@ export const configCheck: LocalCommand = {
   declare: (commander) => commander.argument('<file>', 'The file.'),
   prepare: (words) => ({ file: words.args[0] ?? '' }),
   async runLocal(options, input, output) {
+    const { loadConfig } = await import('#config/load.ts');
     const path = textOf(input, 'file');
     loadConfig({ file: { path, required: true }, overrides: options.set });
     output.item({ file: path, bytes: readFileSync(path).byteLength, valid: true });
@@ -41,6 +39,8 @@ export const dbStatus: RoomsCommand = {
   example: 'swarmkeep db status',
   readOnly: true,
   async run(rooms, _input, output) {
+    const { MIGRATIONS } = await import('#cli/migrations.ts');
+    const { migrationStatus } = await import('#sql/migrate.ts');
     for (const state of await migrationStatus(rooms.sql, MIGRATIONS)) {
       output.item({ name: state.name, appliedMs: state.appliedMs ?? null });
     }
@@ -61,6 +61,8 @@ export const dbMigrate: RoomsCommand = {
     commander.option('--dry-run', 'Apply them in a transaction that is rolled back.'),
   prepare: (words) => ({ dryRun: words.options['dryRun'] === true }),
   async run(rooms, input, output) {
+    const { MIGRATIONS } = await import('#cli/migrations.ts');
+    const { migrate } = await import('#sql/migrate.ts');
     const dryRun = flagOf(input, 'dryRun');
     const names = await migrate(rooms.sql, MIGRATIONS, { clock: rooms.clock, dryRun });
     output.item({ dryRun, applied: [...names] });

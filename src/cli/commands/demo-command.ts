@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { LocalCommand, Options } from '#cli/command.ts';
 import type { RunningRooms } from '#cli/serve.ts';
-import { accountsOf } from '#cli/site-parts.ts';
 import { serveUntilSignal } from './serve-command.ts';
 
 /** What --data says when nobody gave it: the place of a real community. */
@@ -20,6 +19,7 @@ export const demo: LocalCommand = {
   async runLocal(options, _input, output) {
     // Loaded only here: no other command needs a BitTorrent client.
     const { DEMO_OVERRIDES, runDemo } = await import('#cli/demo/demo-world.ts');
+    const { accountsOf } = await import('#cli/site-parts.ts');
     const isTemporary = options.data === DATA_DEFAULT;
     const data = isTemporary ? mkdtempSync(join(tmpdir(), 'swarmkeep-demo-')) : options.data;
     const changed: Options = { ...options, data, set: [...DEMO_OVERRIDES, ...options.set] };

@@ -4,7 +4,6 @@
 import type { Item, RoomsCommand } from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
 import type { Rooms } from '#cli/rooms.ts';
-import { addressesOf } from '#cli/site-parts.ts';
 import { isLocalUrl } from '#site/announce-urls.ts';
 
 /** Lag that is more than the second that a change may take. */
@@ -34,6 +33,7 @@ export const doctor: RoomsCommand = {
 
 async function addressFindings(rooms: Rooms): Promise<Finding[]> {
   const findings: Finding[] = [];
+  const { addressesOf } = await import('#cli/site-parts.ts');
   const { siteUrl, tracker } = await addressesOf(rooms);
   for (const [door, url] of Object.entries(tracker)) {
     if (url === '' || !isLocalUrl(url)) continue;

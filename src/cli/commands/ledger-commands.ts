@@ -1,12 +1,7 @@
 // `swarmkeep ledger …`: what a member moved, and the proof that every record was counted once.
 
-import { audit } from '#accounting/audit.ts';
-import { rebuild } from '#accounting/rebuild.ts';
-import { memberTotals, memberTransfers } from '#accounting/totals.ts';
 import { type Item, type RoomsCommand, textOf } from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
-import { findMember } from '#site/accounts/members.ts';
-import { findTorrent } from '#site/catalogue/find-torrent.ts';
 
 const TRANSFERS_PAGE = 500;
 
@@ -18,6 +13,9 @@ export const ledgerShow: RoomsCommand = {
   declare: (commander) => commander.argument('<name>', 'The member.'),
   prepare: (words) => ({ name: words.args[0] ?? '' }),
   async run(rooms, input, output) {
+    const { memberTotals, memberTransfers } = await import('#accounting/totals.ts');
+    const { findMember } = await import('#site/accounts/members.ts');
+    const { findTorrent } = await import('#site/catalogue/find-torrent.ts');
     const name = textOf(input, 'name');
     const member = await findMember(rooms.sql, name);
     if (member === undefined) throw new CliError('CLI_NOT_FOUND', `No member is called "${name}"`);
@@ -65,6 +63,7 @@ export const ledgerAudit: RoomsCommand = {
   example: 'swarmkeep ledger audit --json',
   readOnly: true,
   async run(rooms, _input, output) {
+    const { audit } = await import('#accounting/audit.ts');
     const result = await audit({
       log: rooms.log,
       sql: rooms.sql,
@@ -92,6 +91,7 @@ export const ledgerRebuild: RoomsCommand = {
   summary: 'Make the ledger anew from the log.',
   example: 'swarmkeep ledger rebuild',
   async run(rooms, _input, output) {
+    const { rebuild } = await import('#accounting/rebuild.ts');
     const result = await rooms.withLedgerPaused(() =>
       rebuild({
         log: rooms.log,

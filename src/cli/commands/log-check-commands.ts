@@ -6,9 +6,6 @@ import type { Item, LocalCommand, Words } from '#cli/command.ts';
 import { textOf } from '#cli/command.ts';
 import { DataFolder } from '#cli/data-folder.ts';
 import { CliError } from '#cli/errors.ts';
-import { pinoLogger } from '#cli/pino-logger.ts';
-import { repairLog } from '#log/repair.ts';
-import { verifyLog } from '#log/verify.ts';
 
 function topicOnly(words: Words): Item {
   return { topic: words.args[0] ?? '' };
@@ -29,6 +26,7 @@ export const logVerify: LocalCommand = {
   declare: (commander) => commander.argument('[topic]', 'Only this topic.'),
   prepare: topicOnly,
   async runLocal(options, input, output) {
+    const { verifyLog } = await import('#log/verify.ts');
     let bytesRead = 0;
     const report = await verifyLog({
       disk: new SystemDisk(),
@@ -63,6 +61,8 @@ export const logRepair: LocalCommand = {
   declare: (commander) => commander.argument('[topic]', 'Only this topic.'),
   prepare: topicOnly,
   async runLocal(options, input, output) {
+    const { pinoLogger } = await import('#cli/pino-logger.ts');
+    const { repairLog } = await import('#log/repair.ts');
     const folder = DataFolder.take(options.data);
     try {
       const repaired = await repairLog({

@@ -16,7 +16,6 @@ import {
 } from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
 import { readLines } from '#cli/standard-input.ts';
-import { OWN_TOPICS } from '#cli/topics.ts';
 import type { Log, ReadFrom, ReadRecord, TopicStats } from '#log/log.ts';
 
 const APPEND_RECORDS = 1000;
@@ -68,6 +67,7 @@ export const logAppend: RoomsCommand = {
     return { topic: words.args[0] ?? '', create: words.options['create'] === true, lines };
   },
   async run(rooms, input, output) {
+    const { OWN_TOPICS } = await import('#cli/topics.ts');
     const topic = textOf(input, 'topic');
     if (OWN_TOPICS.has(topic)) {
       // A stray line there would stop the ledger or mislead the trackers.

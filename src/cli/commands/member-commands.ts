@@ -1,30 +1,23 @@
-// `swarmkeep member …`: accounts from the command line, through the same functions as the site.
+// `swarmkeep member …`: accounts from the command line, through the same functions as the site. The
+// rooms' code is loaded when a command runs, so that one which the server answers starts fast.
 
 import { type Item, type RoomsCommand, textOf, type Words } from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
 import { accepted } from '#cli/refusals.ts';
 import type { Rooms } from '#cli/rooms.ts';
-import { accountsOf, memberAnnounceUrlsOf } from '#cli/site-parts.ts';
 import { readLines } from '#cli/standard-input.ts';
-import {
-  type AccountsWorld,
-  addMember,
-  banMember,
-  findMember,
-  listMembers,
-  type Member,
-  removeMember,
-  resetPasskey,
-  resetPassword,
-  unbanMember,
-} from '#site/accounts/members.ts';
+import type { AccountsWorld, Member } from '#site/accounts/members.ts';
 import { isRole } from '#site/permissions.ts';
 import type { Refusal } from '#site/refusal.ts';
 
 const PAGE = 200;
 
+const members = () => import('#site/accounts/members.ts');
+const siteParts = () => import('#cli/site-parts.ts');
+
 /** `passkey` and URLs are secrets of the member; the operator may see them. */
 async function memberItem(rooms: Rooms, member: Member): Promise<Item> {
+  const { memberAnnounceUrlsOf } = await siteParts();
   return {
     name: member.name,
     id: member.id,
@@ -67,6 +60,8 @@ export const memberAdd: RoomsCommand = {
     return { ...nameOnly(words), role, ...(await passwordFrom(words)) };
   },
   async run(rooms, input, output) {
+    const { addMember } = await members();
+    const { accountsOf } = await siteParts();
     const role = textOf(input, 'role');
     const added = accepted(
       await addMember(accountsOf(rooms), {
@@ -99,6 +94,7 @@ export const memberList: RoomsCommand = {
   example: 'swarmkeep member list',
   readOnly: true,
   async run(rooms, _input, output) {
+    const { listMembers } = await members();
     let after: string | undefined;
     while (!output.signal.aborted) {
       const page = await listMembers(rooms.sql, {
@@ -124,6 +120,7 @@ export const memberShow: RoomsCommand = {
   declare: (commander) => commander.argument('<name>', 'The member.'),
   prepare: nameOnly,
   async run(rooms, input, output) {
+    const { findMember } = await members();
     const name = textOf(input, 'name');
     const member = await findMember(rooms.sql, name);
     if (member === undefined) throw new CliError('CLI_NOT_FOUND', `No member is called "${name}"`);
@@ -147,6 +144,7 @@ function changing(
     },
     prepare: (typed) => ({ ...nameOnly(typed), reason: String(typed.options['reason'] ?? '') }),
     async run(rooms, input, output) {
+      const { accountsOf } = await siteParts();
       const member = accepted(await change(accountsOf(rooms), textOf(input, 'name'), input));
       output.item(await memberItem(rooms, member));
     },
@@ -160,13 +158,13 @@ export const memberBan = changing(
     summary: 'Ban a member: sessions end, trackers refuse within a second.',
     example: 'swarmkeep member ban mallory --reason "shared the passkey"',
   },
-  (world, name, input) => banMember(world, name, textOf(input, 'reason')),
+  async (world, name, input) => (await members()).banMember(world, name, textOf(input, 'reason')),
 );
 
 export const memberUnban = changing(
   'unban',
   { summary: 'Let a banned member in again.', example: 'swarmkeep member unban mallory' },
-  unbanMember,
+  async (world, name) => (await members()).unbanMember(world, name),
 );
 
 export const memberRemove = changing(
@@ -175,7 +173,7 @@ export const memberRemove = changing(
     summary: 'Remove a member for good; totals stay under a pseudonym.',
     example: 'swarmkeep member rm mallory',
   },
-  removeMember,
+  async (world, name) => (await members()).removeMember(world, name),
 );
 
 export const memberResetPasskey = changing(
@@ -184,7 +182,7 @@ export const memberResetPasskey = changing(
     summary: 'Give a member a new passkey; the old one stops at the same moment.',
     example: 'swarmkeep member reset-passkey alice --json',
   },
-  resetPasskey,
+  async (world, name) => (await members()).resetPasskey(world, name),
 );
 
 export const memberResetPassword: RoomsCommand = {
@@ -197,6 +195,8 @@ export const memberResetPassword: RoomsCommand = {
       .option('--password-stdin', 'Read the password from standard input.'),
   prepare: async (words) => ({ ...nameOnly(words), ...(await passwordFrom(words)) }),
   async run(rooms, input, output) {
+    const { resetPassword } = await members();
+    const { accountsOf } = await siteParts();
     const given = givenPassword(input).password;
     const name = textOf(input, 'name');
     const changed = accepted(

@@ -4,9 +4,7 @@
 import { messageOf } from '#base/errors.ts';
 import type { LocalCommand, Options, Output } from '#cli/command.ts';
 import { DataFolder } from '#cli/data-folder.ts';
-import { configFor } from '#cli/offline.ts';
-import { pinoLogger } from '#cli/pino-logger.ts';
-import { Server, type ServeWorld } from '#cli/serve.ts';
+import type { ServeWorld } from '#cli/serve.ts';
 import { VERSION } from '#cli/version.ts';
 
 /** 128 + SIGTERM, as a shell would report it. */
@@ -29,6 +27,10 @@ export async function serveUntilSignal(
   output: Output,
   beforeSite?: ServeWorld['beforeSite'],
 ): Promise<void> {
+  // Loaded only here: every other command starts without the server's code.
+  const { configFor } = await import('#cli/config-for.ts');
+  const { pinoLogger } = await import('#cli/pino-logger.ts');
+  const { Server } = await import('#cli/serve.ts');
   const config = configFor(options);
   const folder = DataFolder.take(options.data);
   const logger = pinoLogger(config.server.logLevel);
@@ -39,8 +41,9 @@ export async function serveUntilSignal(
     const server = await Server.start(beforeSite === undefined ? world : { ...world, beforeSite });
     logger.info('Serving', { version: VERSION, data: folder.path });
     const failure = await Promise.race([ended, server.failed]);
-    if (failure !== undefined)
+    if (failure !== undefined) {
       logger.error('Ending after a failure', { error: messageOf(failure) });
+    }
     await server.close();
     if (failure !== undefined) throw failure;
   } finally {
@@ -49,7 +52,7 @@ export async function serveUntilSignal(
 }
 
 /** Resolves at the first signal. The second ends the process where it stands. */
-export function endOnSignal(): Promise<undefined> {
+function endOnSignal(): Promise<undefined> {
   return new Promise((resolve) => {
     let signals = 0;
     const hear = (): void => {

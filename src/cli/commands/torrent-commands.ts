@@ -1,17 +1,17 @@
-// `swarmkeep torrent …`: the catalogue from the command line, through the same functions as the site.
+// `swarmkeep torrent …`: the catalogue from the command line, through the same functions as the site. The
+// rooms' code is loaded when a command runs, so that one which the server answers starts fast.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { type Item, listOf, type RoomsCommand, textOf } from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
 import { accepted } from '#cli/refusals.ts';
 import type { Rooms } from '#cli/rooms.ts';
-import { memberAnnounceUrlsOf } from '#cli/site-parts.ts';
-import { findMember, type Member } from '#site/accounts/members.ts';
-import { findTorrent, findTorrentByHash, type Torrent } from '#site/catalogue/find-torrent.ts';
-import { torrentFileFor } from '#site/catalogue/torrent-file.ts';
-import { listTorrents } from '#site/catalogue/torrent-list.ts';
+import type { Member } from '#site/accounts/members.ts';
+import type { Torrent } from '#site/catalogue/find-torrent.ts';
 import type { CatalogueWorld } from '#site/catalogue/torrents.ts';
-import { addTorrent, removeTorrent } from '#site/catalogue/torrents.ts';
+
+const finding = () => import('#site/catalogue/find-torrent.ts');
+const torrents = () => import('#site/catalogue/torrents.ts');
 
 const PAGE = 100;
 /** Stands for the operator where a member would be named. */
@@ -71,6 +71,7 @@ export const torrentAdd: RoomsCommand = {
     };
   },
   async run(rooms, input, output) {
+    const { addTorrent } = await torrents();
     const title = textOf(input, 'title');
     const result = accepted(
       await addTorrent(catalogueOf(rooms), {
@@ -111,6 +112,7 @@ async function uploaderId(rooms: Rooms, name: string): Promise<number> {
 }
 
 async function memberNamed(rooms: Rooms, name: string): Promise<Member> {
+  const { findMember } = await import('#site/accounts/members.ts');
   const member = await findMember(rooms.sql, name);
   if (member === undefined) throw new CliError('CLI_NOT_FOUND', `No member is called "${name}"`);
   return member;
@@ -122,6 +124,8 @@ export const torrentList: RoomsCommand = {
   example: 'swarmkeep torrent list --json',
   readOnly: true,
   async run(rooms, _input, output) {
+    const { listTorrents } = await import('#site/catalogue/torrent-list.ts');
+    const { findTorrent } = await finding();
     let cursor: string | undefined;
     do {
       const page = await listTorrents(rooms.sql, {
@@ -169,6 +173,7 @@ export const torrentRemove: RoomsCommand = {
   prepare: (words) => ({ hash: words.args[0] ?? '', reason: String(words.options['reason']) }),
   async run(rooms, input, output) {
     const torrent = await torrentOf(rooms, textOf(input, 'hash'));
+    const { removeTorrent } = await torrents();
     const reason = textOf(input, 'reason');
     const removal = { torrentId: torrent.id, removedBy: OPERATOR, reason };
     output.item(torrentItem(accepted(await removeTorrent(catalogueOf(rooms), removal))));
@@ -194,6 +199,8 @@ export const torrentDownload: RoomsCommand = {
   async run(rooms, input, output) {
     const torrent = await torrentOf(rooms, textOf(input, 'hash'));
     const member = await memberNamed(rooms, textOf(input, 'member'));
+    const { memberAnnounceUrlsOf } = await import('#cli/site-parts.ts');
+    const { torrentFileFor } = await import('#site/catalogue/torrent-file.ts');
     const urls = await memberAnnounceUrlsOf(rooms, member.passkey);
     const bytes = await torrentFileFor(rooms.sql, torrent.id, urls);
     if (bytes === undefined || torrent.removedMs !== undefined) {
@@ -222,6 +229,7 @@ export const torrentDownload: RoomsCommand = {
 };
 
 async function torrentOf(rooms: Rooms, hash: string): Promise<Torrent> {
+  const { findTorrentByHash } = await finding();
   const torrent = await findTorrentByHash(rooms.sql, hash);
   if (torrent === undefined)
     throw new CliError('CLI_NOT_FOUND', `No torrent has the hash "${hash}"`);
