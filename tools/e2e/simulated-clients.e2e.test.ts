@@ -36,7 +36,11 @@ interface ShownLedger {
 }
 
 const server = await TestServer.prepare({ addresses: ['127.0.0.1'] });
-after(() => server.remove());
+const opened: UdpDoor[] = [];
+after(async () => {
+  for (const door of opened) door.close();
+  await server.remove();
+});
 
 test(`kill -9 twenty times under simulated clients loses and doubles nothing (SEED=${SEED})`, async (t) => {
   await server.start();
@@ -60,6 +64,7 @@ test(`kill -9 twenty times under simulated clients loses and doubles nothing (SE
     udp: [await UdpDoor.open(tracker, '127.0.0.2'), await UdpDoor.open(tracker, '127.0.0.3')],
     http: tracker,
   };
+  opened.push(...doors.udp);
   let steps = 0;
   const living = new AbortController();
   const life = Promise.all(
@@ -86,7 +91,6 @@ test(`kill -9 twenty times under simulated clients loses and doubles nothing (SE
       (await client.finish(doors)) ? true : undefined,
     );
   }
-  for (const door of doors.udp) door.close();
   t.diagnostic(`${steps} steps of ${CLIENTS} clients, ${KILLS} kills`);
   assert.ok(steps > CLIENTS, 'the clients lived between the kills');
   await compareWithLedger(clients);
