@@ -31,10 +31,12 @@ for (let step = 0; step < steps; step++) {
   const kind = below(200);
   const torrentId = 1 + below(torrents);
   if (kind < 180) announce(torrentId);
-  else if (kind < 184) swarm.addTorrent(torrentId, { v1: hashOf(torrentId), v2: hashOf(torrentId, 2) });
+  else if (kind < 184)
+    swarm.addTorrent(torrentId, { v1: hashOf(torrentId), v2: hashOf(torrentId, 2) });
   else if (kind < 185) swarm.removeTorrent(torrentId);
   else if (kind < 190) swarm.sweep(20, (baseline) => assert.ok(baseline.memberId > 0));
-  else if (kind < 193) swarm.walkBaselines(below(100), 20, (baseline) => assert.ok(baseline.torrentId > 0));
+  else if (kind < 193)
+    swarm.walkBaselines(below(100), 20, (baseline) => assert.ok(baseline.torrentId > 0));
   else if (kind < 195) assert.ok(swarm.peersOfTorrent(torrentId, 20).length <= 20);
   else if (kind < 196) swarm.peersOfMember(1 + below(members), 20);
   else if (swarm.counts(torrentId, counts)) assert.ok(counts.leechers < 0x8000_0000);
