@@ -156,19 +156,18 @@ export class Aria2 implements BitTorrentClient {
     return [...found, ...(packets ?? []).map(() => undefined)];
   }
 
-  /** What the tracker said to this torrent's last announce, when it was a refusal. */
+  /**
+   * What the tracker said to this torrent's last announce, when it was a refusal. Over HTTP the log
+   * does not say whose it was: a refusal of another torrent after our last announce is given too.
+   */
   #complaint(infoHash: string): string {
     let complaint = '';
-    let isOurs = false;
     let transaction = '';
     for (const line of this.#readLog().split('\n')) {
       const query = /^GET \S*[?&](info_hash=\S+) HTTP/.exec(line)?.[1];
-      if (query !== undefined) {
-        isOurs = hexOf(query) === infoHash;
-        if (isOurs) complaint = '';
-      }
+      if (query !== undefined && hexOf(query) === infoHash) complaint = '';
       const failure = /Tracker returned failure reason: (.*)/.exec(line)?.[1];
-      if (failure !== undefined && isOurs) complaint = failure.trim();
+      if (failure !== undefined) complaint = failure.trim();
       const id = /transaction_id=([0-9a-f]+)/.exec(line)?.[1] ?? '';
       if (line.includes('UDPT sent ANNOUNCE') && line.includes(infoHash)) transaction = id;
       else if (line.includes('UDPT received') && id === transaction) {

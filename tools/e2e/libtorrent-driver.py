@@ -74,6 +74,9 @@ def hear():
         if name is None:
             continue
         if isinstance(alert, lt.tracker_error_alert):
+            # Not sent at all: an IPv6 socket has no way to an IPv4 tracker. The other one speaks.
+            if "skipping tracker announce" in alert.message():
+                continue
             text = getattr(alert, "error_message", lambda: "")()
             messages[name] = text if isinstance(text, str) and text else alert.message()
         elif isinstance(alert, lt.tracker_warning_alert):
