@@ -29,7 +29,10 @@ export interface BitTorrentClient {
   readonly name: string;
   /** Adds and starts. Content that is in `saveFolder` already is checked and then seeded. */
   add(torrentFile: string, saveFolder: string): Promise<void>;
-  /** Makes it announce again soon; resolves when asked for (or done, where that can be seen). */
+  /**
+   * Makes it announce again soon; resolves when asked for (or done, where that can be seen). Leave
+   * it a few seconds: qBittorrent waits a second, and begins anew when it is asked again meanwhile.
+   */
   announce(infoHash: string): Promise<void>;
   status(infoHash: string): Promise<TorrentStatus>;
   /** Dials a peer directly, where the client can; false where it cannot. */

@@ -13,12 +13,14 @@ import { makeTorrent, type TestContent, writeContent } from './content.ts';
 import { Libtorrent } from './libtorrent.ts';
 import { address4, address6, inNamespace } from './namespace.ts';
 import { QBittorrent } from './qbittorrent.ts';
-import { TestServer, waitFor } from './server.ts';
+import { pause, TestServer, waitFor } from './server.ts';
 import { Transmission } from './transmission.ts';
 
 const SIZE = 5_000_000;
 const COMPLETE_MS_MAX = 90_000;
 const TOTALS_MS_MAX = 60_000;
+/** From asking a client to announce until it has. */
+const ANNOUNCE_MS = 3000;
 
 interface Member {
   readonly name: string;
@@ -157,9 +159,10 @@ if (inNamespace(import.meta.url)) {
     await waitFor(`the ledger of ${shared.content.name}`, TOTALS_MS_MAX, async () => {
       lines = [];
       let [uploaded, downloaded, differ] = [0, 0, false];
+      // Clients count what they sent a second or so late, so the next announce has the rest.
+      for (const { client } of several) await client.announce(shared.infoHash);
+      await pause(ANNOUNCE_MS);
       for (const { name, client } of several) {
-        // Clients count what they sent a second or so late, so the next announce has the rest.
-        await client.announce(shared.infoHash);
         const entry = await ledgerEntry(name, shared);
         const status = await client.status(shared.infoHash);
         const ledger = `${entry?.uploadedBytes}/${entry?.downloadedBytes}`;
