@@ -5,7 +5,6 @@ import { CodedError } from '#base/errors.ts';
 export const SITE_ERRORS = {
   SITE_PASSWORDS_BUSY:
     'Too many passwords wait to be hashed; the visitor is told to try again. Raise site.passwordsAtOnce on a machine with cores to spare.',
-  SITE_MEMBER_UNKNOWN: 'No member has that name. Removed members keep their history but no name.',
   SITE_PASSWORD_HASH: 'A stored password hash cannot be read; set a new password for that member.',
 } as const;
 

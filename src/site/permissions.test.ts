@@ -92,6 +92,20 @@ test('a handler stands behind every method of the table, and behind nothing else
   }
 });
 
+test('the table itself: the console is for admins, and only entrances take forms from visitors', () => {
+  const entrances = ['theme', 'firstRun', 'signIn', 'signUp', 'join'];
+  for (const name of NAMES) {
+    const { GET, POST } = ROUTE_RULES[name];
+    for (const permission of [GET, POST]) {
+      if (permission === undefined) continue;
+      const isConsole = ROUTES[name].startsWith('/console');
+      assert.equal(permission === 'administer', isConsole, name);
+    }
+    if (POST === 'anyone') assert.ok(entrances.includes(name), name);
+    if (GET === 'anyone') assert.ok([...entrances, 'home', 'assets'].includes(name), name);
+  }
+});
+
 test('the page about permissions names every route and every permission', () => {
   const page = permissionsPage('made');
   for (const path of Object.values(ROUTES)) assert.ok(page.includes(`\`${path}\``), path);
