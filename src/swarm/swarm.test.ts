@@ -51,9 +51,10 @@ test('T8: a partial seed is counted apart and kept from those that have nothing 
   const outcome = world.announce({ memberId: 1, event: EVENT.paused });
   assert.deepEqual([outcome.leechers, outcome.partialSeeds], [0, 1]);
   world.announce({ memberId: 2 });
+  world.announce({ memberId: 4, left: 0 });
   assert.deepEqual(world.peersFor({ memberId: 3, left: 0 }), ['10.0.0.2:6881']);
   assert.deepEqual(world.peersFor({ memberId: 1, event: EVENT.paused }), ['10.0.0.2:6881']);
-  assert.equal(world.peersFor({ memberId: 3 }).length, 2);
+  assert.equal(world.peersFor({ memberId: 3 }).length, 3);
 });
 
 test('T9: a member on both families is one peer that is handed out as two addresses', () => {
@@ -253,6 +254,39 @@ test('T15: silent baselines do not count against the limit of clients', () => {
   }
   assert.equal(world.counts().leechers, 0);
   assert.equal(world.swarm.totals().silentBaselines, 20);
+});
+
+test('T15: a member that leaves under ever new peer ids fills no memory', () => {
+  const world = new World();
+  const refused = new Set<string>();
+  for (let client = 0; client < 2000; client++) {
+    refused.add(world.announce({ peerId: peerIdOf(client), port: client }).refused);
+    world.stop({ peerId: peerIdOf(client), port: client });
+    if (client % 50 === 0) world.sweep();
+  }
+  assert.deepEqual([...refused], ['none']);
+  assert.ok(world.swarm.totals().silentBaselines < 100);
+  // Between two sweeps there is an end to it too, and nobody else feels it.
+  for (let client = 2000; client < 2400; client++) {
+    refused.add(world.announce({ peerId: peerIdOf(client), port: client }).refused);
+    world.stop({ peerId: peerIdOf(client), port: client });
+  }
+  assert.deepEqual([...refused], ['none', 'member-peers']);
+  assert.ok(world.swarm.totals().silentBaselines <= 256);
+  assert.equal(world.announce({ memberId: 2 }).refused, 'none');
+});
+
+test('T15: at membersMax a further member is refused, those that were seen are not', () => {
+  const world = new World({ membersMax: 64 });
+  const refusals = new Map<string, number>();
+  for (let member = 1; member <= 1000; member++) {
+    const { refused } = world.announce({ memberId: member });
+    refusals.set(refused, (refusals.get(refused) ?? 0) + 1);
+    world.stop({ memberId: member });
+  }
+  assert.ok((refusals.get('none') ?? 0) >= 64);
+  assert.ok((refusals.get('swarm-full') ?? 0) > 0);
+  assert.equal(world.announce({ memberId: 1 }).refused, 'none');
 });
 
 test('T15: a member is refused in one torrent more than torrentsPerMemberMax', () => {
