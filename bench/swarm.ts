@@ -22,6 +22,8 @@ interface Bench {
   readonly request: AnnounceRequest;
   readonly random: SeededRandom;
   readonly into: Uint8Array;
+  /** Peers of a member are this many apart. */
+  readonly membersMax: number;
 }
 
 /** Prints a line for each case. */
@@ -31,11 +33,11 @@ export async function run(): Promise<void> {
 }
 
 function measureOneSwarm(peers: number): void {
-  const bench = open(peers, 64);
+  const bench = open(peers, 64, peers);
   bench.swarm.addTorrent(1, { v1: hashOf(1) });
-  const joined = measure(peers, (at) => announce(bench, { peer: at + 1, torrentId: 1, want: 0 }));
+  const joined = measure(peers, (at) => announce(bench, at + 1, 1, 0));
   const drawn = (): number => 1 + (bench.random.u32() % peers);
-  const again = (): number => announce(bench, { peer: drawn(), torrentId: 1, want: WANTED });
+  const again = (): number => announce(bench, drawn(), 1, WANTED);
   measure(ANNOUNCES, again);
   const announced = measure(ANNOUNCES, again);
   print(`one swarm of ${peers.toLocaleString('en')}`, {
@@ -48,17 +50,14 @@ function measureOneSwarm(peers: number): void {
 
 function measureManyTorrents(torrents: number): void {
   const rssBefore = process.memoryUsage.rss();
-  const bench = open(torrents, torrents);
-  const membersMax = torrents / TORRENTS_PER_MEMBER;
+  const bench = open(torrents, torrents, torrents / TORRENTS_PER_MEMBER);
   for (let id = 1; id <= torrents; id++) bench.swarm.addTorrent(id, { v1: hashOf(id) });
   const rssTorrents = process.memoryUsage.rss();
-  measure(torrents, (at) =>
-    announce(bench, { peer: at + 1, torrentId: at + 1, want: WANTED, membersMax }),
-  );
+  measure(torrents, (at) => announce(bench, at + 1, at + 1, WANTED));
   const rssPeers = process.memoryUsage.rss();
   const announced = measure(ANNOUNCES, () => {
     const peer = 1 + (bench.random.u32() % torrents);
-    return announce(bench, { peer, torrentId: peer, want: WANTED, membersMax });
+    return announce(bench, peer, peer, WANTED);
   });
   print(`${torrents.toLocaleString('en')} torrents of one peer`, {
     'ns per announce': announced.nanoseconds,
@@ -68,16 +67,16 @@ function measureManyTorrents(torrents: number): void {
   });
 }
 
-function open(peers: number, torrents: number): Bench {
+function open(peers: number, torrents: number, membersMax: number): Bench {
   const config = swarmConfig.parse({
     peersMax: Math.max(64, peers),
     torrentsMax: Math.max(64, torrents),
-    membersMax: Math.max(64, peers),
+    membersMax: Math.max(64, membersMax),
   });
   const random = new SeededRandom(1);
   const memory = Swarm.reserve(config);
   const swarm = new Swarm({ memory, clock: new SystemClock(), random, config });
-  return { swarm, request: announceOf(), random, into: new Uint8Array(WANTED * 6) };
+  return { swarm, request: announceOf(), random, into: new Uint8Array(WANTED * 6), membersMax };
 }
 
 const NUMBERS = {
@@ -86,22 +85,15 @@ const NUMBERS = {
 };
 
 /** Returns how many peers the answer held. A quarter of the peers are leechers, as in most swarms. */
-function announce(
-  { swarm, request, into }: Bench,
-  as: {
-    readonly peer: number;
-    readonly torrentId: number;
-    readonly want: number;
-    readonly membersMax?: number;
-  },
-): number {
-  request.memberId = as.membersMax === undefined ? as.peer : 1 + (as.peer % as.membersMax);
-  request.torrentId = as.torrentId;
-  writeU32(request.peerId, 8, as.peer);
-  writeU32(request.address, 0, 0x0a00_0000 + as.peer);
-  request.left = as.peer % 4 === 0 ? 1 : 0;
+function announce(bench: Bench, peer: number, torrentId: number, want: number): number {
+  const { swarm, request, into } = bench;
+  request.memberId = 1 + (peer % bench.membersMax);
+  request.torrentId = torrentId;
+  writeU32(request.peerId, 8, peer);
+  writeU32(request.address, 0, 0x0a00_0000 + peer);
+  request.left = peer % 4 === 0 ? 1 : 0;
   swarm.begin(request);
-  const count = as.want === 0 ? 0 : swarm.select(request, 4, as.want, into);
+  const count = want === 0 ? 0 : swarm.select(request, 4, want, into);
   swarm.settle(request, NUMBERS);
   return count;
 }
