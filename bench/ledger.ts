@@ -63,7 +63,7 @@ async function measure(
     const rate = Math.round(RECORDS / seconds).toLocaleString('en');
     const cpuMicros = ((cpu.user + cpu.system) / RECORDS).toFixed(1);
     process.stdout.write(
-      `ledger ${name}, ${mix.perPair} records a pair: ${rate} records/s, ` +
+      `ledger: ${name}, ${mix.perPair} records a pair: ${rate} records/s, ` +
         `${cpuMicros} µs of CPU a record in this process\n`,
     );
   } finally {
