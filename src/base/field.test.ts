@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { z } from 'zod';
-import { bytes, count, list, ms, port, text } from './field.ts';
+import { bytes, count, ms } from './field.ts';
 
 test('bytes() reads whole bytes and sizes with units', () => {
   const field = bytes({ min: 1024, max: 2 ** 41 });
@@ -50,15 +50,9 @@ test('a default is used when nothing is written, and the output is a plain numbe
   assert.deepEqual(output, { sizeMax: 7, waitMs: 9 });
 });
 
-test('count(), port(), text() and list() keep their bounds', () => {
-  assert.equal(count({ min: 1, max: 3 }).safeParse(3).success, true);
-  assert.equal(count({ min: 1, max: 3 }).safeParse(4).success, false);
+test('count() keeps its bounds', () => {
+  const field = count({ min: 1, max: 3 });
+  for (const kept of [1, 3]) assert.equal(field.safeParse(kept).success, true);
+  for (const refused of [0, 4, 1.5, '2']) assert.equal(field.safeParse(refused).success, false);
   assert.equal(count().safeParse(-1).success, false);
-  assert.equal(port().safeParse(65_535).success, true);
-  assert.equal(port().safeParse(65_536).success, false);
-  assert.equal(text(4).safeParse('four').success, true);
-  assert.equal(text(4).safeParse('fiver').success, false);
-  assert.equal(text().safeParse('a\nb').success, false);
-  assert.equal(list(port(), 2).safeParse([1, 2]).success, true);
-  assert.equal(list(port(), 2).safeParse([1, 2, 3]).success, false);
 });

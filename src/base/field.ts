@@ -39,28 +39,6 @@ export function ms(range: Range = {}) {
 
 /** A number of things. */
 export function count(range: Range = {}) {
-  return whole(range);
-}
-
-/** A port to listen on; 0 lets the system choose one. */
-export function port() {
-  return whole({ max: 65_535 });
-}
-
-/** One line of at most `charactersMax` characters. */
-export function text(charactersMax = 1024) {
-  return z
-    .string()
-    .max(charactersMax)
-    .refine((value) => !/[\r\n\0]/.test(value), 'expected one line');
-}
-
-/** At most `entriesMax` values; after `--set` they are given as "a, b, c". */
-export function list<Entry extends z.ZodType>(entry: Entry, entriesMax = 100) {
-  return z.array(entry).max(entriesMax).readonly();
-}
-
-function whole(range: Range) {
   return z
     .int()
     .min(range.min ?? 0)
@@ -68,7 +46,7 @@ function whole(range: Range) {
 }
 
 function withUnits(units: Units, range: Range) {
-  return z.preprocess((value) => measure(value, units), whole(range));
+  return z.preprocess((value) => measure(value, units), count(range));
 }
 
 /** What is no number with a known unit passes as it is, and the number's schema refuses it. */

@@ -76,6 +76,12 @@ test('--set reads numbers, booleans, texts, lists and TOML as the schema wants t
   assert.equal(load('', 'site.publicUrl="https://b.example"').site.publicUrl, 'https://b.example');
 });
 
+test('sizes and times may carry a unit, in the file and in --set', () => {
+  const { log } = load('[log]\nsegmentBytesMax = "8 MiB"\n', 'log.segmentAgeMsMax=2 h');
+  assert.equal(log.segmentBytesMax, 8 * 2 ** 20);
+  assert.equal(log.segmentAgeMsMax, 7_200_000);
+});
+
 test('an unknown setting is refused with the nearest one', () => {
   assert.deepEqual(
     refusal(() => load('[site]\nprot = 1\n')),

@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import { type Config, SECTION_WORDS, SECTIONS, type SectionName } from './schema.ts';
 
 const COMMENT_COLUMNS = 98;
+const UNITS = '# Settings in bytes or milliseconds may carry a unit: "64 MiB", "5 min", "21 d".';
 
 export function printConfig(config: Config): string {
   const sections = (Object.keys(SECTIONS) as SectionName[]).map((name) => {
@@ -16,7 +17,7 @@ export function printConfig(config: Config): string {
     });
     return `${comment(SECTION_WORDS[name])}\n[${name}]\n\n${fields.join('\n\n')}\n`;
   });
-  return sections.join('\n\n');
+  return `${UNITS}\n\n\n${sections.join('\n\n')}`;
 }
 
 /** One line: a table is written inline, so that every setting stands below its own comment. */

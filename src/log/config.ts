@@ -1,38 +1,27 @@
 // Settings of the log, by consequence. `config print` shows these sentences.
 
 import { z } from 'zod';
+import { bytes, ms } from '#base/field.ts';
 
 const MIB = 1024 * 1024;
 
 export const logConfig = z.strictObject({
-  segmentBytesMax: z
-    .int()
-    .min(4096)
-    .max(1024 * MIB)
+  segmentBytesMax: bytes({ min: 4096, max: 1024 * MIB })
     .default(64 * MIB)
     .describe(
       'Bytes after which a topic goes on in a new file. Smaller files are read faster at start and removed in finer steps; larger ones need fewer open files. A batch that is larger by itself gets a file of its own.',
     ),
-  segmentAgeMsMax: z
-    .int()
-    .min(1000)
-    .max(366 * 86_400_000)
+  segmentAgeMsMax: ms({ min: 1000, max: 366 * 86_400_000 })
     .default(7 * 86_400_000)
     .describe(
       'Milliseconds after which a topic goes on in a new file, however small the old one is.',
     ),
-  preallocateBytes: z
-    .int()
-    .min(0)
-    .max(64 * MIB)
+  preallocateBytes: bytes({ min: 0, max: 64 * MIB })
     .default(MIB)
     .describe(
       'Bytes of zeros written ahead of the data at a time, so that a sync need not also record a new file size. 0 turns it off; small topics take less.',
     ),
-  batchBytesMax: z
-    .int()
-    .min(1024)
-    .max(16 * MIB)
+  batchBytesMax: bytes({ min: 1024, max: 16 * MIB })
     .default(MIB)
     .describe(
       'Bytes that one append, and one batch on disk, may have. Readers hold whole batches in memory.',
@@ -43,18 +32,12 @@ export const logConfig = z.strictObject({
     .max(1_000_000)
     .default(65_536)
     .describe('Records that one append, and one batch on disk, may have.'),
-  writeBytesMax: z
-    .int()
-    .min(1024)
-    .max(64 * MIB)
+  writeBytesMax: bytes({ min: 1024, max: 64 * MIB })
     .default(4 * MIB)
     .describe(
       'Bytes that are written before one sync. More gives more throughput when many write at once, at the price of memory per busy topic.',
     ),
-  queueBytesMax: z
-    .int()
-    .min(1024)
-    .max(1024 * MIB)
+  queueBytesMax: bytes({ min: 1024, max: 1024 * MIB })
     .default(16 * MIB)
     .describe(
       'Bytes of appends that may wait in one topic. Beyond it appends are refused, to be tried again.',
@@ -65,10 +48,7 @@ export const logConfig = z.strictObject({
     .max(10_000)
     .default(256)
     .describe('Topics that may exist. One more is refused.'),
-  intervalMs: z
-    .int()
-    .min(1)
-    .max(60_000)
+  intervalMs: ms({ min: 1, max: 60_000 })
     .default(200)
     .describe(
       'Milliseconds between syncs for appends that ask for `interval`; they are answered by the sync. A power loss takes at most what is not answered.',
@@ -79,10 +59,7 @@ export const logConfig = z.strictObject({
     .max(1_000_000)
     .default(65_536)
     .describe('Records that one read answers at most; a reader goes on with the next read.'),
-  readBytesMax: z
-    .int()
-    .min(4096)
-    .max(64 * MIB)
+  readBytesMax: bytes({ min: 4096, max: 64 * MIB })
     .default(MIB)
     .describe('Bytes after which one read stops, at the end of a batch.'),
   readersMax: z
@@ -119,10 +96,7 @@ export const logConfig = z.strictObject({
     .max(100_000)
     .default(4096)
     .describe('Requests that another thread may have in flight to the log. One more is refused.'),
-  portBytesMax: z
-    .int()
-    .min(1024)
-    .max(1024 * MIB)
+  portBytesMax: bytes({ min: 1024, max: 1024 * MIB })
     .default(32 * MIB)
     .describe('Bytes of appends that another thread may have in flight to the log.'),
 });

@@ -3,6 +3,7 @@
 // setting in SQL instead; see accounts/settings.ts.
 
 import { z } from 'zod';
+import { bytes } from '#base/field.ts';
 import { catalogueConfig } from './catalogue/catalogue-config.ts';
 
 export const siteConfig = z.strictObject({
@@ -31,10 +32,7 @@ export const siteConfig = z.strictObject({
     .describe(
       'Addresses of reverse proxies whose X-Forwarded-For is believed. Without it everyone behind a proxy shares one rate limit; with a wrong one, visitors can choose their address.',
     ),
-  formBytesMax: z
-    .int()
-    .min(4096)
-    .max(16_777_216)
+  formBytesMax: bytes({ min: 4096, max: 16_777_216 })
     .default(131_072)
     .describe('Largest body of a form without a file, in bytes. Larger ones are refused unread.'),
   uploadsMax: z

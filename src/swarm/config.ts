@@ -1,6 +1,7 @@
 // The `[swarm]` part of the configuration.
 
 import { z } from 'zod';
+import { ms } from '#base/field.ts';
 
 export const swarmConfig = z.strictObject({
   peersMax: z
@@ -35,24 +36,17 @@ export const swarmConfig = z.strictObject({
     .describe(
       'Parts of the swarm with a lock of their own. More let more tracker threads work at once.',
     ),
-  peerAgeMsMax: z
-    .int()
-    .min(10_000)
+  peerAgeMsMax: ms({ min: 10_000 })
     .default(2_700_000)
     .describe(
       'Silence after which a peer leaves the swarm, in milliseconds. At least the announce interval and a grace, or live peers are lost.',
     ),
-  baselineSilentMs: z
-    .int()
-    .min(1000)
+  baselineSilentMs: ms({ min: 1000 })
     .default(10_800_000)
     .describe(
       'How long the counters of a peer that left stay in memory, in milliseconds, before they move to the baseline file.',
     ),
-  announceIntervalMsMin: z
-    .int()
-    .min(0)
-    .max(36_000_000)
+  announceIntervalMsMin: ms({ min: 0, max: 36_000_000 })
     .default(300_000)
     .describe(
       'A client that announces sooner is credited but given no peers, in milliseconds. It is also the `min interval` that clients are told.',

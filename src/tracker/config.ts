@@ -2,6 +2,7 @@
 // answer may hold is the swarm's (`[swarm]`); what an answer waits for is accounting's.
 
 import { z } from 'zod';
+import { bytes, ms } from '#base/field.ts';
 
 const publicUrls = z.strictObject({
   http: z
@@ -58,10 +59,7 @@ export const trackerConfig = z.strictObject({
     .max(1000)
     .default([])
     .describe('Peer id prefixes of clients that are refused. Wins over the allow list.'),
-  announceIntervalMs: z
-    .int()
-    .min(10_000)
-    .max(36_000_000)
+  announceIntervalMs: ms({ min: 10_000, max: 36_000_000 })
     .default(1_800_000)
     .describe(
       'How often clients are asked to announce, in milliseconds. Shorter finds peers sooner and costs packets in proportion.',
@@ -88,10 +86,7 @@ export const trackerConfig = z.strictObject({
     .describe(
       'Answers that may wait for the disk at once. Further announces that would wait are told to try again.',
     ),
-  retryAfterMs: z
-    .int()
-    .min(1000)
-    .max(3_600_000)
+  retryAfterMs: ms({ min: 1000, max: 3_600_000 })
     .default(10_000)
     .describe('How long an overloaded HTTP door asks clients to stay away, in milliseconds.'),
   removedTorrentsMax: z
@@ -116,16 +111,12 @@ export const trackerConfig = z.strictObject({
     .max(4096)
     .default(64)
     .describe('Datagrams handled at once per socket.'),
-  udpReceiveBufferBytes: z
-    .int()
-    .min(0)
+  udpReceiveBufferBytes: bytes({ min: 0 })
     .default(4_194_304)
     .describe(
       'Kernel buffer for datagrams that wait to be read, in bytes. Too small loses announces in bursts. 0 leaves it to the system.',
     ),
-  udpSendBufferBytes: z
-    .int()
-    .min(0)
+  udpSendBufferBytes: bytes({ min: 0 })
     .default(1_048_576)
     .describe(
       'Kernel buffer for datagrams that wait to be sent, in bytes. 0 leaves it to the system.',
@@ -142,32 +133,21 @@ export const trackerConfig = z.strictObject({
     .max(65_535)
     .default(1024)
     .describe('HTTP connections that the kernel holds before they are accepted.'),
-  httpIdleMsMax: z
-    .int()
-    .min(100)
+  httpIdleMsMax: ms({ min: 100 })
     .default(60_000)
     .describe('Silence after which a kept-alive HTTP connection is closed, in milliseconds.'),
-  httpReadMsMax: z
-    .int()
-    .min(100)
+  httpReadMsMax: ms({ min: 100 })
     .default(10_000)
     .describe('How long one HTTP request may take to arrive, in milliseconds.'),
-  httpWriteMsMax: z
-    .int()
-    .min(100)
+  httpWriteMsMax: ms({ min: 100 })
     .default(10_000)
     .describe(
       'How long a client may take to read an answer before it is dropped, in milliseconds.',
     ),
-  sweepIntervalMs: z
-    .int()
-    .min(10)
-    .max(600_000)
+  sweepIntervalMs: ms({ min: 10, max: 600_000 })
     .default(1000)
     .describe('Pause between two steps of the sweep for dead peers, in milliseconds.'),
-  controlSnapshotIntervalMs: z
-    .int()
-    .min(1000)
+  controlSnapshotIntervalMs: ms({ min: 1000 })
     .default(3_600_000)
     .describe(
       'Time between two snapshots of members and torrents, in milliseconds. Shorter makes a start quicker and writes more.',

@@ -1,6 +1,7 @@
 // The catalogue's part of the `[site]` settings.
 
 import { z } from 'zod';
+import { bytes, ms } from '#base/field.ts';
 
 const MIB = 1024 * 1024;
 
@@ -13,10 +14,7 @@ export const catalogueConfig = z.strictObject({
     .describe(
       'Written as `source` into uploaded torrents that have none, so that the same content shared elsewhere is another torrent. Name your community before the first upload; a change affects later uploads only.',
     ),
-  torrentBytesMax: z
-    .int()
-    .min(16 * 1024)
-    .max(16 * MIB)
+  torrentBytesMax: bytes({ min: 16 * 1024, max: 16 * MIB })
     .default(10 * MIB)
     .describe(
       'The largest .torrent file that may be uploaded, in bytes. 10 MiB describe about 10 TiB. Larger ones are refused before they are read.',
@@ -29,18 +27,12 @@ export const catalogueConfig = z.strictObject({
     .describe(
       'Uploads that one member may have waiting for a title and a last look. One more replaces the oldest.',
     ),
-  draftBytesMax: z
-    .int()
-    .min(16 * MIB)
-    .max(16_384 * MIB)
+  draftBytesMax: bytes({ min: 16 * MIB, max: 16_384 * MIB })
     .default(256 * MIB)
     .describe(
       'Bytes of all uploads that wait for their uploaders, in the database. The oldest make room for new ones.',
     ),
-  draftAgeMsMax: z
-    .int()
-    .min(60_000)
-    .max(30 * 86_400_000)
+  draftAgeMsMax: ms({ min: 60_000, max: 30 * 86_400_000 })
     .default(86_400_000)
     .describe('Milliseconds after which an upload that nobody finished is forgotten.'),
   pageRows: z
