@@ -36,13 +36,16 @@ interface LedgerEntry {
 interface Shared {
   readonly content: TestContent;
   readonly infoHash: string;
+  /** 2 when it is downloaded again, into folders of its own. */
+  readonly round?: number;
 }
 
 if (inNamespace(import.meta.url)) {
   const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-real-'));
   const members: Member[] = [];
   let server: TestServer;
-  let first: Shared | undefined;
+  /** Every client has it, with its present passkey. */
+  let latest: Shared | undefined;
 
   const start = async (
     name: string,
@@ -126,7 +129,7 @@ if (inNamespace(import.meta.url)) {
     await seeder.client.add(await download(seeder, shared, door), shared.content.folder);
     await completed(seeder, shared);
     for (const leecher of leechers) {
-      const target = join(folder, `${leecher.name}-${shared.content.name}`);
+      const target = join(folder, `${leecher.name}-${shared.content.name}-${shared.round ?? 1}`);
       mkdirSync(target);
       await leecher.client.add(await download(leecher, shared, door), target);
     }
@@ -153,6 +156,7 @@ if (inNamespace(import.meta.url)) {
     shared: Shared,
     several: readonly Member[],
     say: (line: string) => void,
+    before: ReadonlyMap<string, LedgerEntry> = new Map(),
   ): Promise<void> => {
     const moved = SIZE * (several.length - 1);
     let lines: string[] = [];
@@ -165,7 +169,7 @@ if (inNamespace(import.meta.url)) {
       for (const { name, client } of several) {
         const entry = await ledgerEntry(name, shared);
         const status = await client.status(shared.infoHash);
-        const ledger = `${entry?.uploadedBytes}/${entry?.downloadedBytes}`;
+        const ledger = ledgerSince(before.get(name), entry);
         lines.push(`${name} says ${status.uploaded}/${status.downloaded}, the ledger ${ledger}`);
         if (`${status.uploaded}/${status.downloaded}` !== ledger) differ = true;
         uploaded += status.uploaded;
@@ -176,6 +180,13 @@ if (inNamespace(import.meta.url)) {
       throw new Error(`${error.message}: ${lines.join('; ')}`);
     });
     for (const line of lines) say(line);
+  };
+
+  /** What was added to the ledger after `before`, as the clients' own totals are written. */
+  const ledgerSince = (before: LedgerEntry | undefined, now: LedgerEntry | undefined): string => {
+    const uploaded = (now?.uploadedBytes ?? 0) - (before?.uploadedBytes ?? 0);
+    const downloaded = (now?.downloadedBytes ?? 0) - (before?.downloadedBytes ?? 0);
+    return `${uploaded}/${downloaded}`;
   };
 
   const ledgerEntry = async (name: string, shared: Shared): Promise<LedgerEntry | undefined> => {
@@ -196,7 +207,6 @@ if (inNamespace(import.meta.url)) {
   ] as const) {
     test(`all clients exchange a torrent by HTTP over ${family}`, async (context) => {
       const shared = await share(`http-${family}`, 'v1');
-      first ??= shared;
       const [seeder, ...leechers] = members;
       assert.ok(seeder !== undefined);
       await transfer(shared, `http://${host}:${server.trackerPort}`, seeder, leechers);
@@ -231,8 +241,36 @@ if (inNamespace(import.meta.url)) {
     await totalsMatch(shared, several, (line) => context.diagnostic(line));
   });
 
+  test('a reset passkey stops every client in words, and all go on with the new one', async (context) => {
+    const shared = await share('reset', 'v1');
+    const door = `http://${address4(1)}:${server.trackerPort}`;
+    const [seeder, ...leechers] = members;
+    assert.ok(seeder !== undefined);
+    await transfer(shared, door, seeder, leechers);
+    await totalsMatch(shared, members, (line) => context.diagnostic(line));
+    const before = new Map<string, LedgerEntry>();
+    for (const { name, client } of members) {
+      await server.json(['member', 'reset-passkey', name]);
+      await client.announce(shared.infoHash);
+      const words = await waitFor(`${name} to be refused`, 30_000, async () => {
+        const { trackerMessage } = await client.status(shared.infoHash);
+        return trackerMessage.includes('passkey') ? trackerMessage : undefined;
+      });
+      context.diagnostic(`${name}: ${words}`);
+      const entry = await ledgerEntry(name, shared);
+      assert.ok(entry !== undefined);
+      before.set(name, entry);
+      await client.remove(shared.infoHash);
+    }
+    // A session of its own with the new key: the leechers begin with nothing and count from zero.
+    const again = { ...shared, round: 2 };
+    await transfer(again, door, seeder, leechers);
+    latest = again;
+    await totalsMatch(again, members, (line) => context.diagnostic(line), before);
+  });
+
   test('a banned member reads the reason in the client', async (context) => {
-    const shared = first;
+    const shared = latest;
     assert.ok(shared !== undefined);
     for (const { name, client } of members) {
       await server.json(['member', 'ban', name, '--reason', 'sold an invite']);
