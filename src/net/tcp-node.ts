@@ -54,6 +54,13 @@ export function nodeTcp(world: NodeTcpWorld): OpenTcp {
         `Cannot listen on "${options.address}": expected an IPv4 or IPv6 address`,
       );
     }
+    if (options.share?.index === 0 && options.port !== 0) {
+      // A port that is shared inside this process must not be taken from another one's hands.
+      const { share: _, ...alone } = options;
+      const probe = createServer();
+      await listen(probe, { options: alone, family, clock: world.clock });
+      await new Promise<void>((resolve) => probe.close(() => resolve()));
+    }
     const server = createServer({ allowHalfOpen: true, noDelay: true });
     await listen(server, { options, family, clock: world.clock });
     return new NodeTcpServer({ server, family, options, world, counters });
@@ -77,7 +84,8 @@ function listen(
     );
     server.once('error', fail);
     const ipv6Only = where.family === 6;
-    server.listen({ host: address, port, backlog, ipv6Only, exclusive: true }, () => {
+    const reusePort = where.options.share !== undefined;
+    server.listen({ host: address, port, backlog, ipv6Only, reusePort, exclusive: true }, () => {
       timer.cancel();
       server.removeListener('error', fail);
       resolve();
@@ -232,6 +240,7 @@ class NodeTcpConnection implements TcpConnection {
   #inputSinceMs = 0;
   #writeSinceMs = 0;
   #idleSinceMs: number;
+  #idleMsMax: number;
 
   constructor(
     server: NodeTcpServer,
@@ -253,6 +262,7 @@ class NodeTcpConnection implements TcpConnection {
     this.#server = server;
     this.#socket = socket;
     this.#idleSinceMs = server.clock.monotonicMs();
+    this.#idleMsMax = server.options.idleMsMax;
     socket.on('data', (chunk) => this.#receive(chunk));
     socket.on('end', () => this.#onPeerEnd());
     // A reset connection is the peer's business; 'close' follows and is what counts.
@@ -282,6 +292,11 @@ class NodeTcpConnection implements TcpConnection {
     this.#inputSinceMs = this.#server.clock.monotonicMs();
     this.#idleSinceMs = this.#inputSinceMs;
     this.#handle();
+  }
+
+  setIdle(idleMs: number): void {
+    this.#idleMsMax = idleMs;
+    this.#idleSinceMs = this.#server.clock.monotonicMs();
   }
 
   flush(): void {
@@ -314,7 +329,7 @@ class NodeTcpConnection implements TcpConnection {
 
   /** Ends the connection when a deadline has passed. */
   check(nowMs: number): void {
-    const { idleMsMax, readMsMax, writeMsMax } = this.#server.options;
+    const { readMsMax, writeMsMax } = this.#server.options;
     let reason = '';
     if (this.#writing > 0) {
       if (nowMs - this.#writeSinceMs > writeMsMax) reason = 'slow reader';
@@ -323,7 +338,7 @@ class NodeTcpConnection implements TcpConnection {
     } else if (this.#held) return;
     else if (this.inputLength > 0) {
       if (nowMs - this.#inputSinceMs > readMsMax) reason = 'slow request';
-    } else if (nowMs - this.#idleSinceMs > idleMsMax) reason = 'idle';
+    } else if (nowMs - this.#idleSinceMs > this.#idleMsMax) reason = 'idle';
     if (reason === '') return;
     this.#server.counters.dropped.add(1, { reason });
     this.destroy();

@@ -31,6 +31,8 @@ export interface TcpConnection {
    */
   hold(): void;
   release(): void;
+  /** From now on this connection may be silent for `idleMs` instead of the server's `idleMsMax`. */
+  setIdle(idleMs: number): void;
   /** Sends what was produced outside of `onInput`. */
   flush(): void;
   /** Sends what was produced, then closes. Input that comes still is dropped. */
@@ -59,11 +61,23 @@ export interface TcpServer {
   close(lingerMs: number): Promise<void>;
 }
 
+/**
+ * One of `count` listeners on one port (SO_REUSEPORT), among which the kernel spreads connections.
+ * They are opened in the order of `index`, each after the one before it is open; with port 0 the
+ * first one's port is the others'.
+ */
+export interface TcpShare {
+  readonly index: number;
+  readonly count: number;
+}
+
 export interface TcpOptions {
   /** An IPv4 or IPv6 address. An IPv6 listener never takes IPv4-mapped traffic. */
   readonly address: string;
   /** 0 lets the system choose. */
   readonly port: number;
+  /** Absent: the port is this listener's alone. */
+  readonly share?: TcpShare;
   /** Connections the kernel holds before they are accepted. */
   readonly backlog: number;
   /** More are closed at once and counted. */

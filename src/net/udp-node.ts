@@ -38,6 +38,11 @@ export function nodeUdp(world: NodeUdpWorld): OpenUdp {
         `Cannot listen on "${options.address}": expected an IPv4 or IPv6 address`,
       );
     }
+    if (options.share?.index === 0 && options.port !== 0) {
+      // A port that is shared inside this process must not be taken from another one's hands.
+      const { share: _, ...alone } = options;
+      await closed(await bind(alone, family, world.clock));
+    }
     const socket = await bind(options, family, world.clock);
     return new NodeUdpSocket({ socket, family, options, world, counters });
   };
@@ -49,6 +54,7 @@ function bind(options: UdpOptions, family: Family, clock: Clock): Promise<Socket
     const socket = createSocket({
       type: family === 4 ? 'udp4' : 'udp6',
       ipv6Only: family === 6,
+      reusePort: options.share !== undefined,
       ...(options.receiveBufferBytes > 0 && { recvBufferSize: options.receiveBufferBytes }),
       ...(options.sendBufferBytes > 0 && { sendBufferSize: options.sendBufferBytes }),
       // Addresses come from slots and are never names; Node's own look-up costs a turn per send.
@@ -69,6 +75,10 @@ function bind(options: UdpOptions, family: Family, clock: Clock): Promise<Socket
   });
 }
 
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.close(() => resolve()));
+}
+
 interface Counters {
   readonly dropped: ReturnType<Registry['counter']>;
   readonly bytes: ReturnType<Registry['counter']>;
@@ -77,6 +87,7 @@ interface Counters {
 class NodeUdpSocket implements UdpSocket {
   readonly family: Family;
   readonly bound: { readonly address: string; readonly port: number };
+  readonly steered = false;
   readonly input: DatagramSlots;
   readonly output: DatagramSlots;
   readonly #socket: Socket;

@@ -45,6 +45,8 @@ export interface UdpSocket {
   readonly family: Family;
   /** What the socket is bound to; the port is the real one when 0 was asked for. */
   readonly bound: { readonly address: string; readonly port: number };
+  /** Whether the kernel steers announces of this port by info hash: see `UdpOptions.share`. */
+  readonly steered: boolean;
   /** Valid while the handler runs. */
   readonly input: DatagramSlots;
   /**
@@ -62,11 +64,27 @@ export interface UdpSocket {
   close(): Promise<void>;
 }
 
+/**
+ * One of `count` sockets on one port (SO_REUSEPORT). They are opened in the order of `index`, each
+ * after the one before it is open; with port 0 the first one's port is the others'. With `steer` a
+ * datagram of at least 98 bytes whose action word is announce goes to the socket whose index is the
+ * first big-endian 32 bits of the info hash modulo `count`, as soon as the last is open; all other
+ * datagrams, and all where the system cannot do that (`steered` is false), go by the kernel's hash of
+ * addresses and ports.
+ */
+export interface UdpShare {
+  readonly index: number;
+  readonly count: number;
+  readonly steer: boolean;
+}
+
 export interface UdpOptions {
   /** An IPv4 or IPv6 address. An IPv6 socket never takes IPv4-mapped traffic. */
   readonly address: string;
   /** 0 lets the system choose. */
   readonly port: number;
+  /** Absent: the port is this socket's alone. */
+  readonly share?: UdpShare;
   /** Datagrams handled at once, and the slots of each side. */
   readonly slotsMax: number;
   /** Longer datagrams are dropped and counted: no valid one is longer. */
