@@ -70,18 +70,18 @@ export const ledgerAudit: RoomsCommand = {
       signal: output.signal,
       progress: (done, total) => output.progress({ what: 'audit', done, total }),
     });
-    output.item({ ...result, differences: [...result.differences] });
-    if (result.differences.length > 0) {
-      throw new CliError('CLI_FOUND_DAMAGE', `${result.differences.length} differences`);
+    const { records, members, differenceCount, differences } = result;
+    output.item({ records, members, differences: differenceCount, details: [...differences] });
+    if (differenceCount > 0) {
+      throw new CliError('CLI_FOUND_DAMAGE', `${differenceCount} differences`);
     }
   },
   text(item) {
-    const differences = item['differences'] as string[];
     const verdict =
-      differences.length === 0 ? 'no difference' : `${differences.length} differences`;
+      item['differences'] === 0 ? 'no difference' : `${item['differences']} differences`;
     return [
       `${item['records']} records of ${item['members']} members: ${verdict}`,
-      ...differences,
+      ...(item['details'] as string[]),
     ].join('\n');
   },
 };
@@ -100,7 +100,9 @@ export const ledgerRebuild: RoomsCommand = {
         progress: (done, total) => output.progress({ what: 'rebuild', done, total }),
       }),
     );
-    output.item({ ...result });
+    const { records, differences } = result;
+    output.item({ records, differences: differences.length, details: [...differences] });
   },
-  text: (item) => `${item['records']} records counted anew`,
+  text: (item) =>
+    [`${item['records']} records counted anew`, ...(item['details'] as string[])].join('\n'),
 };
