@@ -34,7 +34,6 @@ export interface AuditResult {
   readonly records: number;
   /** Members that the ledger knows. */
   readonly members: number;
-  readonly differenceCount: number;
   /** One line for each, at most DIFFERENCES_MAX; then one that says how many more there are. */
   readonly differences: readonly string[];
 }
@@ -98,13 +97,7 @@ class Audit {
       });
     }
     const more = this.#unlisted > 0 ? [`and ${this.#unlisted} more differences`] : [];
-    const differences = [...this.#differences, ...more];
-    return {
-      records,
-      members,
-      differenceCount: this.#differences.length + this.#unlisted,
-      differences,
-    };
+    return { records, members, differences: [...this.#differences, ...more] };
   }
 
   /** Walks the log once, or in parts when it does not fit in memory. */

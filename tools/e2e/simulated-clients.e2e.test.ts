@@ -152,8 +152,8 @@ async function compareWithLedger(clients: readonly SimulatedClient[]): Promise<v
   for (const [key, sum] of expected) assert.deepEqual(found.get(key), sum, key);
   const audit = await server.command(['ledger', 'audit', '--json']);
   assert.equal(audit.exitCode, 0, audit.stdout);
-  const { details } = JSON.parse(audit.stdout) as { details: string[] };
-  assert.deepEqual(details, []);
+  const { differences } = JSON.parse(audit.stdout) as { differences: string[] };
+  assert.deepEqual(differences, []);
 }
 
 async function readLedger(): Promise<Map<string, { uploaded: number; downloaded: number }>> {

@@ -70,18 +70,18 @@ export const ledgerAudit: RoomsCommand = {
       signal: output.signal,
       progress: (done, total) => output.progress({ what: 'audit', done, total }),
     });
-    const { records, members, differenceCount, differences } = result;
-    output.item({ records, members, differences: differenceCount, details: [...differences] });
-    if (differenceCount > 0) {
-      throw new CliError('CLI_FOUND_DAMAGE', `${differenceCount} differences`);
+    output.item({ ...result, differences: [...result.differences] });
+    if (result.differences.length > 0) {
+      throw new CliError('CLI_FOUND_DAMAGE', `${result.differences.length} differences`);
     }
   },
   text(item) {
+    const differences = item['differences'] as string[];
     const verdict =
-      item['differences'] === 0 ? 'no difference' : `${item['differences']} differences`;
+      differences.length === 0 ? 'no difference' : `${differences.length} differences`;
     return [
       `${item['records']} records of ${item['members']} members: ${verdict}`,
-      ...(item['details'] as string[]),
+      ...differences,
     ].join('\n');
   },
 };
@@ -101,8 +101,8 @@ export const ledgerRebuild: RoomsCommand = {
       }),
     );
     const { records, differences } = result;
-    output.item({ records, differences: differences.length, details: [...differences] });
+    output.item({ records, differences: [...differences] });
   },
   text: (item) =>
-    [`${item['records']} records counted anew`, ...(item['details'] as string[])].join('\n'),
+    [`${item['records']} records counted anew`, ...(item['differences'] as string[])].join('\n'),
 };
