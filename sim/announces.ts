@@ -19,6 +19,8 @@ export function announceOf(changes: Partial<AnnounceRequest> = {}): AnnounceRequ
     family,
     address: addressOf(changes.memberId ?? 1, family),
     port: 6881,
+    connection: 0,
+    worker: 0,
     infoHash: hashOf(changes.torrentId ?? 1),
     peerId: peerIdOf(changes.memberId ?? 1),
     key: 0,

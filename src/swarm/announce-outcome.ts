@@ -10,7 +10,9 @@ export type SwarmRefusal =
   /** The member has peersPerMemberTorrentMax other peers in this torrent. */
   | 'member-peers'
   /** The member is active in torrentsPerMemberMax other torrents. */
-  | 'member-torrents';
+  | 'member-torrents'
+  /** Another connection announces this peer id, in a mode in which nobody is named (T14). */
+  | 'peer-of-other';
 
 export interface AnnounceOutcome {
   /** When it is not 'none' no lock is held, and neither settle() nor abandon() is due. */

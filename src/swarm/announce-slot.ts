@@ -20,6 +20,9 @@ export interface AnnounceRequest {
   family: 4 | 6;
   readonly address: Uint8Array;
   port: number;
+  /** The WebSocket connection by which the peer is reached, and its tracker thread; else 0. */
+  connection: number;
+  worker: number;
   readonly infoHash: Uint8Array;
   readonly peerId: Uint8Array;
   /** The client's random `key`, 0 when it sent none. */

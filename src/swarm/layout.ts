@@ -21,22 +21,25 @@
 //   hash index        one word per bucket: first link, torrent * 2 (v1) or torrent * 2 + 1 (v2)
 //   peer index        one word per bucket: first peer; bit 31 is the bucket's lock
 //   members           2 words each: member id, torrents it is active in
-//   torrents          28 words each, see TORRENT
+//   torrents          32 words each, see TORRENT
 //   peers             20 words each, see PEER
 //   extensions        12 words each, see EXTENSION
 //   arena             units of 3 words: the peer lists, in blocks of 2^n units
 //   arena tags        one byte per unit: 0x80 + order on the first unit of a free block, else 0
 //
-// A torrent has two peer lists. The primary list has exactly one entry per peer record, silent ones
-// included, so that it is also the way to every peer of the torrent; the IPv6 list has one entry
-// per peer that is dialable by IPv6. A list is one arena block, in four runs without gaps:
+// A torrent has three peer lists. The primary list has exactly one entry per peer record, silent
+// ones included, so that it is also the way to every peer of the torrent; the IPv6 list has one entry
+// per peer that is dialable by IPv6, the WebRTC list one per peer that a connection of ours answers
+// for. A list is one arena block, in four runs without gaps:
 //
 //   leechers | seeders | partial seeds | hidden       hidden: silent, or not dialable by IPv4
 //
 //   primary entry     3 words: peer, then bytes: IPv4 address 4, port 2, hash versions (u16)
 //   IPv6 entry        6 words: peer, then bytes: IPv6 address 16, port 2, hash versions (u16)
+//   WebRTC entry      3 words: peer, then bytes: connection 4, worker 2, hash versions (u16)
 //
-// In those entries a word holds its four bytes lowest first, whatever the machine. So an answer is
+// In those entries a word holds its four bytes lowest first, whatever the machine (connection and
+// worker stand lowest byte first too, since they are read here only). So an answer is
 // copied from lists alone, and choosing peers never touches a peer record. A peer of one IPv4
 // address costs 80 bytes of record, 12 to 24 of list and 4 to 8 of index.
 
@@ -67,11 +70,11 @@ export const HEADER = {
 
 export const LOCK_WORDS = 16;
 
-export const TORRENT_WORDS = 28;
+export const TORRENT_WORDS = 32;
 export const TORRENT = {
   /** 0 in a free record, whose `nextById` is the next free one. */
   id: 0,
-  /** Shard in bits 0-15; primary list's order in 16-20, IPv6 list's in 21-25; flags in 26-31. */
+  /** Shard in bits 0-11; the lists' orders in 12-16, 17-21 and 22-26; flags in 27-31. */
   shape: 1,
   /** 20 bytes; all zero when the torrent has no such hash. */
   hashV1: 2,
@@ -86,18 +89,21 @@ export const TORRENT = {
   completed: 18,
   /** Block (unit number + 1, 0 for none), then how many entries each of the four runs has. */
   primary: 19,
+  /** The other two have no hidden run, which is why 28 + 4 words end the record. */
   ipv6: 24,
-  // An IPv6 list has no hidden run, which is why 24 + 4 words end the record.
+  webrtc: 28,
 } as const;
 
+/** `shards` of the configuration is at most one more. */
+export const SHARD_MASK = 0xfff;
 /** Bits of TORRENT.shape. */
 export const TORRENT_FLAG = {
   /** In the indexes, answering. Without it a used record only waits for its peers to be dropped. */
-  alive: 1 << 26,
-  hasV1: 1 << 27,
-  hasV2: 1 << 28,
+  alive: 1 << 27,
+  hasV1: 1 << 28,
+  hasV2: 1 << 29,
   /** Leaves memory as soon as it has no peer. */
-  transient: 1 << 29,
+  transient: 1 << 30,
 } as const;
 
 export const PEER_WORDS = 20;
@@ -159,12 +165,14 @@ export const EXTENSION = {
   seen: 1,
   /** Four more words like PEER.recent. */
   recents: 7,
+  /** Place in the WebRTC list, valid while a WebRTC reach bit is set. */
+  placeWebrtc: 11,
 } as const;
 export const EXTENSION_RECENTS = 4;
 
 export const UNIT_WORDS = 3;
 export const ARENA_ORDERS = 28;
-/** Most units a peer can need: its entry, an IPv6 entry of two, twice for growth, and a reserve. */
+/** Most units a peer can need: two entries, an IPv6 entry of two, twice for growth. */
 const ARENA_UNITS_PER_PEER = 8;
 
 /** Where each region begins, in words, and how long it is. Equal configs give equal layouts. */

@@ -17,28 +17,38 @@ import type { SwarmMemory } from './memory.ts';
 
 export const HIDDEN_RUN = 3;
 
+type ListKind = 'primary' | 'ipv6' | 'webrtc';
+
+const LISTS = {
+  primary: { at: TORRENT.primary, orderShift: 12, placeAt: -1 },
+  ipv6: { at: TORRENT.ipv6, orderShift: 17, placeAt: EXTENSION.place6 },
+  webrtc: { at: TORRENT.webrtc, orderShift: 22, placeAt: EXTENSION.placeWebrtc },
+} as const;
+
 export class PeerList {
   readonly entryWords: number;
-  readonly #isPrimary: boolean;
   /** Block and run counts of this list in a torrent record. */
   readonly #at: number;
   readonly #runs: number;
   /** log2 of the units of one entry. */
   readonly #entryOrder: number;
   readonly #orderShift: number;
+  /** Where a peer's extension tells its place in this list; -1 when its record does. */
+  readonly #placeAt: number;
   readonly #torrents: Uint32Array;
   readonly #peers: Uint32Array;
   readonly #extensions: Uint32Array;
   readonly #words: Uint32Array;
   readonly #arena: Arena;
 
-  constructor(memory: SwarmMemory, arena: Arena, kind: 'primary' | 'ipv6') {
-    this.#isPrimary = kind === 'primary';
-    this.#at = this.#isPrimary ? TORRENT.primary : TORRENT.ipv6;
-    this.#runs = this.#isPrimary ? 4 : 3;
-    this.#entryOrder = this.#isPrimary ? 0 : 1;
+  constructor(memory: SwarmMemory, arena: Arena, kind: ListKind) {
+    const { at, orderShift, placeAt } = LISTS[kind];
+    this.#at = at;
+    this.#runs = kind === 'primary' ? 4 : 3;
+    this.#entryOrder = kind === 'ipv6' ? 1 : 0;
     this.entryWords = UNIT_WORDS << this.#entryOrder;
-    this.#orderShift = this.#isPrimary ? 16 : 21;
+    this.#orderShift = orderShift;
+    this.#placeAt = placeAt;
     this.#torrents = memory.torrents;
     this.#peers = memory.peers;
     this.#extensions = memory.extensions;
@@ -163,16 +173,16 @@ export class PeerList {
     const peer = words[from]!;
     const a = words[from + 1]!;
     const b = words[from + 2]!;
-    const isPrimary = this.#isPrimary;
-    const c = isPrimary ? 0 : words[from + 3]!;
-    const d = isPrimary ? 0 : words[from + 4]!;
-    const e = isPrimary ? 0 : words[from + 5]!;
+    const isShort = this.entryWords === UNIT_WORDS;
+    const c = isShort ? 0 : words[from + 3]!;
+    const d = isShort ? 0 : words[from + 4]!;
+    const e = isShort ? 0 : words[from + 5]!;
     this.remove(torrent, place);
     const moved = this.insert(torrent, peer, run);
     const to = this.entryAt(torrent, moved);
     words[to + 1] = a;
     words[to + 2] = b;
-    if (isPrimary) return moved;
+    if (isShort) return moved;
     words[to + 3] = c;
     words[to + 4] = d;
     words[to + 5] = e;
@@ -188,12 +198,12 @@ export class PeerList {
   }
 
   #setPlace(peer: number, place: number): void {
-    if (this.#isPrimary) {
+    if (this.#placeAt < 0) {
       this.#peers[peer * PEER_WORDS + PEER.place] = place;
     } else {
       const extension = this.#peers[peer * PEER_WORDS + PEER.extension]!;
-      assert(extension !== 0, 'a peer of the IPv6 list has an extension');
-      this.#extensions[extension * EXTENSION_WORDS + EXTENSION.place6] = place;
+      assert(extension !== 0, 'a peer of the other lists has an extension');
+      this.#extensions[extension * EXTENSION_WORDS + this.#placeAt] = place;
     }
   }
 

@@ -3,7 +3,7 @@
 // a peer is listed, so that lists and counts cannot disagree. Calls need the torrent's shard lock.
 
 import { assert } from '#base/assert.ts';
-import type { AnnounceRequest } from './announce-slot.ts';
+import { type AnnounceRequest, DOOR } from './announce-slot.ts';
 import { Arena } from './arena.ts';
 import { Channels } from './channels.ts';
 import type { SwarmConfig } from './config.ts';
@@ -31,6 +31,7 @@ export class PeerTable {
   readonly arena: Arena;
   readonly primary: PeerList;
   readonly ipv6: PeerList;
+  readonly webrtc: PeerList;
   readonly index: PeerIndex;
   readonly members: MemberTable;
   readonly channels: Channels;
@@ -47,6 +48,7 @@ export class PeerTable {
     this.arena = new Arena(memory);
     this.primary = new PeerList(memory, this.arena, 'primary');
     this.ipv6 = new PeerList(memory, this.arena, 'ipv6');
+    this.webrtc = new PeerList(memory, this.arena, 'webrtc');
     this.index = new PeerIndex(memory, this.primary, this.ipv6);
     this.members = new MemberTable(memory, config.torrentsPerMemberMax);
     this.channels = new Channels(memory);
@@ -133,10 +135,11 @@ export class PeerTable {
   /** Whether an announce that sets `bit` needs more than the record itself holds. */
   needsExtension(peer: number, bit: number, channelWord: number): boolean {
     const mask = 1 << bit;
-    const isIpv6 = (mask & PEER_FLAG.reachIpv6) !== 0;
-    if (peer === 0) return isIpv6;
+    // The places in those lists stand in the extension.
+    const isListedApart = (mask & (PEER_FLAG.reachIpv6 | PEER_FLAG.reachWebrtc)) !== 0;
+    if (peer === 0) return isListedApart;
     if (this.peers[peer * PEER_WORDS + PEER.extension] !== 0) return false;
-    if (isIpv6 || (this.reachOf(peer) & ~mask) !== 0) return true;
+    if (isListedApart || (this.reachOf(peer) & ~mask) !== 0) return true;
     return this.channels.needsExtension(peer, channelWord);
   }
 
@@ -170,7 +173,7 @@ export class PeerTable {
 
   /**
    * The peer is reachable by `reach` in `state` from here on: lists and counts follow. No reach
-   * makes it silent. Room for an IPv6 entry was made and the peer has an extension where it needs it.
+   * makes it silent. Room in the other lists was made and the peer has an extension where it needs it.
    */
   setReach(peer: number, reach: number, state: number): void {
     const at = peer * PEER_WORDS;
@@ -183,6 +186,7 @@ export class PeerTable {
     const place = this.primary.moveToRun(torrent, this.peers[at + PEER.place]!, run);
     this.#tag(this.primary.entryAt(torrent, place) + 2, reach & 3);
     this.#listIpv6(peer, reach, state);
+    this.#listWebrtc(peer, reach, state);
     const kept = flags & ~(PEER_FLAG.reach | PEER_FLAG.state);
     this.peers[at + PEER.flags] = kept | reach | (state << PEER_FLAG.stateShift);
     if (reachBefore !== 0)
@@ -198,6 +202,12 @@ export class PeerTable {
     const torrent = this.peers[at + PEER.torrent]!;
     const { address } = this.index;
     const words = this.#words;
+    if (request.door === DOOR.websocket) {
+      const entry = this.webrtc.entryAt(torrent, this.placeWebrtcOf(peer));
+      words[entry + 1] = address[0]!;
+      words[entry + 2] = (words[entry + 2]! & 0xffff_0000) | address[1]!;
+      return;
+    }
     if (request.family === 4) {
       const entry = this.primary.entryAt(torrent, this.peers[at + PEER.place]!);
       words[entry + 1] = address[0]!;
@@ -212,6 +222,20 @@ export class PeerTable {
   place6Of(peer: number): number {
     const extension = this.peers[peer * PEER_WORDS + PEER.extension]!;
     return this.#extensions[extension * EXTENSION_WORDS + EXTENSION.place6]!;
+  }
+
+  placeWebrtcOf(peer: number): number {
+    const extension = this.peers[peer * PEER_WORDS + PEER.extension]!;
+    return this.#extensions[extension * EXTENSION_WORDS + EXTENSION.placeWebrtc]!;
+  }
+
+  /** Whether the peer is reached by WebRTC over the very connection that was looked for last. */
+  isOfConnection(peer: number): boolean {
+    if ((this.reachOf(peer) & PEER_FLAG.reachWebrtc) === 0) return false;
+    const entry = this.webrtc.entryAt(this.torrentOf(peer), this.placeWebrtcOf(peer));
+    const { address } = this.index;
+    if (this.#words[entry + 1] !== address[0]) return false;
+    return (this.#words[entry + 2]! & 0xffff) === address[1];
   }
 
   /**
@@ -264,6 +288,22 @@ export class PeerTable {
       ? this.ipv6.moveToRun(torrent, this.place6Of(peer), state)
       : this.ipv6.insert(torrent, peer, state);
     this.#tag(this.ipv6.entryAt(torrent, place) + 5, (reach >>> 2) & 3);
+  }
+
+  /** Called before the new reach is written. */
+  #listWebrtc(peer: number, reach: number, state: number): void {
+    const torrent = this.torrentOf(peer);
+    const wasListed = (this.reachOf(peer) & PEER_FLAG.reachWebrtc) !== 0;
+    if ((reach & PEER_FLAG.reachWebrtc) === 0) {
+      if (!wasListed) return;
+      this.webrtc.remove(torrent, this.placeWebrtcOf(peer));
+      this.webrtc.trim(torrent);
+      return;
+    }
+    const place = wasListed
+      ? this.webrtc.moveToRun(torrent, this.placeWebrtcOf(peer), state)
+      : this.webrtc.insert(torrent, peer, state);
+    this.#tag(this.webrtc.entryAt(torrent, place) + 2, (reach >>> 4) & 3);
   }
 
   #tag(word: number, versions: number): void {

@@ -13,27 +13,18 @@
 import { assert } from '#base/assert.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Random } from '#base/random.ts';
-import { SeededRandom } from '#base/random.ts';
 import { type AnnounceOutcome, newAnnounceOutcome, type SwarmRefusal } from './announce-outcome.ts';
 import { type AnnounceRequest, DOOR, EVENT } from './announce-slot.ts';
 import type { Baseline, BaselineKey, BaselineNumbers } from './baseline.ts';
 import { BaselineKeeper } from './baseline-keeper.ts';
 import { canBeEarly, channelWord, isRepeat, reachBitOf, secondsBetween } from './channels.ts';
 import type { SwarmConfig } from './config.ts';
-import {
-  HEADER,
-  PEER,
-  PEER_FLAG,
-  PEER_STATE,
-  PEER_WORDS,
-  TORRENT,
-  TORRENT_WORDS,
-} from './layout.ts';
+import { HEADER, PEER_FLAG, PEER_STATE, TORRENT, TORRENT_WORDS } from './layout.ts';
 import { SwarmMemory } from './memory.ts';
+import { PeerChooser, type PeerKind, WEBRTC } from './peer-chooser.ts';
 import { readBaseline, writeBaseline } from './peer-record.ts';
 import { PeerTable } from './peer-table.ts';
 import { PeerViewer } from './peer-viewer.ts';
-import { Selection } from './selection.ts';
 import { SwarmTime } from './swarm-time.ts';
 import type { PeerView, SwarmCounts, SwarmTotals } from './swarm-views.ts';
 import { type TorrentHashes, TorrentTable } from './torrent-table.ts';
@@ -60,7 +51,7 @@ export class Swarm {
   readonly #time: SwarmTime;
   readonly #torrents: TorrentTable;
   readonly #table: PeerTable;
-  readonly #selection: Selection;
+  readonly #chooser: PeerChooser;
   readonly #keeper: BaselineKeeper;
   readonly #viewer: PeerViewer;
   // What begin() found and reserved, until settle() or abandon().
@@ -85,12 +76,8 @@ export class Swarm {
     this.#time = new SwarmTime(world.clock, memory.startedMs);
     this.#torrents = new TorrentTable(memory);
     this.#table = new PeerTable(memory, world.config);
-    const { random } = world;
-    this.#selection = new Selection(memory, new SeededRandom(random.u32(), random.u32()), {
-      wantMax: world.config.peersPerAnswerMax,
-      address: this.#table.index.address,
-    });
     const rooms = { memory, time: this.#time, torrents: this.#torrents, table: this.#table };
+    this.#chooser = new PeerChooser(rooms, world);
     this.#keeper = new BaselineKeeper(rooms, world.config);
     this.#viewer = new PeerViewer(rooms);
   }
@@ -136,8 +123,9 @@ export class Swarm {
 
   /**
    * Phase 1. Unless `outcome.refused` says otherwise, the torrent's shard stays locked until
-   * settle() or abandon(). A `stopped` is refused only when the torrent is unknown; one of an unknown
-   * peer (`known` and `present` false) leaves no trace, and settle() then only fills the counts.
+   * settle() or abandon(). A `stopped` is refused only when the torrent is unknown or the peer is
+   * another's; one of an unknown peer (`known` and `present` false) leaves no trace, and settle()
+   * then only fills the counts.
    */
   begin(request: AnnounceRequest): AnnounceOutcome {
     const { outcome } = this;
@@ -156,6 +144,11 @@ export class Swarm {
     this.#peer = index.found;
     this.#channelWord = channelWord(request, this.#time.seconds);
     if (this.#peer !== 0) this.#recall(request);
+    if (this.#isOfOther(request)) {
+      this.abandon();
+      outcome.refused = 'peer-of-other';
+      return outcome;
+    }
     if (request.event === EVENT.stopped) return outcome;
     const refused = this.#reserve(request);
     if (refused !== 'none') {
@@ -192,6 +185,7 @@ export class Swarm {
     if (this.#hasEntered) this.#table.members.leave(this.#memberId);
     this.#table.primary.trim(torrent);
     this.#table.ipv6.trim(torrent);
+    this.#table.webrtc.trim(torrent);
     this.#peer = 0;
     this.#isNew = false;
     this.#extension = 0;
@@ -206,29 +200,40 @@ export class Swarm {
    * lock, else it takes its own. A `stopped` gets none; `want` must not be negative.
    */
   select(request: AnnounceRequest, family: 4 | 6, want: number, into: Uint8Array): number {
-    if (request.event === EVENT.stopped) return 0;
-    const isHeld = this.#torrent !== 0;
-    const torrent = isHeld ? this.#torrent : this.#torrents.lockById(request.torrentId);
-    if (torrent === 0) return 0;
-    const { index, primary, ipv6 } = this.#table;
-    if (!isHeld) index.look(torrent, request);
-    const asker = isHeld && this.#isNew ? 0 : index.found;
-    const list = family === 4 ? primary : ipv6;
-    const { draw } = this.#selection;
-    const entryBytes = family === 4 ? 6 : 18;
-    draw.torrent = torrent;
-    draw.candidates = list.countOf(torrent, PEER_STATE.leecher);
-    if (request.left !== 0 && request.event !== EVENT.paused) {
-      draw.candidates += list.countOf(torrent, PEER_STATE.seeder);
-      draw.candidates += list.countOf(torrent, PEER_STATE.partialSeed);
+    return this.#select(request, family, want, into);
+  }
+
+  /** The same for WebRTC peers: 6 bytes each, connection and worker, both lowest byte first. */
+  selectWebrtc(request: AnnounceRequest, want: number, into: Uint8Array): number {
+    return this.#select(request, WEBRTC, want, into);
+  }
+
+  /**
+   * The connection of a WebSocket peer has ended: it is reached by it no more, and without another
+   * address it leaves. Nothing happens when another connection has announced the peer since.
+   */
+  leaveWebrtc(request: AnnounceRequest): void {
+    assert(this.#torrent === 0, 'no announce is open');
+    this.#time.read();
+    const torrent = this.#torrents.lockById(request.torrentId);
+    if (torrent === 0) return;
+    const table = this.#table;
+    table.index.look(torrent, request);
+    const peer = table.index.found;
+    if (peer !== 0 && table.isOfConnection(peer)) {
+      const rest = table.reachOf(peer) & ~PEER_FLAG.reachWebrtc;
+      if (rest !== 0) table.setReach(peer, rest, table.stateOf(peer));
+      else table.silence(peer);
+      this.#keeper.endIfEmpty(torrent);
     }
-    draw.asker = asker === 0 ? -1 : this.#placeOf(asker, family);
-    draw.want = Math.min(want, this.#config.peersPerAnswerMax, into.length / entryBytes) | 0;
-    draw.hashVersion = this.#torrents.isHybrid(torrent) ? request.hashVersion : 0;
-    draw.hasAddress = request.door !== DOOR.websocket && request.family === family;
-    const count = this.#selection.select(list, into);
-    if (!isHeld) this.#torrents.unlock();
-    return count;
+    this.#torrents.unlock();
+  }
+
+  #select(request: AnnounceRequest, kind: PeerKind, want: number, into: Uint8Array): number {
+    const chooser = this.#chooser;
+    chooser.heldTorrent = this.#torrent;
+    chooser.isAskerNew = this.#isNew;
+    return chooser.choose(request, kind, want, into);
   }
 
   // Counts
@@ -369,6 +374,11 @@ export class Swarm {
       const isListed = this.#peer !== 0 && (table.reachOf(this.#peer) & PEER_FLAG.reachIpv6) !== 0;
       if (!isListed && !table.ipv6.makeRoom(torrent)) return 'swarm-full';
     }
+    if (bit >> 1 === 2) {
+      const reach = this.#peer === 0 ? 0 : table.reachOf(this.#peer);
+      const isListed = (reach & PEER_FLAG.reachWebrtc) !== 0;
+      if (!isListed && !table.webrtc.makeRoom(torrent)) return 'swarm-full';
+    }
     if (index.found !== 0) return 'none';
     if (!table.primary.makeRoom(torrent)) return 'swarm-full';
     this.#peer = table.records.take();
@@ -409,7 +419,7 @@ export class Swarm {
     const keepsState = this.outcome.present && isOlder && request.memberId !== 0;
     const state = keepsState ? table.stateOf(peer) : stateOf(request);
     table.setReach(peer, table.reachOf(peer) | (1 << bit), state);
-    if (request.door !== DOOR.websocket) table.setAddress(peer, request);
+    table.setAddress(peer, request);
     if (!this.outcome.early && !this.outcome.repeated) {
       table.channels.remember(peer, this.#channelWord);
     }
@@ -431,6 +441,8 @@ export class Swarm {
     table.see(peer, -1, this.#time.seconds);
     if (request.memberId !== 0) writeBaseline(table.peers, peer, next, this.#time.unixSeconds);
     if (!this.outcome.repeated) table.channels.remember(peer, this.#channelWord);
+    // A connection says goodbye for itself only (T14).
+    if (request.door === DOOR.websocket && !table.isOfConnection(peer)) return;
     const reach = table.reachOf(peer);
     const rest = reach & ~(1 << reachBitOf(request));
     if (reach === 0) return;
@@ -453,14 +465,14 @@ export class Swarm {
     this.#torrents.unlock();
   }
 
-  /** The place in the list of `family`, -1 when the peer is not handed out there. */
-  #placeOf(peer: number, family: 4 | 6): number {
-    const reach = this.#table.reachOf(peer);
-    if (family === 4) {
-      if ((reach & PEER_FLAG.reachIpv4) === 0) return -1;
-      return this.#table.peers[peer * PEER_WORDS + PEER.place]!;
-    }
-    return (reach & PEER_FLAG.reachIpv6) === 0 ? -1 : this.#table.place6Of(peer);
+  /**
+   * Whether the peer id is announced by another connection. A member's own id may come back by a
+   * new connection, while the old one is not yet known to be dead; where nobody is named, the
+   * connection is all there is.
+   */
+  #isOfOther(request: AnnounceRequest): boolean {
+    if (request.door !== DOOR.websocket || request.memberId !== 0 || this.#peer === 0) return false;
+    return !this.#table.isOfConnection(this.#peer);
   }
 }
 

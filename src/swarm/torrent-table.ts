@@ -3,7 +3,7 @@
 // lock, and whoever acts on a torrent takes its shard's lock and checks what it found.
 
 import { assert } from '#base/assert.ts';
-import { HEADER, LOCK_WORDS, TORRENT, TORRENT_FLAG, TORRENT_WORDS } from './layout.ts';
+import { HEADER, LOCK_WORDS, SHARD_MASK, TORRENT, TORRENT_FLAG, TORRENT_WORDS } from './layout.ts';
 import { lock, unlock } from './lock.ts';
 import type { SwarmMemory } from './memory.ts';
 import { Slab } from './slab.ts';
@@ -84,7 +84,7 @@ export class TorrentTable {
   }
 
   shardOf(torrent: number): number {
-    return this.#words[torrent * TORRENT_WORDS + TORRENT.shape]! & 0xffff;
+    return this.#words[torrent * TORRENT_WORDS + TORRENT.shape]! & SHARD_MASK;
   }
 
   isAlive(torrent: number): boolean {

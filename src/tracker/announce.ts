@@ -167,7 +167,7 @@ export class Announcer {
   ): AnnounceVerdict {
     const { swarm } = this.#world;
     const outcome = swarm.begin(request);
-    if (outcome.refused !== 'none') return this.#refuse(refusalOf(outcome.refused));
+    if (outcome.refused !== 'none') return this.#refuse(SWARM_REFUSALS[outcome.refused]);
     if (request.memberId === 0) return this.#anonymous(request, outcome);
     if (!outcome.known) {
       if (wait.entry === undefined) {
@@ -457,20 +457,13 @@ function baselineText(request: AnnounceRequest): string {
   return `${memberId}:${torrentId}:${peer}`;
 }
 
-function refusalOf(refused: Exclude<SwarmRefusal, 'none'>): Refusal {
-  switch (refused) {
-    case 'torrent-unknown':
-      return REFUSALS.torrentUnregistered;
-    case 'swarm-full':
-      return REFUSALS.swarmFull;
-    case 'member-peers':
-      return REFUSALS.memberPeers;
-    case 'member-torrents':
-      return REFUSALS.memberTorrents;
-    default:
-      return refused;
-  }
-}
+const SWARM_REFUSALS: Readonly<Record<Exclude<SwarmRefusal, 'none'>, Refusal>> = {
+  'torrent-unknown': REFUSALS.torrentUnregistered,
+  'swarm-full': REFUSALS.swarmFull,
+  'member-peers': REFUSALS.memberPeers,
+  'member-torrents': REFUSALS.memberTorrents,
+  'peer-of-other': REFUSALS.peerOfOther,
+};
 
 function emptyRecord(): Mutable<TransferRecord> {
   return {

@@ -23,6 +23,7 @@ export type RefusalCode =
   | 'member-peers'
   | 'member-torrents'
   | 'port-zero'
+  | 'peer-of-other'
   | 'scrape-empty'
   | 'scrape-unproven';
 
@@ -103,6 +104,10 @@ export const REFUSALS = {
   portZero: newRefusal(
     'port-zero',
     'your client announced port 0, by which nobody can reach it: set a listening port',
+  ),
+  peerOfOther: newRefusal(
+    'peer-of-other',
+    'this peer id is announced by another connection: reload the page',
   ),
   scrapeEmpty: newRefusal('scrape-empty', 'a scrape must name an info_hash'),
 } as const;

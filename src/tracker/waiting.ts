@@ -1,7 +1,7 @@
 // Announces whose answer waits: for the look-up of an old baseline, or for their record to be on
 // disk. Bounded; a retransmission joins the one that waits instead of being counted again.
 
-import type { AnnounceRequest } from '#swarm/announce-slot.ts';
+import { type AnnounceRequest, DOOR } from '#swarm/announce-slot.ts';
 import type { FamilyAnswer } from './answer.ts';
 import type { DirectoryMember, DirectoryTorrent } from './directory.ts';
 import type { Refusal } from './refusals.ts';
@@ -97,6 +97,8 @@ export function newAnnounceRequest(): AnnounceRequest {
     family: 4,
     address: new Uint8Array(16),
     port: 0,
+    connection: 0,
+    worker: 0,
     infoHash: new Uint8Array(20),
     peerId: new Uint8Array(20),
     key: 0,
@@ -123,12 +125,17 @@ function copyRequest(request: AnnounceRequest): AnnounceRequest {
 function keyOf(request: AnnounceRequest): string {
   const { memberId, torrentId, peerId, hashVersion, family, door, event } = request;
   const peer = Buffer.from(peerId.buffer, peerId.byteOffset, 20).toString('latin1', 0, 20);
-  const place = memberId === 0 ? endpointOf(request) : '';
+  const place = placeOf(request);
   const counters = `${request.uploaded}:${request.downloaded}:${request.left}`;
   return `${memberId}:${torrentId}:${hashVersion}:${family}:${door}:${event}:${counters}:${place}${peer}`;
 }
 
-/** Who is nobody's client is told apart by address and port. */
+/** Who is nobody's client is told apart by address and port, a WebSocket peer by its connection. */
+function placeOf(request: AnnounceRequest): string {
+  if (request.door === DOOR.websocket) return `${request.worker}.${request.connection}:`;
+  return request.memberId === 0 ? endpointOf(request) : '';
+}
+
 function endpointOf(request: AnnounceRequest): string {
   const { address } = request;
   return `${Buffer.from(address.buffer, address.byteOffset, 16).toString('latin1', 0, 16)}${request.port}:`;
