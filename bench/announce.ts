@@ -7,10 +7,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { toHex } from '#base/bytes.ts';
 import { hashOf } from '#sim/announces.ts';
 import { TestServer } from '#tools/e2e/server.ts';
-import { type LoadOrder, runLoad } from './load/load.ts';
+import { givenHashes, madeHashes } from './load/community.ts';
+import { faultOf, Load, type LoadOrder, lostOf } from './load/load.ts';
 import { cpuMicrosOf, residentBytesOf } from './server-use.ts';
 
 const SECONDS = 5;
@@ -29,11 +29,11 @@ async function measureOpen(): Promise<void> {
   const server = await TestServer.prepare({ settings: { 'tracker.mode': 'open' } });
   try {
     await server.start();
-    const infoHashes = Array.from({ length: 20_000 }, (_, torrent) => toHex(hashOf(torrent + 1)));
-    const order = orderFor(server, { infoHashes, peers: 40_000, passkeys: [] });
-    await measure('open, UDP', 'udp', server, { ...order, underWay: 32 });
-    await measure('open, HTTP kept alive', 'http', server, order);
-    await measure('open, HTTP closed each time', 'http', server, { ...order, isClosedEach: true });
+    const hashes = madeHashes(20_000);
+    const order = orderFor(server, { hashes, peers: 40_000, passkeys: [] });
+    await measure('open, UDP', server, { ...order, door: 'udp', underWay: 32 });
+    await measure('open, HTTP kept alive', server, order);
+    await measure('open, HTTP closed each time', server, { ...order, isClosedEach: true });
   } finally {
     await server.remove();
   }
@@ -61,13 +61,10 @@ async function measurePrivate(): Promise<void> {
       const [made] = await server.json<{ infoHash: string }>(['torrent', 'add', file]);
       infoHashes.push(made?.infoHash ?? '');
     }
-    const order = orderFor(server, { infoHashes, peers: 2000, passkeys });
-    await measure('private, UDP', 'udp', server, { ...order, underWay: 32 });
-    await measure('private, HTTP kept alive', 'http', server, order);
-    await measure('private, HTTP closed each time', 'http', server, {
-      ...order,
-      isClosedEach: true,
-    });
+    const order = orderFor(server, { hashes: givenHashes(infoHashes), peers: 2000, passkeys });
+    await measure('private, UDP', server, { ...order, door: 'udp', underWay: 32 });
+    await measure('private, HTTP kept alive', server, order);
+    await measure('private, HTTP closed each time', server, { ...order, isClosedEach: true });
   } finally {
     await server.remove();
     rmSync(folder, { recursive: true, force: true });
@@ -76,9 +73,11 @@ async function measurePrivate(): Promise<void> {
 
 function orderFor(
   server: TestServer,
-  whose: Pick<LoadOrder, 'infoHashes' | 'peers' | 'passkeys'>,
+  whose: Pick<LoadOrder, 'hashes' | 'peers' | 'passkeys'>,
 ): LoadOrder {
   return {
+    door: 'http',
+    host: '127.0.0.1',
     port: server.trackerPort,
     sources: 8,
     underWay: 8,
@@ -86,21 +85,19 @@ function orderFor(
     seederChance: 0.75,
     seconds: SECONDS,
     isClosedEach: false,
+    scrapePercent: 0,
+    ratePerSecond: 0,
     ...whose,
   };
 }
 
-async function measure(
-  what: string,
-  door: 'udp' | 'http',
-  server: TestServer,
-  order: LoadOrder,
-): Promise<void> {
-  let before = 0;
-  const report = await runLoad(door, order, () => {
-    before = cpuMicrosOf(server.pid);
-  });
+async function measure(what: string, server: TestServer, order: LoadOrder): Promise<void> {
+  const load = new Load(order);
+  await load.fill();
+  const before = cpuMicrosOf(server.pid);
+  const report = await load.measure();
   const used = cpuMicrosOf(server.pid) - before;
+  await load.end();
   const answers = Math.max(1, report.answers);
   print(what, {
     'answers/s': report.answers / report.seconds,
@@ -108,12 +105,13 @@ async function measure(
     'peers per answer': report.peersInAnswers / answers,
     'ms p50': report.p50Ms,
     'ms p99': report.p99Ms,
-    lost: report.lost,
+    lost: lostOf(report.losses),
     errors: report.errors,
     'µs of the loader': report.ownCpuMicros / answers,
     'MB resident': residentBytesOf(server.pid) / 1e6,
   });
-  if (report.errors > 0) process.stdout.write(`announce:   first error: ${report.firstError}\n`);
+  const fault = faultOf(order, report);
+  if (fault !== undefined) process.stdout.write(`announce:   does not count: ${fault}\n`);
 }
 
 /** A torrent of one piece; the site refuses the same content under another name. */

@@ -14,6 +14,7 @@ import { logConfig } from '#log/config.ts';
 import { LocalLog } from '#log/local-log.ts';
 import type { Log } from '#log/log.ts';
 import { Registry } from '#metrics/registry.ts';
+import type { OpenUdp } from '#net/udp-socket.ts';
 import { swarmConfig } from '#swarm/config.ts';
 import { Swarm } from '#swarm/swarm.ts';
 import { trackerConfig } from '#tracker/config.ts';
@@ -34,6 +35,8 @@ export interface TestTrackerOptions {
   readonly accounting?: Readonly<Record<string, unknown>>;
   /** Stands between tracker and log, to fail or delay appends. */
   readonly wrapLog?: (log: Log) => Log;
+  /** Stands in for the sockets of the UDP door. */
+  readonly openUdp?: OpenUdp;
 }
 
 export class TestTracker {
@@ -108,6 +111,7 @@ export class TestTracker {
       trackerFolder: join(this.folder, 'tracker'),
       connectionKey: new Uint8Array(32).fill(1),
       config,
+      ...(this.#options.openUdp !== undefined && { openUdp: this.#options.openUdp }),
     });
   }
 

@@ -1,106 +1,140 @@
-// What the load generators have in common: whose turn it is, what was answered, and the report.
+// What the load generators have in common: who announces next, what was answered, and the report.
+// Nothing is allocated per request, so that the generator stays cheaper than what it measures.
 
 import { parentPort } from 'node:worker_threads';
 import { SeededRandom } from '#base/random.ts';
-import type { LoadMessage, LoadOrder, LoadReport } from './load.ts';
-import { torrentsOfPeers } from './popularity.ts';
+import { Community } from './community.ts';
+import type { LoadCommand, LoadMessage, LoadOrder, LoadReport, Losses } from './load.ts';
 
 /** Enough for percentiles; after that times are no longer kept. */
 const TIMES_MAX = 1_000_000;
+const U32 = 0x1_0000_0000;
 
-export interface Turn {
-  readonly peer: number;
-  /** Which source it announces from; always the same for a peer. */
-  readonly source: number;
-  readonly port: number;
-  readonly torrent: number;
-  readonly isSeeder: boolean;
-}
+type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
 
 export class LoadRun {
   readonly order: LoadOrder;
-  readonly hashes: readonly Uint8Array[];
+  readonly community: Community;
+  /** Peers announce `started` until every one has been heard. */
+  isFilling = false;
   isMeasuring = false;
-  isOver = false;
-  readonly #torrents: Uint32Array;
+  ratePerSecond = 0;
+  /** Set by next(): whose turn it is and what it says. */
+  peer = 0;
+  torrent = 0;
+  isSeeder = false;
+  isScrape = false;
+  readonly losses: Mutable<Losses> = { timeouts: 0, refused: 0, resets: 0, ports: 0 };
   readonly #random = new SeededRandom(1);
-  readonly #next: number[];
+  readonly #nextOf: Uint32Array;
   readonly #times = new Float32Array(TIMES_MAX);
+  readonly #onStart: () => void;
   #filled = 0;
   #answers = 0;
+  #scrapes = 0;
   #errors = 0;
   #firstError = '';
-  #lost = 0;
   #peers = 0;
   #startedMs = 0;
   #cpu = process.threadCpuUsage();
 
-  constructor(order: LoadOrder) {
+  /** `onStart` is called when requests may go, again after each pause. */
+  constructor(order: LoadOrder, onStart: () => void) {
     this.order = order;
-    this.hashes = order.infoHashes.map((hex) => new Uint8Array(Buffer.from(hex, 'hex')));
-    this.#torrents = torrentsOfPeers(order.infoHashes.length, order.peers);
-    this.#next = Array.from({ length: order.sources }, (_, source) => source);
-    parentPort?.once('message', () => this.#measure());
+    this.community = new Community(order);
+    this.#onStart = onStart;
+    this.#nextOf = Uint32Array.from({ length: order.sources }, (_, source) => source);
+    parentPort?.on('message', (command: LoadCommand) => this.#obey(command));
+  }
+
+  /** Whether a request may go now. */
+  get isOn(): boolean {
+    return this.isFilling || this.isMeasuring;
   }
 
   /** The next peer of this source; all of them in turn. */
-  turn(source: number): Turn {
+  next(source: number): void {
     const { order } = this;
-    const peer = this.#next[source] ?? 0;
+    const chance = this.#random.u32();
+    this.isSeeder = chance < order.seederChance * U32;
+    this.isScrape = !this.isFilling && this.#random.u32() < (order.scrapePercent / 100) * U32;
+    const peer = this.#nextOf[source]!;
+    this.peer = peer;
+    this.torrent = this.community.torrentOf[peer]!;
+    if (this.isScrape) return;
     const after = peer + order.sources;
-    this.#next[source] = after < order.peers ? after : source;
-    return {
-      peer,
-      source,
-      port: 1024 + (Math.floor(peer / order.sources) % 60_000),
-      torrent: this.#torrents[peer] ?? 0,
-      isSeeder: this.#random.u32() / 2 ** 32 < order.seederChance,
-    };
+    this.#nextOf[source] = after < order.peers ? after : source;
   }
 
-  answered(sentMs: number, peers: number): void {
+  /** An announce was answered with so many peers, `tookMs` after it went. */
+  answered(tookMs: number, peers: number): void {
     if (!this.isMeasuring) {
       this.#fill();
       return;
     }
-    if (this.#answers < TIMES_MAX) this.#times[this.#answers] = performance.now() - sentMs;
-    this.#answers++;
+    this.#time(tookMs);
     this.#peers += peers;
+  }
+
+  scraped(tookMs: number): void {
+    if (!this.isMeasuring) return;
+    this.#time(tookMs);
+    this.#scrapes++;
   }
 
   failed(text: string): void {
     this.#errors++;
     if (this.#firstError === '') this.#firstError = text;
-    if (!this.isMeasuring) this.#fill();
+    if (this.isFilling) this.#fill();
   }
 
-  lost(): void {
-    if (this.isMeasuring) this.#lost++;
+  lost(why: keyof Losses): void {
+    if (this.isMeasuring) this.losses[why]++;
+  }
+
+  #time(tookMs: number): void {
+    if (this.#answers < TIMES_MAX) this.#times[this.#answers] = tookMs;
+    this.#answers++;
+  }
+
+  #obey(command: LoadCommand): void {
+    if (command.kind === 'fill') this.isFilling = true;
+    else if (command.kind === 'measure') this.#measure(command.seconds, command.ratePerSecond);
+    this.#onStart();
   }
 
   #fill(): void {
+    if (!this.isFilling) return;
     this.#filled++;
-    if (this.#filled === this.order.peers) post({ kind: 'filled' });
+    if (this.#filled < this.order.peers) return;
+    this.isFilling = false;
+    post({ kind: 'filled' });
   }
 
-  #measure(): void {
+  #measure(seconds: number, ratePerSecond: number): void {
     this.isMeasuring = true;
+    this.ratePerSecond = ratePerSecond;
     this.#errors = 0;
     this.#firstError = '';
+    this.#answers = 0;
+    this.#scrapes = 0;
+    this.#peers = 0;
+    Object.assign(this.losses, { timeouts: 0, refused: 0, resets: 0, ports: 0 });
     this.#startedMs = performance.now();
     this.#cpu = process.threadCpuUsage();
-    setTimeout(() => this.#report(), this.order.seconds * 1000);
+    setTimeout(() => this.#report(), seconds * 1000);
   }
 
   #report(): void {
-    this.isOver = true;
+    this.isMeasuring = false;
     const cpu = process.threadCpuUsage(this.#cpu);
     const times = this.#times.subarray(0, Math.min(this.#answers, TIMES_MAX)).toSorted();
     const report: LoadReport = {
       answers: this.#answers,
+      scrapes: this.#scrapes,
       errors: this.#errors,
       firstError: this.#firstError,
-      lost: this.#lost,
+      losses: { ...this.losses },
       peersInAnswers: this.#peers,
       seconds: (performance.now() - this.#startedMs) / 1000,
       ownCpuMicros: cpu.user + cpu.system,
@@ -113,9 +147,4 @@ export class LoadRun {
 
 function post(message: LoadMessage): void {
   parentPort?.postMessage(message);
-}
-
-/** 20 bytes, a Transmission's, that differ for each peer. */
-export function peerIdText(peer: number): string {
-  return `-TR4060-${String(peer).padStart(12, '0')}`;
 }

@@ -1,69 +1,122 @@
-// The load generators as a benchmark sees them: a worker thread each, told what to announce, which
-// walks through all peers once ("filled") and then runs for the measured time. Closed loop: so many
-// requests are under way, and a new one goes when an answer came. So the tracker sets the pace, and a
-// slow one cannot look fast by leaving requests unanswered: those are counted as lost.
+// The load generator as a benchmark sees it: threads that are told what to announce, walk through all
+// peers once ("filled") and then run for the measured time. Closed loop: so many requests are under
+// way, and a new one goes when an answer came. So the tracker sets the pace, and a slow one cannot look
+// fast by leaving requests unanswered: those are counted, with what is known of why.
 
 import { Worker } from 'node:worker_threads';
+import { Community, type CommunityShape } from './community.ts';
 
-export interface LoadOrder {
+export type LoadDoor = 'udp' | 'http';
+
+export interface LoadOrder extends CommunityShape {
+  readonly door: LoadDoor;
+  /** "127.0.0.1" or "::1". IPv4 announces come from 127.0.0.1, .2, …: one for each source. */
+  readonly host: string;
   readonly port: number;
-  /** Announces come from 127.0.0.1, 127.0.0.2, …: one for each socket of UDP, in turn for HTTP. */
-  readonly sources: number;
-  /** Requests under way on each source. */
+  /** Requests under way on each source. HTTP: connections of each source. */
   readonly underWay: number;
-  /** Hex, 40 digits. Peers share them by popularity, first ones most. */
-  readonly infoHashes: readonly string[];
-  readonly peers: number;
-  readonly wanted: number;
-  /** A peer says that it has everything with this chance, drawn for each announce. */
-  readonly seederChance: number;
+  /** Of a hundred requests so many are scrapes, of 1 to 10 hashes each. */
+  readonly scrapePercent: number;
   /** One of them for each peer in turn; empty: the plain `/announce`. */
   readonly passkeys: readonly string[];
   readonly seconds: number;
   /** HTTP: a connection for each request. */
   readonly isClosedEach: boolean;
+  /** UDP: so many requests a second instead of as many as are answered; 0 is the closed loop. */
+  readonly ratePerSecond: number;
+}
+
+/** Requests that nobody answered, by what is known of the reason. */
+export interface Losses {
+  /** UDP: no answer for a second. */
+  readonly timeouts: number;
+  /** HTTP: the connection was refused, because nobody listened or the backlog was full. */
+  readonly refused: number;
+  /** HTTP: the connection ended before its answer. */
+  readonly resets: number;
+  /** HTTP: no port of this source was free (closed connections keep theirs for a minute). */
+  readonly ports: number;
 }
 
 export interface LoadReport {
   readonly answers: number;
+  readonly scrapes: number;
   /** Of which were errors or failure reasons, the first of them in words. */
   readonly errors: number;
   readonly firstError: string;
-  readonly lost: number;
+  readonly losses: Losses;
   readonly peersInAnswers: number;
   readonly seconds: number;
-  /** CPU time of the loader's thread, µs. */
+  /** CPU time of the loader's threads, µs. */
   readonly ownCpuMicros: number;
   /** Times from request to answer, ms. */
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
 
+export type LoadCommand =
+  | { readonly kind: 'fill' }
+  | { readonly kind: 'measure'; readonly seconds: number; readonly ratePerSecond: number }
+  | { readonly kind: 'end' };
+
 export type LoadMessage =
   | { readonly kind: 'filled' }
   | { readonly kind: 'report'; readonly report: LoadReport };
 
-/** Fills the swarms, calls `onFilled`, then measures. */
-export async function runLoad(
-  door: 'udp' | 'http',
-  order: LoadOrder,
-  onFilled: () => void,
-): Promise<LoadReport> {
-  const url = new URL(`./${door}-load-thread.ts`, import.meta.url);
-  const worker = new Worker(url, { workerData: order, execArgv: process.execArgv });
-  try {
-    return await new Promise((resolve, reject) => {
-      worker.on('error', reject);
-      worker.on('message', (message: LoadMessage) => {
-        if (message.kind === 'report') {
-          resolve(message.report);
-          return;
-        }
-        onFilled();
-        worker.postMessage('measure');
-      });
-    });
-  } finally {
-    await worker.terminate();
+/** A load generator that was started: fills once, measures as often as it is asked. */
+export class Load {
+  readonly order: LoadOrder;
+  readonly #worker: Worker;
+  #hear: ((message: LoadMessage) => void) | undefined;
+  #fail: ((error: Error) => void) | undefined;
+
+  constructor(order: LoadOrder) {
+    this.order = order;
+    const url = new URL(`./${order.door}-load-thread.ts`, import.meta.url);
+    this.#worker = new Worker(url, { workerData: order, execArgv: process.execArgv });
+    this.#worker.on('message', (message: LoadMessage) => this.#hear?.(message));
+    this.#worker.on('error', (error) => this.#fail?.(error));
   }
+
+  /** Every peer announces once, as `started`. */
+  async fill(): Promise<void> {
+    await this.#ask({ kind: 'fill' });
+  }
+
+  async measure(seconds = this.order.seconds, ratePerSecond = this.order.ratePerSecond) {
+    const message = await this.#ask({ kind: 'measure', seconds, ratePerSecond });
+    if (message.kind !== 'report') throw new Error('the load generator has not filled the swarms');
+    return message.report;
+  }
+
+  async end(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #ask(command: LoadCommand): Promise<LoadMessage> {
+    return new Promise((resolve, reject) => {
+      this.#hear = resolve;
+      this.#fail = reject;
+      this.#worker.postMessage(command);
+    });
+  }
+}
+
+/** What is wrong with a run, in words; undefined when it counts. */
+export function faultOf(order: LoadOrder, report: LoadReport): string | undefined {
+  if (report.answers === 0) return 'nothing was answered';
+  const { errors, firstError } = report;
+  if (errors > report.answers / 1000) return `${errors} errors, the first: ${firstError}`;
+  const expected = new Community(order).peersExpected;
+  const announces = report.answers - report.scrapes;
+  const got = report.peersInAnswers / announces;
+  if (got >= expected * PEERS_PART_MIN) return undefined;
+  return `too few peers: ${got.toFixed(2)} per answer where ${expected.toFixed(2)} are there to give`;
+}
+
+/** Less than this part of the peers that could be given is too few. */
+const PEERS_PART_MIN = 0.9;
+
+export function lostOf(losses: Losses): number {
+  return losses.timeouts + losses.refused + losses.resets + losses.ports;
 }

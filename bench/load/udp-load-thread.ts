@@ -1,106 +1,192 @@
-// Announces by UDP (BEP 15; BEP 41 where there are passkeys): one socket for each source address, each
-// with a connection id of its own and so many announces under way. A request without an answer for a
-// second is lost, and the next one takes its place.
+// Announces and scrapes by UDP (BEP 15; BEP 41 where there are passkeys): one socket for each source
+// address, each with a connection id of its own and so many requests under way. A request without an
+// answer for a second is lost, and the next one takes its place.
 
-import { createSocket, type Socket } from 'node:dgram';
 import { workerData } from 'node:worker_threads';
+import { SystemClock } from '#base/clock.ts';
+import { silentLogger } from '#base/logger.ts';
+import { Registry } from '#metrics/registry.ts';
+import type { OpenUdp, UdpSocket } from '#net/udp-socket.ts';
 import type { LoadOrder } from './load.ts';
-import { LoadRun, peerIdText } from './load-run.ts';
+import { LoadRun } from './load-run.ts';
+import { openLoadUdp } from './load-sockets.ts';
+import { REQUEST_BYTES_MAX, UdpRequests } from './udp-requests.ts';
 
 const LOST_AFTER_MS = 1000;
 const CHECK_INTERVAL_MS = 200;
+const CONNECTION_ID_MS_MAX = 60_000;
 const RECEIVE_BUFFER_BYTES = 8_000_000;
-const ACTION_CONNECT = 0;
-const ACTION_ANNOUNCE = 1;
-const ACTION_ERROR = 3;
-const ANNOUNCE_BYTES = 98;
+const ANSWER_BYTES_MAX = 2048;
+const ACTION = { connect: 0, announce: 1, scrape: 2, error: 3 } as const;
+const ANSWER_HEADER_BYTES = 20;
+const ROUND_SHIFT = 16;
+const SLOT_MASK = 0xffff;
 
 const order = workerData as LoadOrder;
-const run = new LoadRun(order);
+const sources: Source[] = [];
+const run = new LoadRun(order, () => {
+  for (const source of sources) source.start();
+});
 
 class Source {
   readonly #number: number;
-  readonly #socket: Socket;
-  readonly #connectionId = Buffer.alloc(8);
-  /** For each request under way: its packet, and when it was sent. 0 is none. */
-  readonly #packets: Buffer[] = [];
-  readonly #sentMs: number[] = [];
+  readonly #socket: UdpSocket;
+  readonly #requests: UdpRequests;
+  readonly #peerBytes: number;
+  readonly #to: Uint8Array;
+  /** When each request under way was sent; 0 is none. */
+  readonly #sentMs = new Float64Array(order.underWay);
   /** The upper bits of a transaction id: an answer to a request given up is not taken for another's. */
-  readonly #rounds: number[] = [];
+  readonly #rounds = new Uint16Array(order.underWay);
+  #isConnected = false;
+  /** Rate: requests that were due since the start, and of those sent. */
+  #startedMs = 0;
+  #sent = 0;
+  #free = 0;
 
-  constructor(number: number) {
-    this.#number = number;
-    this.#socket = createSocket({ type: 'udp4', recvBufferSize: RECEIVE_BUFFER_BYTES });
-    for (let slot = 0; slot < order.underWay; slot++) {
-      this.#packets.push(Buffer.alloc(ANNOUNCE_BYTES + 2 + 255));
-      this.#sentMs.push(0);
-      this.#rounds.push(0);
-    }
-    this.#socket.on('message', (answer) => this.#hear(answer));
-    this.#socket.bind(0, `127.0.0.${1 + number}`, () => {
-      this.#socket.connect(order.port, '127.0.0.1', () => this.#connect());
+  static async open(openUdp: OpenUdp, number: number): Promise<Source> {
+    const holder: { source?: Source } = {};
+    const socket = await openUdp({
+      address: order.host === '127.0.0.1' ? `127.0.0.${1 + number}` : order.host,
+      port: 0,
+      slotsMax: Math.min(order.underWay, 64),
+      inputBytesMax: ANSWER_BYTES_MAX,
+      outputBytesMax: REQUEST_BYTES_MAX,
+      receiveBufferBytes: RECEIVE_BUFFER_BYTES,
+      sendBufferBytes: RECEIVE_BUFFER_BYTES,
+      sendsPendingMax: 4096,
+      onBatch: () => holder.source?.hear(),
+      onFailed: (error) => {
+        throw error;
+      },
     });
+    const source = new Source(number, socket);
+    holder.source = source;
+    return source;
+  }
+
+  constructor(number: number, socket: UdpSocket) {
+    this.#number = number;
+    this.#socket = socket;
+    this.#requests = new UdpRequests(run, socket.output);
+    this.#peerBytes = socket.family === 4 ? 6 : 18;
+    this.#to = new Uint8Array(16);
+    if (socket.family === 4) this.#to.set([127, 0, 0, 1]);
+    else this.#to[15] = 1;
+    const { output } = socket;
+    for (let slot = 0; slot < output.slotsMax; slot++) {
+      output.addresses.set(this.#to, slot * 16);
+      output.ports[slot] = order.port;
+      output.families[slot] = socket.family;
+    }
     setInterval(() => this.#giveUpOld(), CHECK_INTERVAL_MS);
+    setInterval(() => this.#connect(), CONNECTION_ID_MS_MAX);
+  }
+
+  start(): void {
+    if (!this.#isConnected) {
+      this.#connect();
+      return;
+    }
+    const nowMs = performance.now();
+    this.#startedMs = nowMs;
+    this.#sent = 0;
+    if (run.isMeasuring && run.ratePerSecond > 0) this.#sendDue();
+    else for (let slot = 0; slot < order.underWay; slot++) this.#send(slot, nowMs);
+    this.#socket.flush();
+  }
+
+  hear(): void {
+    const { input } = this.#socket;
+    const nowMs = performance.now();
+    for (let slot = 0; slot < input.count; slot++) {
+      this.#take(input.bytes, slot * input.slotBytes, input.lengths[slot]!, nowMs);
+    }
+  }
+
+  #take(bytes: Uint8Array, at: number, length: number, nowMs: number): void {
+    const action = bytes[at + 3];
+    if (action === ACTION.connect) {
+      this.#requests.connected(bytes.slice(at + 8, at + 16));
+      if (this.#isConnected) return;
+      this.#isConnected = true;
+      this.start();
+      return;
+    }
+    const transaction =
+      bytes[at + 4]! | (bytes[at + 5]! << 8) | (bytes[at + 6]! << 16) | (bytes[at + 7]! << 24);
+    const slot = transaction & SLOT_MASK;
+    if (this.#rounds[slot] !== transaction >>> ROUND_SHIFT) return;
+    const tookMs = nowMs - this.#sentMs[slot]!;
+    this.#sentMs[slot] = 0;
+    if (action === ACTION.announce) {
+      run.answered(tookMs, ((length - ANSWER_HEADER_BYTES) / this.#peerBytes) | 0);
+    } else if (action === ACTION.scrape) run.scraped(tookMs);
+    else run.failed(Buffer.from(bytes.subarray(at + 8, at + length)).toString('latin1'));
+    if (run.ratePerSecond === 0) this.#send(slot, nowMs);
   }
 
   #connect(): void {
+    const { output } = this.#socket;
     const packet = Buffer.alloc(16);
     packet.writeBigUInt64BE(0x417_2710_1980n, 0);
-    this.#socket.send(packet);
+    if (output.count === output.slotsMax) this.#socket.flush();
+    const at = output.count * output.slotBytes;
+    const kept = output.bytes.slice(at, at + 16);
+    output.bytes.set(packet, at);
+    output.lengths[output.count] = 16;
+    output.count++;
+    this.#socket.flush();
+    // The slot's connection id is what it was.
+    output.bytes.set(kept, at);
   }
 
-  #hear(answer: Buffer): void {
-    const action = answer.readUInt32BE(0);
-    if (action === ACTION_CONNECT) {
-      answer.copy(this.#connectionId, 0, 8, 16);
-      for (let slot = 0; slot < order.underWay; slot++) this.#send(slot);
-      return;
-    }
-    const transaction = answer.readUInt32BE(4);
-    const slot = transaction & 0xffff;
-    if (this.#rounds[slot] !== transaction >>> 16) return;
-    const sentMs = this.#sentMs[slot] ?? 0;
-    if (action === ACTION_ERROR) run.failed(answer.toString('latin1', 8));
-    else run.answered(sentMs, Math.floor((answer.byteLength - 20) / 6));
-    this.#send(slot);
-  }
-
-  #send(slot: number): void {
-    if (run.isOver) return;
-    const turn = run.turn(this.#number);
-    const packet = this.#packets[slot]!;
-    const round = ((this.#rounds[slot] ?? 0) + 1) & 0xffff;
+  #send(slot: number, sentMs: number): void {
+    if (!run.isOn) return;
+    const { output } = this.#socket;
+    if (output.count === output.slotsMax) this.#socket.flush();
+    const round = (this.#rounds[slot]! + 1) & 0xffff;
     this.#rounds[slot] = round;
-    this.#connectionId.copy(packet, 0);
-    packet.writeUInt32BE(ACTION_ANNOUNCE, 8);
-    packet.writeUInt32BE(((round << 16) | slot) >>> 0, 12);
-    packet.set(run.hashes[turn.torrent]!, 16);
-    packet.write(peerIdText(turn.peer), 36, 'latin1');
-    packet.writeUInt32BE(turn.isSeeder ? 0 : 1_000_000, 68);
-    packet.writeUInt32BE(run.isMeasuring ? 0 : 2, 80);
-    packet.writeInt32BE(order.wanted, 92);
-    packet.writeUInt16BE(turn.port, 96);
-    let bytes = ANNOUNCE_BYTES;
-    const { passkeys } = order;
-    if (passkeys.length > 0) {
-      const path = `/${passkeys[turn.peer % passkeys.length]}/announce`;
-      packet[bytes] = 2;
-      packet[bytes + 1] = packet.write(path, bytes + 2, 'latin1');
-      bytes += 2 + path.length;
+    this.#sentMs[slot] = sentMs;
+    run.next(this.#number);
+    this.#requests.write(((round << ROUND_SHIFT) | slot) >>> 0);
+  }
+
+  /** Sends what is due by now; what found no free slot is due still, and counts from then. */
+  #sendDue(): void {
+    if (!run.isMeasuring) return;
+    const nowMs = performance.now();
+    const perMs = run.ratePerSecond / order.sources / 1000;
+    const due = Math.floor((nowMs - this.#startedMs) * perMs);
+    for (let tries = 0; this.#sent < due && tries < order.underWay; tries++) {
+      const slot = this.#free;
+      this.#free = (slot + 1) % order.underWay;
+      if (this.#sentMs[slot] !== 0) continue;
+      const isLate = due - this.#sent > order.underWay;
+      this.#send(slot, isLate ? this.#startedMs + this.#sent / perMs : nowMs);
+      this.#sent++;
     }
-    this.#sentMs[slot] = performance.now();
-    this.#socket.send(packet.subarray(0, bytes));
+    this.#socket.flush();
+    setTimeout(() => this.#sendDue(), 1);
   }
 
   #giveUpOld(): void {
+    if (!this.#isConnected) this.#connect();
     const nowMs = performance.now();
     for (let slot = 0; slot < order.underWay; slot++) {
-      const sentMs = this.#sentMs[slot] ?? 0;
+      const sentMs = this.#sentMs[slot]!;
       if (sentMs === 0 || nowMs - sentMs < LOST_AFTER_MS) continue;
-      run.lost();
-      this.#send(slot);
+      this.#sentMs[slot] = 0;
+      run.lost('timeouts');
+      if (run.ratePerSecond === 0) this.#send(slot, nowMs);
     }
+    this.#socket.flush();
   }
 }
 
-for (let source = 0; source < order.sources; source++) new Source(source);
+const world = { clock: new SystemClock(), logger: silentLogger, metrics: new Registry() };
+const openUdp = openLoadUdp(world);
+for (let number = 0; number < order.sources; number++) {
+  sources.push(await Source.open(openUdp, number));
+}
+if (run.isOn) for (const source of sources) source.start();
