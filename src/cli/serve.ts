@@ -8,6 +8,7 @@
 // A thread that dies, or a part that fails for good, ends the process with exit code 1: a restart
 // recovers from what is on disk, a half-alive server does not.
 
+import { join } from 'node:path';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Ledger } from '#accounting/ledger.ts';
 import { completedCounts } from '#accounting/totals.ts';
@@ -20,12 +21,14 @@ import type { Config } from '#config/schema.ts';
 import type { Log } from '#log/log.ts';
 import { PortLog } from '#log/port-log.ts';
 import { Registry, renderCollected } from '#metrics/registry.ts';
+import { type AddonPlace, loadAddon } from '#net/addon.ts';
 import { saveSwarmCounts } from '#site/catalogue/swarm-readings.ts';
 import { migrate } from '#sql/migrate.ts';
 import { openSql } from '#sql/open.ts';
 import { OutboxRelay, outboxPending } from '#sql/outbox.ts';
 import type { Sql } from '#sql/sql.ts';
 import { Swarm } from '#swarm/swarm.ts';
+import { findOrBuildAddon } from './addon-build.ts';
 import { runRoomsCommand } from './commands/commands.ts';
 import { ControlServer, socketPathFor } from './control-socket.ts';
 import type { DataFolder } from './data-folder.ts';
@@ -39,7 +42,6 @@ import { ServerThread } from './threads/thread.ts';
 import type { TrackerThreadData } from './threads/tracker-thread.ts';
 import { createTopics } from './topics.ts';
 
-const SOCKETS_LINE = 'sockets: node (this version has no batched addon)';
 /** A part that does not stop in this time is named and left behind. */
 const STOP_PART_MS_MAX = 8_000;
 const CONNECTION_KEY_BYTES = 32;
@@ -82,9 +84,17 @@ export class Server {
   readonly #stop: Stop;
   readonly #threads: ServerThread[] = [];
   readonly #startedMs: number;
+  readonly #addon: AddonPlace;
+  readonly #socketsLine: string;
 
   private constructor(world: ServeWorld) {
     this.#world = world;
+    this.#addon =
+      world.config.tracker.sockets === 'node'
+        ? { why: 'the setting tracker.sockets says so' }
+        : findOrBuildAddon([join(world.folder.path, 'addon')]);
+    const loaded = loadAddon(this.#addon);
+    this.#socketsLine = 'why' in loaded ? `sockets: node (${loaded.why})` : 'sockets: batched';
     this.#stop = new Stop({ clock: this.#clock, logger: world.logger });
     this.#startedMs = this.#clock.nowMs();
   }
@@ -114,7 +124,7 @@ export class Server {
 
   async #open(): Promise<void> {
     const { folder, config, logger } = this.#world;
-    this.#world.say(SOCKETS_LINE);
+    this.#world.say(this.#socketsLine);
     const sql = await openSql({
       url: config.sql.url,
       folder: folder.folder('sql'),
@@ -212,6 +222,7 @@ export class Server {
       trackerFolder: folder.folder('tracker'),
       connectionKey: folder.secret('connection-id', CONNECTION_KEY_BYTES, this.#random),
       config: { tracker: config.tracker, swarm: config.swarm, accounting: config.accounting },
+      addon: this.#addon,
       logLevel: config.server.logLevel,
     };
     const url = threadUrl(import.meta.url, 'threads/tracker-thread');
@@ -302,7 +313,7 @@ export class Server {
   async #status(parts: Parts): Promise<ServerStatus> {
     return {
       startedMs: this.#startedMs,
-      sockets: SOCKETS_LINE,
+      sockets: this.#socketsLine,
       ledgerLag: parts.ledger.lag,
       controlLag: await outboxPending(parts.sql),
       tracker: await parts.tracker.status(),

@@ -3,16 +3,16 @@
 import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Registry } from '#metrics/registry.ts';
+import { type AddonPlace, loadAddon } from './addon.ts';
 import { nodeTcp } from './tcp-node.ts';
 import type { OpenTcp } from './tcp-server.ts';
+import { TurnSlice } from './turn-slice.ts';
+import { batchedUdp } from './udp-batched.ts';
 import { nodeUdp } from './udp-node.ts';
 import type { OpenUdp } from './udp-socket.ts';
 
 /** `auto` takes the batched ones where they are there. */
 export type SocketsChoice = 'auto' | 'batched' | 'node';
-
-/** Where the built addon lies, or why there is none. Plain data: it may cross to a thread. */
-export type AddonPlace = { readonly path: string } | { readonly why: string };
 
 export interface SocketsWorld {
   readonly clock: Clock;
@@ -30,7 +30,12 @@ export interface Sockets {
   readonly openTcp: OpenTcp;
 }
 
+/** `kind` tells what was opened: a missing addon is no error, whatever was chosen. */
 export function openSockets(world: SocketsWorld, choice: SocketsChoice): Sockets {
-  const why = choice === 'node' ? 'tracker.sockets = "node"' : 'the addon is not there';
-  return { kind: 'node', why, openUdp: nodeUdp(world), openTcp: nodeTcp(world) };
+  const own = { kind: 'node', openUdp: nodeUdp(world), openTcp: nodeTcp(world) } as const;
+  if (choice === 'node') return { ...own, why: 'the setting tracker.sockets says so' };
+  const loaded = loadAddon(world.addon);
+  if ('why' in loaded) return { ...own, why: loaded.why };
+  const batched = { ...world, addon: loaded.addon, slice: new TurnSlice() };
+  return { kind: 'batched', why: '', openUdp: batchedUdp(batched), openTcp: nodeTcp(world) };
 }

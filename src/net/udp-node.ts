@@ -10,7 +10,13 @@ import type { Registry } from '#metrics/registry.ts';
 import { NetError } from './errors.ts';
 import { FailureGauge } from './failure-gauge.ts';
 import { type Family, formatEndpoint, formatIp, parseIp } from './ip-address.ts';
-import { DatagramSlots, type OpenUdp, type UdpOptions, type UdpSocket } from './udp-socket.ts';
+import {
+  DatagramSlots,
+  type OpenUdp,
+  type UdpOptions,
+  type UdpSocket,
+  warnAboutBuffers,
+} from './udp-socket.ts';
 
 const MS_TO_BIND_MAX = 5000;
 
@@ -125,7 +131,11 @@ class NodeUdpSocket implements UdpSocket {
     });
     socket.on('message', (bytes, from) => this.#receive(bytes, from));
     socket.on('error', (error) => this.#failures.failed('receive', error));
-    warnAboutBuffers(socket, options, world.logger);
+    // The kernel reports twice what it grants, for its own bookkeeping.
+    warnAboutBuffers(options, world.logger, {
+      receiveBytes: socket.getRecvBufferSize() / 2,
+      sendBytes: socket.getSendBufferSize() / 2,
+    });
   }
 
   flush(): void {
@@ -227,24 +237,5 @@ function isTheirFault(error: Error): boolean {
       return true;
     default:
       return false;
-  }
-}
-
-function warnAboutBuffers(socket: Socket, options: UdpOptions, logger: Logger): void {
-  const { receiveBufferBytes, sendBufferBytes } = options;
-  // The kernel reports twice what it grants, for its own bookkeeping.
-  if (receiveBufferBytes > 0 && socket.getRecvBufferSize() < receiveBufferBytes) {
-    logger.warn('the kernel caps the UDP receive buffer', {
-      askedBytes: receiveBufferBytes,
-      grantedBytes: socket.getRecvBufferSize(),
-      remedy: `sysctl -w net.core.rmem_max=${receiveBufferBytes}`,
-    });
-  }
-  if (sendBufferBytes > 0 && socket.getSendBufferSize() < sendBufferBytes) {
-    logger.warn('the kernel caps the UDP send buffer', {
-      askedBytes: sendBufferBytes,
-      grantedBytes: socket.getSendBufferSize(),
-      remedy: `sysctl -w net.core.wmem_max=${sendBufferBytes}`,
-    });
   }
 }

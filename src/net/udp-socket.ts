@@ -4,16 +4,19 @@
 // slots from node:dgram. udp-socket.conformance.ts is the suite that each implementation passes.
 
 import { assert } from '#base/assert.ts';
+import type { Logger } from '#base/logger.ts';
 import type { Family } from './ip-address.ts';
 
 /**
  * Datagrams side by side in one buffer. Slot `n` has its bytes from `n * slotBytes`, its address (4
  * bytes for family 4, 16 for family 6, wire order) from `n * 16`. All slots of one socket have the
- * socket's family.
+ * socket's family. The arrays are views of `memory`, one after another as native/udp.c reads them:
+ * bytes (padded to 8), addresses, lengths, ports, families. It must never be transferred.
  */
 export class DatagramSlots {
   readonly slotsMax: number;
   readonly slotBytes: number;
+  readonly memory: ArrayBuffer;
   readonly bytes: Uint8Array;
   readonly lengths: Uint16Array;
   readonly addresses: Uint8Array;
@@ -26,11 +29,17 @@ export class DatagramSlots {
     assert(slotsMax > 0 && slotBytes > 0 && slotBytes <= 65_535, 'slots have a size');
     this.slotsMax = slotsMax;
     this.slotBytes = slotBytes;
-    this.bytes = new Uint8Array(slotsMax * slotBytes);
-    this.lengths = new Uint16Array(slotsMax);
-    this.addresses = new Uint8Array(slotsMax * 16);
-    this.ports = new Uint16Array(slotsMax);
-    this.families = new Uint8Array(slotsMax);
+    const bytes = slotsMax * slotBytes;
+    const addressesAt = Math.ceil(bytes / 8) * 8;
+    const lengthsAt = addressesAt + slotsMax * 16;
+    const portsAt = lengthsAt + slotsMax * 2;
+    const familiesAt = portsAt + slotsMax * 2;
+    this.memory = new ArrayBuffer(familiesAt + slotsMax);
+    this.bytes = new Uint8Array(this.memory, 0, bytes);
+    this.addresses = new Uint8Array(this.memory, addressesAt, slotsMax * 16);
+    this.lengths = new Uint16Array(this.memory, lengthsAt, slotsMax);
+    this.ports = new Uint16Array(this.memory, portsAt, slotsMax);
+    this.families = new Uint8Array(this.memory, familiesAt, slotsMax);
   }
 }
 
@@ -103,3 +112,26 @@ export interface UdpOptions {
 
 /** Opens and binds. @throws NetError NET_ADDRESS_INVALID, NET_BIND_FAILED */
 export type OpenUdp = (options: UdpOptions) => Promise<UdpSocket>;
+
+/** Tells the operator when the kernel granted smaller buffers than were asked for. */
+export function warnAboutBuffers(
+  options: UdpOptions,
+  logger: Logger,
+  granted: { readonly receiveBytes: number; readonly sendBytes: number },
+): void {
+  const { receiveBufferBytes, sendBufferBytes } = options;
+  if (granted.receiveBytes < receiveBufferBytes) {
+    logger.warn('the kernel caps the UDP receive buffer', {
+      askedBytes: receiveBufferBytes,
+      grantedBytes: granted.receiveBytes,
+      remedy: `sysctl -w net.core.rmem_max=${receiveBufferBytes}`,
+    });
+  }
+  if (granted.sendBytes < sendBufferBytes) {
+    logger.warn('the kernel caps the UDP send buffer', {
+      askedBytes: sendBufferBytes,
+      grantedBytes: granted.sendBytes,
+      remedy: `sysctl -w net.core.wmem_max=${sendBufferBytes}`,
+    });
+  }
+}

@@ -38,6 +38,12 @@ export const trackerConfig = z.strictObject({
     .max(65_535)
     .default(6969)
     .describe('Port of every door, UDP and TCP. 0 lets the system choose, for tests.'),
+  sockets: z
+    .enum(['auto', 'batched', 'node'])
+    .default('auto')
+    .describe(
+      'Which sockets serve announces: "batched" ones by the addon in native/, several times cheaper, or "node", Node\'s own. "auto" takes the batched ones where they can be built; a missing addon is told at the start and is no error.',
+    ),
   publicUrls: publicUrls
     .default({ http: '', udp: '', ws: '' })
     .describe('The doors as members reach them; announce URLs are made from these.'),

@@ -11,6 +11,8 @@ import { SystemRandom } from '#base/random.ts';
 import { pinoLogger } from '#cli/pino-logger.ts';
 import { PortLog } from '#log/port-log.ts';
 import { Registry } from '#metrics/registry.ts';
+import type { AddonPlace } from '#net/addon.ts';
+import { openSockets } from '#net/sockets.ts';
 import type { SwarmConfig } from '#swarm/config.ts';
 import type { TrackerConfig } from '#tracker/config.ts';
 import { startTracker } from '#tracker/tracker.ts';
@@ -28,6 +30,7 @@ export interface TrackerThreadData {
     readonly swarm: SwarmConfig;
     readonly accounting: AccountingConfig;
   };
+  readonly addon: AddonPlace;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
 }
 
@@ -37,12 +40,20 @@ const data = workerData as TrackerThreadData;
 const metrics = new Registry();
 try {
   const log = await PortLog.connect(data.logPort);
+  const clock = new SystemClock();
+  const logger = pinoLogger(data.logLevel);
+  const { openUdp, openTcp } = openSockets(
+    { clock, logger: logger.for('net'), metrics, addon: data.addon },
+    data.config.tracker.sockets,
+  );
   const tracker = await startTracker({
-    clock: new SystemClock(),
+    clock,
     random: new SystemRandom(),
     disk: new SystemDisk(),
-    logger: pinoLogger(data.logLevel).for('tracker'),
+    logger: logger.for('tracker'),
     metrics,
+    openUdp,
+    openTcp,
     log,
     swarmMemory: data.swarmMemory,
     baselinesFolder: data.baselinesFolder,

@@ -1,0 +1,142 @@
+// What the files of the addon share. README.md beside this tells what each call does and who owns
+// which memory; the numbers of config and report words stand here and in src/net/addon.ts.
+
+#ifndef SWARMKEEP_SOCKETS_H
+#define SWARMKEEP_SOCKETS_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#define NAPI_VERSION 8
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <node_api.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uv.h>
+
+// Raised when a call, a word or a layout changes; addon.ts compares.
+#define ADDON_VERSION 1
+
+// A socket is opened with a buffer of 32 words, which stays and carries reports afterwards. Words 0
+// to 15 ask, 16 to 31 answer; the address stands in the last 16 bytes of the asking half.
+#define WORDS 32
+enum ConfigWord {
+  CONFIG_FAMILY = 0,
+  CONFIG_PORT = 1,
+  CONFIG_SHARE_COUNT = 2,
+  CONFIG_SHARE_INDEX = 3,
+  // UDP.
+  CONFIG_SLOTS = 4,
+  CONFIG_INPUT_BYTES = 5,
+  CONFIG_OUTPUT_BYTES = 6,
+  CONFIG_RECEIVE_BUFFER = 7,
+  CONFIG_SEND_BUFFER = 8,
+  CONFIG_STEER = 9,
+  // TCP; input and output bytes as above.
+  CONFIG_BACKLOG = 7,
+  CONFIG_CONNECTIONS = 8,
+  CONFIG_BATCH = 9,
+  CONFIG_ADDRESS = 12,
+};
+enum ReportWord {
+  REPORT_PORT = 16,
+  REPORT_RECEIVE_BUFFER = 17,
+  REPORT_SEND_BUFFER = 18,
+  REPORT_STEERED = 19,
+  // UDP turns.
+  REPORT_SENT = 16,
+  REPORT_UNSENT_FROM = 17,
+  REPORT_UNREACHABLE = 18,
+  REPORT_SENDS_FAILED = 19,
+  REPORT_SEND_ERRNO = 20,
+  REPORT_RECEIVE_ERRNO = 21,
+  REPORT_TOO_LONG = 22,
+  REPORT_BAD_SENDERS = 23,
+  REPORT_BYTES_IN = 24,
+  REPORT_BYTES_OUT = 25,
+  // TCP turns.
+  REPORT_ACCEPTED = 16,
+  REPORT_TOO_MANY = 17,
+  REPORT_SHED = 18,
+  REPORT_ACCEPT_ERRNO = 19,
+  REPORT_POLL_ERRNO = 20,
+};
+
+#define SOCKETS_MAX 1024
+#define BUFFERS_MAX 4
+
+typedef struct Instance Instance;
+typedef struct Socket Socket;
+
+enum Kind { KIND_UDP = 1, KIND_TCP = 2 };
+
+// One ArrayBuffer of JavaScript's: `reference` keeps it alive, `data` is where its bytes are.
+typedef struct Buffer {
+  napi_ref reference;
+  uint8_t *data;
+  size_t length;
+} Buffer;
+
+// The head of an open UDP socket or TCP server.
+struct Socket {
+  enum Kind kind;
+  int32_t id;
+  Instance *instance;
+  // Watched by the event loop: the UDP socket itself, or the TCP server's epoll.
+  int fd;
+  uv_poll_t poll;
+  napi_ref on_ready;
+  napi_async_context context;
+  Buffer buffers[BUFFERS_MAX];
+  int32_t *words;
+  // Frees what the kind owns besides this head, descriptors first.
+  void (*dispose)(Socket *);
+};
+
+// What one environment (a thread of Node's) has open.
+struct Instance {
+  napi_env env;
+  uv_loop_t *loop;
+  napi_async_cleanup_hook_handle hook;
+  // One for the cleanup hook, one for each handle that is not closed yet.
+  int32_t owners;
+  Socket *sockets[SOCKETS_MAX];
+};
+
+// addon.c
+bool get_arguments(napi_env env, napi_callback_info info, size_t count, napi_value *into,
+                   Instance **instance);
+bool get_int(napi_env env, napi_value value, int32_t *into);
+Socket *get_socket(Instance *instance, napi_value id, enum Kind kind);
+napi_value new_int(napi_env env, int32_t value);
+napi_value refuse(napi_env env, const char *message);
+// Takes an ArrayBuffer of at least `bytes_min`; false leaves nothing taken.
+bool take_buffer(napi_env env, napi_value value, size_t bytes_min, Buffer *into);
+void drop_buffer(napi_env env, Buffer *buffer);
+bool is_attached(napi_env env, const Buffer *buffer);
+// Gives the socket an id, watches its fd and calls `on_ready`; below 0 is an errno, and the caller
+// disposes of the socket.
+int32_t adopt(Instance *instance, Socket *socket, napi_value on_ready);
+void release_socket(Socket *socket);
+int watch(Socket *socket, int events);
+
+// listen.c: a bound socket as words ask for it, or a negative errno.
+int open_bound(const int32_t *words, int type);
+int read_port(int fd);
+
+// udp.c and tcp.c
+napi_value udp_open(napi_env env, napi_callback_info info);
+napi_value udp_turn(napi_env env, napi_callback_info info);
+napi_value udp_watch(napi_env env, napi_callback_info info);
+napi_value tcp_open(napi_env env, napi_callback_info info);
+napi_value tcp_add_output(napi_env env, napi_callback_info info);
+napi_value tcp_turn(napi_env env, napi_callback_info info);
+napi_value tcp_accept(napi_env env, napi_callback_info info);
+
+#endif

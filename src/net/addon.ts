@@ -1,0 +1,90 @@
+// The addon in native/: what it offers, word for word as native/sockets.h says, and how it is loaded.
+// native/README.md tells each call's meaning. Nothing here or there is shared between threads: each
+// loads it once for itself.
+
+import { createRequire } from 'node:module';
+import { getSystemErrorName } from 'node:util';
+import { messageOf } from '#base/errors.ts';
+
+/** Where the built addon lies, or why there is none. Plain data: it may cross to a thread. */
+export type AddonPlace = { readonly path: string } | { readonly why: string };
+
+/** Ids and counts are small integers; a result below 0 is a negative errno. */
+export interface Addon {
+  readonly version: number;
+  close(id: number): void;
+  udpOpen(
+    words: ArrayBuffer,
+    input: ArrayBuffer,
+    output: ArrayBuffer,
+    onReady: (events: number) => void,
+  ): number;
+  udpTurn(id: number, outputCount: number, mayReceive: number): number;
+  udpWatch(id: number, forWriting: number): void;
+  tcpOpen(
+    words: ArrayBuffer,
+    shared: ArrayBuffer,
+    input: ArrayBuffer,
+    onReady: (events: number) => void,
+  ): number;
+  tcpAddOutput(id: number, output: ArrayBuffer): number;
+  tcpTurn(id: number, operations: number, mayPoll: number): number;
+  tcpAccept(id: number, what: number): void;
+}
+
+const ADDON_VERSION = 1;
+
+/** Words of the buffer that a socket is opened with: the first 16 ask, the others answer. */
+export const WORDS = 32;
+export const CONFIG = {
+  family: 0,
+  port: 1,
+  shareCount: 2,
+  shareIndex: 3,
+  slots: 4,
+  inputBytes: 5,
+  outputBytes: 6,
+  receiveBuffer: 7,
+  sendBuffer: 8,
+  steer: 9,
+  backlog: 7,
+  connections: 8,
+  batch: 9,
+  addressBytesAt: 48,
+} as const;
+export const REPORT = {
+  port: 16,
+  receiveBuffer: 17,
+  sendBuffer: 18,
+  steered: 19,
+} as const;
+export const UDP_REPORT = {
+  sent: 16,
+  unsentFrom: 17,
+  unreachable: 18,
+  sendsFailed: 19,
+  sendErrno: 20,
+  receiveErrno: 21,
+  tooLong: 22,
+  badSenders: 23,
+  bytesIn: 24,
+  bytesOut: 25,
+} as const;
+
+/** The addon, or in words why it cannot be used. Never throws. */
+export function loadAddon(place: AddonPlace): { readonly addon: Addon } | { readonly why: string } {
+  if ('why' in place) return place;
+  try {
+    const addon = createRequire(import.meta.url)(place.path) as Addon;
+    if (addon.version === ADDON_VERSION) return { addon };
+    return { why: `the addon has version ${addon.version}, expected ${ADDON_VERSION}` };
+  } catch (error) {
+    return { why: messageOf(error).split('\n')[0] ?? '' };
+  }
+}
+
+/** An error as Node's sockets would throw it, from an errno of either sign. */
+export function systemError(errno: number, call: string): Error & { readonly code: string } {
+  const code = getSystemErrorName(-Math.abs(errno));
+  return Object.assign(new Error(`${call} ${code}`), { code });
+}

@@ -1,0 +1,29 @@
+// How long one socket may go on handling what has arrived before the thread's event loop, with its
+// timers, message ports and other sockets, has its turn again. All sockets of a thread together stay
+// under 10 ms, because the loop visits each of them once per round.
+
+const ROUND_MS_MAX = 8;
+const SLICE_MS_MIN = 0.25;
+
+/** One per thread. */
+export class TurnSlice {
+  #sockets = 0;
+  #ms = ROUND_MS_MAX;
+
+  get ms(): number {
+    return this.#ms;
+  }
+
+  opened(): void {
+    this.#count(1);
+  }
+
+  closed(): void {
+    this.#count(-1);
+  }
+
+  #count(change: number): void {
+    this.#sockets += change;
+    this.#ms = Math.max(SLICE_MS_MIN, ROUND_MS_MAX / Math.max(1, this.#sockets));
+  }
+}
