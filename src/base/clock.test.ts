@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SimClock } from '#sim/clock.ts';
-import { type Clock, SystemClock, sleep } from './clock.ts';
+import { type Clock, HeldClock, SystemClock, sleep } from './clock.ts';
 
 test('sleep() ends when its time has come, not before', async () => {
   const clock = new SimClock();
@@ -55,4 +55,17 @@ test('the system clock runs a timer once, not when it was cancelled, and never g
   assert.ok(clock.monotonicMs() - before >= 4);
   assert.equal(cancelledRuns, 0);
   assert.ok(Number.isInteger(clock.nowMs()) && clock.nowMs() > Date.UTC(2024, 0));
+});
+
+test('a held clock stands until it is released, and is then the one below it', () => {
+  const below = new SimClock();
+  const clock = new HeldClock(below);
+  clock.hold();
+  const [nowMs, monotonicMs] = [clock.nowMs(), clock.monotonicMs()];
+  below.advance(5000);
+  assert.deepEqual([clock.nowMs(), clock.monotonicMs()], [nowMs, monotonicMs]);
+  clock.release();
+  assert.deepEqual([clock.nowMs(), clock.monotonicMs()], [nowMs + 5000, monotonicMs + 5000]);
+  clock.hold();
+  assert.equal(clock.nowMs(), nowMs + 5000);
 });

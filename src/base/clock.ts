@@ -30,6 +30,44 @@ export class SystemClock implements Clock {
   }
 }
 
+/**
+ * A clock that stands while it is held: who handles a batch of datagrams asks the time once for all
+ * of them, and everything that runs on their behalf sees the same. Not held, it is the one below it.
+ */
+export class HeldClock implements Clock {
+  readonly #clock: Clock;
+  #isHeld = false;
+  #nowMs = 0;
+  #monotonicMs = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Until release(), which must come before this thread waits for anything. */
+  hold(): void {
+    this.#nowMs = this.#clock.nowMs();
+    this.#monotonicMs = this.#clock.monotonicMs();
+    this.#isHeld = true;
+  }
+
+  release(): void {
+    this.#isHeld = false;
+  }
+
+  nowMs(): number {
+    return this.#isHeld ? this.#nowMs : this.#clock.nowMs();
+  }
+
+  monotonicMs(): number {
+    return this.#isHeld ? this.#monotonicMs : this.#clock.monotonicMs();
+  }
+
+  after(delayMs: number, run: () => void): Timer {
+    return this.#clock.after(delayMs, run);
+  }
+}
+
 /** Resolves after `delayMs`; rejects with the signal's reason when it aborts first. */
 export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -87,3 +87,14 @@ test('renderCollected() sums what several threads counted', () => {
   assert.match(text, /^swarmkeep_wait_seconds_sum 3$/m);
   assert.equal(text.indexOf('# HELP swarmkeep_a '), 0);
 });
+
+test('observeMany() adds what was counted elsewhere to the same buckets', () => {
+  const registry = new Registry();
+  const one = registry.histogram('swarmkeep_one_seconds', 'One by one.', [1, 2]);
+  const many = registry.histogram('swarmkeep_many_seconds', 'All at once.', [1, 2]);
+  for (const value of [1, 2, 2, 7]) one.observe(value);
+  many.observe(2);
+  many.observeMany([1, 1, 1], 10);
+  const [first, second] = registry.collect();
+  assert.deepEqual(second?.series, first?.series);
+});

@@ -47,6 +47,8 @@ export interface Gauge {
 
 export interface Histogram {
   observe(value: number, labels?: Labels): void;
+  /** What somebody counted by itself: observations per bucket, the last above all bounds, and sum. */
+  observeMany(buckets: ArrayLike<number>, sum: number): void;
 }
 
 const SERIES_MAX = 200;
@@ -148,6 +150,13 @@ class Metric implements Counter, Gauge, Histogram {
     while (bucket < bounds.length && value > (bounds[bucket] ?? value)) bucket++;
     series.buckets[bucket] = (series.buckets[bucket] ?? 0) + 1;
     series.value += value;
+  }
+
+  observeMany(buckets: ArrayLike<number>, sum: number): void {
+    const series = this.#find(undefined);
+    assert(buckets.length === series.buckets.length, 'each bucket has its count');
+    for (let at = 0; at < buckets.length; at++) series.buckets[at]! += buckets[at]!;
+    series.value += sum;
   }
 
   collect(): CollectedMetric {

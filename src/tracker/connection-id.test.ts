@@ -64,3 +64,18 @@ test('flipping any bit of an id, or its time alone, makes it bad', () => {
     assert.ok(!ids.isGood(forged, ADDRESS, 4), `bit ${bit}`);
   }
 });
+
+test('an id that was found good is still bad from another address and when it is too old', () => {
+  const clock = new SimClock();
+  const ids = new ConnectionIds({ clock, secret: SECRET });
+  const id = idFor(clock);
+  const other = ADDRESS.slice();
+  other[3] = 10;
+  for (let round = 0; round < 2; round++) {
+    assert.ok(ids.isGood(id, ADDRESS, 4));
+    assert.ok(!ids.isGood(id, other, 4));
+    assert.ok(!ids.isGood(id, ADDRESS, 6));
+  }
+  clock.advance(121_000);
+  assert.ok(!ids.isGood(id, ADDRESS, 4));
+});

@@ -1,5 +1,5 @@
-// What the doors and the announcer count. Plain numbers, because a labelled counter costs a look-up
-// that an announce need not pay; `publish` moves them to the registry once a second.
+// What the doors and the announcer count. Plain numbers at fixed places, because a labelled counter
+// costs a look-up that an announce need not pay; `publish` moves them to the registry once a second.
 
 import type { Registry } from '#metrics/registry.ts';
 import { DOOR } from '#swarm/announce-slot.ts';
@@ -18,6 +18,10 @@ const KINDS = [
 export type CountKind = (typeof KINDS)[number];
 
 const ANSWER_BYTES_BOUNDS = [20, 50, 100, 200, 400, 800, 1500, 3000, 6000, 12_000];
+/** The bucket of each size up to the last bound; what is above has the bucket after them. */
+const ANSWER_BUCKETS: Uint8Array = Uint8Array.from({ length: 12_001 }, (_, bytes) =>
+  ANSWER_BYTES_BOUNDS.findIndex((bound) => bytes <= bound),
+);
 const KIND_AT: Readonly<Record<CountKind, number>> = {
   connects: 0,
   announces: 1,
@@ -27,6 +31,7 @@ const KIND_AT: Readonly<Record<CountKind, number>> = {
   waited: 5,
   ignored: 6,
 };
+const ANNOUNCES = KIND_AT.announces;
 
 export class TrackerCounts {
   /** Announces that met a full append queue or a full waiting table (A8). */
@@ -36,6 +41,8 @@ export class TrackerCounts {
   readonly #numbers = new Float64Array(DOORS.length * FAMILIES.length * KINDS.length);
   readonly #published = new Float64Array(this.#numbers.length);
   readonly #refusals = new Map<string, number>();
+  readonly #answers = new Uint32Array(ANSWER_BYTES_BOUNDS.length + 1);
+  #answerBytes = 0;
   readonly #requests: ReturnType<Registry['counter']>;
   readonly #errors: ReturnType<Registry['counter']>;
   readonly #pressure: ReturnType<Registry['counter']>;
@@ -72,12 +79,19 @@ export class TrackerCounts {
     this.#numbers[place(door, family, kind)]! += 1;
   }
 
+  /** The same as `count` with 'announces', without a look-up: it comes with every datagram. */
+  announced(door: number, family: 4 | 6): void {
+    this.#numbers[(door * FAMILIES.length + (family === 6 ? 1 : 0)) * KINDS.length + ANNOUNCES]! +=
+      1;
+  }
+
   refused(code: string): void {
     this.#refusals.set(code, (this.#refusals.get(code) ?? 0) + 1);
   }
 
   answered(bytes: number): void {
-    this.#bytes.observe(bytes);
+    this.#answers[ANSWER_BUCKETS[bytes] ?? ANSWER_BYTES_BOUNDS.length]! += 1;
+    this.#answerBytes += bytes;
   }
 
   /** Totals since the start, for the status. */
@@ -100,6 +114,9 @@ export class TrackerCounts {
     }
     for (const [reason, count] of this.#refusals) this.#errors.add(count, { reason });
     this.#refusals.clear();
+    this.#bytes.observeMany(this.#answers, this.#answerBytes);
+    this.#answers.fill(0);
+    this.#answerBytes = 0;
     this.#pressure.add(this.backPressured - this.#pressurePublished);
     this.#pressurePublished = this.backPressured;
     this.#lost.add(this.recordsLost - this.#lostPublished);
