@@ -2,6 +2,7 @@
 
 import type { z } from 'zod';
 import { accountingConfig } from '#accounting/config.ts';
+import { jobsConfig } from '#jobs/config.ts';
 import { logConfig } from '#log/config.ts';
 import { siteConfig } from '#site/config.ts';
 import { sqlConfig } from '#sql/config.ts';
@@ -17,6 +18,7 @@ export const SECTIONS = {
   accounting: accountingConfig,
   log: logConfig,
   sql: sqlConfig,
+  jobs: jobsConfig,
 } as const;
 
 export type SectionName = keyof typeof SECTIONS;
@@ -31,4 +33,5 @@ export const SECTION_WORDS: Readonly<Record<SectionName, string>> = {
   accounting: 'How transferred bytes become records, and records the ledger.',
   log: 'The event log.',
   sql: 'The database: SQLite in the data folder, or a PostgreSQL server.',
+  jobs: 'What runs by itself: when, how often, how long.',
 };

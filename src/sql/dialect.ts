@@ -44,7 +44,11 @@ export function isUniqueViolation(error: unknown): boolean {
 }
 
 /** Numbers of the locks that transactions take on PostgreSQL; SQLite has one writer anyway. */
-export const TRANSACTION_LOCK = { migrations: 5_870_001, outbox: 5_870_002 } as const;
+export const TRANSACTION_LOCK = {
+  migrations: 5_870_001,
+  outbox: 5_870_002,
+  leases: 5_870_003,
+} as const;
 
 /** Waits for the lock and holds it until the transaction ends. */
 export async function lockForTransaction(
