@@ -29,6 +29,20 @@ export interface TopicOptions {
 export interface AppendOptions {
   readonly consistency?: Consistency;
   readonly signal?: AbortSignal;
+  /** Names the append: one that was written already is answered again and written no more. */
+  readonly producer?: ProducerStamp;
+}
+
+/**
+ * Who appends, and which of its appends in this topic it is. Sequences ascend, holes are fine. A
+ * repetition is known while it is its producer's newest in the topic, so one that may have to repeat
+ * keeps one append on its way at a time. It is then alone in its batch.
+ */
+export interface ProducerStamp {
+  /** 1 to 2^53-1, drawn at random once; 0 is nobody. */
+  readonly id: number;
+  /** 1 to 2^32-1. */
+  readonly sequence: number;
 }
 
 export interface Appended {
