@@ -71,6 +71,15 @@ export const UDP_REPORT = {
   bytesOut: 25,
 } as const;
 
+export const TCP_REPORT = {
+  accepted: 16,
+  tooMany: 17,
+  shed: 18,
+  acceptErrno: 19,
+  paused: 20,
+  pollErrno: 21,
+} as const;
+
 /** The addon, or in words why it cannot be used. Never throws. */
 export function loadAddon(place: AddonPlace): { readonly addon: Addon } | { readonly why: string } {
   if ('why' in place) return place;

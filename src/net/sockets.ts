@@ -4,6 +4,7 @@ import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Registry } from '#metrics/registry.ts';
 import { type AddonPlace, loadAddon } from './addon.ts';
+import { batchedTcp } from './tcp-batched.ts';
 import { nodeTcp } from './tcp-node.ts';
 import type { OpenTcp } from './tcp-server.ts';
 import { TurnSlice } from './turn-slice.ts';
@@ -37,5 +38,5 @@ export function openSockets(world: SocketsWorld, choice: SocketsChoice): Sockets
   const loaded = loadAddon(world.addon);
   if ('why' in loaded) return { ...own, why: loaded.why };
   const batched = { ...world, addon: loaded.addon, slice: new TurnSlice() };
-  return { kind: 'batched', why: '', openUdp: batchedUdp(batched), openTcp: nodeTcp(world) };
+  return { kind: 'batched', why: '', openUdp: batchedUdp(batched), openTcp: batchedTcp(batched) };
 }

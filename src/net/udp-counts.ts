@@ -10,6 +10,7 @@ export class UdpCounts {
   readonly #clock: Clock;
   readonly #dropped: Counter;
   readonly #bytes: Counter;
+  readonly #publishDue = (): void => this.#publish();
   #bytesIn = 0;
   #bytesOut = 0;
   #timer: Timer | undefined;
@@ -28,12 +29,12 @@ export class UdpCounts {
 
   received(bytes: number): void {
     this.#bytesIn += bytes;
-    this.#timer ??= this.#clock.after(PUBLISH_MS, () => this.#publish());
+    this.#timer ??= this.#clock.after(PUBLISH_MS, this.#publishDue);
   }
 
   sent(bytes: number): void {
     this.#bytesOut += bytes;
-    if (bytes > 0) this.#timer ??= this.#clock.after(PUBLISH_MS, () => this.#publish());
+    if (bytes > 0) this.#timer ??= this.#clock.after(PUBLISH_MS, this.#publishDue);
   }
 
   dropped(reason: string, datagrams = 1): void {
