@@ -48,7 +48,14 @@ export interface AnnouncerWorld {
   readonly admission: Admission;
   readonly swarm: Pick<
     Swarm,
-    'begin' | 'settle' | 'abandon' | 'select' | 'counts' | 'restoreBaseline' | 'rollbackBaseline'
+    | 'begin'
+    | 'settle'
+    | 'abandon'
+    | 'select'
+    | 'selectWebrtc'
+    | 'counts'
+    | 'restoreBaseline'
+    | 'rollbackBaseline'
   >;
   readonly writer: Pick<TransferWriter, 'isFull' | 'push' | 'flush' | 'onSettled'>;
   readonly baselines: Pick<BaselineStore, 'find'>;

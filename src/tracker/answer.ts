@@ -13,12 +13,17 @@ const PEER6_BYTES = 18;
 const UDP_PEERS_MAX = { 4: 242, 6: 79 } as const;
 const NO_WARNING: Uint8Array = new Uint8Array(0);
 
-/** `family` is the asker's: a UDP answer has peers of it alone. */
-export type FamilyAnswer = AnnounceAnswer & { family: 4 | 6 };
+export type FamilyAnswer = AnnounceAnswer & {
+  /** The asker's: a UDP answer has peers of it alone. */
+  family: 4 | 6;
+  /** For a WebSocket asker: whom its offers go to, as Swarm.selectWebrtc() writes them. */
+  readonly webrtc: Uint8Array;
+  webrtcCount: number;
+};
 
 export class AnswerMaker {
   readonly answer: FamilyAnswer;
-  readonly #swarm: Pick<Swarm, 'select' | 'counts'>;
+  readonly #swarm: Pick<Swarm, 'select' | 'selectWebrtc' | 'counts'>;
   readonly #counts = newSwarmCounts();
   readonly #intervalSeconds: number;
   readonly #jitterSeconds: number;
@@ -27,7 +32,7 @@ export class AnswerMaker {
   readonly #warning: Uint8Array;
 
   constructor(
-    swarm: Pick<Swarm, 'select' | 'counts'>,
+    swarm: Pick<Swarm, 'select' | 'selectWebrtc' | 'counts'>,
     limits: {
       readonly announceIntervalMs: number;
       readonly announceIntervalMsMin: number;
@@ -56,6 +61,8 @@ export class AnswerMaker {
       peers4Count: 0,
       peers6: new Uint8Array(this.#peersMax * PEER6_BYTES),
       peers6Count: 0,
+      webrtc: new Uint8Array(this.#peersMax * PEER4_BYTES),
+      webrtcCount: 0,
       externalBytes: 0,
       externalAddress: new Uint8Array(16),
       warning: NO_WARNING,
@@ -67,8 +74,14 @@ export class AnswerMaker {
     const { answer } = this;
     answer.peers4Count = 0;
     answer.peers6Count = 0;
+    answer.webrtcCount = 0;
     const want = wantsPeers ? this.#want(request.numwant) : 0;
     if (want === 0) return;
+    if (request.door === DOOR.websocket) {
+      // Browsers cannot dial addresses.
+      answer.webrtcCount = this.#swarm.selectWebrtc(request, want, answer.webrtc);
+      return;
+    }
     const own = request.family;
     if (request.door === DOOR.udp) {
       // A UDP answer has the socket's family only.

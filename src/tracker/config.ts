@@ -150,6 +150,65 @@ export const trackerConfig = z.strictObject({
     .describe(
       'How long a client may take to read an answer before it is dropped, in milliseconds.',
     ),
+  webSocketConnectionsMax: z
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .default(8192)
+    .describe(
+      'WebSocket connections held at once per tracker thread, of those that httpConnectionsMax lets in. 0 closes the door to web clients.',
+    ),
+  webSocketIdleMsMax: ms({ min: 1000 })
+    .default(150_000)
+    .describe(
+      'Silence after which a WebSocket connection is closed and its peers leave, in milliseconds. Longer than two pings, or slow clients are lost.',
+    ),
+  webSocketPingIntervalMs: ms({ min: 100 })
+    .default(50_000)
+    .describe(
+      'Time between two pings on a WebSocket connection, in milliseconds. Shorter than what proxies on the way wait for traffic.',
+    ),
+  webSocketMessageBytesMax: bytes({ min: 4096, max: 1_048_576 })
+    .default(131_072)
+    .describe(
+      'The most that one WebSocket frame or message may hold, in bytes. A connection that sends more is closed.',
+    ),
+  webSocketOffersMax: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(10)
+    .describe('WebRTC offers in one announce; an announce with more is refused.'),
+  webSocketOfferBytesMax: bytes({ min: 1024, max: 32_768 })
+    .default(16_384)
+    .describe(
+      'The most that one WebRTC offer or answer may hold, in bytes. Real ones have 1 to 4 kB.',
+    ),
+  webSocketOfferMsMax: ms({ min: 1000, max: 3_600_000 })
+    .default(120_000)
+    .describe(
+      'How long a WebRTC offer may be answered, in milliseconds. Until its offers are answered or so old, a peer has no others passed on.',
+    ),
+  webSocketOffersUnansweredMax: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(256)
+    .describe(
+      'WebRTC offers that one connection may hold unanswered. At the limit it is given no others.',
+    ),
+  webSocketScrapeHashesMax: z
+    .int()
+    .min(1)
+    .max(100)
+    .default(100)
+    .describe('Hashes in one scrape over WebSocket; a scrape with more is refused.'),
+  webSocketTorrentsMax: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(1000)
+    .describe('Torrents that one WebSocket connection may announce; a further one is refused.'),
   sweepIntervalMs: ms({ min: 10, max: 600_000 })
     .default(1000)
     .describe('Pause between two steps of the sweep for dead peers, in milliseconds.'),

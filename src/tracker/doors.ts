@@ -10,6 +10,7 @@ import type { OpenUdp, UdpSocket } from '#net/udp-socket.ts';
 import type { TrackerConfig } from './config.ts';
 import { type HttpDoor, httpAnswerBytesMax } from './http-door.ts';
 import { UDP_INPUT_BYTES_MAX, type UdpDoor } from './udp-door.ts';
+import { wsLimits, wsOutputBytesMin } from './ws-limits.ts';
 
 const HTTP_INPUT_BYTES_MAX = 8192;
 const UDP_OUTPUT_BYTES_MAX = 2048;
@@ -80,6 +81,7 @@ export class Doors {
 
   async close(lingerMs: number): Promise<void> {
     this.#isListening = false;
+    this.#world.http.close();
     const udp = this.#udp;
     const tcp = this.#tcp;
     this.#udp = [];
@@ -134,7 +136,10 @@ export class Doors {
       connectionsMax: config.httpConnectionsMax,
       inputBytesMax: HTTP_INPUT_BYTES_MAX,
       // Room for two, so that one can be written while another is read.
-      outputBytesMax: 2 * httpAnswerBytesMax(peersPerAnswerMax),
+      outputBytesMax: Math.max(
+        2 * httpAnswerBytesMax(peersPerAnswerMax),
+        wsOutputBytesMin(wsLimits(config)),
+      ),
       idleMsMax: config.httpIdleMsMax,
       readMsMax: config.httpReadMsMax,
       writeMsMax: config.httpWriteMsMax,

@@ -25,6 +25,8 @@ import { newRefusal, REFUSALS, type Refusal } from './refusals.ts';
 import type { Scraper } from './scrape.ts';
 import type { TrackerCounts } from './tracker-counts.ts';
 import { newAnnounceRequest, type Parked } from './waiting.ts';
+import type { WsDoor } from './ws-door.ts';
+import { WsUpgrade } from './ws-upgrade.ts';
 
 const ANSWER_FIXED_BYTES = 2048;
 /** As a dictionary: an IPv6 address as text, and a port. */
@@ -43,6 +45,8 @@ export interface HttpDoorWorld {
   readonly counts: TrackerCounts;
   readonly retryAfterMs: number;
   readonly peersPerAnswerMax: number;
+  /** Takes over the connections that ask for WebSocket. */
+  readonly webSocket: WsDoor;
 }
 
 /** How an answer is to be sent. */
@@ -63,10 +67,12 @@ export class HttpDoor implements TcpHandler {
   readonly #roomBytes: number;
   /** Connections whose answer waits, by id. */
   readonly #parked = new Map<number, { gone: boolean }>();
+  readonly #upgrade: WsUpgrade;
 
   constructor(world: HttpDoorWorld) {
     this.#world = world;
     this.#roomBytes = httpAnswerBytesMax(world.peersPerAnswerMax);
+    this.#upgrade = new WsUpgrade(world.webSocket);
     this.#statuses = new Map(
       STATUS_WORDS.map(([code, words]) => [code, encodeHttpStatus(code, words)]),
     );
@@ -77,6 +83,11 @@ export class HttpDoor implements TcpHandler {
 
   onInput(connection: TcpConnection): void {
     const head = this.#head;
+    const { webSocket } = this.#world;
+    if (webSocket.has(connection)) {
+      webSocket.onInput(connection);
+      return;
+    }
     for (;;) {
       const { output, outputLength, input, inputLength } = connection;
       if (inputLength === 0 || output.length - outputLength < this.#roomBytes) return;
@@ -84,6 +95,10 @@ export class HttpDoor implements TcpHandler {
       if (result === 'incomplete') return;
       if (result !== 'complete') {
         this.#status(connection, result);
+        return;
+      }
+      if (this.#upgrade.isAsked(head, input)) {
+        this.#upgradeTo(connection);
         return;
       }
       const form = { close: !head.keepAlive, isHead: head.isHead, dictionary: false };
@@ -96,9 +111,22 @@ export class HttpDoor implements TcpHandler {
   }
 
   onClosed(connection: TcpConnection): void {
+    this.#world.webSocket.onClosed(connection);
     const parked = this.#parked.get(connection.id);
     if (parked !== undefined) parked.gone = true;
     this.#parked.delete(connection.id);
+  }
+
+  /** Tells WebSocket clients that the tracker goes away. */
+  close(): void {
+    this.#world.webSocket.close();
+  }
+
+  #upgradeTo(connection: TcpConnection): void {
+    const head = this.#head;
+    const result = this.#upgrade.open(connection, head);
+    if (result !== 'open') this.#status(connection, result);
+    else this.#world.webSocket.onInput(connection);
   }
 
   /** False when the connection ends or waits. */
@@ -227,6 +255,7 @@ const STATUS_WORDS: readonly (readonly [HttpStatus, string])[] = [
   [405, 'a tracker answers GET and HEAD'],
   [413, 'a request to a tracker has no body'],
   [414, 'the request line is too long'],
+  [426, 'a tracker speaks WebSocket in version 13'],
   [431, 'the request has too many or too long headers'],
   [505, 'a tracker speaks HTTP/1.1 and HTTP/1.0'],
 ];

@@ -38,6 +38,10 @@ import { HttpDoor } from './http-door.ts';
 import { Scraper } from './scrape.ts';
 import { type CountKind, TrackerCounts } from './tracker-counts.ts';
 import { UdpDoor } from './udp-door.ts';
+import { soleWorker, type WebRtcRelay } from './webrtc-relay.ts';
+import { WsCounts, type WsTotals } from './ws-counts.ts';
+import { WsDoor } from './ws-door.ts';
+import { wsLimits } from './ws-limits.ts';
 
 const SCRAPE_HASHES_MAX = 100;
 /** For how many announce intervals an announce proves an address for UDP scrapes (T6). */
@@ -69,6 +73,8 @@ export interface TrackerWorld {
   /** Node's own sockets unless given. */
   readonly openUdp?: OpenUdp;
   readonly openTcp?: OpenTcp;
+  /** Carries offers and answers between the trackers of one swarm; none when this is the only one. */
+  readonly relay?: WebRtcRelay;
   /** A door failed for good: the owner ends the process. Unless given, the error is thrown. */
   readonly onFailed?: (error: Error) => void;
 }
@@ -85,6 +91,7 @@ export interface TrackerStats {
   readonly backPressured: number;
   readonly recordsLost: number;
   readonly httpConnections: number;
+  readonly webSocket: WsTotals;
 }
 
 export interface Tracker {
@@ -169,7 +176,7 @@ class RunningTracker implements Tracker {
   }
 
   stats(): TrackerStats {
-    const { directory, swarm, follower, counts, announcer, writer, doors } = this.#parts;
+    const { directory, swarm, follower, counts, announcer, writer, doors, wsCounts } = this.#parts;
     const { members, torrents } = directory.sizes;
     return {
       addresses: this.addresses,
@@ -183,6 +190,7 @@ class RunningTracker implements Tracker {
       backPressured: counts.backPressured,
       recordsLost: counts.recordsLost,
       httpConnections: doors.httpConnections,
+      webSocket: wsCounts.totals(),
     };
   }
 
@@ -233,6 +241,7 @@ interface TrackerParts {
   readonly writer: TransferWriter;
   readonly announcer: Announcer;
   readonly counts: TrackerCounts;
+  readonly wsCounts: WsCounts;
   readonly housekeeping: Housekeeping;
   readonly doors: Doors;
 }
@@ -246,6 +255,7 @@ function buildParts(world: TrackerWorld, baselines: BaselineStore): TrackerParts
     addTorrent: (torrent) => swarm.addTorrent(torrent.torrentId, hashesOf(torrent)),
   });
   const counts = new TrackerCounts(metrics);
+  const wsCounts = new WsCounts(metrics);
   const addresses = new AddressMemory({
     clock,
     random,
@@ -272,8 +282,19 @@ function buildParts(world: TrackerWorld, baselines: BaselineStore): TrackerParts
     folder: world.trackerFolder,
   });
   const housekeeping = new Housekeeping({ ...shared, baselines, follower, config });
-  const doors = buildDoors(world, { ...shared, announcer });
-  return { swarm, directory, baselines, follower, writer, announcer, counts, housekeeping, doors };
+  const doors = buildDoors(world, { ...shared, announcer, wsCounts });
+  return {
+    swarm,
+    directory,
+    baselines,
+    follower,
+    writer,
+    announcer,
+    counts,
+    wsCounts,
+    housekeeping,
+    doors,
+  };
 }
 
 function buildDoors(
@@ -284,6 +305,7 @@ function buildDoors(
     readonly addresses: AddressMemory;
     readonly counts: TrackerCounts;
     readonly announcer: Announcer;
+    readonly wsCounts: WsCounts;
   },
 ): Doors {
   const { clock, logger, metrics } = world;
@@ -292,6 +314,13 @@ function buildDoors(
   const scraper = new Scraper(rooms, SCRAPE_HASHES_MAX);
   const connectionIds = new ConnectionIds({ clock, secret: world.connectionKey });
   const net = { clock, logger: logger.for('net'), metrics };
+  const webSocket = new WsDoor({
+    ...rooms,
+    clock,
+    scraper,
+    relay: world.relay ?? soleWorker,
+    limits: wsLimits(world.config.tracker),
+  });
   return new Doors({
     clock,
     logger,
@@ -301,7 +330,7 @@ function buildDoors(
     openTcp: world.openTcp ?? nodeTcp(net),
     onFailed: world.onFailed ?? endThread,
     udp: new UdpDoor({ ...rooms, scraper, connectionIds }),
-    http: new HttpDoor({ ...rooms, scraper, retryAfterMs, peersPerAnswerMax }),
+    http: new HttpDoor({ ...rooms, scraper, retryAfterMs, peersPerAnswerMax, webSocket }),
   });
 }
 

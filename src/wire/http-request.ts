@@ -32,6 +32,8 @@ const SLASH = 0x2f;
 const NAME_HOST = bytesOf('host');
 const NAME_CONNECTION = bytesOf('connection');
 const NAME_UPGRADE = bytesOf('upgrade');
+const NAME_WS_KEY = bytesOf('sec-websocket-key');
+const NAME_WS_VERSION = bytesOf('sec-websocket-version');
 const NAME_FORWARDED = bytesOf('forwarded');
 const NAME_FORWARDED_FOR = bytesOf('x-forwarded-for');
 const NAME_CONTENT_LENGTH = bytesOf('content-length');
@@ -55,6 +57,8 @@ export class HttpRequestHead {
   wantsUpgrade = false;
   readonly upgrade: ByteSpan = { at: 0, length: 0 };
   readonly host: ByteSpan = { at: 0, length: 0 };
+  readonly webSocketKey: ByteSpan = { at: 0, length: 0 };
+  readonly webSocketVersion: ByteSpan = { at: 0, length: 0 };
   /** Value of the last such header; the address added by the nearest proxy stands at its end. */
   readonly forwardedFor: ByteSpan = { at: 0, length: 0 };
   readonly forwarded: ByteSpan = { at: 0, length: 0 };
@@ -104,6 +108,8 @@ export class HttpRequestHead {
     this.consumed = 0;
     this.upgrade.length = 0;
     this.host.length = 0;
+    this.webSocketKey.length = 0;
+    this.webSocketVersion.length = 0;
     this.forwardedFor.length = 0;
     this.forwarded.length = 0;
     this.#hosts = 0;
@@ -192,6 +198,9 @@ export class HttpRequestHead {
     else if (isName(bytes, nameAt, nameLength, NAME_FORWARDED)) setSpan(this.forwarded, from, to);
     else if (isName(bytes, nameAt, nameLength, NAME_FORWARDED_FOR)) {
       setSpan(this.forwardedFor, from, to);
+    } else if (isName(bytes, nameAt, nameLength, NAME_WS_KEY)) setSpan(this.webSocketKey, from, to);
+    else if (isName(bytes, nameAt, nameLength, NAME_WS_VERSION)) {
+      setSpan(this.webSocketVersion, from, to);
     } else if (isName(bytes, nameAt, nameLength, NAME_CONTENT_LENGTH)) {
       // "Content-Length: 0" is said by some clients with a GET and means no body.
       if (!(to - from === 1 && bytes[from] === 0x30)) this.#hasBody = true;

@@ -216,7 +216,7 @@ export function encodeHttpFailure(reason: string, close: boolean): Uint8Array {
   );
 }
 
-export type HttpStatus = 400 | 404 | 405 | 413 | 414 | 431 | 503 | 505;
+export type HttpStatus = 400 | 404 | 405 | 413 | 414 | 426 | 431 | 503 | 505;
 
 const STATUS_TEXT: Readonly<Record<HttpStatus, string>> = {
   400: 'Bad Request',
@@ -224,6 +224,7 @@ const STATUS_TEXT: Readonly<Record<HttpStatus, string>> = {
   405: 'Method Not Allowed',
   413: 'Content Too Large',
   414: 'URI Too Long',
+  426: 'Upgrade Required',
   431: 'Request Header Fields Too Large',
   503: 'Service Unavailable',
   505: 'HTTP Version Not Supported',
@@ -243,6 +244,7 @@ export function encodeHttpStatus(
     'Connection: close',
   ];
   if (status === 405) lines.push('Allow: GET, HEAD');
+  if (status === 426) lines.push('Upgrade: websocket', 'Sec-WebSocket-Version: 13');
   if (options.retryAfterSeconds !== undefined) {
     lines.push(`Retry-After: ${options.retryAfterSeconds}`);
   }
