@@ -10,6 +10,7 @@ import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
 import type { Registry } from '#metrics/registry.ts';
+import type { BatchLog, BatchRead } from './batch-log.ts';
 import type { LogConfig } from './config.ts';
 import {
   checkName,
@@ -25,7 +26,6 @@ import { LogError } from './errors.ts';
 import type {
   Appended,
   AppendOptions,
-  Log,
   LogRecord,
   ReadOptions,
   ReadResult,
@@ -57,7 +57,7 @@ export interface LocalLogWorld {
   readonly planted?: PlantedBug;
 }
 
-export class LocalLog implements Log {
+export class LocalLog implements BatchLog {
   readonly id: string;
   readonly epoch: number;
   readonly #world: LocalLogWorld;
@@ -139,6 +139,10 @@ export class LocalLog implements Log {
 
   async read(topic: string, options: ReadOptions): Promise<ReadResult> {
     return this.#find(topic).read(options);
+  }
+
+  async readBatches(topic: string, options: ReadOptions): Promise<BatchRead> {
+    return this.#find(topic).readBatches(options);
   }
 
   async position(topic: string, consumer: string): Promise<number | undefined> {

@@ -3,8 +3,10 @@
 // or beyond the visible offset. Bytes are copied twice: from the file into a window, and each batch
 // that is answered into memory of its own, which its records share and the caller owns.
 
+import { utf8 } from '#base/bytes.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
-import { gapReason, readRecords } from './batch.ts';
+import { BATCH_HEADER_BYTES, gapReason, readRecords, sealBatch } from './batch.ts';
+import type { BatchRead } from './batch-log.ts';
 import { LogError } from './errors.ts';
 import type { LogGap, ReadFrom, ReadOptions, ReadRecord, ReadResult } from './log.ts';
 import { SEGMENT_HEADER_BYTES, type Segment, segmentName } from './segment.ts';
@@ -23,9 +25,13 @@ const MISSING = 'records are missing: the bytes that held them are damaged or go
 interface Collected {
   readonly records: ReadRecord[];
   readonly gaps: LogGap[];
+  /** Given, whole batches are collected here as they stand, in place of records and gaps. */
+  readonly batches?: Uint8Array[];
   readonly recordsMax: number;
   readonly bytesMax: number;
   bytes: number;
+  /** Records of `batches`. */
+  count: number;
   /** Everything below is in `records`, in `gaps`, or belongs to neither. */
   offset: number;
   isFull: boolean;
@@ -42,7 +48,20 @@ export class TopicReader {
   }
 
   async read(options: ReadOptions): Promise<ReadResult> {
-    const { config, clock, metrics } = this.#world;
+    const { records, gaps, offset } = await this.#read(options, undefined);
+    this.#world.metrics.recordsRead.add(records.length);
+    return { records, gaps, nextOffset: offset };
+  }
+
+  async readBatches(options: ReadOptions): Promise<BatchRead> {
+    const batches: Uint8Array[] = [];
+    const { count, bytes, offset } = await this.#read(options, batches);
+    this.#world.metrics.recordsRead.add(count);
+    return { batches, records: count, bytes, nextOffset: offset };
+  }
+
+  async #read(options: ReadOptions, batches: Uint8Array[] | undefined): Promise<Collected> {
+    const { config, clock } = this.#world;
     const state = this.#state;
     const { waitMs = 0, signal } = options;
     let offset = await this.#resolve(options.from);
@@ -50,26 +69,25 @@ export class TopicReader {
     for (;;) {
       signal?.throwIfAborted();
       this.#check(offset);
+      const into: Collected = {
+        records: [],
+        gaps: [],
+        ...(batches === undefined ? undefined : { batches }),
+        recordsMax: clamp(options.recordsMax, config.readRecordsMax),
+        bytesMax: clamp(options.bytesMax, config.readBytesMax),
+        bytes: 0,
+        count: 0,
+        offset,
+        isFull: false,
+      };
       if (offset < state.visibleOffset) {
-        const into: Collected = {
-          records: [],
-          gaps: [],
-          recordsMax: clamp(options.recordsMax, config.readRecordsMax),
-          bytesMax: clamp(options.bytesMax, config.readBytesMax),
-          bytes: 0,
-          offset,
-          isFull: false,
-        };
         await this.#collect(into);
         offset = into.offset;
-        if (into.records.length > 0 || into.gaps.length > 0) {
-          metrics.recordsRead.add(into.records.length);
-          return { records: into.records, gaps: into.gaps, nextOffset: offset };
-        }
+        if (into.records.length > 0 || into.gaps.length > 0 || into.bytes > 0) return into;
         continue;
       }
       const leftMs = deadlineMs - clock.monotonicMs();
-      if (leftMs <= 0) return { records: [], gaps: [], nextOffset: offset };
+      if (leftMs <= 0) return into;
       const wait = { clock, waitMs: leftMs, ...(signal === undefined ? undefined : { signal }) };
       await state.waitBeyond(offset, wait);
     }
@@ -189,6 +207,15 @@ export class TopicReader {
       addGap(into, nextOffset, gapReason(item.bytes, header));
       return;
     }
+    if (into.batches !== undefined) {
+      into.batches.push(item.bytes.slice());
+      into.bytes += header.length;
+      // An estimate where compaction left holes; a reader goes on with the next read.
+      into.count += Math.min(header.records, nextOffset - into.offset);
+      into.offset = nextOffset;
+      into.isFull = into.count >= into.recordsMax || into.bytes >= into.bytesMax;
+      return;
+    }
     const before = into.records.length;
     const limits = { from: into.offset, recordsMax: into.recordsMax };
     if (!readRecords(item.bytes.slice(), header, limits, into.records)) {
@@ -243,6 +270,13 @@ type ScanFile = Parameters<typeof setAside>[2]['file'];
 
 function addGap(into: Collected, next: number, reason: string): void {
   if (next <= into.offset) return;
+  if (into.batches !== undefined) {
+    const gap = gapBatch(into.offset, next, reason);
+    into.batches.push(gap);
+    into.bytes += gap.byteLength;
+    into.offset = next;
+    return;
+  }
   const last = into.gaps.at(-1);
   if (last !== undefined && last.next === into.offset && last.reason === reason) {
     into.gaps[into.gaps.length - 1] = { first: last.first, next, reason };
@@ -250,6 +284,23 @@ function addGap(into: Collected, next: number, reason: string): void {
     into.gaps.push({ first: into.offset, next, reason });
   }
   into.offset = next;
+}
+
+/** A gap as its own batch, for who reads batches; its span is a u32, and so no gap is larger. */
+function gapBatch(first: number, next: number, reason: string): Uint8Array {
+  const text = utf8(reason);
+  const bytes = new Uint8Array(BATCH_HEADER_BYTES + text.byteLength);
+  bytes.set(text, BATCH_HEADER_BYTES);
+  sealBatch(bytes, 0, bytes.byteLength, {
+    firstOffset: first,
+    records: 0,
+    span: Math.min(next - first, 0xffff_ffff),
+    epoch: 0,
+    timeMs: 0,
+    durableOffset: first,
+    isGap: true,
+  });
+  return bytes;
 }
 
 function clamp(asked: number | undefined, max: number): number {

@@ -8,6 +8,7 @@
 //   <log>/<topic>/damaged/                    copies of what was cut or could not be read
 
 import { ActiveSegment } from './active-segment.ts';
+import type { BatchRead } from './batch-log.ts';
 import { Checkpoint } from './checkpoint.ts';
 import { checkName, type TopicDescription } from './descriptions.ts';
 import { LogError } from './errors.ts';
@@ -75,6 +76,10 @@ export class Topic {
 
   read(options: ReadOptions): Promise<ReadResult> {
     return this.#reader.read(options);
+  }
+
+  readBatches(options: ReadOptions): Promise<BatchRead> {
+    return this.#reader.readBatches(options);
   }
 
   async position(consumer: string): Promise<number | undefined> {
