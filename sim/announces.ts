@@ -31,6 +31,7 @@ export function announceOf(changes: Partial<AnnounceRequest> = {}): AnnounceRequ
     memberId: 1,
     torrentId: 1,
     hashVersion: 1,
+    place: 0,
     ...changes,
   };
 }

@@ -37,4 +37,6 @@ export interface AnnounceRequest {
   memberId: number;
   torrentId: number;
   hashVersion: number;
+  /** Where Swarm.locate() saw the torrent, so that begin() finds it at once; 0 for no idea. */
+  place: number;
 }

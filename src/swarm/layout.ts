@@ -9,7 +9,7 @@
 //      2  lock of the slabs           3  lock of the torrent indexes
 //      4  wall time of the first Swarm over this memory, Unix ms: float64, words 4 and 5
 //      6  seed of the hashes          7  1 once words 4 to 6 are set
-//      8  next local torrent id       9  sweep cursor
+//      9  sweep cursor
 //     16  peer slab: records ever used, 17 first free, 18 in use     (under the lock of the slabs)
 //     20  extension slab, as above
 //     24  torrent slab, as above
@@ -56,7 +56,6 @@ export const HEADER = {
   startedMs: 4,
   seed: 6,
   ready: 7,
-  nextLocalId: 8,
   sweepCursor: 9,
   peerSlab: 16,
   extensionSlab: 20,

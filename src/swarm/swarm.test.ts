@@ -194,10 +194,32 @@ test('T13: a removed torrent is unknown at once, and the sweep hands over its ba
   assert.equal(world.swarm.totals().torrents, 0);
 });
 
+test('a located torrent is found at its place, and by its id once it has moved', () => {
+  const world = new World();
+  const request = announceOf({ infoHash: hashOf(1), torrentId: 0, memberId: 5 });
+  assert.ok(world.swarm.locate(request));
+  assert.deepEqual([request.torrentId, request.hashVersion], [1, 1]);
+  const { place } = request;
+  // Its record becomes another torrent's, and it gets another one itself.
+  world.swarm.removeTorrent(1);
+  assert.ok(world.swarm.addTorrent(9, { v1: hashOf(9), v2: hashOf(9, 2) }));
+  assert.ok(world.swarm.addTorrent(1, { v1: hashOf(1) }));
+  assert.equal(world.swarm.begin(request).refused, 'none');
+  world.swarm.abandon();
+  assert.ok(world.swarm.locate({ ...request, infoHash: hashOf(9, 2) }));
+  const second = { ...request, infoHash: hashOf(9, 2) };
+  assert.ok(world.swarm.locate(second));
+  assert.deepEqual([second.torrentId, second.hashVersion, second.place], [9, 2, place]);
+  world.swarm.removeTorrent(1);
+  assert.equal(world.swarm.locate(request), false);
+  assert.equal(world.swarm.begin(request).refused, 'torrent-unknown');
+});
+
 test('T13: a torrent nobody registered leaves memory with its last peer', () => {
   const world = new World();
-  const torrentId = world.swarm.openTorrent(hashOf(77), 1);
-  assert.equal(world.swarm.openTorrent(hashOf(77), 1), torrentId);
+  const torrentId = 0x8000_0007;
+  assert.ok(world.swarm.openTorrent(torrentId, hashOf(77)));
+  assert.ok(world.swarm.openTorrent(torrentId, hashOf(77)));
   const anonymous = { torrentId, memberId: 0 };
   world.announce(anonymous);
   assert.equal(world.swarm.torrentByHash(hashOf(77)), torrentId);
@@ -319,7 +341,7 @@ test('T15: at torrentsMax a torrent is refused and nothing else changes', () => 
   const world = new World({ torrentsMax: 64 });
   for (let id = 2; id <= 64; id++) assert.ok(world.swarm.addTorrent(id, { v1: hashOf(id) }));
   assert.equal(world.swarm.addTorrent(65, { v1: hashOf(65) }), false);
-  assert.equal(world.swarm.openTorrent(hashOf(66), 1), 0);
+  assert.equal(world.swarm.openTorrent(66, hashOf(66)), false);
   world.swarm.removeTorrent(64);
   assert.ok(world.swarm.addTorrent(65, { v1: hashOf(65) }));
 });

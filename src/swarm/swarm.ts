@@ -93,17 +93,32 @@ export class Swarm {
   }
 
   /**
-   * For modes in which any torrent is served: the id (2^31 and up) of the torrent with this hash,
-   * made when there is none; 0 when torrentsMax is reached. Such a torrent leaves memory with its
-   * last peer, so a begin() that answers 'torrent-unknown' should open it once more.
+   * For modes in which any torrent is served: makes one known that leaves memory with its last peer,
+   * so a begin() that answers 'torrent-unknown' should open it once more. True also when the id is
+   * there already. False when torrentsMax is reached.
    */
-  openTorrent(infoHash: Uint8Array, hashVersion: number): number {
-    return this.#torrents.open(infoHash, hashVersion);
+  openTorrent(torrentId: number, infoHash: Uint8Array): boolean {
+    return this.#torrents.add(torrentId, { v1: infoHash }, true);
+  }
+
+  /**
+   * Fills `torrentId`, `hashVersion` and `place` of a request from its info hash, v1 or truncated v2.
+   * False when the swarm has no such torrent.
+   */
+  locate(
+    request: Pick<AnnounceRequest, 'infoHash' | 'torrentId' | 'hashVersion' | 'place'>,
+  ): boolean {
+    const torrents = this.#torrents;
+    request.place = torrents.find(request.infoHash);
+    if (request.place === 0) return false;
+    request.torrentId = torrents.foundId;
+    request.hashVersion = torrents.foundVersion;
+    return true;
   }
 
   /** The id of the torrent with this hash, v1 or truncated v2; 0 when the swarm has none. */
   torrentByHash(infoHash: Uint8Array): number {
-    return this.#torrents.idByHash(infoHash);
+    return this.#torrents.find(infoHash) === 0 ? 0 : this.#torrents.foundId;
   }
 
   /**
@@ -131,7 +146,7 @@ export class Swarm {
     const { outcome } = this;
     assert(this.#torrent === 0, 'the last announce was settled or abandoned');
     this.#time.read();
-    const torrent = this.#torrents.lockById(request.torrentId);
+    const torrent = this.#torrents.lockById(request.torrentId, request.place);
     clearOutcome(outcome);
     if (torrent === 0) {
       outcome.refused = 'torrent-unknown';

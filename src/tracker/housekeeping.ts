@@ -10,8 +10,6 @@ import type { Logger } from '#base/logger.ts';
 import type { Registry } from '#metrics/registry.ts';
 import type { Baseline } from '#swarm/baseline.ts';
 import type { Swarm } from '#swarm/swarm.ts';
-import { newSwarmCounts } from '#swarm/swarm-views.ts';
-import type { Admission } from './admit.ts';
 import type { TrackerConfig } from './config.ts';
 import type { ControlFollower } from './control-follower.ts';
 import type { TrackerCounts } from './tracker-counts.ts';
@@ -20,7 +18,6 @@ import type { TrackerCounts } from './tracker-counts.ts';
 const STEP_PEERS = 5000;
 /** Of peersMax, looked at per sweep: the whole memory is seen once a minute or so. */
 const SWEEP_PART = 60;
-const STEP_TORRENTS = 2000;
 
 export interface HousekeepingWorld {
   readonly clock: Clock;
@@ -29,7 +26,6 @@ export interface HousekeepingWorld {
   readonly swarm: Swarm;
   readonly baselines: BaselineStore;
   readonly writer: TransferWriter;
-  readonly admission: Admission;
   readonly follower: ControlFollower;
   readonly counts: TrackerCounts;
   readonly config: { readonly tracker: TrackerConfig; readonly accounting: AccountingConfig };
@@ -39,11 +35,9 @@ export class Housekeeping {
   readonly #world: HousekeepingWorld;
   readonly #gauges: ReturnType<typeof gaugesOf>;
   readonly #sweepSeconds: ReturnType<Registry['histogram']>;
-  readonly #swarmCounts = newSwarmCounts();
   #sweep: Timer | undefined;
   #baselineTimer: Timer | undefined;
   #controlTimer: Timer | undefined;
-  #unregistered: Iterator<number> | undefined;
   #snapshotting: Promise<void> = Promise.resolve();
   #isSnapshotting = false;
   #closed = false;
@@ -112,32 +106,11 @@ export class Housekeeping {
       this.#sweep = clock.after(0, () => this.#sweepStep(total, nowSpentMs));
       return;
     }
-    this.#dropUnregistered();
     const isDue = this.#world.baselines.isSnapshotDue && !this.#isSnapshotting;
     if (isDue) this.#startBaselineSnapshot();
     this.#sweepSeconds.observe(nowSpentMs / 1000);
     this.publish();
     this.#planSweep();
-  }
-
-  /** Torrents that nobody registered leave memory when they have no peers. */
-  #dropUnregistered(): void {
-    const { admission, swarm } = this.#world;
-    if (admission.unregisteredCount === 0) return;
-    this.#unregistered ??= admission.unregisteredIds();
-    for (let step = 0; step < STEP_TORRENTS; step++) {
-      const next = this.#unregistered.next();
-      if (next.done === true) {
-        this.#unregistered = undefined;
-        return;
-      }
-      const torrentId = next.value;
-      const counts = this.#swarmCounts;
-      const isThere = swarm.counts(torrentId, counts);
-      if (isThere && counts.seeders + counts.leechers + counts.partialSeeds > 0) continue;
-      swarm.removeTorrent(torrentId);
-      admission.forgetUnregistered(torrentId);
-    }
   }
 
   #planBaselineSnapshot(): void {

@@ -104,6 +104,7 @@ class Incarnation {
         this.swarm.addTorrent(torrentId, { ...(v1 && { v1 }), ...(v2 && { v2 }) });
       },
       torrentRemoved: () => undefined,
+      hashRemoved: () => undefined,
     });
     const since = Math.floor((clock.nowMs() - SWARM.baselineSilentMs) / 1000);
     for (const baseline of store.recent(since)) this.swarm.restoreBaseline(baseline);
@@ -116,7 +117,7 @@ class Incarnation {
       clock,
       logger: silentLogger,
       directory,
-      admission: new Admission({ directory, addTorrent: () => false }),
+      admission: new Admission({ directory, swarm: this.swarm }),
       swarm: this.swarm,
       writer,
       baselines: store,

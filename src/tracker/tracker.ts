@@ -11,7 +11,7 @@ import { BaselineStore } from '#accounting/baseline-store.ts';
 import type { AccountingConfig } from '#accounting/config.ts';
 import { TRANSFERS_TOPIC } from '#accounting/transfer-record.ts';
 import { TransferWriter } from '#accounting/transfer-writer.ts';
-import type { Clock } from '#base/clock.ts';
+import { type Clock, HeldClock } from '#base/clock.ts';
 import type { Disk } from '#base/disk.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
@@ -25,7 +25,7 @@ import type { SwarmConfig } from '#swarm/config.ts';
 import { Swarm } from '#swarm/swarm.ts';
 import type { SwarmTotals } from '#swarm/swarm-views.ts';
 import { AddressMemory } from './address-memory.ts';
-import { Admission } from './admit.ts';
+import { Admission, isUnregistered } from './admit.ts';
 import { Announcer } from './announce.ts';
 import type { TrackerConfig } from './config.ts';
 import { ConnectionIds } from './connection-id.ts';
@@ -162,6 +162,10 @@ class RunningTracker implements Tracker {
     directory.observe({
       torrentAdded: (torrent) => this.#addTorrent(torrent),
       torrentRemoved: (torrentId) => swarm.removeTorrent(torrentId),
+      hashRemoved: (infoHash) => {
+        const torrentId = swarm.torrentByHash(infoHash);
+        if (isUnregistered(torrentId)) swarm.removeTorrent(torrentId);
+      },
     });
     const restored = this.#restore(config.swarm.baselineSilentMs);
     await doors.open();
@@ -247,13 +251,11 @@ interface TrackerParts {
 }
 
 function buildParts(world: TrackerWorld, baselines: BaselineStore): TrackerParts {
-  const { clock, random, logger, metrics, log, config } = world;
+  const { random, logger, metrics, log, config } = world;
+  const clock = new HeldClock(world.clock);
   const swarm = new Swarm({ memory: world.swarmMemory, clock, random, config: config.swarm });
   const directory = newDirectory(config.tracker);
-  const admission = new Admission({
-    directory,
-    addTorrent: (torrent) => swarm.addTorrent(torrent.torrentId, hashesOf(torrent)),
-  });
+  const admission = new Admission({ directory, swarm });
   const counts = new TrackerCounts(metrics);
   const wsCounts = new WsCounts(metrics);
   const addresses = new AddressMemory({
@@ -305,10 +307,13 @@ function buildDoors(
     readonly addresses: AddressMemory;
     readonly counts: TrackerCounts;
     readonly announcer: Announcer;
+    /** Stands while a batch is handled. */
+    readonly clock: HeldClock;
     readonly wsCounts: WsCounts;
   },
 ): Doors {
-  const { clock, logger, metrics } = world;
+  const { logger, metrics } = world;
+  const { clock } = rooms;
   const { peersPerAnswerMax } = world.config.swarm;
   const { retryAfterMs } = world.config.tracker;
   const scraper = new Scraper(rooms, SCRAPE_HASHES_MAX);

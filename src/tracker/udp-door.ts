@@ -4,6 +4,7 @@
 
 import { assert } from '#base/assert.ts';
 import { utf8 } from '#base/bytes.ts';
+import type { HeldClock } from '#base/clock.ts';
 import type { Endpoint, UdpSocket } from '#net/udp-socket.ts';
 import { DOOR } from '#swarm/announce-slot.ts';
 import { HttpTarget } from '#wire/http-announce.ts';
@@ -29,6 +30,8 @@ export const UDP_INPUT_BYTES_MAX = 2048;
 const HASH_BYTES = 20;
 
 export interface UdpDoorWorld {
+  /** Held for each batch: its datagrams came at one time. */
+  readonly clock: HeldClock;
   readonly announcer: Announcer;
   readonly scraper: Scraper;
   readonly connectionIds: ConnectionIds;
@@ -60,7 +63,10 @@ export class UdpDoor {
 
   /** Handles every filled input slot. */
   onBatch(socket: UdpSocket): void {
+    const { clock } = this.#world;
+    clock.hold();
     for (let slot = 0; slot < socket.input.count; slot++) this.#handle(socket, slot);
+    clock.release();
   }
 
   /** Answers that still wait are given up; the sockets may be closed. */
@@ -74,7 +80,7 @@ export class UdpDoor {
     const request = this.#request;
     const length = input.lengths[slot]!;
     const refusal = packet.decode(input.bytes, slot * input.slotBytes, length);
-    for (let at = 0; at < 16; at++) request.address[at] = input.addresses[slot * 16 + at]!;
+    copyAddress(input.addresses, slot * 16, request.address, 0);
     if (refusal === 'short' || refusal === 'magic' || refusal === 'action') {
       this.#world.counts.count(DOOR.udp, family, 'ignored');
       return;
@@ -122,7 +128,7 @@ export class UdpDoor {
     request.door = DOOR.udp;
     request.family = from.family;
     const key = this.#passkey();
-    counts.count(DOOR.udp, from.family, 'announces');
+    counts.announced(DOOR.udp, from.family);
     switch (announcer.announce(request, key, this.#parkPresent)) {
       case 'answer':
         this.#answer(socket, from, { packet: this.#packet, answer: announcer.answer });
@@ -256,7 +262,7 @@ function slotFor(socket: UdpSocket, to: Endpoint): number {
   const { output } = socket;
   if (output.count === output.slotsMax) socket.flush();
   const slot = output.count;
-  output.addresses.set(to.address, slot * 16);
+  copyAddress(to.address, 0, output.addresses, slot * 16);
   output.ports[slot] = to.port;
   output.families[slot] = to.family;
   return slot * output.slotBytes;
@@ -268,4 +274,9 @@ function send(socket: UdpSocket, length: number): void {
   assert(length <= output.slotBytes, 'an answer fits its slot');
   output.lengths[output.count] = length;
   output.count++;
+}
+
+/** 16 bytes. A loop, because a call into the engine costs more than so few bytes. */
+function copyAddress(from: Uint8Array, fromAt: number, into: Uint8Array, intoAt: number): void {
+  for (let byte = 0; byte < 16; byte++) into[intoAt + byte] = from[fromAt + byte]!;
 }

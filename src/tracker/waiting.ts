@@ -2,8 +2,10 @@
 // disk. Bounded; a retransmission joins the one that waits instead of being counted again.
 
 import { type AnnounceRequest, DOOR } from '#swarm/announce-slot.ts';
+import type { TorrentCredit } from './admit.ts';
 import type { FamilyAnswer } from './answer.ts';
-import type { DirectoryMember, DirectoryTorrent } from './directory.ts';
+import { ClientFilter } from './client-filter.ts';
+import type { DirectoryMember } from './directory.ts';
 import type { Refusal } from './refusals.ts';
 
 /** A question that its door will answer later. Exactly one of these is called, once. */
@@ -18,11 +20,15 @@ export interface Parked {
 /** Questions answered with one wait: the first and its retransmissions. */
 const JOINED_MAX = 8;
 
-export interface WaitingEntry {
+/** Whom and what admission found behind a request. */
+export interface Admitted {
+  readonly member: DirectoryMember | undefined;
+  readonly torrent: TorrentCredit;
+}
+
+export interface WaitingEntry extends Admitted {
   readonly key: string;
   readonly request: AnnounceRequest;
-  readonly member: DirectoryMember | undefined;
-  readonly torrent: DirectoryTorrent;
   /** Judged when it came; at its end the swarm would call it a repeat. */
   early: boolean;
   readonly parked: Parked[];
@@ -30,6 +36,7 @@ export interface WaitingEntry {
 
 export class WaitingTable {
   readonly #entries = new Map<string, WaitingEntry>();
+  readonly #clients = new ClientFilter();
   readonly #max: number;
 
   constructor(max: number) {
@@ -46,7 +53,7 @@ export class WaitingTable {
 
   /** The same request that waits already. */
   find(request: AnnounceRequest): WaitingEntry | undefined {
-    return this.#entries.size === 0 ? undefined : this.#entries.get(keyOf(request));
+    return this.#clients.mayHold(request) ? this.#entries.get(keyOf(request)) : undefined;
   }
 
   /** False when enough wait for the same answer: this one gets none. */
@@ -57,14 +64,7 @@ export class WaitingTable {
   }
 
   /** `request` is copied: its owner uses it again. The table must not be full. */
-  add(
-    request: AnnounceRequest,
-    admitted: {
-      readonly member: DirectoryMember | undefined;
-      readonly torrent: DirectoryTorrent;
-    },
-    parked: Parked,
-  ): WaitingEntry {
+  add(request: AnnounceRequest, admitted: Admitted, parked: Parked): WaitingEntry {
     const entry = {
       key: keyOf(request),
       request: copyRequest(request),
@@ -74,18 +74,22 @@ export class WaitingTable {
       parked: [parked],
     };
     this.#entries.set(entry.key, entry);
+    this.#clients.add(entry.request);
     return entry;
   }
 
   /** The entry waits no more; its owner answers `parked`. False when it was taken out before. */
   remove(entry: WaitingEntry): boolean {
-    return this.#entries.delete(entry.key);
+    if (!this.#entries.delete(entry.key)) return false;
+    this.#clients.remove(entry.request);
+    return true;
   }
 
   /** Takes every entry out, for the end of the tracker. */
   drain(): WaitingEntry[] {
     const entries = [...this.#entries.values()];
     this.#entries.clear();
+    this.#clients.clear();
     return entries;
   }
 }
@@ -109,6 +113,7 @@ export function newAnnounceRequest(): AnnounceRequest {
     memberId: 0,
     torrentId: 0,
     hashVersion: 0,
+    place: 0,
   };
 }
 
