@@ -9,7 +9,8 @@ export const NET_ERRORS = {
     'A port could not be opened. The message names address and port: see what else listens there, or choose another port.',
   NET_DIAL_FAILED:
     'Another program could not be reached. The message names its address: see whether it runs and listens there.',
-  NET_TLS_INVALID: 'A TLS key or certificate cannot be used; the cause says why. Check the PEM files.',
+  NET_TLS_INVALID:
+    'A TLS key or certificate cannot be used; the cause says why. Check the PEM files.',
   NET_SOCKET_FAILED:
     'A listening socket failed again and again. The program ends, because clients can no longer reach it.',
 } as const;

@@ -6,11 +6,14 @@ import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { codeOf } from '#base/errors.ts';
-import type { OpenTcp, TcpConnection, TcpHandler, TcpOptions } from './tcp-server.ts';
+import type { OpenTcp, TcpConnection, TcpHandler, TcpOptions, TcpServer } from './tcp-server.ts';
 
 const LF = 0x0a;
 
-/** Answers each line by itself; `hold …` waits, `end …` closes, `many N` answers N lines. */
+/**
+ * Answers each line by itself; `hold …` waits, `end …` closes, `many N` answers N bytes, `last N` does
+ * so and closes, `idle N` allows N ms of silence.
+ */
 class Lines implements TcpHandler {
   readonly held: TcpConnection[] = [];
   readonly seen: string[] = [];
@@ -22,7 +25,8 @@ class Lines implements TcpHandler {
       const end = input.subarray(0, inputLength).indexOf(LF);
       if (end < 0) return;
       const line = Buffer.from(input.subarray(0, end)).toString();
-      const many = line.startsWith('many ') ? Number(line.slice(5)) : end + 1;
+      const isMany = /^(?:many|last) /.test(line);
+      const many = isMany ? Number(line.slice(5)) : end + 1;
       if (connection.output.length - connection.outputLength < many) return;
       connection.consume(end + 1);
       this.seen.push(line);
@@ -31,10 +35,11 @@ class Lines implements TcpHandler {
         this.held.push(connection);
         return;
       }
-      const answer = line.startsWith('many ') ? Buffer.alloc(many, 'x') : Buffer.from(`${line}\n`);
+      if (line.startsWith('idle ')) connection.setIdle(Number(line.slice(5)));
+      const answer = isMany ? Buffer.alloc(many, 'x') : Buffer.from(`${line}\n`);
       connection.output.set(answer, connection.outputLength);
       connection.produce(answer.byteLength);
-      if (line.startsWith('end')) {
+      if (line.startsWith('end') || line.startsWith('last')) {
         connection.end();
         return;
       }
@@ -213,6 +218,176 @@ export function tcpServerSuite(name: string, open: OpenTcp): void {
       await server.close(100);
     });
 
+    test('a slow reader that goes on reading gets all of it', async () => {
+      const handler = new Lines();
+      const outputBytesMax = 1 << 20;
+      const server = await open({ ...DEFAULTS, outputBytesMax, handler });
+      const peer = await newPeer(server.bound, { reads: false });
+      peer.write(`many ${outputBytesMax}\n`.repeat(8));
+      await pause(30);
+      const length = 8 * outputBytesMax;
+      const text = await peer.readSlowly(length);
+      assert.equal(text.length, length);
+      assert.equal(handler.seen.length, 8);
+      peer.destroy();
+      await server.close(100);
+    });
+
+    test('requests of a peer that reads no answers are not handled', async () => {
+      const handler = new Lines();
+      const outputBytesMax = 1 << 20;
+      const server = await open({ ...DEFAULTS, outputBytesMax, handler });
+      const peer = await newPeer(server.bound, { reads: false });
+      for (let index = 0; index < 40; index++) peer.write(`many ${outputBytesMax}\n`);
+      await pause(50);
+      const before = handler.seen.length;
+      assert.ok(before < 40);
+      await pause(50);
+      assert.equal(handler.seen.length, before);
+      peer.destroy();
+      await until(() => handler.closed === 1);
+      await server.close(100);
+    });
+
+    test('a last answer arrives whole although the peer had sent more', async () => {
+      const handler = new Lines();
+      const server = await open({ ...DEFAULTS, outputBytesMax: 1 << 20, handler });
+      for (let index = 0; index < 20; index++) {
+        const peer = await newPeer(server.bound);
+        peer.write(`last ${1 << 19}\n${'unread '.repeat(index * 2000)}`);
+        assert.equal((await peer.readToEnd()).length, 1 << 19);
+        peer.destroy();
+      }
+      await until(() => handler.closed === 20);
+      await server.close(100);
+    });
+
+    test('a peer that ends its side first gets a long answer whole', async () => {
+      const handler = new Lines();
+      const server = await open({ ...DEFAULTS, outputBytesMax: 1 << 20, handler });
+      const peer = await newPeer(server.bound);
+      peer.finish(`many ${1 << 20}\nmany ${1 << 20}\n`);
+      assert.equal((await peer.readToEnd()).length, 2 << 20);
+      await until(() => handler.closed === 1);
+      await server.close(100);
+    });
+
+    test('a peer that resets in the middle of its answer is gone and harms nobody', async () => {
+      const handler = new Lines();
+      const server = await open({ ...DEFAULTS, outputBytesMax: 1 << 20, handler });
+      const other = await newPeer(server.bound);
+      for (let index = 0; index < 10; index++) {
+        const peer = await newPeer(server.bound, { reads: false });
+        peer.write(`many ${1 << 20}\n`.repeat(8));
+        await until(() => handler.seen.length > index * 8);
+        peer.reset();
+        await until(() => handler.closed === index + 1);
+        while (handler.seen.length < (index + 1) * 8) handler.seen.push('never');
+        other.write(`round ${index}\n`);
+        assert.equal(await other.read(8), `round ${index}\n`);
+        handler.seen.length = (index + 1) * 8;
+      }
+      assert.equal(server.connections, 1);
+      other.destroy();
+      await server.close(100);
+    });
+
+    test('answers produced for another connection, and from outside, go out', async () => {
+      const handler = new Lines();
+      const server = await open({ ...DEFAULTS, handler });
+      const first = await newPeer(server.bound);
+      first.write('hold\n');
+      await until(() => handler.held.length === 1);
+      const connection = handler.held[0]!;
+      for (let index = 0; index < 100; index++) {
+        connection.output.set(Buffer.from('tick\n'), connection.outputLength);
+        connection.produce(5);
+        connection.flush();
+        if (index % 10 === 0) await pause(1);
+      }
+      assert.equal(await first.read(500), 'tick\n'.repeat(100));
+      connection.release();
+      first.write('on\n');
+      assert.equal(await first.read(3), 'on\n');
+      first.destroy();
+      await server.close(100);
+    });
+
+    test('setIdle() gives one connection its own deadline', async () => {
+      const handler = new Lines();
+      const server = await open({ ...DEFAULTS, idleMsMax: 150, handler });
+      const patient = await newPeer(server.bound);
+      patient.write('idle 5000\n');
+      assert.equal(await patient.read(10), 'idle 5000\n');
+      const usual = await newPeer(server.bound);
+      usual.write('a\n');
+      assert.equal(await usual.readToEnd(), 'a\n');
+      patient.write('still here\n');
+      assert.equal(await patient.read(11), 'still here\n');
+      patient.write('idle 10\n');
+      assert.equal(await patient.readToEnd(), 'idle 10\n');
+      await server.close(100);
+    });
+
+    test('a thousand connections at once are served, also when they ask again and again', async () => {
+      const server = await open({
+        ...DEFAULTS,
+        connectionsMax: 1000,
+        backlog: 1024,
+        handler: new Lines(),
+      });
+      const peers = await Promise.all(Array.from({ length: 1000 }, () => newPeer(server.bound)));
+      for (let round = 0; round < 3; round++) {
+        for (const [index, peer] of peers.entries()) peer.write(`peer ${index}\n`);
+        for (const [index, peer] of peers.entries()) {
+          const line = `peer ${index}\n`;
+          assert.equal(await peer.read(line.length), line);
+        }
+      }
+      assert.equal(server.connections, 1000);
+      for (const peer of peers) peer.destroy();
+      await until(() => server.connections === 0);
+      await server.close(100);
+    });
+
+    test('connection after connection, each closed with its answer, loses none', async () => {
+      const handler = new Lines();
+      const server = await open({ ...DEFAULTS, connectionsMax: 8, handler });
+      for (let index = 0; index < 50; index++) {
+        const peers = await Promise.all(Array.from({ length: 8 }, () => newPeer(server.bound)));
+        for (const peer of peers) peer.write(`end ${index}\n`);
+        for (const peer of peers) assert.equal(await peer.readToEnd(), `end ${index}\n`);
+        await until(() => server.connections === 0);
+      }
+      assert.equal(handler.closed, 400);
+      await server.close(100);
+    });
+
+    test('listeners that share a port serve its connections between them', async () => {
+      const handlers = [new Lines(), new Lines()];
+      const servers: TcpServer[] = [];
+      for (const [index, handler] of handlers.entries()) {
+        const port = servers[0]?.bound.port ?? 0;
+        servers.push(await open({ ...DEFAULTS, port, share: { index, count: 2 }, handler }));
+      }
+      const { bound } = servers[0]!;
+      const peers = await Promise.all(Array.from({ length: 40 }, () => newPeer(bound)));
+      for (const peer of peers) peer.write('hello\n');
+      for (const peer of peers) assert.equal(await peer.read(6), 'hello\n');
+      assert.ok(handlers.every((handler) => handler.seen.length > 0));
+      await assert.rejects(
+        open({
+          ...DEFAULTS,
+          port: bound.port,
+          share: { index: 0, count: 2 },
+          handler: new Lines(),
+        }),
+        (error) => codeOf(error) === 'NET_BIND_FAILED',
+      );
+      for (const peer of peers) peer.destroy();
+      await Promise.all(servers.map((server) => server.close(100)));
+    });
+
     test('close() lets produced output go out, accepts no more and drops who lingers', async () => {
       const handler = new Lines();
       const server = await open({ ...DEFAULTS, handler });
@@ -272,6 +447,15 @@ class Peer {
     const text = this.#text.slice(0, length);
     this.#text = this.#text.slice(length);
     return text;
+  }
+
+  /** In pieces, with pauses. */
+  async readSlowly(length: number): Promise<string> {
+    while (this.#text.length < length && !this.#ended) {
+      this.#text += (this.#socket.read() ?? '').toString('latin1');
+      await pause(1);
+    }
+    return this.read(length);
   }
 
   async readToEnd(): Promise<string> {

@@ -178,6 +178,93 @@ export function udpSocketSuite(name: string, open: OpenUdp): void {
       await six.close();
     });
 
+    test('sockets that share a port answer every datagram once', async () => {
+      const sockets = await openShared(open, 3, { onBatch: echo });
+      const peers = await Promise.all(Array.from({ length: 12 }, () => newPeer('127.0.0.1')));
+      for (const [index, peer] of peers.entries()) peer.send(`from ${index}`, sockets[0]!.bound);
+      for (const [index, peer] of peers.entries()) {
+        assert.deepEqual((await peer.receive(1)).map(String), [`from ${index}`]);
+      }
+      await closeAll([...peers, ...sockets]);
+    });
+
+    test('steered announces arrive at the socket that their info hash names', async (t) => {
+      const count = 4;
+      const seen: { readonly index: number; readonly bytes: Uint8Array }[] = [];
+      const sockets = await openShared(open, count, {
+        onBatch: (socket) => {
+          const { input } = socket;
+          const index = sockets.indexOf(socket);
+          for (let slot = 0; slot < input.count; slot++) {
+            const from = slot * input.slotBytes;
+            seen.push({ index, bytes: input.bytes.slice(from, from + input.lengths[slot]!) });
+          }
+        },
+      });
+      if (!sockets.at(-1)?.steered) {
+        await closeAll(sockets);
+        t.skip('these sockets do not steer');
+        return;
+      }
+      const peer = await newPeer('127.0.0.1');
+      for (let index = 0; index < 400; index++) {
+        const announce = Buffer.alloc(98 + (index % 3), index);
+        announce.writeUInt32BE(1, 8);
+        announce.writeUInt32BE(Math.imul(index, 0x9e3779b1) >>> 0, 16);
+        peer.send(announce, sockets[0]!.bound);
+        // The receive buffers of an unconfigured system hold fewer than all of them.
+        if (index % 50 === 49) await until(() => seen.length === index + 1);
+      }
+      for (const { index, bytes } of seen) {
+        assert.equal(index, Buffer.from(bytes).readUInt32BE(16) % count);
+      }
+      assert.equal(new Set(seen.map(({ index }) => index)).size, count);
+      await closeAll([peer, ...sockets]);
+    });
+
+    test('what is no announce goes by the hash of addresses, whatever stands in it', async (t) => {
+      const seen = new Map<UdpSocket, number>();
+      const sockets = await openShared(open, 2, {
+        onBatch: (socket) => seen.set(socket, (seen.get(socket) ?? 0) + socket.input.count),
+      });
+      if (!sockets.at(-1)?.steered) {
+        await closeAll(sockets);
+        t.skip('these sockets do not steer');
+        return;
+      }
+      // Connects, scrapes of any length, cut announces: with these 16 bytes all would go to the first.
+      const packets = [16, 36, 97, 98, 1496].map((length) => {
+        const packet = Buffer.alloc(length);
+        packet.writeUInt32BE(length < 98 ? 1 : 2, 8);
+        return packet;
+      });
+      const peers = await Promise.all(Array.from({ length: 24 }, () => newPeer('127.0.0.1')));
+      for (const packet of packets) {
+        seen.clear();
+        for (const peer of peers) peer.send(packet, sockets[0]!.bound);
+        await until(() => [...seen.values()].reduce((sum, one) => sum + one, 0) === peers.length);
+        assert.equal(seen.size, 2, `datagrams of ${packet.byteLength} bytes are spread`);
+      }
+      await closeAll([...peers, ...sockets]);
+    });
+
+    test('the first of shared sockets does not take a port from somebody else', async () => {
+      const other = await open({
+        ...DEFAULTS,
+        address: '127.0.0.1',
+        port: 0,
+        onBatch: echo,
+        share: { index: 0, count: 2, steer: false },
+      });
+      const { port } = other.bound;
+      const share = { index: 0, count: 2, steer: true };
+      await assert.rejects(
+        open({ ...DEFAULTS, address: '127.0.0.1', port, share, onBatch: echo }),
+        (error) => codeOf(error) === 'NET_BIND_FAILED',
+      );
+      await other.close();
+    });
+
     test('close() sends what stands in the output slots', async () => {
       const socket = await open({
         ...DEFAULTS,
@@ -219,6 +306,34 @@ export function udpSocketSuite(name: string, open: OpenUdp): void {
   });
 }
 
+async function openShared(
+  open: OpenUdp,
+  count: number,
+  options: Pick<UdpOptions, 'onBatch'>,
+): Promise<UdpSocket[]> {
+  const sockets: UdpSocket[] = [];
+  for (let index = 0; index < count; index++) {
+    const port = sockets[0]?.bound.port ?? 0;
+    const share = { index, count, steer: true };
+    sockets.push(
+      await open({
+        ...DEFAULTS,
+        ...options,
+        address: '127.0.0.1',
+        port,
+        share,
+        inputBytesMax: 2048,
+        slotsMax: 64,
+      }),
+    );
+  }
+  return sockets;
+}
+
+async function closeAll(all: readonly { close(): Promise<void> }[]): Promise<void> {
+  await Promise.all(all.map((one) => one.close()));
+}
+
 function echo(socket: UdpSocket): void {
   const { input, output } = socket;
   for (let slot = 0; slot < input.count; slot++) {
@@ -247,7 +362,7 @@ class Peer {
     return this.#socket.address().port;
   }
 
-  send(text: string, to: { readonly address: string; readonly port: number }): void {
+  send(text: string | Uint8Array, to: { readonly address: string; readonly port: number }): void {
     this.#socket.send(text, to.port, to.address);
   }
 
