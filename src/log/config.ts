@@ -99,6 +99,50 @@ export const logConfig = z.strictObject({
   portBytesMax: bytes({ min: 1024, max: 1024 * MIB })
     .default(32 * MIB)
     .describe('Bytes of appends that another thread may have in flight to the log.'),
+  serverConnectionsMax: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(1024)
+    .describe(
+      'Connections that a log server has at a time. One more is told so and closed. Each costs some kilobytes.',
+    ),
+  serverRequestsMax: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(1024)
+    .describe(
+      'Requests that one connection may have unanswered at the log server. One more is refused.',
+    ),
+  serverIdleMs: ms({ min: 50, max: 86_400_000 })
+    .default(300_000)
+    .describe(
+      'Milliseconds that a connection to the log server may be silent while nothing is asked; then it is closed. Clients connect again by themselves.',
+    ),
+  serverReadMs: ms({ min: 50, max: 3_600_000 })
+    .default(30_000)
+    .describe(
+      'Milliseconds from the first byte of a request to its last. Shorter frees connections of broken peers sooner; a slow line needs time for a large batch.',
+    ),
+  serverWriteMs: ms({ min: 50, max: 3_600_000 })
+    .default(30_000)
+    .describe(
+      'Milliseconds in which a client must have taken what was sent to it; then the connection is closed.',
+    ),
+  serverAuthMs: ms({ min: 50, max: 600_000 })
+    .default(5_000)
+    .describe(
+      'Milliseconds that a new connection to the log server has to prove that it knows the secret.',
+    ),
+  serverOutputBytesMax: bytes({ min: 65_536, max: 64 * MIB })
+    .default(256 * 1024)
+    .describe(
+      'Bytes that may wait for a client that reads slowly; beyond it nothing more is read from the disk for it, nor from it.',
+    ),
+  serverWaitMsMax: ms({ min: 100, max: 86_400_000 })
+    .default(600_000)
+    .describe('Milliseconds that a read over a connection may wait for records at most.'),
 });
 
 export type LogConfig = z.output<typeof logConfig>;

@@ -29,6 +29,20 @@ export const LOG_ERRORS = {
   LOG_VERSION_UNSUPPORTED:
     'The log was written by a newer version of the program; use that version or a later one.',
   LOG_CODEC_UNSUPPORTED: 'A batch is stored with a compression this version cannot read.',
+  LOG_CANCELLED: 'The request was taken back by who made it; nothing was written.',
+  LOG_PROTOCOL:
+    'The other side of a connection said what the protocol does not allow; the connection is closed. See docs/log-protocol.md.',
+  LOG_AUTH_FAILED:
+    'The log server and its client do not share the same secret, or one of them has none. Check the secret files of both.',
+  LOG_CONNECTIONS_FULL:
+    'The log server has `log.serverConnectionsMax` connections; try again, or raise the limit.',
+  LOG_UNREACHABLE:
+    'The log server could not be reached in the time the client was given; the cause is the last attempt.',
+  LOG_TIMED_OUT:
+    'The log server did not answer in the time the client was given; the connection was given up.',
+  LOG_UNANSWERED:
+    'The connection was lost before an append was answered: it may or may not have been written. An idempotent producer repeats it without doubling.',
+  LOG_SERVER_FAILED: 'The log server failed inside, or told an error this version does not know.',
   LOG_CLOSED: 'The log, or the connection to it, was closed.',
 } as const;
 

@@ -1,0 +1,498 @@
+// The client's line to a log server: connects, proves the secret, connects again with backoff when the
+// line breaks, and gives each request its one answer. Requests that may be repeated without harm are
+// sent again on the next connection, in their order; the others end with LOG_UNANSWERED. A request is
+// given up after `giveUpMs` without a connection, or `requestMs` without an answer.
+
+import { toHex } from '#base/bytes.ts';
+import { type Clock, sleep, type Timer } from '#base/clock.ts';
+import { codeOf } from '#base/errors.ts';
+import type { Logger } from '#base/logger.ts';
+import type { Random } from '#base/random.ts';
+import type { ByteStream } from '#net/byte-stream.ts';
+import { LogError } from './errors.ts';
+import { FrameReader } from './frame-reader.ts';
+import {
+  CHALLENGE_BYTES,
+  isChallenge,
+  isProof,
+  PROTOCOL,
+  parseCount,
+  parseError,
+  parseId,
+  parseLimits,
+  proofOf,
+  type ServerLimits,
+} from './protocol.ts';
+
+/** Bodies that a server sends: one piece of a read, or a list of all topics. */
+const BODY_BYTES_MAX = 128 * 1024 * 1024;
+const SWEEP_MS_MAX = 250;
+/** A request that brought down as many connections is not sent again. */
+const TIMES_MAX = 10;
+/** Codes after which connecting again would only fail again. */
+const HOPELESS: ReadonlySet<string | undefined> = new Set(['LOG_AUTH_FAILED', 'NET_TLS_INVALID']);
+
+export interface LinkOptions {
+  /** Opens a new stream to the server. Rejects with the signal's reason. */
+  readonly dial: (signal: AbortSignal) => Promise<ByteStream>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly secret?: Uint8Array;
+  /** For one attempt: dialling, secret and limits. */
+  readonly connectMs: number;
+  /** From a request to its answer, beside the time that the request itself asks to wait. */
+  readonly requestMs: number;
+  /** How long a request waits for a connection. */
+  readonly giveUpMs: number;
+  readonly backoffMsMin: number;
+  readonly backoffMsMax: number;
+  /** A wanted line was made again. */
+  onConnected?(limits: ServerLimits): void;
+  onDisconnected?(error: Error): void;
+}
+
+/** A request on its way. The link owns it until `onAnswer` or `onError` was called, once. */
+export interface LinkRequest {
+  /** `COMMAND <id>` is put before it; ends without a line feed. Empty for none. */
+  readonly command: string;
+  readonly rest: string;
+  readonly body?: Uint8Array;
+  /** May be sent again when it is not known whether the server has done it. */
+  readonly canRepeat: boolean;
+  /** What the request lets the server wait. */
+  readonly waitMs: number;
+  /** Whole batches of an answer that goes on. */
+  onData?(bytes: Uint8Array): void;
+  /** What was given by `onData` counts no more: the request is sent again from its start. */
+  onRepeat?(): void;
+  /** Words after the id, or the body of a JSON answer as its only one. */
+  onAnswer(words: readonly string[]): void;
+  onError(error: unknown): void;
+}
+
+interface InFlight {
+  readonly request: LinkRequest;
+  /** Number of the line it left on, 0 before. */
+  sentOn: number;
+  times: number;
+  deadlineMs: number;
+}
+
+interface Line {
+  readonly number: number;
+  readonly stream: ByteStream;
+  readonly limits: ServerLimits;
+}
+
+export class Link {
+  readonly #options: LinkOptions;
+  /** In the order they were made: a Map keeps it. */
+  readonly #requests = new Map<number, InFlight>();
+  #nextId = 1;
+  #lines = 0;
+  #line: Line | undefined;
+  #lastError: Error | undefined;
+  #connecting: Promise<void> | undefined;
+  readonly #abort = new AbortController();
+  #isClosed = false;
+  #sweepTimer: Timer | undefined;
+  #onIdle: (() => void) | undefined;
+  #limits: ServerLimits | undefined;
+  /** How long to wait before the next attempt; 0 since a request was answered. */
+  #backoffMs = 0;
+
+  constructor(options: LinkOptions) {
+    this.#options = options;
+  }
+
+  /** Makes the first connection. @throws LogError LOG_UNREACHABLE, LOG_AUTH_FAILED, LOG_CLOSED */
+  async open(signal?: AbortSignal): Promise<ServerLimits> {
+    const deadlineMs = this.#options.clock.monotonicMs() + this.#options.giveUpMs;
+    const onAbort = (): void => this.#abort.abort(signal?.reason);
+    if (signal?.aborted === true) onAbort();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      await this.#connect(deadlineMs);
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+    }
+    if (this.#limits === undefined) throw this.#unreachable();
+    return this.#limits;
+  }
+
+  get limits(): ServerLimits | undefined {
+    return this.#limits;
+  }
+
+  get isConnected(): boolean {
+    return this.#line !== undefined;
+  }
+
+  /** Requests without an answer. */
+  get waiting(): number {
+    return this.#requests.size;
+  }
+
+  /** The request's number, for `cancel` and `forget`. */
+  send(request: LinkRequest): number {
+    const id = this.#freeId();
+    const { clock, giveUpMs } = this.#options;
+    const entry = { request, sentOn: 0, times: 0, deadlineMs: clock.monotonicMs() + giveUpMs };
+    this.#requests.set(id, entry);
+    if (this.#isClosed) {
+      this.#requests.delete(id);
+      request.onError(closed());
+      return id;
+    }
+    if (this.#line === undefined) this.#reconnect();
+    else this.#write(this.#line, id, entry);
+    this.#sweepSoon();
+    return id;
+  }
+
+  /** Asks the server to take the request back; it is answered all the same. */
+  cancel(id: number): void {
+    const entry = this.#requests.get(id);
+    const line = this.#line;
+    if (entry === undefined) return;
+    if (line !== undefined && entry.sentOn === line.number) {
+      line.stream.gather();
+      line.stream.write(`CANCEL ${this.#freeId()} ${id}\n`);
+    }
+  }
+
+  /** Whether the request has left. One that has not can be taken back by `forget`. */
+  isSent(id: number): boolean {
+    return (this.#requests.get(id)?.sentOn ?? 1) !== 0;
+  }
+
+  /** Its answer is wanted no more. */
+  forget(id: number): void {
+    this.#requests.delete(id);
+    if (this.#requests.size === 0) this.#onIdle?.();
+  }
+
+  /** Waits for the answers on their way, says goodbye, closes. New requests get LOG_CLOSED. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.#requests.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.#onIdle = resolve;
+      });
+    }
+    this.destroy();
+    await this.#connecting?.catch(() => undefined);
+  }
+
+  /** At once: every request ends with LOG_CLOSED, or LOG_UNANSWERED when it had left. */
+  destroy(): void {
+    this.#isClosed = true;
+    this.#sweepTimer?.cancel();
+    this.#abort.abort(closed());
+    const line = this.#line;
+    this.#line = undefined;
+    line?.stream.end();
+    line?.stream.destroy();
+    this.#failAll(closed());
+  }
+
+  #freeId(): number {
+    do {
+      this.#nextId = this.#nextId >= 0xffff_ffff ? 1 : this.#nextId + 1;
+    } while (this.#requests.has(this.#nextId));
+    return this.#nextId;
+  }
+
+  #write(line: Line, id: number, entry: InFlight): void {
+    const { request } = entry;
+    const { clock, requestMs } = this.#options;
+    entry.sentOn = line.number;
+    entry.times++;
+    entry.deadlineMs = clock.monotonicMs() + requestMs + request.waitMs;
+    const { stream } = line;
+    stream.gather();
+    stream.write(`${request.command} ${id}${request.rest}\n`);
+    if (request.body !== undefined) stream.write(request.body);
+  }
+
+  #reconnect(): void {
+    if (this.#connecting !== undefined) return;
+    if (this.#abort.signal.aborted) {
+      this.#failAll(closed());
+      return;
+    }
+    this.#connecting = this.#connect(Number.POSITIVE_INFINITY)
+      // Without hope, or closed: nobody waits for what cannot come.
+      .catch((error: unknown) => this.#failAll(error))
+      .finally(() => {
+        this.#connecting = undefined;
+        if (this.#requests.size > 0 && this.#line === undefined) this.#reconnect();
+      });
+  }
+
+  #failAll(error: unknown): void {
+    for (const [id, { request }] of this.#requests) {
+      this.#requests.delete(id);
+      request.onError(error);
+    }
+    this.#onIdle?.();
+  }
+
+  /** @throws the last attempt's error when it is hopeless or late; the reason of closing */
+  async #connect(deadlineMs: number): Promise<void> {
+    const { clock, random, backoffMsMin, backoffMsMax } = this.#options;
+    // A server that lets us in and then says nothing is not asked again at once.
+    if (this.#backoffMs > 0) await sleep(clock, this.#backoffMs, this.#abort.signal);
+    for (;;) {
+      this.#abort.signal.throwIfAborted();
+      const backoffMs = Math.min(Math.max(this.#backoffMs * 2, backoffMsMin), backoffMsMax);
+      this.#backoffMs = backoffMs;
+      try {
+        await this.#attempt();
+        return;
+      } catch (error) {
+        this.#abort.signal.throwIfAborted();
+        this.#lastError = error instanceof Error ? error : new Error(String(error));
+        if (HOPELESS.has(codeOf(error))) throw error;
+        if (clock.monotonicMs() + backoffMs > deadlineMs) throw this.#unreachable();
+      }
+      // Between half and all of it, so that clients of one server do not come back together.
+      const jitter = 0.5 + random.u32() / 0x2_0000_0000;
+      await sleep(clock, backoffMs * jitter, this.#abort.signal);
+    }
+  }
+
+  async #attempt(): Promise<void> {
+    const { clock, connectMs, dial } = this.#options;
+    const late = new AbortController();
+    const timer = clock.after(connectMs, () =>
+      late.abort(new LogError('LOG_TIMED_OUT', `No connection after ${connectMs} ms`)),
+    );
+    const signal = AbortSignal.any([late.signal, this.#abort.signal]);
+    try {
+      const stream = await dial(signal);
+      const line = await greet(stream, this.#options, {
+        signal,
+        number: ++this.#lines,
+        onFrame: (number, words, body) => this.#onFrame(number, words, body),
+        onClosed: (number, error) => this.#lost(number, error),
+      });
+      this.#connected(line);
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  #connected(line: Line): void {
+    this.#line = line;
+    this.#limits = line.limits;
+    this.#lastError = undefined;
+    this.#options.onConnected?.(line.limits);
+    for (const [id, entry] of this.#requests) {
+      if (entry.sentOn !== 0) entry.request.onRepeat?.();
+      this.#write(line, id, entry);
+    }
+  }
+
+  #onFrame(number: number, words: readonly string[], body: Uint8Array | undefined): void {
+    if (this.#line?.number !== number) return;
+    const id = parseId(words[1]);
+    const entry = this.#requests.get(id);
+    if (words[0] === 'ERR' && id === 0) {
+      this.#lost(number, parseError(words));
+      return;
+    }
+    // Answers to what is wanted no more, or to a CANCEL.
+    if (entry === undefined || entry.sentOn !== number) return;
+    const { request } = entry;
+    if (words[0] === 'DATA') {
+      const { clock, requestMs } = this.#options;
+      entry.deadlineMs = clock.monotonicMs() + requestMs;
+      if (body !== undefined) request.onData?.(body);
+      return;
+    }
+    if (words[0] === 'ERR') {
+      const error = parseError(words);
+      // The server is going; nothing of it was done, and the next one may answer.
+      if (error.code === 'LOG_CLOSED' && !this.#isClosed) {
+        entry.sentOn = 0;
+        this.#lost(number, error);
+        return;
+      }
+      this.forget(id);
+      request.onError(error);
+      return;
+    }
+    this.forget(id);
+    this.#backoffMs = 0;
+    if (words[0] === 'JSON') request.onAnswer([Buffer.from(body ?? []).toString('utf8')]);
+    else request.onAnswer(words.slice(2));
+  }
+
+  /** The line is broken, or of no use any more. */
+  #lost(number: number, error: Error): void {
+    const line = this.#line;
+    if (line?.number !== number) return;
+    this.#line = undefined;
+    this.#lastError = error;
+    line.stream.destroy();
+    this.#options.onDisconnected?.(error);
+    const { clock, giveUpMs } = this.#options;
+    for (const [id, entry] of this.#requests) {
+      if (entry.times < TIMES_MAX && (entry.sentOn === 0 || entry.request.canRepeat)) {
+        entry.deadlineMs = Math.max(entry.deadlineMs, clock.monotonicMs() + giveUpMs);
+        continue;
+      }
+      this.#requests.delete(id);
+      const message = 'The connection was lost before the append was answered';
+      entry.request.onError(new LogError('LOG_UNANSWERED', message, { cause: error }));
+    }
+    if (this.#requests.size === 0) this.#onIdle?.();
+    else this.#reconnect();
+  }
+
+  #sweepSoon(): void {
+    const { clock, requestMs, giveUpMs } = this.#options;
+    const everyMs = Math.max(5, Math.min(SWEEP_MS_MAX, requestMs / 4, giveUpMs / 4));
+    this.#sweepTimer ??= clock.after(everyMs, () => {
+      this.#sweepTimer = undefined;
+      this.#sweep(clock.monotonicMs());
+      if (this.#requests.size > 0 && !this.#abort.signal.aborted) this.#sweepSoon();
+    });
+  }
+
+  #sweep(nowMs: number): void {
+    for (const [id, { request, deadlineMs }] of this.#requests) {
+      if (nowMs < deadlineMs) continue;
+      if (this.#line !== undefined) {
+        // A server that does not answer one request may be gone without a word.
+        const message = `No answer to ${request.command} in time`;
+        this.forget(id);
+        const error = new LogError('LOG_TIMED_OUT', message);
+        request.onError(
+          request.canRepeat || request.body === undefined
+            ? error
+            : new LogError('LOG_UNANSWERED', message, { cause: error }),
+        );
+        this.#lost(this.#line.number, error);
+      } else {
+        this.forget(id);
+        request.onError(this.#unreachable());
+      }
+    }
+  }
+
+  #unreachable(): LogError {
+    const { giveUpMs } = this.#options;
+    return new LogError('LOG_UNREACHABLE', `The log server was not reached in ${giveUpMs} ms`, {
+      cause: this.#lastError,
+    });
+  }
+}
+
+interface Greeting {
+  readonly signal: AbortSignal;
+  readonly number: number;
+  onFrame(number: number, words: readonly string[], body: Uint8Array | undefined): void;
+  onClosed(number: number, error: Error): void;
+}
+
+/** Hears the server's greeting, proves the secret on both sides, and takes its limits. */
+function greet(stream: ByteStream, options: LinkOptions, greeting: Greeting): Promise<Line> {
+  const { signal, number } = greeting;
+  const { secret, random } = options;
+  return new Promise((resolve, reject) => {
+    let isDone = false;
+    let expectedProof: string | undefined;
+    let isProven = secret === undefined;
+    const fail = (error: unknown): void => {
+      if (isDone) {
+        greeting.onClosed(number, error instanceof Error ? error : new Error(String(error)));
+        return;
+      }
+      isDone = true;
+      signal.removeEventListener('abort', abort);
+      stream.destroy();
+      reject(error);
+    };
+    const abort = (): void => fail(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+
+    const hello = (words: readonly string[]): void => {
+      const [, version, kind, challenge] = words;
+      if (version !== PROTOCOL) fail(protocol(`the server speaks "${version}"`));
+      else if (kind === 'none' && secret === undefined) return;
+      else if (kind !== 'hmac-sha256' || secret === undefined || !isChallenge(challenge)) {
+        const why = secret === undefined ? 'it wants a secret' : 'it has no secret';
+        fail(new LogError('LOG_AUTH_FAILED', `Cannot use this server: ${why}`));
+      } else {
+        const nonce = toHex(random.bytes(CHALLENGE_BYTES));
+        expectedProof = proofOf('server', secret, challenge, nonce);
+        stream.write(`AUTH 1 ${nonce} ${proofOf('client', secret, challenge, nonce)}\n`);
+      }
+    };
+    const onGreeting = (words: readonly string[], body: Uint8Array | undefined): void => {
+      if (words[0] === 'HELLO') hello(words);
+      else if (words[0] === 'ERR') fail(parseError(words));
+      else if (words[0] === 'OK' && expectedProof !== undefined) {
+        // Whoever cannot prove it back is not the server that was meant.
+        isProven = isProof(words[2], expectedProof);
+        if (!isProven) fail(new LogError('LOG_AUTH_FAILED', "The server's proof is wrong"));
+      } else if (words[0] === 'JSON' && isProven) {
+        const limits = parseLimits(Buffer.from(body ?? []).toString('utf8'));
+        if (limits === undefined) {
+          fail(protocol("the server's limits are not understood"));
+          return;
+        }
+        isDone = true;
+        signal.removeEventListener('abort', abort);
+        resolve({ number, stream, limits });
+      } else fail(protocol('the server does not greet'));
+    };
+    const frames = new FrameReader(
+      {
+        bodyBytes: answerBodyBytes,
+        onFrame: (words, body) => {
+          if (isDone) greeting.onFrame(number, words, body);
+          else onGreeting(words, body);
+        },
+        onBroken: (reason) => fail(protocol(reason)),
+      },
+      BODY_BYTES_MAX,
+    );
+    const gone = (): LogError => new LogError('LOG_CLOSED', 'The server closed the connection');
+    stream.start({
+      onData: (bytes) => frames.push(bytes),
+      onDrain() {},
+      onEnd: () => {
+        fail(gone());
+        stream.destroy();
+      },
+      onClosed: (error) => fail(error ?? gone()),
+    });
+  });
+}
+
+function answerBodyBytes(words: readonly string[]): number | undefined {
+  switch (words[0]) {
+    case 'DATA':
+    case 'JSON':
+      return words.length === 3 ? (parseCount(words[2]) ?? -1) : -1;
+    case 'OK':
+    case 'ERR':
+    case 'HELLO':
+      return undefined;
+    default:
+      return -1;
+  }
+}
+
+function protocol(why: string): LogError {
+  return new LogError('LOG_PROTOCOL', `Cannot talk to the log server: ${why}`);
+}
+
+function closed(): LogError {
+  return new LogError('LOG_CLOSED', 'The connection to the log is closed');
+}
