@@ -105,7 +105,11 @@ function knownAddresses(config: Config): KnownAddresses {
     configured: { siteUrl: site.publicUrl, tracker: tracker.publicUrls },
     listening: {
       siteUrl: `http://${hostOf(site.address)}:${site.port}`,
-      tracker: { http: `http://${door}`, udp: `udp://${door}`, ws: '' },
+      tracker: {
+        http: `http://${door}`,
+        udp: `udp://${door}`,
+        ws: tracker.webSocketConnectionsMax === 0 ? '' : `ws://${door}`,
+      },
     },
   };
 }

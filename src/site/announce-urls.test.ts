@@ -1,13 +1,23 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SETTINGS_DEFAULT } from './accounts/settings.ts';
-import { checkBaseUrl, isLocalUrl, memberAnnounceUrls, publicAddresses } from './announce-urls.ts';
+import {
+  checkBaseUrl,
+  isLocalUrl,
+  memberAnnounceUrls,
+  publicAddresses,
+  urlsInTorrents,
+} from './announce-urls.ts';
 import { Refusal } from './refusal.ts';
 
 const NONE = { siteUrl: '', tracker: { http: '', udp: '', ws: '' } };
 const LISTENING = {
   siteUrl: 'http://127.0.0.1:8080',
-  tracker: { http: 'http://127.0.0.1:6969', udp: 'udp://127.0.0.1:6969', ws: '' },
+  tracker: {
+    http: 'http://127.0.0.1:6969',
+    udp: 'udp://127.0.0.1:6969',
+    ws: 'ws://127.0.0.1:6969',
+  },
 };
 
 test('the configuration decides, then the setting, then what is listened on', () => {
@@ -21,10 +31,31 @@ test('the configuration decides, then the setting, then what is listened on', ()
   assert.equal(set.tracker.http, 'https://set.example');
 });
 
+test('the WebSocket address goes with the HTTP one unless it is said, or the door is closed', () => {
+  const told = { ...SETTINGS_DEFAULT, trackerHttpUrl: 'https://told.example' };
+  const wsOf = (ws: string, listening = LISTENING): string => {
+    const configured = { ...NONE, tracker: { ...NONE.tracker, ws } };
+    return publicAddresses(told, { configured, listening }).tracker.ws;
+  };
+  assert.equal(wsOf(''), 'wss://told.example');
+  assert.equal(wsOf('wss://web.example/'), 'wss://web.example');
+  assert.equal(wsOf('', { ...LISTENING, tracker: { ...LISTENING.tracker, ws: '' } }), '');
+});
+
+test('a .torrent carries the WebSocket address only where that is switched on', () => {
+  const urls = memberAnnounceUrls(LISTENING.tracker, 'KEY');
+  assert.deepEqual(urlsInTorrents(urls, { webSocketInTorrents: true }), urls);
+  const { http, udp } = urls;
+  assert.deepEqual(urlsInTorrents(urls, { webSocketInTorrents: false }), { http, udp });
+});
+
 test('an announce URL has the passkey before /announce, and absent doors stay absent', () => {
-  assert.deepEqual(memberAnnounceUrls(LISTENING.tracker, 'KEY'), {
+  const { tracker } = LISTENING;
+  assert.equal(memberAnnounceUrls({ ...tracker, ws: '' }, 'KEY').ws, undefined);
+  assert.deepEqual(memberAnnounceUrls(tracker, 'KEY'), {
     http: 'http://127.0.0.1:6969/KEY/announce',
     udp: 'udp://127.0.0.1:6969/KEY/announce',
+    ws: 'ws://127.0.0.1:6969/KEY/announce',
   });
 });
 

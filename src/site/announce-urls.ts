@@ -11,7 +11,7 @@ export interface TrackerUrls {
   readonly http: string;
   /** `udp://tracker.example.org:6969` */
   readonly udp: string;
-  /** `wss://tracker.example.org` */
+  /** `wss://tracker.example.org`; where it is listened on, empty when the door is closed. */
   readonly ws: string;
 }
 
@@ -38,12 +38,15 @@ export function publicAddresses(settings: SiteSettings, known: KnownAddresses): 
   const { configured, listening } = known;
   const first = (...values: readonly string[]): string =>
     stripSlash(values.find((value) => value !== '') ?? '');
+  const http = first(configured.tracker.http, settings.trackerHttpUrl, listening.tracker.http);
+  // The WebSocket door is the HTTP one, so it is wherever that is said to be.
+  const besideHttp = listening.tracker.ws === '' ? '' : http.replace(/^http/, 'ws');
   return {
     siteUrl: first(configured.siteUrl, settings.publicUrl, listening.siteUrl),
     tracker: {
-      http: first(configured.tracker.http, settings.trackerHttpUrl, listening.tracker.http),
+      http,
       udp: first(configured.tracker.udp, settings.trackerUdpUrl, listening.tracker.udp),
-      ws: first(configured.tracker.ws, settings.trackerWsUrl, listening.tracker.ws),
+      ws: first(configured.tracker.ws, settings.trackerWsUrl, besideHttp),
     },
   };
 }
@@ -55,6 +58,19 @@ export function memberAnnounceUrls(tracker: TrackerUrls, passkey: string): Membe
     ...(tracker.udp === '' ? {} : { udp: url(tracker.udp) }),
     ...(tracker.ws === '' ? {} : { ws: url(tracker.ws) }),
   };
+}
+
+/**
+ * Those that a .torrent carries. Clients that do not speak WebSocket show its tracker as one that does
+ * not work, so it is in there only where the operator wants it.
+ */
+export function urlsInTorrents(
+  urls: MemberAnnounceUrls,
+  config: { readonly webSocketInTorrents: boolean },
+): MemberAnnounceUrls {
+  if (config.webSocketInTorrents) return urls;
+  const { ws: _, ...others } = urls;
+  return others;
 }
 
 /** Whether other machines cannot use this address. An address that cannot be read is not local. */

@@ -25,6 +25,12 @@ export const siteConfig = z.strictObject({
     .describe(
       'Where members reach the site, as "https://swarm.example.org". Links and secure cookies follow it; when empty, what the first run was told counts.',
     ),
+  webSocketInTorrents: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether the .torrent files that members download carry the WebSocket address too. Web clients (WebTorrent) need it there; others show it as a tracker that does not work, and do without it.',
+    ),
   proxies: z
     .array(z.string())
     .max(64)

@@ -20,7 +20,7 @@ const publicUrls = z.strictObject({
   ws: z
     .string()
     .default('')
-    .describe('Where browsers reach the WebSocket door from outside. Empty leaves it out.'),
+    .describe('Where web clients reach the WebSocket door from outside, "wss://tracker.example.org". Empty is the HTTP address with ws for http, since both doors are one port.'),
 });
 
 export const trackerConfig = z.strictObject({

@@ -28,10 +28,10 @@ function executable(): string | undefined {
   return EXECUTABLES.find((path) => existsSync(path));
 }
 
-export async function startBrowser(): Promise<Browser> {
+export async function startBrowser(more: readonly string[] = []): Promise<Browser> {
   const executablePath = executable();
   if (executablePath === undefined) throw new Error('Chromium is not installed');
-  return await chromium.launch({ executablePath, args: ARGUMENTS });
+  return await chromium.launch({ executablePath, args: [...ARGUMENTS, ...more] });
 }
 
 /** A window of one person, with cookies of its own and scripts switched off. */

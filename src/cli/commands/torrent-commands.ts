@@ -201,8 +201,10 @@ export const torrentDownload: RoomsCommand = {
     const member = await memberNamed(rooms, textOf(input, 'member'));
     const { memberAnnounceUrlsOf } = await import('#cli/site-parts.ts');
     const { torrentFileFor } = await import('#site/catalogue/torrent-file.ts');
+    const { urlsInTorrents } = await import('#site/announce-urls.ts');
     const urls = await memberAnnounceUrlsOf(rooms, member.passkey);
-    const bytes = await torrentFileFor(rooms.sql, torrent.id, urls);
+    const carried = urlsInTorrents(urls, rooms.config.site);
+    const bytes = await torrentFileFor(rooms.sql, torrent.id, carried);
     if (bytes === undefined || torrent.removedMs !== undefined) {
       throw new CliError('CLI_NOT_FOUND', `The torrent "${torrent.title}" was removed`);
     }

@@ -3,7 +3,7 @@
 
 import { torrentTransfer } from '#accounting/totals.ts';
 import { findMemberById } from '#site/accounts/members.ts';
-import { memberAnnounceUrls } from '#site/announce-urls.ts';
+import { memberAnnounceUrls, urlsInTorrents } from '#site/announce-urls.ts';
 import { ERROR_WORDS } from '#site/error-pages.ts';
 import { Refusal } from '#site/refusal.ts';
 import { hrefTo } from '#site/routes.ts';
@@ -62,7 +62,8 @@ export async function downloadTorrent(visit: Visit): Promise<Response> {
   if (member === undefined || member.passkey === '')
     return await visit.error(ERROR_WORDS.forbidden);
   const urls = memberAnnounceUrls(visit.addresses.tracker, member.passkey);
-  const bytes = await torrentFileFor(sql, torrent.id, urls);
+  const carried = urlsInTorrents(urls, visit.parts.config);
+  const bytes = await torrentFileFor(sql, torrent.id, carried);
   if (bytes === undefined) return await visit.notFound();
   const name = torrentFileName(torrent.title);
   return visit.download(bytes, { name, type: 'application/x-bittorrent' });
