@@ -6,7 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { ROOT, runProgram } from '#tools/child-process.ts';
 
-const ALL = ['swarm', 'log', 'ledger', 'announce', 'start'];
+const ALL = ['swarm', 'log', 'ledger', 'tracker', 'start'];
 const DOCUMENT = `${ROOT}docs/benchmarks.md`;
 const OPENING = `# Benchmarks
 
@@ -48,7 +48,7 @@ function writeSection(name: string, output: string): void {
     .split('\n')
     .filter((line) => line.startsWith(`${name}: `))
     .map((line) => line.slice(name.length + 2));
-  const section = `${heading}\n${where}\n\n${lines.map((line) => `- ${line}`).join('\n')}\n`;
+  const section = `${heading}\n${where}\n\n${lines.map(listItem).join('\n')}\n`;
   const start = before.indexOf(heading);
   if (start < 0) {
     writeFileSync(DOCUMENT, `${before.trimEnd()}\n\n${section}`);
@@ -57,4 +57,9 @@ function writeSection(name: string, output: string): void {
   const next = before.indexOf('\n## ', start + 1);
   const rest = next < 0 ? '' : before.slice(next);
   writeFileSync(DOCUMENT, `${before.slice(0, start)}${section}${rest}`);
+}
+
+/** A line that begins with two spaces belongs to the one before it. */
+function listItem(line: string): string {
+  return line.startsWith('  ') ? `  - ${line.slice(2)}` : `- ${line}`;
 }

@@ -23,6 +23,8 @@ export class Community {
   readonly torrents: number;
   /** The torrent of each peer. */
   readonly torrentOf: Uint32Array;
+  /** Peers of each torrent, counted when they are asked for. */
+  #sizes: Uint32Array | undefined;
 
   constructor(shape: CommunityShape) {
     this.shape = shape;
@@ -38,12 +40,14 @@ export class Community {
    * Peers per answer, on average over everybody, when seeders are given leechers only. A tracker
    * that gives seeders other seeders too is above it; one that answers fewer leaves people out.
    */
-  get peersExpected(): number {
-    const { peers, seederChance, wanted } = this.shape;
-    const sizes = new Uint32Array(this.torrents);
-    for (const torrent of this.torrentOf) sizes[torrent]! += 1;
+  peersExpected(wanted = this.shape.wanted, seederChance = this.shape.seederChance): number {
+    const { peers } = this.shape;
+    if (this.#sizes === undefined) {
+      this.#sizes = new Uint32Array(this.torrents);
+      for (const torrent of this.torrentOf) this.#sizes[torrent]! += 1;
+    }
     let sum = 0;
-    for (const size of sizes) {
+    for (const size of this.#sizes) {
       if (size === 0) continue;
       const others = size - 1;
       const toLeecher = Math.min(wanted, others);

@@ -4,7 +4,7 @@
 // fast by leaving requests unanswered: those are counted, with what is known of why.
 
 import { Worker } from 'node:worker_threads';
-import { Community, type CommunityShape } from './community.ts';
+import type { CommunityShape } from './community.ts';
 
 export type LoadDoor = 'udp' | 'http';
 
@@ -102,16 +102,19 @@ export class Load {
   }
 }
 
-/** What is wrong with a run, in words; undefined when it counts. */
-export function faultOf(order: LoadOrder, report: LoadReport): string | undefined {
+/**
+ * What is wrong with a run, in words; undefined when it counts. `peersExpected` is Community's; a run
+ * whose answers hold fewer did less work than it seems.
+ */
+export function faultOf(report: LoadReport, peersExpected: number): string | undefined {
   if (report.answers === 0) return 'nothing was answered';
   const { errors, firstError } = report;
   if (errors > report.answers / 1000) return `${errors} errors, the first: ${firstError}`;
-  const expected = new Community(order).peersExpected;
   const announces = report.answers - report.scrapes;
   const got = report.peersInAnswers / announces;
-  if (got >= expected * PEERS_PART_MIN) return undefined;
-  return `too few peers: ${got.toFixed(2)} per answer where ${expected.toFixed(2)} are there to give`;
+  if (got >= peersExpected * PEERS_PART_MIN) return undefined;
+  const [has, there] = [got.toFixed(2), peersExpected.toFixed(2)];
+  return `too few peers: ${has} per answer where ${there} are there to give`;
 }
 
 /** Less than this part of the peers that could be given is too few. */

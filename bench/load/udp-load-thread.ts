@@ -3,9 +3,6 @@
 // answer for a second is lost, and the next one takes its place.
 
 import { workerData } from 'node:worker_threads';
-import { SystemClock } from '#base/clock.ts';
-import { silentLogger } from '#base/logger.ts';
-import { Registry } from '#metrics/registry.ts';
 import type { OpenUdp, UdpSocket } from '#net/udp-socket.ts';
 import type { LoadOrder } from './load.ts';
 import { LoadRun } from './load-run.ts';
@@ -184,8 +181,7 @@ class Source {
   }
 }
 
-const world = { clock: new SystemClock(), logger: silentLogger, metrics: new Registry() };
-const openUdp = openLoadUdp(world);
+const openUdp = openLoadUdp();
 for (let number = 0; number < order.sources; number++) {
   sources.push(await Source.open(openUdp, number));
 }

@@ -1,0 +1,102 @@
+// Two or more programs under the same load, in turn: A, B, A, B, … so that whatever else the machine
+// does falls on all of them. What is compared is the CPU time per answer, from each process's own
+// accounting, which holds where answers a second do not; the medians of all turns count.
+
+import { cpuMicrosOf } from '../server-use.ts';
+import { faultOf, Load, type LoadOrder, type LoadReport, lostOf } from './load.ts';
+
+export interface Side {
+  readonly name: string;
+  readonly pid: number;
+  readonly order: LoadOrder;
+  /** It answers without peers on purpose: their number is not checked. */
+  readonly isConstant?: boolean;
+}
+
+export interface Measured {
+  readonly name: string;
+  /** Medians over the turns. */
+  readonly microsPerAnswer: number;
+  readonly answersPerSecond: number;
+  readonly peersPerAnswer: number;
+  readonly loaderMicros: number;
+  readonly p99Ms: number;
+  readonly lost: number;
+  /** Of each turn, to be divided by another side's of the same turn. */
+  readonly turns: readonly number[];
+  readonly p99Turns: readonly number[];
+  readonly fault: string | undefined;
+}
+
+export interface Turns {
+  readonly turns: number;
+  readonly seconds: number;
+  /** 0 is the closed loop. */
+  readonly ratePerSecond?: number;
+}
+
+/** Fills all sides, one after another, then measures them in turn. */
+export async function measureInTurn(
+  sides: readonly Side[],
+  how: Turns,
+): Promise<readonly Measured[]> {
+  const loads = sides.map((side) => new Load(side.order));
+  try {
+    for (const load of loads) await load.fill();
+    return await measureFilled(sides, loads, how);
+  } finally {
+    for (const load of loads) await load.end();
+  }
+}
+
+async function measureFilled(
+  sides: readonly Side[],
+  loads: readonly Load[],
+  how: Turns,
+): Promise<readonly Measured[]> {
+  const all: Turn[][] = sides.map(() => []);
+  // The first turn only shows compilers and caches warming up.
+  for (let turn = -1; turn < how.turns; turn++) {
+    for (const [at, side] of sides.entries()) {
+      const before = cpuMicrosOf(side.pid);
+      const report = await loads[at]!.measure(how.seconds, how.ratePerSecond ?? 0);
+      if (turn >= 0) all[at]!.push({ report, cpuMicros: cpuMicrosOf(side.pid) - before });
+    }
+  }
+  return sides.map((side, at) => summary(side, all[at]!));
+}
+
+interface Turn {
+  readonly report: LoadReport;
+  readonly cpuMicros: number;
+}
+
+function summary(side: Side, turns: readonly Turn[]): Measured {
+  const of = (value: (turn: Turn) => number): number => median(turns.map(value));
+  const perAnswer = ({ report, cpuMicros }: Turn): number =>
+    cpuMicros / Math.max(1, report.answers);
+  const fault = turns
+    .map(({ report }) => faultOf(side.order, report))
+    .find((it) => it !== undefined);
+  return {
+    name: side.name,
+    microsPerAnswer: of(perAnswer),
+    answersPerSecond: of(({ report }) => report.answers / report.seconds),
+    peersPerAnswer: of(({ report }) => report.peersInAnswers / (report.answers - report.scrapes)),
+    loaderMicros: of(({ report }) => report.ownCpuMicros / Math.max(1, report.answers)),
+    p99Ms: of(({ report }) => report.p99Ms),
+    lost: turns.reduce((sum, { report }) => sum + lostOf(report.losses), 0),
+    turns: turns.map(perAnswer),
+    p99Turns: turns.map(({ report }) => report.p99Ms),
+    fault: side.isConstant === true ? undefined : fault,
+  };
+}
+
+/** The median of the turns' own ratios: both halves of each were measured next to each other. */
+export function ratioOf(ours: readonly number[], theirs: readonly number[]): number {
+  return median(ours.map((value, turn) => value / (theirs[turn] ?? Number.NaN)));
+}
+
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
