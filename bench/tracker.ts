@@ -50,8 +50,9 @@ async function measureUdp(): Promise<void> {
   const hashes = madeHashes(TORRENTS);
   const peers = 2 * TORRENTS;
   const order = { ...ORDER, hashes, peers };
-  const all = { ...order, wanted: wantedByAll(order) };
-  const answerBytes = 20 + 6 * Math.round(new Community(order).peersExpected);
+  const community = new Community(order);
+  const all = { ...order, wanted: wantedByAll(community) };
+  const answerBytes = 20 + 6 * Math.round(community.peersExpected());
   const server = await startOpen(TORRENTS);
   const opentracker = await startOpentracker(hashes);
   const echo = await startEcho(answerBytes, ECHO_BATCH);
@@ -74,10 +75,9 @@ async function measureUdp(): Promise<void> {
 }
 
 /** opentracker gives seeders other seeders too; it is asked for so many that both give as many. */
-function wantedByAll(order: Omit<LoadOrder, 'port'>): number {
-  const given = new Community(order).peersExpected;
-  const distance = (wanted: number): number =>
-    Math.abs(new Community({ ...order, wanted, seederChance: 0 }).peersExpected - given);
+function wantedByAll(community: Community): number {
+  const given = community.peersExpected();
+  const distance = (wanted: number): number => Math.abs(community.peersExpected(wanted, 0) - given);
   let best = WANTED;
   for (let wanted = WANTED; wanted > 0; wanted--)
     if (distance(wanted) < distance(best)) best = wanted;
@@ -114,7 +114,7 @@ async function measureHttpKept(): Promise<void> {
     const community = await membersAndTorrents(server);
     const http = { ...ORDER, door: 'http', underWay: 16, scrapePercent: 0, ...community } as const;
     const order = { ...http, peers: 4000 };
-    const bodyBytes = 150 + 6 * Math.round(new Community(order).peersExpected);
+    const bodyBytes = 150 + 6 * Math.round(new Community(order).peersExpected());
     const nginx = await startNginx(bodyBytes);
     try {
       const rows = await measureInTurn(
@@ -143,7 +143,7 @@ async function measureHttpClosed(): Promise<void> {
   const hashes = madeHashes(TORRENTS_SMALL);
   const http = { door: 'http', underWay: 8, scrapePercent: 0, isClosedEach: true } as const;
   const order = { ...ORDER, ...http, hashes, peers: 2 * TORRENTS_SMALL, sources: 8 };
-  const all = { ...order, wanted: wantedByAll(order) };
+  const all = { ...order, wanted: wantedByAll(new Community(order)) };
   const server = await startOpen(TORRENTS_SMALL);
   const opentracker = await startOpentracker(hashes);
   try {

@@ -3,6 +3,7 @@
 // accounting, which holds where answers a second do not; the medians of all turns count.
 
 import { cpuMicrosOf } from '../server-use.ts';
+import { Community } from './community.ts';
 import { faultOf, Load, type LoadOrder, type LoadReport, lostOf } from './load.ts';
 
 export interface Side {
@@ -75,9 +76,8 @@ function summary(side: Side, turns: readonly Turn[]): Measured {
   const of = (value: (turn: Turn) => number): number => median(turns.map(value));
   const perAnswer = ({ report, cpuMicros }: Turn): number =>
     cpuMicros / Math.max(1, report.answers);
-  const fault = turns
-    .map(({ report }) => faultOf(side.order, report))
-    .find((it) => it !== undefined);
+  const expected = side.isConstant === true ? 0 : new Community(side.order).peersExpected();
+  const faults = turns.map(({ report }) => faultOf(report, expected));
   return {
     name: side.name,
     microsPerAnswer: of(perAnswer),
@@ -88,7 +88,7 @@ function summary(side: Side, turns: readonly Turn[]): Measured {
     lost: turns.reduce((sum, { report }) => sum + lostOf(report.losses), 0),
     turns: turns.map(perAnswer),
     p99Turns: turns.map(({ report }) => report.p99Ms),
-    fault: side.isConstant === true ? undefined : fault,
+    fault: faults.find((fault) => fault !== undefined),
   };
 }
 
