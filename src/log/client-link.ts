@@ -27,6 +27,7 @@ import {
 /** Bodies that a server sends: one piece of a read, or a list of all topics. */
 const BODY_BYTES_MAX = 128 * 1024 * 1024;
 const SWEEP_MS_MAX = 250;
+const TOGETHER_BYTES_MAX = 16 * 1024;
 /** A request that brought down as many connections is not sent again. */
 const TIMES_MAX = 10;
 /** Codes after which connecting again would only fail again. */
@@ -212,9 +213,19 @@ export class Link {
     entry.times++;
     entry.deadlineMs = clock.monotonicMs() + requestMs + request.waitMs;
     const { stream } = line;
+    const { body } = request;
+    const text = `${request.command} ${id}${request.rest}\n`;
     stream.gather();
-    stream.write(`${request.command} ${id}${request.rest}\n`);
-    if (request.body !== undefined) stream.write(request.body);
+    if (body !== undefined && body.byteLength <= TOGETHER_BYTES_MAX) {
+      // One piece costs the system less than two, and this much less than that to copy.
+      const bytes = Buffer.allocUnsafe(text.length + body.byteLength);
+      bytes.write(text, 0, 'latin1');
+      bytes.set(body, text.length);
+      stream.write(bytes);
+      return;
+    }
+    stream.write(text);
+    if (body !== undefined) stream.write(body);
   }
 
   #reconnect(): void {

@@ -56,6 +56,11 @@ export interface ConnectionWorld {
   /** What STATS tells about the server itself. */
   serverStats(): unknown;
   onClosed(connection: ServerConnection): void;
+  /**
+   * Runs it when every stream that has something has been looked at, so that what arrived together
+   * is written and synced together.
+   */
+  nextTurn(run: () => void): void;
 }
 
 export class ServerConnection implements StreamHandler {
@@ -282,6 +287,10 @@ export class ServerConnection implements StreamHandler {
     }
     const abort = new AbortController();
     this.#running.set(id, abort);
+    this.#world.nextTurn(() => this.#hand(id, request, abort));
+  }
+
+  #hand(id: number, request: AppendRequest, abort: AbortController): void {
     const { topic, records, consistency, producer } = request;
     const options: AppendOptions = {
       signal: abort.signal,

@@ -42,6 +42,8 @@ export class LogServer {
   readonly #sinceMs: number;
   #accepted = 0;
   #sweepTimer: Timer | undefined;
+  #onGone: (() => void) | undefined;
+  #turn: (() => void)[] = [];
   #closing: Promise<void> | undefined;
 
   /** @throws LogError LOG_AUTH_FAILED for a secret that is too short */
@@ -102,6 +104,7 @@ export class LogServer {
         limits: this.#limits,
         serverStats: () => this.stats,
         onClosed: (closed) => this.#forget(closed),
+        nextTurn: (run) => this.#nextTurn(run),
       },
       stream,
     );
@@ -161,7 +164,15 @@ export class LogServer {
     this.#sweepTimer?.cancel();
   }
 
-  #onGone: (() => void) | undefined;
+  #nextTurn(run: () => void): void {
+    this.#turn.push(run);
+    if (this.#turn.length > 1) return;
+    setImmediate(() => {
+      const turn = this.#turn;
+      this.#turn = [];
+      for (const one of turn) one();
+    });
+  }
 
   #forget(connection: ServerConnection): void {
     this.#connections.delete(connection);
