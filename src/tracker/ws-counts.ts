@@ -7,6 +7,7 @@ const HELP = {
   answers: 'WebRTC answers passed on to the peer that had offered.',
   undelivered: 'Offers and answers whose receiver was gone, busy or too slow.',
   stray: 'Answers to offers that were never made, are answered or too old; dropped.',
+  silent: 'WebSocket connections dropped because nothing was heard from them, no pong either.',
   broken: 'WebSocket connections closed for frames that break RFC 6455 or a limit.',
 } as const;
 
@@ -20,6 +21,7 @@ export class WsCounts {
     answers: 0,
     undelivered: 0,
     stray: 0,
+    silent: 0,
     broken: 0,
   };
   readonly #counters: Readonly<Record<WsCountKind, ReturnType<Registry['counter']>>>;
@@ -34,6 +36,7 @@ export class WsCounts {
       answers: counter('answers'),
       undelivered: counter('undelivered'),
       stray: counter('stray'),
+      silent: counter('silent'),
       broken: counter('broken'),
     };
     this.#connections = metrics.gauge(

@@ -3,10 +3,20 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { below, SeededRandom } from '#base/random.ts';
 import { announceTarget, HttpClient } from '#sim/http-client.ts';
+import { mutate } from '#sim/mutations.ts';
+import { testSeed } from '#sim/seed.ts';
 import { memberMessage, TestTracker, torrentMessage, until } from '#sim/test-tracker.ts';
 import { UdpClient } from '#sim/udp-client.ts';
-import { binary, WsClient, type WsJson, wsAnnounce, wsOffers } from '#sim/ws-client.ts';
+import {
+  binary,
+  clientFrame,
+  WsClient,
+  type WsJson,
+  wsAnnounce,
+  wsOffers,
+} from '#sim/ws-client.ts';
 
 const HASH = '00112233445566778899aabbccddeeff01234567';
 const HASH_2 = 'ff112233445566778899aabbccddeeff01234567';
@@ -149,5 +159,345 @@ describe('WebSocket on a private tracker', () => {
     );
     assert.equal(world.tracker.stats().swarm.peers, 0);
     alice.close();
+  });
+
+  test('refusals say why, in words, and leave the connection open', async () => {
+    const words = async (path: string, more: WsJson = {}, hash = HASH): Promise<unknown> => {
+      const client = await open(path);
+      const answer = await client.ask(wsAnnounce(hash, peerIdOf('refused'), more));
+      assert.equal(client.closeCode, 0);
+      client.close();
+      return answer?.['failure reason'];
+    };
+    assert.match(String(await words('/announce')), /has no passkey/);
+    assert.match(String(await words('/')), /has no passkey/);
+    assert.match(String(await words('/nobody/announce')), /unknown passkey/);
+    assert.match(String(await words(`/${'x'.repeat(100)}/announce`)), /unknown passkey/);
+    assert.equal(await words('/carol/announce'), 'your account is banned: sold invites');
+    assert.equal(await words('/alice/announce', {}, HASH_2), 'unregistered torrent: wrong quality');
+    assert.equal(await words('/alice/announce', { uploaded: undefined }), 'uploaded is missing');
+    assert.match(
+      String(await words('/alice/announce', { offers: wsOffers(11) })),
+      /too many offers/,
+    );
+    assert.match(String(await words('/alice/announce', { info_hash: 'x' })), /info_hash must be/);
+    const client = await open();
+    assert.match(String((await client.ask('{'))?.['failure reason']), /not JSON/);
+    const nobody = await open('/announce');
+    const scrape = await nobody.ask({ action: 'scrape', info_hash: binary(HASH) });
+    assert.match(String(scrape?.['failure reason']), /has no passkey/);
+    assert.equal(scrape?.['action'], 'scrape');
+    const empty = await client.ask({ action: 'scrape' });
+    assert.match(String(empty?.['failure reason']), /must name an info_hash/);
+    const many = await client.ask({ action: 'scrape', info_hash: Array(101).fill(binary(HASH)) });
+    assert.match(String(many?.['failure reason']), /too many hashes/);
+    assert.equal(world.tracker.stats().swarm.peers, 0);
+  });
+
+  test('an early announce is credited and warned of, and gets nobody', async () => {
+    const alice = await open();
+    await alice.ask(wsAnnounce(HASH, peerIdOf('alice'), { event: 'started' }));
+    const bob = await open('/bob/announce');
+    const peer = peerIdOf('early');
+    await bob.ask(wsAnnounce(HASH, peer, { event: 'started' }));
+    const early = await bob.ask(wsAnnounce(HASH, peer, { uploaded: 9, offers: wsOffers(5) }));
+    assert.match(String(early?.['warning message']), /announced too early/);
+    assert.equal(early?.['incomplete'], 2);
+    assert.equal(await alice.next(50), undefined);
+    assert.equal((await world.transfers()).at(-1)?.uploadedDelta, 9);
+    alice.close();
+    bob.close();
+    await until(() => world.tracker.stats().swarm.peers === 0);
+  });
+
+  test('T7: at most one set of offers of a peer is under way', async () => {
+    const alice = await open();
+    await alice.ask(wsAnnounce(HASH, peerIdOf('alice'), { event: 'started' }));
+    const bob = await open('/bob/announce');
+    const say = (more: WsJson): Promise<WsJson | undefined> =>
+      bob.ask(
+        wsAnnounce(HASH, peerIdOf('bob'), { event: 'started', offers: wsOffers(5), ...more }),
+      );
+    await say({});
+    const offer = await alice.next();
+    const second = await say({ uploaded: 1 });
+    assert.match(String(second?.['warning message']), /still under way/);
+    assert.equal(await alice.next(50), undefined);
+    alice.send(answerTo(offer, 'alice'));
+    assert.deepEqual((await bob.next())?.['answer'], ANSWER);
+    assert.equal((await say({ uploaded: 2 }))?.['warning message'], undefined);
+    assert.notEqual((await alice.next())?.['offer_id'], undefined);
+    // Who was to answer is gone, and with it the offer.
+    alice.close();
+    await until(() => world.tracker.stats().swarm.peers === 1);
+    assert.equal((await say({ uploaded: 3 }))?.['warning message'], undefined);
+    bob.close();
+    await until(() => world.tracker.stats().swarm.peers === 0);
+  });
+
+  test('T14: answers in another’s name, to offers never made, or made once before, go nowhere', async () => {
+    const alice = await open();
+    const bob = await open('/bob/announce');
+    const eve = await open('/bob/announce');
+    await alice.ask(wsAnnounce(HASH, peerIdOf('alice'), { event: 'started' }));
+    await eve.ask(wsAnnounce(HASH, peerIdOf('eve'), { event: 'started', left: 0 }));
+    const offers = wsOffers(1);
+    const strayBefore = world.tracker.stats().webSocket.stray;
+    await bob.ask(wsAnnounce(HASH, peerIdOf('bob'), { event: 'started', left: 0, offers }));
+    const offer = await alice.next();
+    assert.equal(offer?.['offer_id'], offers[0]?.offer_id);
+    // Eve knows everything about the offer but was not given it.
+    eve.send(answerTo(offer, 'eve'));
+    eve.send(answerTo(offer, 'alice'));
+    alice.send(answerTo({ ...offer, offer_id: 'x'.repeat(20) }, 'alice'));
+    alice.send(answerTo({ ...offer, peer_id: peerIdOf('eve') }, 'alice'));
+    alice.send(answerTo(offer, 'alice', { info_hash: binary(HASH_2) }));
+    await until(() => world.tracker.stats().webSocket.stray === strayBefore + 5);
+    alice.send(answerTo(offer, 'alice'));
+    assert.equal((await bob.next())?.['peer_id'], peerIdOf('alice'));
+    alice.send(answerTo(offer, 'alice'));
+    await until(() => world.tracker.stats().webSocket.stray === strayBefore + 6);
+    assert.equal(await bob.next(50), undefined);
+    for (const client of [alice, bob, eve]) client.close();
+    await until(() => world.tracker.stats().swarm.peers === 0);
+  });
+
+  test('T14: a connection speaks only for the peers it announced', async () => {
+    const alice = await open();
+    const peer = peerIdOf('alice');
+    await alice.ask(wsAnnounce(HASH, peer, { event: 'started' }));
+    const second = await alice.ask(wsAnnounce(HASH, peerIdOf('other'), { event: 'started' }));
+    assert.match(String(second?.['failure reason']), /another peer_id/);
+    // Another member with the same id is another peer, and stops nobody but itself.
+    const bob = await open('/bob/announce');
+    await bob.ask(wsAnnounce(HASH, peer, { event: 'started' }));
+    assert.equal(world.tracker.stats().swarm.peers, 2);
+    await bob.ask(wsAnnounce(HASH, peer, { event: 'stopped' }));
+    await bob.ask(wsAnnounce(HASH, peer, { event: 'stopped', uploaded: 1 }));
+    assert.equal(world.tracker.stats().swarm.peers, 1);
+    const eve = await open('/bob/announce');
+    await eve.ask(wsAnnounce(HASH, peerIdOf('eve'), { event: 'started', offers: wsOffers(1) }));
+    assert.equal((await alice.next())?.['peer_id'], peerIdOf('eve'));
+    for (const client of [alice, bob, eve]) client.close();
+    await until(() => world.tracker.stats().swarm.peers === 0);
+  });
+
+  test('a member who is banned gets no offers and gives no answers', async () => {
+    const alice = await open();
+    await alice.ask(wsAnnounce(HASH, peerIdOf('alice'), { event: 'started' }));
+    const bob = await open('/bob/announce');
+    const say = (more: WsJson): Promise<WsJson | undefined> =>
+      bob.ask(
+        wsAnnounce(HASH, peerIdOf('bob'), { event: 'started', offers: wsOffers(1), ...more }),
+      );
+    await say({});
+    const offer = await alice.next();
+    await world.tell(memberMessage(1, 'alice', { state: 'banned', reason: 'x' }));
+    alice.send(answerTo(offer, 'alice'));
+    assert.equal(await bob.next(50), undefined);
+    const refused = await alice.ask(wsAnnounce(HASH, peerIdOf('alice'), { uploaded: 1 }));
+    assert.match(String(refused?.['failure reason']), /banned/);
+    assert.equal(world.tracker.stats().swarm.peers, 1, 'the refused peer is gone');
+    await say({ uploaded: 1 });
+    assert.equal(await alice.next(50), undefined);
+    await world.tell(memberMessage(1, 'alice'));
+    for (const client of [alice, bob]) client.close();
+    await until(() => world.tracker.stats().swarm.peers === 0);
+  });
+
+  test('handshakes that are none are refused, other upgrades ignored', async () => {
+    const base = [
+      'Connection: Upgrade',
+      'Upgrade: websocket',
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+    ];
+    const status = async (path: string, headers: readonly string[]): Promise<WsClient> => {
+      const client = await WsClient.open(world.port, path, { headers });
+      client.close();
+      return client;
+    };
+    const old = await status('/alice/announce', [...base, 'Sec-WebSocket-Version: 8']);
+    assert.equal(old.status, 426);
+    assert.match(old.head, /Sec-WebSocket-Version: 13/);
+    const version = 'Sec-WebSocket-Version: 13';
+    assert.equal((await status('/alice/announce', [...base.slice(0, 2), version])).status, 400);
+    assert.equal((await status('/alice/other', [...base, version])).status, 404);
+    assert.equal((await status('/alice/scrape', [...base, version])).status, 404);
+    assert.equal((await status('/announce/alice?x=1', [...base, version])).status, 101);
+    const h2c = ['Connection: Upgrade', 'Upgrade: h2c'];
+    assert.equal((await status('/alice/announce', h2c)).status, 200);
+  });
+
+  test('a broken frame ends its connection and takes its peers along', async () => {
+    const alice = await open();
+    await alice.ask(wsAnnounce(HASH, peerIdOf('alice'), { event: 'started' }));
+    alice.socket.write(Buffer.from('8105', 'hex'));
+    await alice.closed();
+    assert.equal(alice.closeCode, 1002);
+    assert.equal(world.tracker.stats().swarm.peers, 0);
+    const large = await open();
+    large.socket.write(clientFrame(1, Buffer.alloc(131_073, 0x20)));
+    await large.closed();
+    assert.equal(large.closeCode, 1009);
+    const polite = await open();
+    polite.socket.write(clientFrame(9, Buffer.from('hi')));
+    assert.deepEqual(await polite.next(), { pong: 'hi' });
+    polite.socket.write(clientFrame(8, Buffer.from([0x03, 0xe8])));
+    await polite.closed();
+    assert.equal(polite.closeCode, 1000);
+  });
+});
+
+async function withTracker(
+  options: Parameters<typeof TestTracker.start>[0],
+  run: (world: TestTracker) => Promise<void>,
+): Promise<void> {
+  const world = await TestTracker.start(options);
+  try {
+    await world.tell(memberMessage(1, 'alice'), memberMessage(2, 'bob'), torrentMessage(1, HASH));
+    await run(world);
+  } finally {
+    await world.close();
+  }
+}
+
+test('T14: in open mode a claimed peer id neither takes over nor stops another’s peer', async () => {
+  await withTracker({ tracker: { mode: 'open' } }, async (world) => {
+    const owner = await WsClient.open(world.port, '/');
+    const thief = await WsClient.open(world.port, '/announce');
+    const asker = await WsClient.open(world.port, '/', { host: '::1' });
+    const peer = peerIdOf('owner');
+    assert.equal((await owner.ask(wsAnnounce(HASH, peer)))?.['incomplete'], 1);
+    const theft = await thief.ask(wsAnnounce(HASH, peer));
+    assert.match(String(theft?.['failure reason']), /by another connection/);
+    await thief.ask(wsAnnounce(HASH, peer, { event: 'stopped' }));
+    thief.close();
+    await until(() => world.tracker.stats().webSocket.connections === 2);
+    const { offers } = { offers: wsOffers(3) };
+    await asker.ask(wsAnnounce(HASH, peerIdOf('asker'), { offers }));
+    assert.equal((await owner.next())?.['offer_id'], offers[0]?.offer_id);
+    // Answers of early ones are full where nobody is credited, but the offers of one set wait.
+    const again = await asker.ask(wsAnnounce(HASH, peerIdOf('asker'), { offers: wsOffers(3) }));
+    assert.match(String(again?.['warning message']), /under way/);
+    owner.close();
+    asker.close();
+  });
+});
+
+test('an offer is answered in its time or not at all', async () => {
+  await withTracker({ tracker: { webSocketOfferMsMax: 1000 } }, async (world) => {
+    const alice = await WsClient.open(world.port, '/alice/announce');
+    const bob = await WsClient.open(world.port, '/bob/announce');
+    await alice.ask(wsAnnounce(HASH, peerIdOf('alice'), { event: 'started' }));
+    const say = (more: WsJson): Promise<WsJson | undefined> =>
+      bob.ask(
+        wsAnnounce(HASH, peerIdOf('bob'), { event: 'started', offers: wsOffers(1), ...more }),
+      );
+    await say({});
+    const offer = await alice.next();
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    alice.send(answerTo(offer, 'alice'));
+    await until(() => world.tracker.stats().webSocket.stray === 1);
+    assert.equal((await say({ uploaded: 1 }))?.['warning message'], undefined);
+    assert.notEqual(await alice.next(), undefined, 'a new set goes out');
+    alice.close();
+    bob.close();
+  });
+});
+
+test('pings are answered, and who answers none is dropped with its peers', async () => {
+  const tracker = { webSocketPingIntervalMs: 100, webSocketIdleMsMax: 1000 };
+  await withTracker({ tracker }, async (world) => {
+    const alive = await WsClient.open(world.port, '/alice/announce');
+    const silent = await WsClient.open(world.port, '/bob/announce');
+    silent.answersPings = false;
+    await alive.ask(wsAnnounce(HASH, peerIdOf('alive'), { event: 'started' }));
+    await silent.ask(wsAnnounce(HASH, peerIdOf('silent'), { event: 'started' }));
+    await silent.closed();
+    assert.ok(silent.pings > 1);
+    await until(() => world.tracker.stats().swarm.peers === 1);
+    assert.equal(alive.isClosed, false);
+    alive.close();
+  });
+});
+
+test('a slow reader is dropped, and what waits for it is bounded', async () => {
+  const tracker = { httpWriteMsMax: 300, httpReadMsMax: 300 };
+  await withTracker({ tracker }, async (world) => {
+    const slow = await WsClient.open(world.port, '/alice/announce');
+    await slow.ask(wsAnnounce(HASH, peerIdOf('slow'), { event: 'started' }));
+    slow.socket.pause();
+    // Each answer is larger than what the system keeps for a socket divided by their number.
+    const scrape = { action: 'scrape', info_hash: Array(100).fill(binary(HASH)) };
+    const frame = clientFrame(1, Buffer.from(JSON.stringify(scrape)));
+    const before = process.memoryUsage().arrayBuffers;
+    for (let count = 0; count < 4000; count++) slow.socket.write(frame);
+    await until(() => world.tracker.stats().webSocket.connections === 0);
+    assert.equal(world.tracker.stats().swarm.peers, 0);
+    assert.ok(process.memoryUsage().arrayBuffers - before < 64 * 1024 * 1024);
+    slow.close();
+  });
+});
+
+test('connections above the limit are refused, and none at all closes the door', async () => {
+  await withTracker({ tracker: { webSocketConnectionsMax: 1 } }, async (world) => {
+    const first = await WsClient.open(world.port, '/alice/announce');
+    const second = await WsClient.open(world.port, '/alice/announce');
+    assert.deepEqual([first.status, second.status], [101, 503]);
+    first.close();
+    await until(() => world.tracker.stats().webSocket.connections === 0);
+    assert.equal((await WsClient.open(world.port, '/alice/announce')).status, 101);
+  });
+});
+
+test('a connection that is gone when its answer is due is no peer', async () => {
+  await withTracker({ accounting: { batchAgeMsMax: 200 } }, async (world) => {
+    const alice = await WsClient.open(world.port, '/alice/announce');
+    alice.send(wsAnnounce(HASH, peerIdOf('alice'), { event: 'started', offers: wsOffers(2) }));
+    await until(() => world.tracker.stats().requests.announces === 1);
+    alice.close();
+    await until(() => world.tracker.stats().webSocket.connections === 0);
+    await until(() => world.tracker.stats().waiting === 0);
+    assert.equal(world.tracker.stats().swarm.peers, 0);
+  });
+});
+
+test('web clients are told when the tracker goes away', async () => {
+  let client: WsClient | undefined;
+  await withTracker({}, async (world) => {
+    client = await WsClient.open(world.port, '/alice/announce');
+    await client.ask(wsAnnounce(HASH, peerIdOf('alice'), { event: 'started' }));
+  });
+  await client?.closed();
+  assert.equal(client?.closeCode, 1001);
+});
+
+test('10,000 damaged frames end connections and nothing else', async (context) => {
+  const random = new SeededRandom(testSeed(context, 7));
+  await withTracker({}, async (world) => {
+    const golden = [
+      wsAnnounce(HASH, peerIdOf('fuzz'), { event: 'started', offers: wsOffers(2) }),
+      answerTo({ offer_id: 'x'.repeat(20), peer_id: peerIdOf('fuzz') }, 'fuzz'),
+      { action: 'scrape', info_hash: [binary(HASH)] },
+    ].map((value) => Buffer.from(JSON.stringify(value)));
+    let sent = 0;
+    while (sent < 10_000) {
+      const client = await WsClient.open(world.port, '/alice/announce');
+      for (let count = 0; count < 250 && !client.isClosed; count++, sent++) {
+        const payload = golden[below(random, golden.length)]!;
+        const isInside = below(random, 4) > 0;
+        const frame = clientFrame(1, isInside ? mutate(payload, random) : payload);
+        client.socket.write(isInside ? frame : mutate(frame, random));
+        if (count % 50 === 49) await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+      client.close();
+    }
+    await until(() => world.tracker.stats().webSocket.connections === 0);
+    await until(() => world.tracker.stats().waiting === 0);
+    assert.equal(world.tracker.stats().swarm.peers, 0);
+    const after = await WsClient.open(world.port, '/bob/announce');
+    const answer = await after.ask(wsAnnounce(HASH, peerIdOf('after'), { event: 'started' }));
+    assert.equal(answer?.['incomplete'], 1);
+    after.close();
   });
 });

@@ -114,7 +114,8 @@ export class WsDoor {
       messageBytesMax: limits.messageBytesMax,
       rooms: this.#rooms,
     });
-    session.pingDueMs = clock.monotonicMs() + limits.pingIntervalMs;
+    session.heardMs = clock.monotonicMs();
+    session.pingDueMs = session.heardMs + limits.pingIntervalMs;
     this.#byConnection.set(connection, session);
     this.#byNumber.set(session.number, session);
     this.#byPing.add(session);
@@ -130,6 +131,7 @@ export class WsDoor {
   onInput(connection: TcpConnection): void {
     const session = this.#byConnection.get(connection);
     if (session === undefined) return;
+    session.heardMs = this.#world.clock.monotonicMs();
     while (connection.inputLength > 0 && !session.isOver) {
       if (connection.output.length - connection.outputLength < this.#roomBytes) return;
       const event = session.reader.read(connection.input, 0, connection.inputLength);
@@ -438,11 +440,17 @@ export class WsDoor {
     });
   }
 
-  /** A client that is gone without a word does not answer, and is dropped as idle. */
+  /** A client that is gone without a word answers no ping, and is dropped. */
   #ping(nowMs: number): void {
+    const { limits, wsCounts } = this.#world;
     for (const session of this.#byPing) {
       if (session.pingDueMs > nowMs) return;
-      session.pingDueMs = nowMs + this.#world.limits.pingIntervalMs;
+      if (nowMs - session.heardMs > limits.idleMsMax) {
+        wsCounts.count('silent');
+        session.connection.destroy();
+        continue;
+      }
+      session.pingDueMs = nowMs + limits.pingIntervalMs;
       this.#byPing.delete(session);
       this.#byPing.add(session);
       const { connection } = session;

@@ -48,7 +48,8 @@ export class WsSession {
   readonly peers = new Map<string, WsPeer>();
   /** Closed, or told to close: nothing is written to it and nothing heard from it. */
   isOver = false;
-  /** Monotonic, when the next ping is due. */
+  /** Monotonic: when something was heard last, and when the next ping is due. */
+  heardMs = 0;
   pingDueMs = 0;
   /** In the order in which they came, so that the oldest expire first. */
   readonly #asked = new Map<string, AskedOffer>();
