@@ -13,7 +13,7 @@ import {
   rmSync,
   statSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { messageOf } from '#base/errors.ts';
 import type { AddonPlace } from '#net/addon.ts';
@@ -32,46 +32,63 @@ const BUILD_MS_MAX = 60_000;
 /** An older binary may still be waited for by a thread of a server that starts right now. */
 const OLD_MS_MIN = 86_400_000;
 
+export interface AddonBuild {
+  /** Where else it may lie, when `native/build` cannot be written. */
+  readonly folders?: readonly string[];
+  /** For tests: another `native/`, another compiler, more flags. */
+  readonly nativeFolder?: string;
+  readonly compiler?: string;
+  readonly flags?: readonly string[];
+}
+
 /**
  * Looks in `native/build` and in `folders`, then builds into the first of them that can be written.
  * Two processes may do so at once. Never throws.
  */
-export function findOrBuildAddon(folders: readonly string[] = []): AddonPlace {
+export function findOrBuildAddon(options: AddonBuild = {}): AddonPlace {
+  const { folders = [], nativeFolder = NATIVE_FOLDER, compiler = 'cc', flags = [] } = options;
   try {
     if (process.platform !== 'linux') return { why: `no batched sockets on ${process.platform}` };
-    const sources = listSources();
+    const sources = listSources(nativeFolder);
     if (sources.length === 0) return { why: 'native/ is not there' };
-    const name = `swarmkeep-${hashOf(sources)}.node`;
-    const places = [join(NATIVE_FOLDER, 'build'), ...folders].map((folder) => join(folder, name));
+    const allFlags = [...FLAGS, ...flags];
+    const name = `swarmkeep-${hashOf(sources, allFlags)}.node`;
+    const places = [join(nativeFolder, 'build'), ...folders].map((folder) => join(folder, name));
     const found = places.find((path) => existsSync(path));
-    return found === undefined ? buildInto(places, sources) : { path: found };
+    if (found !== undefined) return { path: found };
+    return buildInto(places, { sources, compiler, flags: allFlags });
   } catch (error) {
     return { why: messageOf(error) };
   }
 }
 
-function listSources(): readonly string[] {
-  if (!existsSync(NATIVE_FOLDER)) return [];
-  return readdirSync(NATIVE_FOLDER)
-    .filter((name) => /\.[ch]$/.test(name))
-    .sort()
-    .map((name) => join(NATIVE_FOLDER, name));
+interface Recipe {
+  readonly sources: readonly string[];
+  readonly compiler: string;
+  readonly flags: readonly string[];
 }
 
-function hashOf(sources: readonly string[]): string {
+function listSources(folder: string): readonly string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => /\.[ch]$/.test(name))
+    .sort()
+    .map((name) => join(folder, name));
+}
+
+function hashOf(sources: readonly string[], flags: readonly string[]): string {
   const hash = createHash('sha256');
-  hash.update(JSON.stringify([FLAGS, process.arch, process.versions['napi']]));
-  for (const path of sources)
-    hash.update(path.slice(NATIVE_FOLDER.length)).update(readFileSync(path));
+  hash.update(JSON.stringify([flags, process.arch, process.versions['napi']]));
+  for (const path of sources) hash.update(basename(path)).update(readFileSync(path));
   return hash.digest('hex').slice(0, 16);
 }
 
-function buildInto(places: readonly string[], sources: readonly string[]): AddonPlace {
+function buildInto(places: readonly string[], recipe: Recipe): AddonPlace {
   const headers = findHeaders();
   if (headers === undefined) return { why: "Node's headers are not there" };
   let why = '';
   for (const path of places) {
-    const built = build(path, headers, sources);
+    const built = build(path, headers, recipe);
     if (built === '') return { path };
     why ||= built;
   }
@@ -79,13 +96,13 @@ function buildInto(places: readonly string[], sources: readonly string[]): Addon
 }
 
 /** A file of its own, then a rename: whoever sees the name sees a whole binary. '' or why not. */
-function build(path: string, headers: string, sources: readonly string[]): string {
+function build(path: string, headers: string, recipe: Recipe): string {
   const aside = `${path}.${process.pid}.tmp`;
   try {
     mkdirSync(dirname(path), { recursive: true });
-    const code = sources.filter((source) => source.endsWith('.c'));
-    const args = [...FLAGS, `-I${headers}`, ...code, '-o', aside];
-    const { status, stderr, error } = spawnSync('cc', args, {
+    const code = recipe.sources.filter((source) => source.endsWith('.c'));
+    const args = [...recipe.flags, `-I${headers}`, ...code, '-o', aside];
+    const { status, stderr, error } = spawnSync(recipe.compiler, args, {
       encoding: 'utf8',
       timeout: BUILD_MS_MAX,
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -98,7 +115,7 @@ function build(path: string, headers: string, sources: readonly string[]): strin
   } catch (error) {
     return messageOf(error);
   } finally {
-    rmSync(aside, { force: true });
+    if (existsSync(aside)) rmSync(aside);
   }
 }
 

@@ -92,7 +92,7 @@ export class Server {
     this.#addon =
       world.config.tracker.sockets === 'node'
         ? { why: 'the setting tracker.sockets says so' }
-        : findOrBuildAddon([join(world.folder.path, 'addon')]);
+        : findOrBuildAddon({ folders: [join(world.folder.path, 'addon')] });
     const loaded = loadAddon(this.#addon);
     this.#socketsLine = 'why' in loaded ? `sockets: node (${loaded.why})` : 'sockets: batched';
     this.#stop = new Stop({ clock: this.#clock, logger: world.logger });
