@@ -19,6 +19,7 @@ import { swarmConfig } from '#swarm/config.ts';
 import { Swarm } from '#swarm/swarm.ts';
 import { trackerConfig } from '#tracker/config.ts';
 import { startTracker, type Tracker } from '#tracker/tracker.ts';
+import type { WebRtcRelay } from '#tracker/webrtc-relay.ts';
 import {
   type ControlMessage,
   controlKey,
@@ -35,6 +36,9 @@ export interface TestTrackerOptions {
   readonly accounting?: Readonly<Record<string, unknown>>;
   /** Stands between tracker and log, to fail or delay appends. */
   readonly wrapLog?: (log: Log) => Log;
+  /** Of several trackers over one swarm. */
+  readonly swarmMemory?: SharedArrayBuffer;
+  readonly relay?: WebRtcRelay;
   /** Stands in for the sockets of the UDP door. */
   readonly openUdp?: OpenUdp;
 }
@@ -101,12 +105,13 @@ export class TestTracker {
       }),
       accounting: accountingConfig.parse({ batchAgeMsMax: 10, ...this.#options.accounting }),
     };
-    const swarmMemory = Swarm.reserve(config.swarm);
+    const { relay, swarmMemory = Swarm.reserve(config.swarm) } = this.#options;
     this.swarm = new Swarm({ memory: swarmMemory, clock, random, config: config.swarm });
     this.tracker = await startTracker({
       ...parts,
       log: this.log,
       swarmMemory,
+      ...(relay !== undefined && { relay }),
       baselinesFolder: join(this.folder, 'baselines'),
       trackerFolder: join(this.folder, 'tracker'),
       connectionKey: new Uint8Array(32).fill(1),

@@ -17,6 +17,7 @@ import type { SwarmConfig } from '#swarm/config.ts';
 import type { TrackerConfig } from '#tracker/config.ts';
 import { startTracker } from '#tracker/tracker.ts';
 import type { ThreadMessage, ThreadReply } from './thread.ts';
+import { WebRtcChannel } from './webrtc-channel.ts';
 
 export interface TrackerThreadData {
   readonly logPort: MessagePort;
@@ -31,6 +32,8 @@ export interface TrackerThreadData {
     readonly accounting: AccountingConfig;
   };
   readonly addon: AddonPlace;
+  /** When several threads serve one swarm: a name that they share, and this one's number. */
+  readonly webRtc?: { readonly name: string; readonly worker: number };
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
 }
 
@@ -60,6 +63,9 @@ try {
     trackerFolder: data.trackerFolder,
     connectionKey: data.connectionKey,
     config: data.config,
+    ...(data.webRtc !== undefined && {
+      relay: new WebRtcChannel(data.webRtc.name, data.webRtc.worker),
+    }),
   });
   port.on('message', (message: ThreadMessage) => {
     switch (message.kind) {
