@@ -11,6 +11,7 @@ import type { Log } from '#log/log.ts';
 import { readPosition } from '#sql/consumer-position.ts';
 import type { Sql } from '#sql/sql.ts';
 import { AuditChain } from './audit-chain.ts';
+import { AuditDays } from './audit-days.ts';
 import { compareSums } from './audit-sums.ts';
 import { LedgerBatch, type LedgerEntry } from './ledger-batch.ts';
 import { LEDGER, type LedgerTables, type LedgerTransferRow } from './ledger-tables.ts';
@@ -137,8 +138,13 @@ class Audit {
         pairHash(record.memberId, record.torrentId) % parts === part;
       chain.clear();
       const totals = new LedgerBatch();
+      const days = new AuditDays(part, parts);
       const walked = await this.#walkPart({
         isMine,
+        each: (offset, record) => {
+          if (offset < this.#countedOffset) days.add(record);
+          return days.size <= baselinesMax;
+        },
         check: (offset, bytes, record) => {
           if (offset < this.#countedOffset) totals.add(record);
           // Nobody's announces have no baseline and form no chain.
@@ -154,12 +160,18 @@ class Audit {
         if (memberId === 0 && completions > 0) this.#anonymous.set(torrentId, completions);
       }
       await this.#compareTransfers(totals.entries, isMine);
+      await days.compare(this.#snapshot, {
+        isCut: this.#firstOffset > 0,
+        report: (difference) => this.#report(difference),
+      });
     }
     return records;
   }
 
   async #walkPart(part: {
     readonly isMine: (record: TransferRecord) => boolean;
+    /** Sees every record; false when there is no room. */
+    readonly each: (offset: number, record: TransferRecord) => boolean;
     readonly check: (offset: number, bytes: Uint8Array, record: TransferRecord) => boolean;
     readonly isFirst: boolean;
   }): Promise<number | undefined> {
@@ -182,7 +194,10 @@ class Audit {
         const record = decodeTransfer(value);
         if (record === undefined) {
           if (part.isFirst) this.#report(`offset ${offset}: it is no transfer record`);
-        } else if (part.isMine(record) && !part.check(offset, value, record)) return undefined;
+          continue;
+        }
+        if (!part.each(offset, record)) return undefined;
+        if (part.isMine(record) && !part.check(offset, value, record)) return undefined;
       }
       if (read.nextOffset === from) break;
       this.#done += Math.min(read.nextOffset, this.#endOffset) - from;

@@ -6,12 +6,15 @@ import { type ConsumerPosition, movePosition } from '#sql/consumer-position.ts';
 import type { Sql } from '#sql/sql.ts';
 import { AccountingError } from './errors.ts';
 import { LedgerBatch } from './ledger-batch.ts';
+import { writeDays } from './ledger-day-write.ts';
+import { LedgerDays } from './ledger-days.ts';
 import type { LedgerNames } from './ledger-tables.ts';
 import { writeBatch } from './ledger-write.ts';
 import { decodeTransfer, TRANSFERS_TOPIC, type TransferRecord } from './transfer-record.ts';
 
 export interface ReadBatch {
   readonly batch: LedgerBatch;
+  readonly days: LedgerDays;
   readonly nextOffset: number;
   /** Records that are no transfer records; they count nothing. */
   readonly invalid: number;
@@ -30,6 +33,7 @@ export async function readBatch(
   },
 ): Promise<ReadBatch> {
   const batch = new LedgerBatch();
+  const days = new LedgerDays();
   const gaps: LogGap[] = [];
   let invalid = 0;
   let nextOffset = from;
@@ -49,13 +53,14 @@ export async function readBatch(
         continue;
       }
       batch.add(record);
+      days.add(record);
       options.onRecord?.(record);
     }
     gaps.push(...read.gaps);
     const isEnd = read.nextOffset === nextOffset;
     nextOffset = read.nextOffset;
     if (isEnd || batch.records + invalid >= options.recordsMax) {
-      return { batch, nextOffset, invalid, gaps };
+      return { batch, days, nextOffset, invalid, gaps };
     }
   }
 }
@@ -71,7 +76,7 @@ export async function applyBatch(
   sql: Sql,
   names: LedgerNames,
   step: {
-    readonly batch: LedgerBatch;
+    readonly read: Pick<ReadBatch, 'batch' | 'days'>;
     readonly expected: ConsumerPosition | undefined;
     readonly next: ConsumerPosition;
   },
@@ -81,6 +86,7 @@ export async function applyBatch(
     if (!(await movePosition(transaction, names.consumer, step))) {
       throw new AccountingError('LEDGER_POSITION_TAKEN', 'The ledger stands elsewhere by now');
     }
-    return await writeBatch(transaction, names, step.batch);
+    await writeDays(transaction, names, step.read.days.days);
+    return await writeBatch(transaction, names, step.read.batch);
   });
 }

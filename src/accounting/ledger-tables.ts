@@ -47,10 +47,24 @@ export interface LedgerTorrentRow extends LedgerSums {
   last_seen_ms: number;
 }
 
+/** One row for each member and day (UTC) with a transfer or a seed; who was not named has none. */
+export interface LedgerDayRow {
+  member_id: number;
+  /** Days since 1970. */
+  day: number;
+  uploaded_bytes: number;
+  downloaded_bytes: number;
+  credited_uploaded_bytes: number;
+  credited_downloaded_bytes: number;
+  seed_seconds: number;
+  leech_seconds: number;
+}
+
 export interface LedgerTables {
   ledger_transfer: LedgerTransferRow;
   ledger_member: LedgerMemberRow;
   ledger_torrent: LedgerTorrentRow;
+  ledger_day: LedgerDayRow;
 }
 
 /** The ledger itself, or the one that a rebuild makes beside it. */
@@ -58,6 +72,7 @@ export interface LedgerNames {
   readonly transfer: string;
   readonly member: string;
   readonly torrent: string;
+  readonly day: string;
   /** The consumer whose position belongs to these tables. */
   readonly consumer: string;
 }
@@ -66,6 +81,7 @@ export const LEDGER: LedgerNames = {
   transfer: 'ledger_transfer',
   member: 'ledger_member',
   torrent: 'ledger_torrent',
+  day: 'ledger_day',
   consumer: 'ledger',
 };
 
@@ -73,6 +89,7 @@ export const REBUILT_LEDGER: LedgerNames = {
   transfer: 'rebuilt_ledger_transfer',
   member: 'rebuilt_ledger_member',
   torrent: 'rebuilt_ledger_torrent',
+  day: 'rebuilt_ledger_day',
   consumer: 'rebuilt_ledger',
 };
 
@@ -90,9 +107,17 @@ export const LEDGER_SUMS = {
   transfer: SUMS,
   member: [...SUMS, 'completed'],
   torrent: [...SUMS, 'completed'],
+  day: [
+    'uploaded_bytes',
+    'downloaded_bytes',
+    'credited_uploaded_bytes',
+    'credited_downloaded_bytes',
+    'seed_seconds',
+    'leech_seconds',
+  ],
 } as const;
 
-/** Makes the three tables under these names. */
+/** Makes the tables of totals under these names; days have one of their own. */
 export async function createLedgerTables<Tables>(
   transaction: Transaction<Tables>,
   names: LedgerNames,
@@ -118,12 +143,25 @@ export async function createLedgerTables<Tables>(
   });
 }
 
-/** Removes them; fine when they are not there. */
+/** Makes the table of days. */
+export async function createDayTable<Tables>(
+  transaction: Transaction<Tables>,
+  names: LedgerNames,
+): Promise<void> {
+  await createTable(transaction, {
+    name: names.day,
+    keys: ['member_id', 'day'],
+    numbers: LEDGER_SUMS.day,
+    texts: [],
+  });
+}
+
+/** Removes all of them; fine when they are not there. */
 export async function dropLedgerTables<Tables>(
   transaction: Transaction<Tables>,
   names: LedgerNames,
 ): Promise<void> {
-  for (const name of [names.transfer, names.member, names.torrent]) {
+  for (const name of [names.transfer, names.member, names.torrent, names.day]) {
     await transaction.schema.dropTable(name).ifExists().execute();
   }
 }

@@ -4,6 +4,7 @@
 import { sql, type Transaction } from 'kysely';
 import { insertColumns, type RowColumn } from '#sql/row-columns.ts';
 import { type LedgerBatch, type LedgerEntry, sum } from './ledger-batch.ts';
+import { addOnConflict, numbers, seenOnConflict } from './ledger-columns.ts';
 import { LEDGER_SUMS, type LedgerNames } from './ledger-tables.ts';
 
 /** Pairs looked up by one query. */
@@ -30,10 +31,11 @@ export async function writeBatch<Tables>(
       numbers('left_bytes', entries, (entry) => entry.leftBytes),
       { name: 'client', type: 'text', values: entries.map((entry) => entry.client) },
     ],
-    onConflict: onConflict(names.transfer, {
+    onConflict: addOnConflict(names.transfer, {
       key: 'member_id, torrent_id',
       sums: LEDGER_SUMS.transfer,
       rest: [
+        ...seenOnConflict(names.transfer),
         `completed_ms = case when ${names.transfer}.completed_ms = 0 then excluded.completed_ms
           else ${names.transfer}.completed_ms end`,
         'left_bytes = excluded.left_bytes',
@@ -136,7 +138,11 @@ async function writeTotals<Tables>(
       ...sumColumns(values),
       numbers('completed', values, (value) => value.completed),
     ],
-    onConflict: onConflict(to.table, { key: to.key, sums: LEDGER_SUMS.member, rest: [] }),
+    onConflict: addOnConflict(to.table, {
+      key: to.key,
+      sums: LEDGER_SUMS.member,
+      rest: seenOnConflict(to.table),
+    }),
   });
 }
 
@@ -167,34 +173,4 @@ function sumColumns(values: readonly Totals[]): RowColumn[] {
     numbers('first_seen_ms', values, (value) => value.firstSeenMs),
     numbers('last_seen_ms', values, (value) => value.lastSeenMs),
   ];
-}
-
-function numbers<Row>(name: string, rows: readonly Row[], read: (row: Row) => number): RowColumn {
-  const values = new Float64Array(rows.length);
-  for (let at = 0; at < rows.length; at++) values[at] = read(rows[at]!);
-  return { name, type: 'bigint', values };
-}
-
-/** The update half of an upsert: sums are held at 2^53-1, as ledger-batch.ts holds them. */
-function onConflict(
-  table: string,
-  parts: {
-    readonly key: string;
-    readonly sums: readonly string[];
-    readonly rest: readonly string[];
-  },
-): string {
-  const max = Number.MAX_SAFE_INTEGER;
-  const sets = parts.sums.map(
-    (column) =>
-      `${column} = case when ${table}.${column} > ${max} - excluded.${column} then ${max}
-        else ${table}.${column} + excluded.${column} end`,
-  );
-  const extremes = [
-    `first_seen_ms = case when excluded.first_seen_ms < ${table}.first_seen_ms
-      then excluded.first_seen_ms else ${table}.first_seen_ms end`,
-    `last_seen_ms = case when excluded.last_seen_ms > ${table}.last_seen_ms
-      then excluded.last_seen_ms else ${table}.last_seen_ms end`,
-  ];
-  return `(${parts.key}) do update set ${[...sets, ...extremes, ...parts.rest].join(', ')}`;
 }

@@ -16,7 +16,13 @@ import { Ledger } from './ledger.ts';
 import { accountingMigrations } from './migrations/all.ts';
 import { rebuild } from './rebuild.ts';
 import { type TestAnnounce, TestAnnounces } from './test-announces.ts';
-import { completedCounts, memberTotals, memberTransfers, torrentTransfer } from './totals.ts';
+import {
+  completedCounts,
+  memberDays,
+  memberTotals,
+  memberTransfers,
+  torrentTransfer,
+} from './totals.ts';
 import { TRANSFERS_TOPIC } from './transfer-record.ts';
 
 const clock = new SystemClock();
@@ -108,6 +114,33 @@ forEachDatabase((name, open) => {
       await bench.append({ left: 0, at: 1_000_500, event: 'started' });
       await (await bench.open()).applyOnce();
       assert.equal((await memberTotals(sql, 1)).seedSeconds, 600 + 3600);
+    },
+  );
+
+  on(
+    'a day has what was moved and how long was seeded until midnight',
+    async ({ sql, ...bench }) => {
+      const midnight = 86_400;
+      await bench.append(
+        { event: 'started', left: 500, at: midnight - 900 },
+        { downloaded: 500, left: 0, event: 'completed', at: midnight - 600 },
+        { uploaded: 70, downloaded: 500, left: 0, at: midnight - 1 },
+        { uploaded: 90, downloaded: 500, left: 0, at: midnight + 60, uploadCreditPercent: 200 },
+      );
+      await (await bench.open()).applyOnce();
+      const first = Math.floor(Date.UTC(2026, 0, 1) / 86_400_000);
+      const [before, after] = await memberDays(sql, 1, { from: first, through: first + 1 });
+      assert.deepEqual(before, {
+        day: first,
+        uploadedBytes: 70,
+        downloadedBytes: 500,
+        creditedUploadedBytes: 70,
+        creditedDownloadedBytes: 500,
+        seedSeconds: 599,
+        leechSeconds: 300,
+      });
+      assert.deepEqual([after?.creditedUploadedBytes, after?.seedSeconds], [40, 61]);
+      assert.deepEqual(await memberDays(sql, 2, { from: first, through: first + 1 }), []);
     },
   );
 
@@ -285,6 +318,9 @@ forEachDatabase((name, open) => {
         'delete from ledger_member where member_id = 1',
         'delete from ledger_transfer where member_id = 1 and torrent_id = 1',
         'insert into ledger_torrent select torrent_id + 1000, 1, 1, 1, 1, 1, 1, 1, 1, 1 from ledger_torrent',
+        'update ledger_day set seed_seconds = seed_seconds + 1 where member_id = 1',
+        'delete from ledger_day where member_id = 2',
+        'insert into ledger_day select member_id, day + 1, 1, 1, 1, 1, 1, 1 from ledger_day',
       ];
       for (const change of changes) {
         const undo = new Error('undo');

@@ -153,7 +153,7 @@ export class Ledger {
     const next = { logId: log.id, epoch: log.epoch, nextOffset: read.nextOffset };
     const expected = this.#stored;
     try {
-      const completed = await applyBatch(sql, LEDGER, { batch: read.batch, expected, next });
+      const completed = await applyBatch(sql, LEDGER, { read, expected, next });
       this.#stored = next;
       this.#nextOffset = next.nextOffset;
       this.#positionLosses = 0;

@@ -14,7 +14,13 @@ import {
 import type { Sql } from '#sql/sql.ts';
 import { AccountingError } from './errors.ts';
 import { applyBatch, readBatch } from './ledger-step.ts';
-import { createLedgerTables, dropLedgerTables, LEDGER, REBUILT_LEDGER } from './ledger-tables.ts';
+import {
+  createDayTable,
+  createLedgerTables,
+  dropLedgerTables,
+  LEDGER,
+  REBUILT_LEDGER,
+} from './ledger-tables.ts';
 import { TRANSFERS_TOPIC } from './transfer-record.ts';
 
 export interface RebuildWorld {
@@ -55,7 +61,7 @@ export async function rebuild(world: RebuildWorld): Promise<RebuildResult> {
     const read = await readBatch(log, from, { recordsMax: BATCH_RECORDS, waitMs: 0 });
     if (read.nextOffset === from) break;
     const next = { logId: log.id, epoch: log.epoch, nextOffset: read.nextOffset };
-    await applyBatch(sql, REBUILT_LEDGER, { batch: read.batch, expected: position, next });
+    await applyBatch(sql, REBUILT_LEDGER, { read, expected: position, next });
     position = next;
     world.progress?.(next.nextOffset, Math.max(next.nextOffset, stats.nextOffset));
   }
@@ -72,6 +78,7 @@ async function prepare(world: RebuildWorld): Promise<ConsumerPosition | undefine
   await sql.transaction(async (transaction) => {
     await dropLedgerTables(transaction, REBUILT_LEDGER);
     await createLedgerTables(transaction, REBUILT_LEDGER);
+    await createDayTable(transaction, REBUILT_LEDGER);
     await removePosition(transaction, REBUILT_LEDGER.consumer);
   });
   return undefined;
@@ -81,7 +88,7 @@ async function exchange(sql: Sql, end: ConsumerPosition): Promise<readonly strin
   return await sql.transaction(async (transaction) => {
     const expected = await readPosition(transaction, LEDGER.consumer);
     const differences = await compare(transaction);
-    for (const part of ['transfer', 'member', 'torrent'] as const) {
+    for (const part of ['transfer', 'member', 'torrent', 'day'] as const) {
       const table = raw.table(LEDGER[part]);
       await raw`delete from ${table}`.execute(transaction);
       await raw`insert into ${table} select * from ${raw.table(REBUILT_LEDGER[part])}`.execute(

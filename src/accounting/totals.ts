@@ -32,6 +32,14 @@ export interface MemberTransfer extends Moved {
   readonly client: string;
 }
 
+/** One day (UTC) of a member, over all torrents. */
+export interface MemberDay extends Moved {
+  /** Days since 1970. */
+  readonly day: number;
+  readonly seedSeconds: number;
+  readonly leechSeconds: number;
+}
+
 const LIMIT_MAX = 1000;
 
 /** Zeros for a member who never announced. */
@@ -99,6 +107,30 @@ export async function torrentTransfer(
   return row === undefined ? undefined : transferOf(row);
 }
 
+/** In order; days without a transfer or a seed are left out. At most 1,000 days. */
+export async function memberDays(
+  sql: Sql,
+  memberId: number,
+  days: { readonly from: number; readonly through: number },
+): Promise<readonly MemberDay[]> {
+  const rows = await sql
+    .read<LedgerTables>()
+    .selectFrom('ledger_day')
+    .selectAll()
+    .where('member_id', '=', memberId)
+    .where('day', '>=', days.from)
+    .where('day', '<=', days.through)
+    .orderBy('day')
+    .limit(LIMIT_MAX)
+    .execute();
+  return rows.map((row) => ({
+    day: row.day,
+    ...moved(row),
+    seedSeconds: row.seed_seconds,
+    leechSeconds: row.leech_seconds,
+  }));
+}
+
 /** How often each torrent was completed, for every torrent that was at least once. */
 export async function completedCounts(sql: Sql): Promise<ReadonlyMap<number, number>> {
   const counts = new Map<number, number>();
@@ -132,7 +164,7 @@ function transferOf(row: LedgerTables['ledger_transfer']): MemberTransfer {
   };
 }
 
-function moved(row: LedgerSums | undefined): Moved {
+function moved(row: Omit<LedgerSums, 'seed_seconds' | 'records'> | undefined): Moved {
   return {
     uploadedBytes: row?.uploaded_bytes ?? 0,
     downloadedBytes: row?.downloaded_bytes ?? 0,

@@ -2,5 +2,6 @@
 
 import type { Migration } from '#sql/sql.ts';
 import { ledgerMigration } from './0100-ledger.ts';
+import { ledgerDaysMigration } from './0110-ledger-days.ts';
 
-export const accountingMigrations: readonly Migration[] = [ledgerMigration];
+export const accountingMigrations: readonly Migration[] = [ledgerMigration, ledgerDaysMigration];
