@@ -1,8 +1,10 @@
 // A WebSocket client of the tracker for tests: its own framing over a plain socket, so that it can
 // also send what no good client sends.
 
-import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
+import { SystemRandom } from '#base/random.ts';
+
+const random = new SystemRandom();
 
 export type WsJson = Readonly<Record<string, unknown>>;
 
@@ -33,13 +35,13 @@ export function wsAnnounce(
 export function wsOffers(count: number, sdpBytes = 100): { offer: unknown; offer_id: string }[] {
   return Array.from({ length: count }, () => ({
     offer: { type: 'offer', sdp: `v=0\r\n${'a'.repeat(sdpBytes)}` },
-    offer_id: randomBytes(20).toString('latin1'),
+    offer_id: Buffer.from(random.bytes(20)).toString('latin1'),
   }));
 }
 
 /** A masked frame, as clients send. */
 export function clientFrame(opcode: number, payload: Uint8Array, isFinal = true): Buffer {
-  const mask = randomBytes(4);
+  const mask = random.bytes(4);
   const { length } = payload;
   const head =
     length < 126

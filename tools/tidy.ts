@@ -52,7 +52,7 @@ const BANS: readonly Ban[] = [
   {
     pattern: /(?<![.#\w])set(?:Timeout|Interval)\(|'node:timers/g,
     instead: 'clock.after()',
-    mayUse: /^src\/(?:base\/clock|site\/client\/.*)\.ts$|^sim\/(?:http|udp)-client\.ts$/,
+    mayUse: /^src\/(?:base\/clock|site\/client\/.*)\.ts$|^sim\/(?:http|udp|ws)-client\.ts$/,
   },
   {
     pattern: /\bMath\.random\(|\brandom(?:Bytes|UUID|Int|FillSync)\(|\bgetRandomValues\(/g,
@@ -69,7 +69,7 @@ const BANS: readonly Ban[] = [
     pattern: /'node:(?:dgram|net|tls|https?|http2)'/g,
     instead: 'a socket of net/',
     // The clients in sim/ knock at real doors, in tests.
-    mayUse: /^src\/(?:net|cli)\/|^sim\/(?:http|udp)-client\.ts$/,
+    mayUse: /^src\/(?:net|cli)\/|^sim\/(?:http|udp|ws)-client\.ts$/,
   },
   {
     pattern: /\bprocess\.env\b/g,
