@@ -138,16 +138,17 @@ export class WsClient {
   }
 
   async #until(is: () => boolean, msMax = 5000): Promise<void> {
-    const untilMs = performance.now() + msMax;
-    while (!is() && performance.now() < untilMs) {
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      this.#wake();
+    }, msMax);
+    while (!is() && !isLate) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, Math.max(1, untilMs - performance.now()));
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
+        this.#wake = resolve;
       });
     }
+    clearTimeout(timer);
   }
 
   #hear(chunk: Buffer): void {

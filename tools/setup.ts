@@ -44,6 +44,11 @@ const PARTS: readonly Part[] = [
   },
   { debianPackage: 'chromium', what: 'pages in a browser', isThere: () => hasProgram('chromium') },
   {
+    debianPackage: 'nginx',
+    what: 'WebSocket through a reverse proxy',
+    isThere: () => existsSync('/usr/sbin/nginx'),
+  },
+  {
     debianPackage: 'iproute2',
     what: 'end-to-end with BitTorrent clients',
     isThere: () => hasProgram('ip'),
