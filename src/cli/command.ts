@@ -3,6 +3,7 @@
 // its UNIX socket, or right here under the data folder's lock. What passes between them is JSON.
 
 import type { Command as Commander } from 'commander';
+import type { Log } from '#log/log.ts';
 import type { Rooms } from './rooms.ts';
 
 export type Json =
@@ -50,6 +51,8 @@ export interface RoomsCommand extends CommandWords {
   readonly run: (rooms: Rooms, input: Item, output: Output) => Promise<void>;
   /** Changes nothing: offline, the folder is opened as it is, without migrations or repair. */
   readonly readOnly?: boolean;
+  /** Needs no room but the log, so it also works on a log server: with --url, and in `log serve`. */
+  readonly runOnLog?: (log: Log, input: Item, output: Output) => Promise<void>;
 }
 
 /** Runs in the process that was started: `serve`, `config print`. */
@@ -66,6 +69,10 @@ export interface Options {
   readonly config?: string;
   readonly set: readonly string[];
   readonly json: boolean;
+  /** Of commands that work on a log server: where it is, and what proves us to it. */
+  readonly url?: string;
+  readonly secretFile?: string;
+  readonly caFile?: string;
 }
 
 export interface Words {

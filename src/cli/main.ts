@@ -111,6 +111,13 @@ async function runWhereTheRoomsAre(
   work: { readonly input: Item; readonly output: TerminalOutput },
 ): Promise<void> {
   const { input, output } = work;
+  if (options.url !== undefined && command.runOnLog !== undefined) {
+    const { withRemoteLog } = await import('./remote.ts');
+    await withRemoteLog(options, output.signal, async (log) => {
+      await command.runOnLog?.(log, input, output);
+    });
+    return;
+  }
   const server = serverAddress(options.data);
   if (server !== undefined) {
     if (options.set.length > 0 || options.config !== undefined) {

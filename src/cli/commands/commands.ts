@@ -6,9 +6,11 @@ import type { Rooms } from '#cli/rooms.ts';
 import { configCheck, configPrint, dbMigrate, dbStatus } from './config-commands.ts';
 import { demo } from './demo-command.ts';
 import { doctor } from './doctor-command.ts';
+import { jobsList, jobsPause, jobsResume, jobsRun } from './job-commands.ts';
 import { ledgerAudit, ledgerRebuild, ledgerShow } from './ledger-commands.ts';
 import { logRepair, logVerify } from './log-check-commands.ts';
 import { logAppend, logRead, logStats, logTail, logTopics } from './log-commands.ts';
+import { logServe } from './log-serve-command.ts';
 import {
   memberAdd,
   memberBan,
@@ -47,6 +49,10 @@ export const COMMANDS: readonly CliCommand[] = [
   ledgerShow,
   ledgerAudit,
   ledgerRebuild,
+  jobsList,
+  jobsRun,
+  jobsPause,
+  jobsResume,
   logTopics,
   logAppend,
   logRead,
@@ -54,6 +60,7 @@ export const COMMANDS: readonly CliCommand[] = [
   logStats,
   logVerify,
   logRepair,
+  logServe,
   configPrint,
   configCheck,
   dbStatus,

@@ -15,6 +15,7 @@ import {
   textOf,
 } from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
+import { logCommand } from '#cli/remote.ts';
 import { readLines } from '#cli/standard-input.ts';
 import type { Log, ReadFrom, ReadRecord, TopicStats } from '#log/log.ts';
 
@@ -32,29 +33,29 @@ function topicText(item: Item): string {
   return `${name} ${range}  ${item['segments']} segments  ${item['bytes']} bytes`;
 }
 
-export const logTopics: RoomsCommand = {
+export const logTopics: RoomsCommand = logCommand({
   name: 'log topics',
   summary: 'List topics with their first and next offset.',
   example: 'swarmkeep log topics',
   readOnly: true,
-  async run(rooms, _input, output) {
-    for (const stats of await rooms.log.topics()) output.item(topicItem(stats));
+  async runOnLog(log, _input, output) {
+    for (const stats of await log.topics()) output.item(topicItem(stats));
   },
   text: topicText,
-};
+});
 
-export const logStats: RoomsCommand = {
+export const logStats: RoomsCommand = logCommand({
   name: 'log stats',
   summary: 'All topics as one object: offsets, segments, bytes.',
   example: 'swarmkeep log stats --json',
   readOnly: true,
-  async run(rooms, _input, output) {
-    output.item({ topics: (await rooms.log.topics()).map(topicItem) });
+  async runOnLog(log, _input, output) {
+    output.item({ topics: (await log.topics()).map(topicItem) });
   },
   text: (item) => (item['topics'] as Item[]).map(topicText).join('\n'),
-};
+});
 
-export const logAppend: RoomsCommand = {
+export const logAppend: RoomsCommand = logCommand({
   name: 'log append',
   summary: 'Append standard input to a topic, one record a line; answered when it is on disk.',
   example: "printf 'first\\nsecond\\n' | swarmkeep log append notes --create",
@@ -66,30 +67,30 @@ export const logAppend: RoomsCommand = {
     const lines = await readLines();
     return { topic: words.args[0] ?? '', create: words.options['create'] === true, lines };
   },
-  async run(rooms, input, output) {
+  async runOnLog(log, input, output) {
     const { OWN_TOPICS } = await import('#cli/topics.ts');
     const topic = textOf(input, 'topic');
     if (OWN_TOPICS.has(topic)) {
       // A stray line there would stop the ledger or mislead the trackers.
       throw new CliError('CLI_USAGE', `Cannot append to "${topic}": only the server writes there`);
     }
-    if (flagOf(input, 'create')) await rooms.log.createTopic(topic);
+    if (flagOf(input, 'create')) await log.createTopic(topic);
     const lines = listOf(input, 'lines');
     let first: number | undefined;
     for (let at = 0; at < lines.length; at += APPEND_RECORDS) {
       const records = lines.slice(at, at + APPEND_RECORDS).map((line) => ({ value: utf8(line) }));
-      const appended = await rooms.log.append(topic, records, { consistency: 'durable' });
+      const appended = await log.append(topic, records, { consistency: 'durable' });
       first ??= appended.firstOffset;
       output.progress({ what: 'appended', done: at + records.length, total: lines.length });
     }
-    const firstOffset = first ?? (await rooms.log.stats(topic)).nextOffset;
+    const firstOffset = first ?? (await log.stats(topic)).nextOffset;
     output.item({ topic, firstOffset, count: lines.length });
   },
   text: (item) =>
     `${item['count']} records in ${item['topic']}, the first at offset ${item['firstOffset']}`,
-};
+});
 
-export const logRead: RoomsCommand = {
+export const logRead: RoomsCommand = logCommand({
   name: 'log read',
   summary: 'Read records from an offset on.',
   example: 'swarmkeep log read transfers --offset 0 --limit 10 --json',
@@ -111,14 +112,14 @@ export const logRead: RoomsCommand = {
     follow: words.options['follow'] === true,
     fromStartIfGone: words.options['fromStartIfGone'] === true,
   }),
-  async run(rooms, input, output) {
+  async runOnLog(log, input, output) {
     const from = numberOf(input, 'offset') ?? 'beginning';
-    await readOut({ log: rooms.log, output }, input, from);
+    await readOut({ log, output }, input, from);
   },
   text: recordText,
-};
+});
 
-export const logTail: RoomsCommand = {
+export const logTail: RoomsCommand = logCommand({
   name: 'log tail',
   summary: 'Show the last records of a topic, and with --follow what comes.',
   example: 'swarmkeep log tail control --limit 5 --follow',
@@ -133,13 +134,13 @@ export const logTail: RoomsCommand = {
     last: wholeNumber(words.options['limit'], '--limit'),
     follow: words.options['follow'] === true,
   }),
-  async run(rooms, input, output) {
-    const stats = await rooms.log.stats(textOf(input, 'topic'));
+  async runOnLog(log, input, output) {
+    const stats = await log.stats(textOf(input, 'topic'));
     const from = Math.max(stats.firstOffset, stats.nextOffset - (numberOf(input, 'last') ?? 10));
-    await readOut({ log: rooms.log, output }, input, from);
+    await readOut({ log, output }, input, from);
   },
   text: recordText,
-};
+});
 
 async function readOut(
   where: { readonly log: Log; readonly output: Output },

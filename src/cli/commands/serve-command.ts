@@ -52,7 +52,7 @@ export async function serveUntilSignal(
 }
 
 /** Resolves at the first signal. The second ends the process where it stands. */
-function endOnSignal(): Promise<undefined> {
+export function endOnSignal(): Promise<undefined> {
   return new Promise((resolve) => {
     let signals = 0;
     const hear = (): void => {
