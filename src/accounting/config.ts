@@ -46,6 +46,11 @@ export const accountingConfig = z.strictObject({
   ledgerBatchRecordsMax: count({ min: 1, max: 65_536 })
     .default(16_384)
     .describe('Transfer records that the ledger applies in one transaction.'),
+  daysKept: count({ min: 31, max: 36_500 })
+    .default(400)
+    .describe(
+      'Days for which the ledger keeps what a member moved and seeded on each day, for charts and for rules that look back. Totals are kept for ever.',
+    ),
   ledgerIntervalMs: ms({ min: 0, max: 60_000 })
     .default(200)
     .describe(

@@ -12,6 +12,7 @@ import { openSql } from '#sql/open.ts';
 import type { Options } from './command.ts';
 import { configFor } from './config-for.ts';
 import { DataFolder } from './data-folder.ts';
+import { buildScheduler } from './jobs.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { pinoLogger } from './pino-logger.ts';
 import type { Rooms } from './rooms.ts';
@@ -77,6 +78,9 @@ async function openRooms(opening: Opening): Promise<Rooms> {
   });
   undo.push(() => sql.close());
   if (!opening.readOnly) await migrate(sql, MIGRATIONS, { clock });
+  const metrics = new Registry();
+  const swarms = undefined;
+  const jobs = buildScheduler({ folder, config, sql, clock, random, logger, metrics, swarms });
   return {
     dataPath: folder.path,
     config,
@@ -85,6 +89,7 @@ async function openRooms(opening: Opening): Promise<Rooms> {
     logger,
     sql,
     log,
+    jobs,
     // The outbox keeps the change; the next server relays it.
     changed: () => undefined,
     withLedgerPaused: (run) => run(),

@@ -5,6 +5,7 @@ import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
 import type { Config } from '#config/schema.ts';
+import type { Scheduler } from '#jobs/scheduler.ts';
 import type { Log } from '#log/log.ts';
 import type { Sql } from '#sql/sql.ts';
 
@@ -16,6 +17,8 @@ export interface Rooms {
   readonly logger: Logger;
   readonly sql: Sql;
   readonly log: Log;
+  /** Those of the server, which run when they are due; offline, to be run by hand. */
+  readonly jobs: Scheduler;
   /** Tells the outbox relay that something waits for the trackers; nothing when none runs. */
   changed(): void;
   /** Stops the ledger between two batches while `run` has its tables, then lets it go on. */

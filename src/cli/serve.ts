@@ -12,17 +12,16 @@ import { join } from 'node:path';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Ledger } from '#accounting/ledger.ts';
 import { completedCounts } from '#accounting/totals.ts';
-import { type Clock, SystemClock, sleep } from '#base/clock.ts';
-import { messageOf } from '#base/errors.ts';
+import { type Clock, SystemClock } from '#base/clock.ts';
 import type { Logger } from '#base/logger.ts';
 import { type Random, SeededRandom, SystemRandom } from '#base/random.ts';
 import { Stop } from '#base/stop.ts';
 import type { Config } from '#config/schema.ts';
+import type { Scheduler } from '#jobs/scheduler.ts';
 import type { Log } from '#log/log.ts';
 import { PortLog } from '#log/port-log.ts';
 import { Registry, renderCollected } from '#metrics/registry.ts';
 import { type AddonPlace, loadAddon } from '#net/addon.ts';
-import { saveSwarmCounts } from '#site/catalogue/swarm-readings.ts';
 import { migrate } from '#sql/migrate.ts';
 import { openSql } from '#sql/open.ts';
 import { OutboxRelay, outboxPending } from '#sql/outbox.ts';
@@ -32,6 +31,7 @@ import { findOrBuildAddon } from './addon-build.ts';
 import { runRoomsCommand } from './commands/commands.ts';
 import { ControlServer, socketPathFor } from './control-socket.ts';
 import type { DataFolder } from './data-folder.ts';
+import { buildScheduler } from './jobs.ts';
 import { MIGRATIONS } from './migrations.ts';
 import type { Rooms, ServerStatus } from './rooms.ts';
 import { SiteListener } from './site-listener.ts';
@@ -45,7 +45,6 @@ import { createTopics } from './topics.ts';
 /** A part that does not stop in this time is named and left behind. */
 const STOP_PART_MS_MAX = 8_000;
 const CONNECTION_KEY_BYTES = 32;
-const COUNTS_SAVED_MS = 60_000;
 
 export interface ServeWorld {
   readonly folder: DataFolder;
@@ -71,6 +70,7 @@ interface Parts {
   readonly log: Log;
   readonly relay: OutboxRelay;
   readonly ledger: Ledger;
+  readonly jobs: Scheduler;
   readonly tracker: ServerThread;
   /** As `RunningRooms.trackerUrls`. */
   readonly trackerUrls: readonly string[];
@@ -151,7 +151,8 @@ export class Server {
     }
     const relay = this.#startRelay(sql, log);
     this.#stop.own('ledger', ledger.run(this.#stop.signal));
-    await this.#openPorts({ sql, log, relay, ledger, tracker, trackerUrls }, swarm);
+    const jobs = await this.#startJobs(sql, swarm);
+    await this.#openPorts({ sql, log, relay, ledger, jobs, tracker, trackerUrls }, swarm);
   }
 
   async #startLog(): Promise<ServerThread> {
@@ -275,23 +276,27 @@ export class Server {
       metrics: () => this.#renderMetrics(),
     });
     this.#stop.closeLater('site listener', () => listener.close());
-    this.#stop.own('counts for sorting', this.#saveCounts(parts.sql, swarm));
     const host = config.site.address.includes(':')
       ? `[${config.site.address}]`
       : config.site.address;
     say(`site: http://${host}:${listener.port}/`);
   }
 
-  /** The list's order by seeders is at most this old; what it shows is live. */
-  async #saveCounts(sql: Sql, swarm: Swarm): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await sleep(this.#clock, COUNTS_SAVED_MS, signal).catch(() => undefined);
-      if (signal.aborted) return;
-      await saveSwarmCounts(sql, swarmsOf(swarm)).catch((error: unknown) => {
-        this.#world.logger.warn('Counts were not saved', { error: messageOf(error) });
-      });
-    }
+  async #startJobs(sql: Sql, swarm: Swarm): Promise<Scheduler> {
+    const { folder, config, logger } = this.#world;
+    const jobs = buildScheduler({
+      folder,
+      config,
+      sql,
+      logger,
+      clock: this.#clock,
+      random: this.#random,
+      metrics: this.#metrics,
+      swarms: swarmsOf(swarm),
+    });
+    await jobs.prepare();
+    this.#stop.own('jobs', jobs.run(this.#stop.signal));
+    return jobs;
   }
 
   #roomsOf(parts: Parts): Rooms {
@@ -304,6 +309,7 @@ export class Server {
       logger,
       sql: parts.sql,
       log: parts.log,
+      jobs: parts.jobs,
       changed: () => parts.relay.wake(),
       withLedgerPaused: (run) => parts.ledger.paused(run),
       status: () => this.#status(parts),

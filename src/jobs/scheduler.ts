@@ -12,6 +12,7 @@ import type { Random } from '#base/random.ts';
 import type { Registry } from '#metrics/registry.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { JobsConfig } from './config.ts';
+import { JobsError } from './errors.ts';
 import { JobRun } from './job-run.ts';
 import { JobStore, type RunState } from './job-store.ts';
 import type { JobRow, JobRunRow } from './job-tables.ts';
@@ -74,7 +75,7 @@ export class Scheduler {
     this.#runningNow = metrics.gauge('swarmkeep_jobs_running', 'Jobs that run now.');
   }
 
-  /** Call once before anything else. @throws SqlError; JobsError JOB_SCHEDULE_INVALID */
+  /** Makes the jobs known to the database; call it before anything else. Idempotent. @throws SqlError; JobsError JOB_SCHEDULE_INVALID */
   async prepare(): Promise<void> {
     const { clock, random } = this.#world;
     const nowMs = clock.nowMs();
@@ -107,6 +108,26 @@ export class Scheduler {
   async request(name: string): Promise<void> {
     await this.#store.request(name);
     this.#wake();
+  }
+
+  /**
+   * Runs it in this process and waits for its end: for commands that work without a server.
+   * @throws JobsError JOB_UNKNOWN; JOB_CANCELLED when another node has it or it is paused
+   */
+  async runHere(name: string, signal: AbortSignal): Promise<void> {
+    await this.#store.request(name);
+    const job = this.#jobs.get(name);
+    const row = (await this.#store.rows()).find((one) => one.name === name);
+    assert(job !== undefined && row !== undefined, 'a job that was requested is known');
+    await this.#start(job, row);
+    const running = this.#running.get(name);
+    if (running === undefined) {
+      throw new JobsError('JOB_CANCELLED', `The job "${name}" is paused or runs elsewhere`);
+    }
+    const cancel = (): void => running.run.cancel('It was interrupted');
+    signal.addEventListener('abort', cancel, { once: true });
+    await running.ended;
+    signal.removeEventListener('abort', cancel);
   }
 
   /** A run under way is cancelled, on whatever node. @throws JobsError JOB_UNKNOWN */

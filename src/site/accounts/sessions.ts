@@ -60,6 +60,17 @@ export function tokenHash(token: string): Uint8Array {
   return new Uint8Array(createHash('sha256').update(utf8(token)).digest());
 }
 
+/** Returns how many there were. */
+export async function removeExpiredSessions(sql: Sql, nowMs: number): Promise<number> {
+  return await sql.transaction<AccountTables, number>(async (transaction) => {
+    const { numDeletedRows } = await transaction
+      .deleteFrom('session')
+      .where('expires_ms', '<=', nowMs)
+      .executeTakeFirst();
+    return Number(numDeletedRows);
+  });
+}
+
 /** Signs a member in; returns the token for the cookie. The oldest sessions make room. */
 export async function openSession(
   world: SessionsWorld,

@@ -8,9 +8,14 @@ import type { CatalogueTables } from './catalogue-tables.ts';
 const ROWS_AT_ONCE = 1000;
 
 /** One pass over all torrents. Writes only what changed; returns how many rows that were. */
-export async function saveSwarmCounts(sql: Sql, swarms: Pick<Swarms, 'counts'>): Promise<number> {
+export async function saveSwarmCounts(
+  sql: Sql,
+  swarms: Pick<Swarms, 'counts'>,
+  signal?: AbortSignal,
+): Promise<number> {
   let saved = 0;
   for (let after = 0; ; ) {
+    signal?.throwIfAborted();
     const rows = await sql
       .read<CatalogueTables>()
       .selectFrom('torrent')

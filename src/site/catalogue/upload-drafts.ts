@@ -48,6 +48,17 @@ export async function keepDraft(
   return id;
 }
 
+/** Removes what was begun before `beforeMs`; returns how many there were. */
+export async function removeOldDrafts(sql: Sql, beforeMs: number): Promise<number> {
+  return await sql.transaction<CatalogueTables, number>(async (transaction) => {
+    const { numDeletedRows } = await transaction
+      .deleteFrom('upload_draft')
+      .where('created_ms', '<', beforeMs)
+      .executeTakeFirst();
+    return Number(numDeletedRows);
+  });
+}
+
 /** The file, when it is this member's and still there. */
 export async function findDraft(
   world: Pick<DraftWorld, 'sql' | 'clock' | 'config'>,

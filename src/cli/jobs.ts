@@ -1,0 +1,52 @@
+// The jobs of every room, and the scheduler over them. Offline a scheduler runs one job when a command
+// asks for it; only a server runs those that are due.
+
+import { pruneDaysJob } from '#accounting/jobs/prune-days-job.ts';
+import { toHex } from '#base/bytes.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Job } from '#base/job.ts';
+import type { Logger } from '#base/logger.ts';
+import type { Random } from '#base/random.ts';
+import type { Config } from '#config/schema.ts';
+import { Scheduler } from '#jobs/scheduler.ts';
+import type { Registry } from '#metrics/registry.ts';
+import { expireJob } from '#site/jobs/expire-job.ts';
+import { swarmReadingsJob } from '#site/jobs/swarm-readings-job.ts';
+import type { Swarms } from '#site/swarms.ts';
+import type { Sql } from '#sql/sql.ts';
+import type { DataFolder } from './data-folder.ts';
+
+const NODE_ID_BYTES = 8;
+
+export interface JobParts {
+  readonly folder: DataFolder;
+  readonly config: Config;
+  readonly sql: Sql;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Registry;
+  /** Undefined offline, where nobody knows what the swarms look like. */
+  readonly swarms: Swarms | undefined;
+}
+
+export function buildScheduler(parts: JobParts): Scheduler {
+  const { folder, config, random } = parts;
+  return new Scheduler(
+    {
+      ...parts,
+      logger: parts.logger.for('jobs'),
+      config: config.jobs,
+      holder: toHex(folder.secret('node-id', NODE_ID_BYTES, random)),
+    },
+    jobsOf(parts),
+  );
+}
+
+function jobsOf({ sql, config, swarms }: JobParts): readonly Job[] {
+  return [
+    ...(swarms === undefined ? [] : [swarmReadingsJob({ sql, swarms })]),
+    expireJob({ sql, config: config.site }),
+    pruneDaysJob({ sql, daysKept: config.accounting.daysKept }),
+  ];
+}
