@@ -1,9 +1,10 @@
-// Takes the records of announces and appends them to the log in batches (A6).
+// Appends the records of announces to the log in batches (A6). The records of all tracker threads
+// stand in one queue (transfer-queue.ts); one thread runs the writer.
 //
-//   push() -> open batch -> sealed batches -> one append in flight -> durable: onSettled(true)
-//                                                                  -> failed:  onLost, onSettled(false)
+//   queue -> one append in flight -> durable: onSettled(true)
+//                                 -> failed:  onLost, onSettled(false)
 //
-// A batch is sealed when it is full, `batchAgeMsMax` after its first record, or by flush(): then as
+// A batch is sent when it is full, `batchAgeMsMax` after its first record, or by flush(): then as
 // soon as the append in flight is answered, so that everything that waits meanwhile shares one flush
 // of the disk (group commit).
 //
@@ -12,13 +13,14 @@
 // baseline in turn ends at the oldest, which is the one on disk.
 
 import { assert } from '#base/assert.ts';
-import type { Clock, Timer } from '#base/clock.ts';
+import type { Clock } from '#base/clock.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Log, LogRecord } from '#log/log.ts';
 import type { Counter, Gauge, Histogram, Registry } from '#metrics/registry.ts';
 import type { AccountingConfig } from './config.ts';
 import { AccountingError } from './errors.ts';
+import { TransferQueue } from './transfer-queue.ts';
 import { TRANSFER_RECORD_BYTES, TRANSFERS_TOPIC } from './transfer-record.ts';
 
 export interface TransferWriterWorld {
@@ -27,55 +29,58 @@ export interface TransferWriterWorld {
   readonly logger: Logger;
   readonly metrics: Registry;
   readonly config: AccountingConfig;
+  /** From TransferQueue.reserve(), when other threads push too. */
+  readonly memory?: SharedArrayBuffer;
   /**
-   * Newest first: put each record's previous baseline back. Called before anything else is appended
-   * and before onSettled. The views are lent for the call.
+   * Newest first, `newest` being the first one's position: put each record's previous baseline back.
+   * Called before anything else is appended and before onSettled. The views are lent for the call.
    */
-  onLost(records: readonly Uint8Array[]): void;
+  onLost(records: readonly Uint8Array[], newest: number): void;
+  /** Everything before `position` has settled: for the queues of other threads. */
+  onTold?(position: number, durable: boolean): void;
 }
 
-/** Buffers kept for the next batches; more than these are left to the garbage collector. */
-const SPARE_BATCHES_MAX = 4;
 const QUEUE_FULL_RETRY_MS = 20;
 
-interface Batch {
-  number: number;
-  count: number;
-  /** One view for each place of a record, made once with the buffer. */
-  readonly records: readonly LogRecord[];
-  readonly settled: ((durable: boolean) => void)[];
-}
-
 export class TransferWriter {
+  /** This thread's end of the queue. */
+  readonly queue: TransferQueue;
   readonly #world: TransferWriterWorld;
   readonly #instruments: Instruments;
-  readonly #sealed: Batch[] = [];
-  readonly #spare: Batch[] = [];
-  #open: Batch;
-  #inFlight: Batch | undefined;
-  #pending = 0;
-  #nextNumber = 1;
-  #age: Timer | undefined;
-  #flushWanted = false;
+  /** The append in flight: its bytes, and one view for each place of a record, made once. */
+  readonly #bytes: Uint8Array;
+  readonly #records: readonly LogRecord[];
+  #inFlight = 0;
+  /** Records that a flush asked for and that are not sent yet. */
+  #wanted = 0;
   #closing: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
   #losses = 0;
   #appendedTo: number | undefined;
 
   constructor(world: TransferWriterWorld) {
+    const { config, clock } = world;
     this.#world = world;
     this.#instruments = instrumentsOf(world.metrics);
-    this.#open = this.#newBatch();
+    this.#bytes = new Uint8Array(config.batchRecordsMax * TRANSFER_RECORD_BYTES);
+    this.#records = recordsOver(this.#bytes);
+    this.queue = new TransferQueue({
+      memory: world.memory ?? TransferQueue.reserve(config),
+      worker: 0,
+      clock,
+      config,
+      wakeWriter: () => this.wake(),
+    });
   }
 
   /** `recordsPendingMax` is reached: push nothing until a batch has settled. */
   get isFull(): boolean {
-    return this.#pending >= this.#world.config.recordsPendingMax;
+    return this.queue.isFull;
   }
 
   /** Records that are not on disk yet. */
   get pending(): number {
-    return this.#pending;
+    return this.queue.pending;
   }
 
   /** How often an append failed and records were lost. */
@@ -90,164 +95,114 @@ export class TransferWriter {
 
   /** Sends what is there and resolves when everything pushed so far has settled, durable or lost. */
   settled(): Promise<void> {
-    return new Promise((resolve) => {
-      const last = this.#open.count > 0 ? this.#open : (this.#sealed.at(-1) ?? this.#inFlight);
-      if (last === undefined) {
-        resolve();
-        return;
-      }
-      last.settled.push(() => resolve());
-      this.flush();
-    });
+    return this.queue.settled();
   }
 
-  /** Copies the record's 128 bytes into the open batch and returns that batch's number. */
+  /** Copies the record's 128 bytes into the queue and returns its position. */
   push(record: Uint8Array): number {
-    assert(record.byteLength === TRANSFER_RECORD_BYTES, 'a transfer record has 128 bytes');
-    assert(!this.isFull, 'the caller looks at isFull first');
     assert(this.#closing === undefined, 'nothing is pushed after close');
-    const batch = this.#open;
-    batch.records[batch.count]!.value.set(record);
-    batch.count++;
-    this.#pending++;
-    if (batch.count === 1) this.#startAge();
-    if (batch.count === batch.records.length) {
-      this.#seal();
-      this.#pump();
-    }
-    return batch.number;
+    const position = this.queue.reserve();
+    assert(position >= 0, 'the caller looks at isFull first');
+    this.queue.publish(position, record);
+    return position;
   }
 
-  /** Sends the open batch as soon as the append in flight is answered; at once when there is none. */
+  /** As TransferQueue's, for the writer's own thread. */
+  onSettled(position: number, run: (durable: boolean) => void): void {
+    this.queue.willWait();
+    this.queue.onSettled(position, run);
+  }
+
   flush(): void {
-    if (this.#open.count === 0) return;
-    this.#flushWanted = true;
+    this.queue.flush();
+  }
+
+  /** Some thread asked for a look. */
+  wake(): void {
+    this.#wanted = Math.max(this.#wanted, this.queue.look());
     this.#pump();
   }
 
-  /** `batch` is what push() returned and has not settled yet. */
-  onSettled(batch: number, run: (durable: boolean) => void): void {
-    const found = [this.#open, ...this.#sealed, this.#inFlight].find(
-      (candidate) => candidate?.number === batch,
-    );
-    assert(found !== undefined, 'the batch has not settled yet');
-    found.settled.push(run);
-  }
-
-  /** Sends what is there and resolves when all of it has settled. Idempotent. */
+  /** Sends what is there and resolves when all of it has settled. Nobody pushes any more. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= new Promise((resolve) => {
       this.#onIdle = resolve;
-      this.flush();
+      this.queue.flush();
       this.#pump();
     });
     return this.#closing;
   }
 
-  #newBatch(): Batch {
-    const batch = this.#spare.pop() ?? emptyBatch(this.#world.config.batchRecordsMax);
-    batch.number = this.#nextNumber++;
-    return batch;
-  }
-
-  #startAge(): void {
-    const { clock, config } = this.#world;
-    this.#age = clock.after(config.batchAgeMsMax, () => this.flush());
-  }
-
-  #seal(): void {
-    this.#age?.cancel();
-    this.#age = undefined;
-    this.#flushWanted = false;
-    this.#sealed.push(this.#open);
-    this.#open = this.#newBatch();
-  }
-
   #pump(): void {
-    if (this.#inFlight !== undefined) return;
-    if (this.#sealed.length === 0 && this.#flushWanted) this.#seal();
-    const batch = this.#sealed.shift();
-    if (batch === undefined) {
-      if (this.#pending === 0) this.#onIdle?.();
+    if (this.#inFlight > 0) return;
+    if (this.#wanted === 0) {
+      if (this.queue.pending === 0) this.#onIdle?.();
       return;
     }
-    this.#inFlight = batch;
-    this.#append(batch, this.#world.clock.monotonicMs());
+    this.#inFlight = this.queue.take(this.#bytes, this.#records.length);
+    this.#wanted = Math.max(0, this.#wanted - this.#inFlight);
+    this.#append(this.#inFlight, this.#world.clock.monotonicMs());
   }
 
-  #append(batch: Batch, sinceMs: number): void {
+  #append(count: number, sinceMs: number): void {
     const { log, clock } = this.#world;
-    const records = batch.records.slice(0, batch.count);
+    const records = this.#records.slice(0, count);
     log.append(TRANSFERS_TOPIC, records, { consistency: 'durable' }).then(
       (appended) => {
         this.#appendedTo = appended.firstOffset + appended.count;
         this.#instruments.waitSeconds.observe((clock.monotonicMs() - sinceMs) / 1000);
-        this.#instruments.batchRecords.observe(batch.count);
-        this.#instruments.appended.add(batch.count);
-        this.#settle(batch);
+        this.#instruments.batchRecords.observe(count);
+        this.#instruments.appended.add(count);
+        this.#settle(count);
       },
       (error: unknown) => {
         if (codeOf(error) === 'LOG_QUEUE_FULL') {
           // Nothing was written and nothing is lost; whoever pushes meets isFull in the meantime.
-          clock.after(QUEUE_FULL_RETRY_MS, () => this.#append(batch, sinceMs));
+          clock.after(QUEUE_FULL_RETRY_MS, () => this.#append(count, sinceMs));
         } else this.#lose(error);
       },
     );
   }
 
-  #settle(batch: Batch): void {
-    this.#inFlight = undefined;
-    this.#pending -= batch.count;
-    this.#instruments.pending.set(this.#pending);
-    const { settled } = batch;
-    const waiting = settled.splice(0);
-    this.#recycle(batch);
+  #settle(count: number): void {
+    const position = this.queue.settle(count);
+    this.#inFlight = 0;
+    this.#instruments.pending.set(this.queue.pending);
     // The next batch is sent before anybody is told: it need not wait for their answers.
     this.#pump();
-    for (const run of waiting) run(true);
+    this.#tell(position, true);
   }
 
   #lose(error: unknown): void {
-    const lost = [this.#inFlight, ...this.#sealed, this.#open].filter(
-      (batch) => batch !== undefined,
-    );
-    const records = lost.flatMap((batch) =>
-      batch.records.slice(0, batch.count).map((record) => record.value),
-    );
-    this.#world.logger.error('Transfer records could not be saved; clients bring them back', {
-      records: records.length,
-      error: messageOf(new AccountingError('TRANSFERS_LOST', 'An append failed', { cause: error })),
-    });
-    this.#instruments.lost.add(records.length);
+    const { logger, onLost } = this.#world;
     this.#losses++;
-    this.#world.onLost(records.reverse());
-    this.#age?.cancel();
-    this.#age = undefined;
-    this.#flushWanted = false;
-    this.#inFlight = undefined;
-    this.#sealed.length = 0;
-    this.#pending = 0;
-    this.#instruments.pending.set(0);
-    this.#open = this.#newBatch();
-    const waiting = lost.flatMap((batch) => batch.settled.splice(0));
-    for (const batch of lost) this.#recycle(batch);
-    for (const run of waiting) run(false);
+    const position = this.queue.lose((records, newest) => {
+      const cause = new AccountingError('TRANSFERS_LOST', 'An append failed', { cause: error });
+      logger.error('Transfer records could not be saved; clients bring them back', {
+        records: records.length,
+        error: messageOf(cause),
+      });
+      this.#instruments.lost.add(records.length);
+      onLost(records, newest);
+    });
+    this.#inFlight = 0;
+    this.#wanted = 0;
+    this.#instruments.pending.set(this.queue.pending);
+    this.#tell(position, false);
     this.#pump();
   }
 
-  #recycle(batch: Batch): void {
-    batch.count = 0;
-    if (this.#spare.length < SPARE_BATCHES_MAX) this.#spare.push(batch);
+  #tell(position: number, durable: boolean): void {
+    this.queue.tell(position, durable);
+    this.#world.onTold?.(position, durable);
   }
 }
 
-function emptyBatch(recordsMax: number): Batch {
-  const bytes = new Uint8Array(recordsMax * TRANSFER_RECORD_BYTES);
-  const records = Array.from({ length: recordsMax }, (_, at) => {
+function recordsOver(bytes: Uint8Array): readonly LogRecord[] {
+  return Array.from({ length: bytes.byteLength / TRANSFER_RECORD_BYTES }, (_, at) => {
     const from = at * TRANSFER_RECORD_BYTES;
     return { value: bytes.subarray(from, from + TRANSFER_RECORD_BYTES) };
   });
-  return { number: 0, count: 0, records, settled: [] };
 }
 
 interface Instruments {

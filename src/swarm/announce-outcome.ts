@@ -14,10 +14,13 @@ export type SwarmRefusal =
   /** Another connection announces this peer id, in a mode in which nobody is named (T14). */
   | 'peer-of-other';
 
+/** More at once are for the caller to put off. */
+export const FOUNDINGS_MAX = 3;
+
 export interface AnnounceOutcome {
   /** When it is not 'none' no lock is held, and neither settle() nor abandon() is due. */
   refused: SwarmRefusal;
-  /** A baseline exists; the nine fields below are its, else zeros. */
+  /** A baseline exists; the ten fields below are its, else zeros. */
   known: boolean;
   uploaded: number;
   downloaded: number;
@@ -28,6 +31,10 @@ export interface AnnounceOutcome {
   completed: boolean;
   /** Unix seconds. */
   lastSeenSeconds: number;
+  /** Announces that founded this baseline and are not durable yet, 0 to FOUNDINGS_MAX. */
+  foundings: number;
+  /** The last announce of the peer said `stopped`. */
+  ended: boolean;
   /** The peer is in the swarm (counted), by any address and hash. */
   present: boolean;
   /** Whether it was counted as a seeder before this announce. */
@@ -62,6 +69,8 @@ export function newAnnounceOutcome(): AnnounceOutcome {
     left: 0,
     completed: false,
     lastSeenSeconds: 0,
+    foundings: 0,
+    ended: false,
     present: false,
     wasSeeder: false,
     channelKnown: false,
@@ -72,4 +81,25 @@ export function newAnnounceOutcome(): AnnounceOutcome {
     partialSeeds: 0,
     downloadsCompleted: 0,
   };
+}
+
+/** Back to nothing known; the counts stay until they are filled. */
+export function clearOutcome(outcome: AnnounceOutcome): void {
+  outcome.refused = 'none';
+  outcome.known = false;
+  outcome.uploaded = 0;
+  outcome.downloaded = 0;
+  outcome.key = 0;
+  outcome.sequence = 0;
+  outcome.higherAtSeconds = 0;
+  outcome.left = 0;
+  outcome.completed = false;
+  outcome.lastSeenSeconds = 0;
+  outcome.foundings = 0;
+  outcome.ended = false;
+  outcome.present = false;
+  outcome.wasSeeder = false;
+  outcome.channelKnown = false;
+  outcome.repeated = false;
+  outcome.early = false;
 }

@@ -88,6 +88,8 @@ export class BaselineKeeper {
     if (torrent === 0) return;
     table.index.lookForMember(torrent, key.memberId, key.peerId);
     const peer = table.index.found;
+    // Every record that is not durable is lost at once, those that founded among them.
+    if (peer !== 0) table.clearFlag(peer, PEER_FLAG.founding);
     if (peer !== 0 && previous !== undefined) this.#write(peer, previous);
     if (peer !== 0 && previous === undefined) {
       table.clearFlag(peer, PEER_FLAG.known | PEER_FLAG.completed);
@@ -97,6 +99,34 @@ export class BaselineKeeper {
     this.#torrents.unlock();
     // The sweep gave it away in between: the owner's newer copy must not be what is found next.
     if (peer === 0 && previous !== undefined) this.restore(previous, Number.MAX_SAFE_INTEGER);
+  }
+
+  founded(key: BaselineKey): void {
+    const table = this.#table;
+    const torrent = this.#torrents.lockById(key.torrentId);
+    if (torrent === 0) return;
+    table.index.lookForMember(torrent, key.memberId, key.peerId);
+    if (table.index.found !== 0) table.addFounding(table.index.found, -1);
+    this.#torrents.unlock();
+  }
+
+  removeMembers(members: ReadonlySet<number>, from: number, peersMax: number): number {
+    const table = this.#table;
+    const used = table.records.recordsUsed;
+    const until = Math.min(from + peersMax, used);
+    for (let peer = from + 1; peer <= until; peer++) {
+      // Read without the lock: it is checked again under it.
+      if (!members.has(table.memberOf(peer)) || table.reachOf(peer) === 0) continue;
+      const torrent = this.#lock(peer);
+      if (torrent === 0) continue;
+      if (members.has(table.memberOf(peer)) && table.reachOf(peer) !== 0) {
+        table.setFlag(peer, PEER_FLAG.ended);
+        table.silence(peer);
+        this.endIfEmpty(torrent);
+      }
+      this.#torrents.unlock();
+    }
+    return until >= used ? -1 : until;
   }
 
   /** Frees a retired or unregistered torrent that has no peer left. Its shard is locked. */

@@ -151,6 +151,11 @@ export const PEER_FLAG = {
   expired: 1 << 10,
   /** The record is in its torrent's list. Clear: free, or reserved by a begin(). */
   used: 1 << 11,
+  /** Bits 12-13: how many announces founded the baseline that are not durable yet. */
+  foundingShift: 12,
+  founding: 0x3000,
+  /** The last announce said `stopped`: what waited before it may not bring the peer back. */
+  ended: 1 << 14,
 } as const;
 
 /** Also the number of the run in a peer list; 3 is the hidden run. */

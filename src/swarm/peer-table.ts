@@ -3,6 +3,7 @@
 // a peer is listed, so that lists and counts cannot disagree. Calls need the torrent's shard lock.
 
 import { assert } from '#base/assert.ts';
+import { FOUNDINGS_MAX } from './announce-outcome.ts';
 import { type AnnounceRequest, DOOR } from './announce-slot.ts';
 import { Arena } from './arena.ts';
 import { Channels } from './channels.ts';
@@ -101,6 +102,16 @@ export class PeerTable {
 
   clearFlag(peer: number, flag: number): void {
     this.peers[peer * PEER_WORDS + PEER.flags]! &= ~flag;
+  }
+
+  /** Counts one more or one less founding announce that is not durable yet. */
+  addFounding(peer: number, change: 1 | -1): void {
+    const at = peer * PEER_WORDS + PEER.flags;
+    const flags = this.peers[at]!;
+    const count = ((flags & PEER_FLAG.founding) >>> PEER_FLAG.foundingShift) + change;
+    assert(count <= FOUNDINGS_MAX, 'the caller looks at outcome.foundings first');
+    if (count < 0) return;
+    this.peers[at] = (flags & ~PEER_FLAG.founding) | (count << PEER_FLAG.foundingShift);
   }
 
   /** Fills a taken record; the peer is silent, listed as hidden. Room was made in the list. */

@@ -5,6 +5,7 @@
 //   begin(request)       finds the peer, reserves what joining would need, fills `outcome`
 //   select(request, …)   the answer's peers, while the asker is not yet among them
 //   settle(request, …)   joins, refreshes or leaves, moves the baseline, counts; gives the lock back
+//   settleHidden(…)      instead of settle: only the baseline moves, nobody sees the peer yet
 //   abandon()            instead of settle: nothing has changed
 //
 // Between begin() and settle() the thread must not wait, allocate much, or call anything else here
@@ -13,7 +14,12 @@
 import { assert } from '#base/assert.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Random } from '#base/random.ts';
-import { type AnnounceOutcome, newAnnounceOutcome, type SwarmRefusal } from './announce-outcome.ts';
+import {
+  type AnnounceOutcome,
+  clearOutcome,
+  newAnnounceOutcome,
+  type SwarmRefusal,
+} from './announce-outcome.ts';
 import { type AnnounceRequest, DOOR, EVENT } from './announce-slot.ts';
 import type { Baseline, BaselineKey, BaselineNumbers } from './baseline.ts';
 import { BaselineKeeper } from './baseline-keeper.ts';
@@ -109,7 +115,7 @@ export class Swarm {
     request: Pick<AnnounceRequest, 'infoHash' | 'torrentId' | 'hashVersion' | 'place'>,
   ): boolean {
     const torrents = this.#torrents;
-    request.place = torrents.find(request.infoHash);
+    request.place = torrents.find(request.infoHash, request.place);
     if (request.place === 0) return false;
     request.torrentId = torrents.foundId;
     request.hashVersion = torrents.foundVersion;
@@ -176,37 +182,58 @@ export class Swarm {
   /**
    * Phase 2. `next` is the baseline from here on; it is not kept for a peer of nobody (member 0).
    * `left` and the event of the request decide whether the peer is a seeder, unless the request is
-   * older than the baseline. Then the counts are in `outcome`, and the lock is given back.
+   * older than the baseline. Then the counts are in `outcome`, and the lock is given back. `founds`
+   * counts in `outcome.foundings` until founded().
    */
-  settle(request: AnnounceRequest, next: BaselineNumbers): void {
-    const torrent = this.#torrent;
-    assert(torrent !== 0, 'an announce is settled once');
+  settle(request: AnnounceRequest, next: BaselineNumbers, founds = false): void {
+    assert(this.#torrent !== 0, 'an announce is settled once');
     if (request.event !== EVENT.stopped) this.#join(request, next);
     else if (this.#peer !== 0) this.#stop(request, next);
-    this.#peer = 0;
+    if (founds && this.#peer !== 0) this.#table.addFounding(this.#peer, 1);
+    this.#finish();
+  }
+
+  /**
+   * Phase 2 of an announce that others may not see before it is durable: the baseline stands from
+   * here on, the peer joins nothing and stays as silent as it is. Once the record is durable the
+   * announce begins again and is settled. Only for members, and no `stopped`.
+   */
+  settleHidden(request: AnnounceRequest, next: BaselineNumbers, founds: boolean): void {
+    assert(this.#torrent !== 0, 'an announce is settled once');
+    assert(request.memberId !== 0 && request.event !== EVENT.stopped, 'a member that comes');
+    const table = this.#table;
+    if (this.#isNew) this.#create(request);
+    const peer = this.#peer;
+    table.clearFlag(peer, PEER_FLAG.expired | PEER_FLAG.ended);
+    table.see(peer, -1, this.#time.seconds);
+    writeBaseline(table.peers, peer, next, this.#time.unixSeconds);
+    if (founds) table.addFounding(peer, 1);
     this.#isNew = false;
-    this.#extension = 0;
-    this.#replaced = 0;
-    this.#hasEntered = false;
+    this.#giveBack();
     this.#finish();
   }
 
   /** Ends an announce that begin() did not refuse; nothing changes but the room that was reserved. */
   abandon(): void {
     const torrent = this.#torrent;
-    assert(torrent !== 0, 'an announce is abandoned once');
     if (this.#isNew) this.#table.records.give(this.#peer);
     if (this.#extension !== 0) this.#table.extensionRecords.give(this.#extension);
+  /** A record that founded a baseline is durable. Nothing when the baseline is gone. */
+  founded(key: BaselineKey): void {
+    this.#keeper.founded(key);
+  }
+
     if (this.#hasEntered) this.#table.members.leave(this.#memberId);
     this.#table.primary.trim(torrent);
+    assert(this.#torrent !== 0, 'an announce is abandoned once');
+    this.#giveBack();
+    this.#finish();
+  }
+
+  /** What begin() reserved and nobody needs. */
+  #giveBack(): void {
     this.#table.ipv6.trim(torrent);
     this.#table.webrtc.trim(torrent);
-    this.#peer = 0;
-    this.#isNew = false;
-    this.#extension = 0;
-    this.#replaced = 0;
-    this.#hasEntered = false;
-    this.#finish();
   }
 
   /**
@@ -300,8 +327,8 @@ export class Swarm {
   }
 
   /**
-   * After a lost append: the baseline as it was before, undefined when there was none. The peer
-   * stays in the swarm, and is not seen longer ago for it.
+   * After a lost append: the baseline as it was before, undefined when there was none. A peer that is
+   * counted stays in the swarm, and is not seen longer ago for it.
    */
   rollbackBaseline(key: BaselineKey, previous: Baseline | undefined): void {
     this.#keeper.rollback(key, previous);
@@ -324,6 +351,15 @@ export class Swarm {
    * `visit` runs.
    */
   walkBaselines(from: number, peersMax: number, visit: (baseline: Baseline) => void): number {
+  /**
+   * Ends the peers of these members among the `peersMax` records after `from`; their baselines stay.
+   * Pass 0 first, then what it returned, until that is -1. Shards without such a peer are not locked.
+   */
+  removeMembers(members: ReadonlySet<number>, from: number, peersMax: number): number {
+    assert(this.#torrent === 0, 'no announce is open');
+    return this.#keeper.removeMembers(members, from, peersMax);
+  }
+
     assert(this.#torrent === 0, 'no announce is open');
     return this.#keeper.walk(from, peersMax, visit);
   }
@@ -363,6 +399,8 @@ export class Swarm {
     if (last === 0) return;
     outcome.channelKnown = (table.reachOf(peer) & (1 << reachBitOf(request))) !== 0;
     outcome.repeated = isRepeat(last, this.#channelWord);
+      outcome.foundings = (flags & PEER_FLAG.founding) >>> PEER_FLAG.foundingShift;
+      outcome.ended = (flags & PEER_FLAG.ended) !== 0;
     if (outcome.repeated || !canBeEarly(request)) return;
     // Times are whole seconds, so a client that waited exactly may seem a second short.
     const waited = secondsBetween(last, this.#channelWord) + 1;
@@ -427,7 +465,7 @@ export class Swarm {
     const bit = reachBitOf(request);
     if (this.#isNew) this.#create(request);
     if (this.#extension !== 0) table.attachExtension(peer, this.#extension);
-    table.clearFlag(peer, PEER_FLAG.expired);
+    table.clearFlag(peer, PEER_FLAG.expired | PEER_FLAG.ended);
     table.see(peer, bit, this.#time.seconds);
     if (request.memberId !== 0) writeBaseline(table.peers, peer, next, this.#time.unixSeconds);
     const isOlder = request.uploaded < next.uploaded || request.downloaded < next.downloaded;
@@ -460,6 +498,7 @@ export class Swarm {
     if (request.door === DOOR.websocket && !table.isOfConnection(peer)) return;
     const reach = table.reachOf(peer);
     const rest = reach & ~(1 << reachBitOf(request));
+    table.setFlag(peer, PEER_FLAG.ended);
     if (reach === 0) return;
     if (rest !== 0) table.setReach(peer, rest, table.stateOf(peer));
     else table.silence(peer);
@@ -483,6 +522,11 @@ export class Swarm {
   /**
    * Whether the peer id is announced by another connection. A member's own id may come back by a
    * new connection, while the old one is not yet known to be dead; where nobody is named, the
+    this.#peer = 0;
+    this.#isNew = false;
+    this.#extension = 0;
+    this.#replaced = 0;
+    this.#hasEntered = false;
    * connection is all there is.
    */
   #isOfOther(request: AnnounceRequest): boolean {
@@ -494,22 +538,4 @@ export class Swarm {
 function stateOf(request: AnnounceRequest): number {
   if (request.left === 0) return PEER_STATE.seeder;
   return request.event === EVENT.paused ? PEER_STATE.partialSeed : PEER_STATE.leecher;
-}
-
-function clearOutcome(outcome: AnnounceOutcome): void {
-  outcome.refused = 'none';
-  outcome.known = false;
-  outcome.uploaded = 0;
-  outcome.downloaded = 0;
-  outcome.key = 0;
-  outcome.sequence = 0;
-  outcome.higherAtSeconds = 0;
-  outcome.left = 0;
-  outcome.completed = false;
-  outcome.lastSeenSeconds = 0;
-  outcome.present = false;
-  outcome.wasSeeder = false;
-  outcome.channelKnown = false;
-  outcome.repeated = false;
-  outcome.early = false;
 }

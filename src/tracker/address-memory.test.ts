@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SeededRandom } from '#base/random.ts';
 import { SimClock } from '#sim/clock.ts';
-import { AddressMemory } from './address-memory.ts';
+import { AddressMemory, reserveAddressMemory } from './address-memory.ts';
 
 function newMemory(clock = new SimClock()): AddressMemory {
   return new AddressMemory({
     clock,
-    random: new SeededRandom(5),
+    memory: reserveAddressMemory(new SeededRandom(5), clock.nowMs()),
     announcedMsMax: 3_600_000,
     staleMax: 3,
   });

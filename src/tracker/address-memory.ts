@@ -1,16 +1,39 @@
-// What is remembered of addresses, in tables of fixed size: from which a member announced (such an
-// address may scrape by UDP), and how many expired connection ids an address was answered. When a
-// table is full the oldest entry makes room, so an attacker with many addresses can make others be
-// forgotten, never make memory grow.
+// What is remembered of addresses, in tables of fixed size that all tracker threads share: from which
+// a member announced (such an address may scrape by UDP), and how many expired connection ids an
+// address was answered. When a table is full the oldest entry makes room, so an attacker with many
+// addresses can make others be forgotten, never make memory grow.
+//
+// Threads write without a lock. Two that meet in one place may leave the tag of one beside the time
+// of the other: both are of now, or the entry reads as older than it is.
+//
+//   16 bytes    key of the hash, so that nobody outside can aim at one bucket
+//    8          wall time at which the memory was made, Unix ms: float64
+//    4          start of the window of expired ids, seconds since then
+//    4          unused
+//   then        tags, times (whole seconds since the start, + 1; 0 is an empty place), counts
 
+import { assert } from '#base/assert.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Random } from '#base/random.ts';
 import { SipHash } from './sip-hash.ts';
 
 const BUCKETS = 1 << 14;
 const WAYS = 4;
-const STALE_WINDOW_MS = 120_000;
+const PLACES = BUCKETS * WAYS;
+const STALE_WINDOW_SECONDS = 120;
 const STALE_SLOTS = 1 << 14;
+const KEY_BYTES = 16;
+const HEAD_BYTES = 32;
+const MEMORY_BYTES = HEAD_BYTES + PLACES * 8 + STALE_SLOTS;
+
+export function reserveAddressMemory(random: Random, nowMs: number): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer(MEMORY_BYTES);
+  new Uint8Array(memory).set(random.bytes(KEY_BYTES));
+  new Float64Array(memory, KEY_BYTES, 1)[0] = nowMs;
+  // The first second.
+  new Int32Array(memory, KEY_BYTES + 8, 1)[0] = 1;
+  return memory;
+}
 
 export class AddressMemory {
   readonly #clock: Clock;
@@ -18,25 +41,34 @@ export class AddressMemory {
   readonly #message = new Uint8Array(17);
   readonly #announcedMsMax: number;
   readonly #staleMax: number;
-  readonly #tags = new Uint32Array(BUCKETS * WAYS);
-  /** Whole monotonic seconds + 1; 0 is an empty place. */
-  readonly #seconds = new Uint32Array(BUCKETS * WAYS);
-  readonly #stale = new Uint8Array(STALE_SLOTS);
-  #staleSinceMs: number;
+  /** From this thread's monotonic clock to milliseconds since the memory's start. */
+  readonly #offsetMs: number;
+  readonly #tags: Uint32Array;
+  readonly #seconds: Uint32Array;
+  readonly #stale: Uint8Array;
+  readonly #staleSince: Int32Array;
 
   constructor(world: {
     readonly clock: Clock;
-    readonly random: Random;
+    /** From reserveAddressMemory(). */
+    readonly memory: SharedArrayBuffer;
     /** How long an announce proves an address for scrapes. */
     readonly announcedMsMax: number;
     /** Expired connection ids answered per address in two minutes, 0 to 255. */
     readonly staleMax: number;
   }) {
-    this.#clock = world.clock;
-    this.#sip = new SipHash(world.random.bytes(16));
+    const { clock, memory } = world;
+    assert(memory.byteLength === MEMORY_BYTES, 'the memory was reserved for addresses');
+    this.#clock = clock;
+    this.#sip = new SipHash(new Uint8Array(memory, 0, KEY_BYTES).slice());
+    const [startedMs = 0] = new Float64Array(memory, KEY_BYTES, 1);
+    this.#offsetMs = Math.max(0, clock.nowMs() - startedMs) - clock.monotonicMs();
+    this.#staleSince = new Int32Array(memory, KEY_BYTES + 8, 1);
+    this.#tags = new Uint32Array(memory, HEAD_BYTES, PLACES);
+    this.#seconds = new Uint32Array(memory, HEAD_BYTES + PLACES * 4, PLACES);
+    this.#stale = new Uint8Array(memory, HEAD_BYTES + PLACES * 8, STALE_SLOTS);
     this.#announcedMsMax = world.announcedMsMax;
     this.#staleMax = world.staleMax;
-    this.#staleSinceMs = world.clock.monotonicMs();
   }
 
   /** A member announced from here. */
@@ -68,17 +100,21 @@ export class AddressMemory {
 
   /** Counts an answer to an expired connection id; false when the address had its share. */
   mayAnswerStale(address: Uint8Array, family: 4 | 6): boolean {
-    const nowMs = this.#clock.monotonicMs();
-    if (nowMs - this.#staleSinceMs >= STALE_WINDOW_MS) {
+    const now = this.#nowSeconds();
+    const since = Atomics.load(this.#staleSince, 0);
+    const isOver = now - since >= STALE_WINDOW_SECONDS;
+    // One thread begins the new window.
+    if (isOver && Atomics.compareExchange(this.#staleSince, 0, since, now) === since) {
       this.#stale.fill(0);
-      this.#staleSinceMs = nowMs;
     }
     this.#hash(address, family);
     const slot = this.#sip.high % STALE_SLOTS;
-    const count = this.#stale[slot]!;
-    if (count >= this.#staleMax) return false;
-    this.#stale[slot] = count + 1;
-    return true;
+    for (let count = Atomics.load(this.#stale, slot); count < this.#staleMax; ) {
+      const found = Atomics.compareExchange(this.#stale, slot, count, count + 1);
+      if (found === count) return true;
+      count = found;
+    }
+    return false;
   }
 
   #bucket(address: Uint8Array, family: 4 | 6): number {
@@ -94,6 +130,6 @@ export class AddressMemory {
   }
 
   #nowSeconds(): number {
-    return Math.floor(this.#clock.monotonicMs() / 1000) + 1;
+    return Math.floor((this.#clock.monotonicMs() + this.#offsetMs) / 1000) + 1;
   }
 }

@@ -4,33 +4,40 @@
 //   2 begin    the swarm finds the peer and locks its shard; on first sight the baseline file is
 //              asked first, off this path, and the announce goes on when it has answered
 //   3 delta    counters now against the baseline: what is credited, and the baseline from here on
-//   4 push     the record joins the open batch of the topic `transfers`
+//   4 push     the record joins the queue of the topic `transfers`
 //   5 settle   the peer joins, stays or leaves; the new baseline stands; the lock is released
-//   6 answer   at once, or when the record is on disk (A6): an event, or what founds a baseline
+//   6 answer   at once, or when the record is on disk (A6): an event, or what founds a baseline;
+//              a new peer joins only then
 //
-// Steps 2 to 5 run without a pause, so records stand in the log in the order in which baselines
-// moved. A batch that cannot be appended takes its baselines back, newest first, before anything
-// else is appended; its answers are not given, and the clients ask again.
+// Steps 2 to 5 run under the shard's lock, so records stand in the log in the order in which
+// baselines moved, whichever threads they come from. Records that cannot be appended give their
+// baselines back, newest first, before anything else is appended; their answers are not given, and
+// the clients ask again.
 
 import type { BaselineStore } from '#accounting/baseline-store.ts';
 import type { AccountingConfig } from '#accounting/config.ts';
 import { computeDelta, type DeltaInput, newDeltaResult } from '#accounting/delta.ts';
-import type { TransferWriter } from '#accounting/transfer-writer.ts';
+import type { TransferQueue } from '#accounting/transfer-queue.ts';
 import type { Clock } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
-import type { AnnounceOutcome, SwarmRefusal } from '#swarm/announce-outcome.ts';
+import { type AnnounceOutcome, FOUNDINGS_MAX, type SwarmRefusal } from '#swarm/announce-outcome.ts';
 import { type AnnounceRequest, EVENT } from '#swarm/announce-slot.ts';
 import type { Baseline } from '#swarm/baseline.ts';
 import type { Swarm } from '#swarm/swarm.ts';
 import type { AddressMemory } from './address-memory.ts';
 import type { Admission } from './admit.ts';
 import { AnswerMaker, type FamilyAnswer } from './answer.ts';
-import { ClientFilter } from './client-filter.ts';
 import type { Directory } from './directory.ts';
 import { REFUSALS, type Refusal } from './refusals.ts';
 import type { TrackerCounts } from './tracker-counts.ts';
-import { type Mutable, type Transfer, TransferRecords } from './transfer-records.ts';
+import {
+  type Mutable,
+  type RecordQueue,
+  type Transfer,
+  TransferRecords,
+} from './transfer-records.ts';
+import type { UndoRing } from './undo-ring.ts';
 import { type Admitted, type Parked, type WaitingEntry, WaitingTable } from './waiting.ts';
 
 /** `answer`: see `answer`. `refuse`: see `refusal`. `wait`: park() was called. `drop`: overload. */
@@ -45,6 +52,8 @@ export interface AnnouncerWorld {
     Swarm,
     | 'begin'
     | 'settle'
+    | 'settleHidden'
+    | 'founded'
     | 'abandon'
     | 'select'
     | 'selectWebrtc'
@@ -52,14 +61,16 @@ export interface AnnouncerWorld {
     | 'restoreBaseline'
     | 'rollbackBaseline'
   >;
-  readonly writer: Pick<TransferWriter, 'isFull' | 'push' | 'flush' | 'onSettled'>;
+  readonly queue: RecordQueue &
+    Pick<
+      TransferQueue,
+      'isFull' | 'pending' | 'newest' | 'flush' | 'willWait' | 'wontWait' | 'onSettled'
+    >;
+  readonly undo: UndoRing;
   readonly baselines: Pick<BaselineStore, 'find'>;
   readonly addresses: AddressMemory;
   readonly counts: TrackerCounts;
-  readonly accounting: Pick<
-    AccountingConfig,
-    'ack' | 'resetAfterMs' | 'recordsPendingMax' | 'batchRecordsMax'
-  >;
+  readonly accounting: Pick<AccountingConfig, 'ack' | 'resetAfterMs'>;
   readonly limits: {
     readonly waitingMax: number;
     readonly announceIntervalMs: number;
@@ -70,14 +81,19 @@ export interface AnnouncerWorld {
   };
 }
 
+/** What is known of an announce when its record is due. */
+interface Measured {
+  readonly outcome: AnnounceOutcome;
+  /** It waited before, for a look-up. */
+  readonly waiting: WaitingEntry | undefined;
+  readonly founds: boolean;
+}
+
 export class Announcer {
   readonly #world: AnnouncerWorld;
   readonly #maker: AnswerMaker;
   readonly #waiting: WaitingTable;
   readonly #records: TransferRecords;
-  /** Baselines whose founding record is not on disk yet: what builds on them waits too. */
-  readonly #founding = new Map<string, number>();
-  readonly #foundingClients = new ClientFilter();
   readonly #delta = newDeltaResult();
   readonly #input: Mutable<DeltaInput>;
   readonly #transfer: Mutable<Transfer>;
@@ -92,8 +108,7 @@ export class Announcer {
     this.#world = world;
     this.#maker = new AnswerMaker(world.swarm, limits);
     this.#waiting = new WaitingTable(limits.waitingMax);
-    const pendingMax = accounting.recordsPendingMax + accounting.batchRecordsMax;
-    this.#records = new TransferRecords(world, pendingMax);
+    this.#records = new TransferRecords(world);
     const { next } = newDeltaResult();
     this.#input = {
       known: false,
@@ -138,14 +153,17 @@ export class Announcer {
     return this.#go(request, admission, undefined);
   }
 
-  /** Puts the baselines of lost records back; the writer calls it before it appends anything else. */
-  onLost(records: readonly Uint8Array[]): void {
+  /**
+   * Puts the baselines of the newest `count` records back, whichever threads pushed them. The writer
+   * calls it before it appends anything else, while nobody can push.
+   */
+  onLost(newest: number, count: number): void {
     const { swarm, counts } = this.#world;
-    this.#records.takeBack(records.length, (key, previous) => {
+    this.#records.takeBack(newest, count, (key, previous) => {
       // Nobody's peers have no baseline to put back.
       if (key.memberId !== 0) swarm.rollbackBaseline(key, previous);
     });
-    counts.recordsLost += records.length;
+    counts.recordsLost += count;
   }
 
   /** From here on nothing is pushed: look-ups that end now are told to try again. */
@@ -177,29 +195,65 @@ export class Announcer {
       if (request.event === EVENT.stopped) return this.#withoutRecord(request, outcome);
     }
     this.#measure(request, outcome);
-    if (this.#isRepeat(outcome)) return this.#withoutRecord(request, outcome);
     const founds = this.#delta.kind === 'first' || this.#delta.kind === 'reset';
-    const waits = this.#mustWait(request, founds);
-    if (this.#isOverloaded(waits, waiting)) {
+    const waits = this.#mustWait(request, outcome, founds);
+    if (waits) return this.#record(request, admitted, { outcome, waiting, founds });
+    if (this.#isRepeat(outcome)) return this.#withoutRecord(request, outcome);
+    if (this.#push(request, outcome, admitted) < 0) {
       this.#world.counts.backPressured++;
-      if (!waits && !this.#isImportant(request, founds)) {
-        return this.#withoutRecord(request, outcome);
-      }
+      if (!this.#isImportant(request, founds)) return this.#withoutRecord(request, outcome);
       swarm.abandon();
       return 'drop';
     }
-    const batch = this.#push(request, outcome, admitted);
     const isEarly = outcome.early;
-    if (!waits) this.#maker.select(request, this.#wantsPeers(request, isEarly));
+    this.#maker.select(request, this.#wantsPeers(request, isEarly));
     swarm.settle(request, this.#delta.next);
-    if (!waits) {
-      this.#maker.fill(request, outcome, this.#warns(isEarly));
-      return 'answer';
+    this.#maker.fill(request, outcome, this.#warns(isEarly));
+    return 'answer';
+  }
+
+  /** An announce whose answer waits until its record is on disk. */
+  #record(request: AnnounceRequest, admitted: Admitted, measured: Measured): AnnounceVerdict {
+    const { swarm, queue, counts } = this.#world;
+    const { outcome, waiting, founds } = measured;
+    // Before the push, so that this thread is told whatever settles from here on.
+    queue.willWait();
+    if (this.#isRepeat(outcome) && queue.pending === 0) {
+      queue.wontWait();
+      return this.#withoutRecord(request, outcome);
     }
+    const position = this.#isRoom(measured) ? this.#position(request, admitted, outcome) : -1;
+    if (position < 0) {
+      queue.wontWait();
+      counts.backPressured++;
+      swarm.abandon();
+      return 'drop';
+    }
+    const isEarly = outcome.early;
+    // Whoever is handed out starts to upload: not before its baseline can survive a crash.
+    const isFounding = founds || outcome.foundings > 0;
+    const hides = isFounding && !outcome.present && request.event !== EVENT.stopped;
+    if (hides) swarm.settleHidden(request, this.#delta.next, founds);
+    else if (this.#isRepeat(outcome)) swarm.settle(request, outcome);
+    else swarm.settle(request, this.#delta.next, founds);
     const entry = waiting ?? this.#waiting.add(request, admitted, this.#park());
     entry.early = isEarly;
-    this.#awaitBatch(entry, batch, founds);
+    this.#awaitRecord(entry, position, { founds, hides });
     return 'wait';
+  }
+
+  #isRoom({ outcome, waiting, founds }: Measured): boolean {
+    if (founds && outcome.foundings >= FOUNDINGS_MAX) return false;
+    return waiting !== undefined || !this.#waiting.isFull;
+  }
+
+  /**
+   * Of its record. A repeat has none of its own: the record of the first may be another thread's, on
+   * its way, and the newest of all is not before it.
+   */
+  #position(request: AnnounceRequest, admitted: Admitted, outcome: AnnounceOutcome): number {
+    if (this.#isRepeat(outcome)) return this.#world.queue.newest;
+    return this.#push(request, outcome, admitted);
   }
 
   /** A torrent that nobody registered may have left with its last peer since it was found. */
@@ -242,42 +296,62 @@ export class Announcer {
 
   #goOn(entry: WaitingEntry): void {
     const { request } = entry;
-    const verdict = this.#stopped ? 'drop' : this.#go(request, entry, entry);
+    const refusal = this.#refusalNow(request);
+    if (refusal !== undefined) this.#end(entry, this.#refuse(refusal));
+    else this.#end(entry, this.#stopped ? 'drop' : this.#go(request, entry, entry));
+  }
+
+  #end(entry: WaitingEntry, verdict: AnnounceVerdict): void {
     const { refusal, answer } = this;
     if (verdict === 'answer') this.#finish(entry, (parked) => parked.answer(answer));
     else if (verdict === 'refuse') this.#finish(entry, (parked) => parked.refuse(refusal));
     else if (verdict === 'drop') this.#finish(entry, (parked) => parked.drop());
   }
 
-  #awaitBatch(entry: WaitingEntry, batch: number, founds: boolean): void {
-    const { writer } = this.#world;
-    if (founds) this.#founds(entry.request);
-    writer.onSettled(batch, (durable) => {
-      if (founds) this.#founded(entry.request);
-      if (!durable) {
-        this.#finish(entry, (parked) => parked.drop());
-        return;
-      }
-      const { request } = entry;
-      this.#maker.select(request, this.#wantsPeers(request, entry.early));
-      this.#maker.fillFromCounts(request, this.#warns(entry.early));
-      this.#finish(entry, (parked) => parked.answer(this.answer));
+  #awaitRecord(
+    entry: WaitingEntry,
+    position: number,
+    what: { readonly founds: boolean; readonly hides: boolean },
+  ): void {
+    const { queue, swarm } = this.#world;
+    const { request } = entry;
+    queue.onSettled(position, (durable) => {
+      // What is lost has no foundings any more.
+      if (durable && what.founds) swarm.founded(request);
+      this.#end(entry, durable ? this.#answerDurable(entry, what.hides) : 'drop');
     });
-    writer.flush();
+    queue.flush();
   }
 
-  #founds(request: AnnounceRequest): void {
-    const key = baselineText(request);
-    this.#foundingClients.add(request);
-    this.#founding.set(key, (this.#founding.get(key) ?? 0) + 1);
+  #answerDurable(entry: WaitingEntry, wasHidden: boolean): AnnounceVerdict {
+    if (wasHidden) return this.#appear(entry);
+    const { request } = entry;
+    this.#maker.select(request, this.#wantsPeers(request, entry.early));
+    this.#maker.fillFromCounts(request, this.#warns(entry.early));
+    return 'answer';
   }
 
-  #founded(request: AnnounceRequest): void {
-    const key = baselineText(request);
-    this.#foundingClients.remove(request);
-    const count = this.#founding.get(key) ?? 0;
-    if (count <= 1) this.#founding.delete(key);
-    else this.#founding.set(key, count - 1);
+  /** What founded its baseline is durable: the peer joins, unless it has left or is banned by now. */
+  #appear(entry: WaitingEntry): AnnounceVerdict {
+    const { request } = entry;
+    const { swarm } = this.#world;
+    const refusal = this.#refusalNow(request);
+    if (refusal !== undefined) return this.#refuse(refusal);
+    const outcome = this.#begin(request);
+    if (outcome.refused !== 'none') return this.#refuse(SWARM_REFUSALS[outcome.refused]);
+    const joins = outcome.known && !outcome.ended;
+    this.#maker.select(request, joins && this.#wantsPeers(request, entry.early));
+    if (joins) swarm.settle(request, outcome);
+    else swarm.abandon();
+    this.#maker.fill(request, outcome, this.#warns(entry.early));
+    return 'answer';
+  }
+
+  /** Of a member that was banned or removed while its announce waited. */
+  #refusalNow(request: AnnounceRequest): Refusal | undefined {
+    if (request.memberId === 0) return undefined;
+    const member = this.#world.directory.member(request.memberId);
+    return member === undefined ? REFUSALS.passkeyUnknown : member.refusal;
   }
 
   #finish(entry: WaitingEntry, run: (parked: Parked) => void): void {
@@ -310,15 +384,10 @@ export class Announcer {
     return founds || (event !== EVENT.none && event !== EVENT.paused);
   }
 
-  #mustWait(request: AnnounceRequest, founds: boolean): boolean {
+  /** What builds on a baseline that is not on disk yet waits too, whichever thread founded it. */
+  #mustWait(request: AnnounceRequest, outcome: AnnounceOutcome, founds: boolean): boolean {
     if (this.#world.accounting.ack === 'memory') return false;
-    if (this.#isImportant(request, founds)) return true;
-    return this.#foundingClients.mayHold(request) && this.#founding.has(baselineText(request));
-  }
-
-  #isOverloaded(waits: boolean, entry: WaitingEntry | undefined): boolean {
-    if (this.#world.writer.isFull) return true;
-    return waits && entry === undefined && this.#waiting.isFull;
+    return outcome.foundings > 0 || this.#isImportant(request, founds);
   }
 
   /** The peer is refreshed and answered, its baseline stays as it was. */
@@ -334,13 +403,13 @@ export class Announcer {
 
   /** `listed` and `open`: nobody is named, so nothing is accounted but that a torrent completed. */
   #anonymous(request: AnnounceRequest, outcome: AnnounceOutcome): AnnounceVerdict {
-    const { swarm, writer } = this.#world;
+    const { swarm } = this.#world;
     const completes =
       request.event === EVENT.completed &&
       outcome.present &&
       !outcome.wasSeeder &&
       request.left === 0;
-    if (completes && writer.isFull) {
+    if (completes && !this.#records.pushCompletion(request, outcome)) {
       swarm.abandon();
       this.#world.counts.backPressured++;
       return 'drop';
@@ -353,7 +422,6 @@ export class Announcer {
     next.higherAtSeconds = this.#nowSeconds();
     next.left = request.left;
     next.completed = request.left === 0;
-    if (completes) this.#records.pushCompletion(request, outcome);
     this.#maker.select(request, this.#wantsPeers(request, false));
     swarm.settle(request, next);
     this.#maker.fill(request, outcome, false);
@@ -401,12 +469,6 @@ function isSecondStart(request: AnnounceRequest, outcome: AnnounceOutcome): bool
 
 function neverParks(): Parked {
   throw new Error('an announce that was parked is not parked again');
-}
-
-function baselineText(request: AnnounceRequest): string {
-  const { memberId, torrentId, peerId } = request;
-  const peer = Buffer.from(peerId.buffer, peerId.byteOffset, 20).toString('latin1', 0, 20);
-  return `${memberId}:${torrentId}:${peer}`;
 }
 
 const SWARM_REFUSALS: Readonly<Record<Exclude<SwarmRefusal, 'none'>, Refusal>> = {

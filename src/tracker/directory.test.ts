@@ -77,6 +77,7 @@ test('the observer sees each torrent once, and a change of credit alone is none'
     torrentAdded: (torrent: DirectoryTorrent) => seen.push(`+${torrent.torrentId}`),
     torrentRemoved: (torrentId) => seen.push(`-${torrentId}`),
     hashRemoved: (infoHash) => seen.push(`-${toHex(infoHash)}`),
+    memberEnded: (memberId) => seen.push(`member ${memberId}`),
   });
   directory.apply(torrentMessage(1, HASH, { downloadCreditPercent: 0 }));
   directory.apply(torrentMessage(2, OTHER));

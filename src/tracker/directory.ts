@@ -63,6 +63,8 @@ export interface DirectoryObserver {
   torrentRemoved(torrentId: number): void;
   /** Nobody may announce this hash (20 bytes) any more, in whatever mode. */
   hashRemoved(infoHash: Uint8Array): void;
+  /** Banned, removed, or a passkey of theirs is good no more: their peers must leave. */
+  memberEnded(memberId: number): void;
 }
 
 export class Directory {
@@ -186,6 +188,7 @@ export class Directory {
       }
       // The id is never used again, so after this nothing needs the member.
       this.#messages.delete(key);
+      this.#observer?.memberEnded(memberId);
       return;
     }
     const { passkeys, mayLeech, isProtected, reason } = message;
@@ -199,6 +202,8 @@ export class Directory {
       this.#removedPasskeys.delete(passkey);
     }
     this.#messages.set(key, message);
+    const hasLostKey = before?.passkeys.some((passkey) => !passkeys.includes(passkey));
+    if (refusal !== undefined || hasLostKey === true) this.#observer?.memberEnded(memberId);
   }
 
   #applyDownloadKey(message: DownloadKeyMessage): void {

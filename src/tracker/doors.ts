@@ -6,7 +6,7 @@ import type { Logger } from '#base/logger.ts';
 import { NetError } from '#net/errors.ts';
 import { formatEndpoint } from '#net/ip-address.ts';
 import type { OpenTcp, TcpServer } from '#net/tcp-server.ts';
-import type { OpenUdp, UdpSocket } from '#net/udp-socket.ts';
+import type { OpenUdp, UdpShare, UdpSocket } from '#net/udp-socket.ts';
 import type { TrackerConfig } from './config.ts';
 import { type HttpDoor, httpAnswerBytesMax } from './http-door.ts';
 import { UDP_INPUT_BYTES_MAX, type UdpDoor } from './udp-door.ts';
@@ -34,6 +34,8 @@ export interface DoorsWorld {
   readonly openUdp: OpenUdp;
   readonly openTcp: OpenTcp;
   readonly onFailed: (error: Error) => void;
+  /** Among the threads that open the same doors. */
+  readonly worker: { readonly index: number; readonly count: number };
   readonly udp: UdpDoor;
   readonly http: HttpDoor;
 }
@@ -42,7 +44,7 @@ export class Doors {
   readonly #world: DoorsWorld;
   #udp: UdpSocket[] = [];
   #tcp: TcpServer[] = [];
-  #isListening = true;
+  #isListening = false;
 
   constructor(world: DoorsWorld) {
     this.#world = world;
@@ -59,19 +61,25 @@ export class Doors {
     return this.#tcp.reduce((sum, server) => sum + server.connections, 0);
   }
 
-  /** All of them or, with an error, none. @throws NetError */
-  async open(): Promise<void> {
-    const { config } = this.#world;
+  /**
+   * Binds all of them or, with an error, none; they answer nobody until listen(). `wanted` is the
+   * configured port, or the one that an earlier thread of the same tracker was given.
+   * @throws NetError
+   */
+  async open(wanted: number): Promise<void> {
     for (let tries = 1; ; tries++) {
       try {
-        await this.#openAll(config.port);
+        await this.#openAll(wanted);
         return;
       } catch (error) {
         await this.close(0);
-        this.#isListening = true;
-        if (config.port !== 0 || tries >= PORT_TRIES_MAX) throw error;
+        if (wanted !== 0 || tries >= PORT_TRIES_MAX) throw error;
       }
     }
+  }
+
+  listen(): void {
+    this.#isListening = true;
   }
 
   /** Datagrams and requests that come from now on are dropped; answers that wait still go out. */
@@ -114,6 +122,7 @@ export class Doors {
     return openUdp({
       address,
       port,
+      ...this.#share(),
       slotsMax: config.udpSlotsMax,
       inputBytesMax: UDP_INPUT_BYTES_MAX,
       outputBytesMax: UDP_OUTPUT_BYTES_MAX,
@@ -132,6 +141,7 @@ export class Doors {
     return openTcp({
       address,
       port,
+      ...this.#share(),
       backlog: config.httpBacklog,
       connectionsMax: config.httpConnectionsMax,
       inputBytesMax: HTTP_INPUT_BYTES_MAX,
@@ -152,6 +162,11 @@ export class Doors {
       },
       onFailed,
     });
+  }
+
+  #share(): { readonly share?: UdpShare } {
+    const { index, count } = this.#world.worker;
+    return count === 1 ? {} : { share: { index, count, steer: true } };
   }
 
   /** The default names "::1" although a machine may have no IPv6; any other address must exist. */

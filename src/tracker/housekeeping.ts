@@ -1,9 +1,11 @@
 // What a tracker does beside announces, in steps short enough that no announce waits behind one:
-// sweeping dead peers, handing silent baselines to the baseline file, snapshots, gauges.
+// ending the peers of banned members, counters; and in the keeper of several threads sweeping dead
+// peers, handing silent baselines to the baseline file, snapshots, gauges.
 
 import type { BaselineStore } from '#accounting/baseline-store.ts';
 import type { AccountingConfig } from '#accounting/config.ts';
 import type { TransferWriter } from '#accounting/transfer-writer.ts';
+import { assert } from '#base/assert.ts';
 import { type Clock, sleep, type Timer } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
@@ -16,16 +18,23 @@ import type { TrackerCounts } from './tracker-counts.ts';
 
 /** Records looked at in a row, about a millisecond; then the event loop has its turn. */
 const STEP_PEERS = 5000;
+/** The same where most records are only passed. */
+const STEP_PASSED = 50_000;
 /** Of peersMax, looked at per sweep: the whole memory is seen once a minute or so. */
 const SWEEP_PART = 60;
+
+interface Keeper {
+  readonly baselines: BaselineStore;
+  readonly writer: TransferWriter;
+}
 
 export interface HousekeepingWorld {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Registry;
   readonly swarm: Swarm;
-  readonly baselines: BaselineStore;
-  readonly writer: TransferWriter;
+  /** What one thread keeps for all. */
+  readonly keeper?: Keeper;
   readonly follower: ControlFollower;
   readonly counts: TrackerCounts;
   readonly config: { readonly tracker: TrackerConfig; readonly accounting: AccountingConfig };
@@ -33,7 +42,8 @@ export interface HousekeepingWorld {
 
 export class Housekeeping {
   readonly #world: HousekeepingWorld;
-  readonly #gauges: ReturnType<typeof gaugesOf>;
+  /** A registry's gauges are summed over the threads, so one sets them. */
+  readonly #gauges: ReturnType<typeof gaugesOf> | undefined;
   readonly #sweepSeconds: ReturnType<Registry['histogram']>;
   #sweep: Timer | undefined;
   #baselineTimer: Timer | undefined;
@@ -41,10 +51,13 @@ export class Housekeeping {
   #snapshotting: Promise<void> = Promise.resolve();
   #isSnapshotting = false;
   #closed = false;
+  /** Whose peers are to leave: in this pass over the memory, and in the next. */
+  #ending: ReadonlySet<number> = new Set();
+  #endNext = new Set<number>();
 
   constructor(world: HousekeepingWorld) {
     this.#world = world;
-    this.#gauges = gaugesOf(world.metrics);
+    this.#gauges = world.keeper === undefined ? undefined : gaugesOf(world.metrics);
     this.#sweepSeconds = world.metrics.histogram(
       'swarmkeep_tracker_sweep_seconds',
       'Time of one sweep for dead peers, without the pauses in it.',
@@ -53,9 +66,37 @@ export class Housekeeping {
   }
 
   start(): void {
+    if (this.#world.keeper === undefined) {
+      this.#planPublish();
+      return;
+    }
     this.#planSweep();
     this.#planBaselineSnapshot();
     this.#planControlSnapshot();
+  }
+
+  /**
+   * The member's peers leave the swarm in the next moments. It is admitted no more in this thread;
+   * another that still does ends it once more when it has heard of it.
+   */
+  endMember(memberId: number): void {
+    this.#endNext.add(memberId);
+    if (this.#ending.size === 0) this.#beginEnding();
+  }
+
+  #beginEnding(): void {
+    this.#ending = this.#endNext;
+    this.#endNext = new Set();
+    if (this.#ending.size > 0) this.#endingStep(0);
+  }
+
+  #endingStep(from: number): void {
+    this.#world.clock.after(0, () => {
+      if (this.#closed) return;
+      const next = this.#world.swarm.removeMembers(this.#ending, from, STEP_PASSED);
+      if (next === -1) this.#beginEnding();
+      else this.#endingStep(next);
+    });
   }
 
   /** Ends the timers and writes both snapshots. Nothing may announce any more. */
@@ -65,14 +106,18 @@ export class Housekeeping {
     this.#baselineTimer?.cancel();
     this.#controlTimer?.cancel();
     await this.#snapshotting;
-    await this.#snapshotBaselines();
-    await this.#snapshotControl();
+    if (this.#world.keeper !== undefined) {
+      await this.#snapshotBaselines(this.#world.keeper);
+      await this.#snapshotControl();
+    }
     this.publish();
   }
 
   /** Brings gauges and counters of the registry up to date. */
   publish(): void {
     const { swarm, follower, counts } = this.#world;
+    counts.publish();
+    if (this.#gauges === undefined) return;
     const totals = swarm.totals();
     this.#gauges.peers.set(totals.peers);
     this.#gauges.seeders.set(totals.seeders);
@@ -80,13 +125,21 @@ export class Housekeeping {
     this.#gauges.silent.set(totals.silentBaselines);
     this.#gauges.controlOffset.set(follower.status.appliedOffset);
     this.#gauges.controlConnected.set(follower.status.connected ? 1 : 0);
-    counts.publish();
   }
 
   readonly #onDrop = (baseline: Baseline): void => {
     // Nobody's peers have no baseline that anybody will ask for.
-    if (baseline.memberId !== 0) this.#world.baselines.keep(baseline);
+    if (baseline.memberId !== 0) this.#world.keeper?.baselines.keep(baseline);
   };
+
+  #planPublish(): void {
+    const { clock, config } = this.#world;
+    if (this.#closed) return;
+    this.#sweep = clock.after(config.tracker.sweepIntervalMs, () => {
+      this.publish();
+      this.#planPublish();
+    });
+  }
 
   #planSweep(): void {
     const { clock, config } = this.#world;
@@ -106,8 +159,8 @@ export class Housekeeping {
       this.#sweep = clock.after(0, () => this.#sweepStep(total, nowSpentMs));
       return;
     }
-    const isDue = this.#world.baselines.isSnapshotDue && !this.#isSnapshotting;
-    if (isDue) this.#startBaselineSnapshot();
+    const isDue = this.#world.keeper?.baselines.isSnapshotDue === true;
+    if (isDue && !this.#isSnapshotting) this.#startBaselineSnapshot();
     this.#sweepSeconds.observe(nowSpentMs / 1000);
     this.publish();
     this.#planSweep();
@@ -124,8 +177,10 @@ export class Housekeeping {
   #startBaselineSnapshot(): void {
     this.#baselineTimer?.cancel();
     this.#isSnapshotting = true;
+    const { keeper } = this.#world;
+    assert(keeper !== undefined, 'the keeper writes snapshots');
     this.#snapshotting = this.#snapshotting
-      .then(() => this.#snapshotBaselines())
+      .then(() => this.#snapshotBaselines(keeper))
       .then(() => {
         this.#isSnapshotting = false;
         this.#planBaselineSnapshot();
@@ -143,9 +198,9 @@ export class Housekeeping {
   }
 
   /** Never rejects: the one before stays, and the log makes up for what is newer. */
-  async #snapshotBaselines(): Promise<void> {
+  async #snapshotBaselines(keeper: Keeper): Promise<void> {
     try {
-      const isWritten = await this.#writeBaselines();
+      const isWritten = await this.#writeBaselines(keeper);
       if (!isWritten) this.#world.logger.info('records were lost: the old baselines stay on disk');
     } catch (error) {
       this.#world.logger.warn('no snapshot of the baselines this time: the one before stays', {
@@ -154,8 +209,8 @@ export class Housekeeping {
     }
   }
 
-  async #writeBaselines(): Promise<boolean> {
-    const { baselines, swarm, clock, writer } = this.#world;
+  async #writeBaselines({ baselines, writer }: Keeper): Promise<boolean> {
+    const { swarm, clock } = this.#world;
     const snapshot = await baselines.beginSnapshot(writer);
     try {
       for (let from = 0; from !== -1; ) {

@@ -1,6 +1,6 @@
 // A world from one seed: simulated clients, a network that delays, doubles, reorders and loses, a
-// tracker whose appends fail and that crashes at any moment, over the real announcer, swarm, writer
-// and baseline store. In the end each member's credited bytes are the bytes its clients moved.
+// tracker of one to three threads whose appends fail and that crashes at any moment, over the real
+// announcers, swarm, queue, writer and baseline store. Any request may come to any thread. In the end each member's credited bytes are the bytes its clients moved.
 //
 // accounting/ simulates the delta rule and the ledger; this one sees what the tracker adds: waiting
 // answers and retransmissions that join them, look-ups of old baselines, two families, both hashes
@@ -15,8 +15,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BaselineStore } from '#accounting/baseline-store.ts';
 import { accountingConfig } from '#accounting/config.ts';
+import { capacityOf } from '#accounting/transfer-queue.ts';
 import { decodeTransfer, RECORD_FLAG, TRANSFERS_TOPIC } from '#accounting/transfer-record.ts';
-import { TransferWriter } from '#accounting/transfer-writer.ts';
 import { CodedError } from '#base/errors.ts';
 import { silentLogger } from '#base/logger.ts';
 import { below, SeededRandom } from '#base/random.ts';
@@ -34,8 +34,20 @@ import { AddressMemory } from './address-memory.ts';
 import { Admission } from './admit.ts';
 import { Announcer } from './announce.ts';
 import { Directory } from './directory.ts';
+import { keepRecords, queueToKeeper } from './record-queues.ts';
 import { TrackerCounts } from './tracker-counts.ts';
+import { UndoRing } from './undo-ring.ts';
 import { newAnnounceRequest, type Parked } from './waiting.ts';
+import {
+  answerFinds,
+  KEEPER,
+  RemoteBaselines,
+  reserveTrackerMemory,
+  type TrackerMemory,
+  type WorkerLink,
+  WorkerMail,
+  type WorkerMessage,
+} from './workers.ts';
 
 const SEEDS = 250;
 const PLAIN_HASH = '00112233445566778899aabbccddeeff01234567';
@@ -45,6 +57,8 @@ const MEMBERS = 2;
 /** A request or answer takes up to this; a doubled one comes up to as much later again. */
 const DELAY_MS_MAX = 2000;
 const RETRY_MS = 5000;
+/** Between two threads: longer than another announce may take to come in between. */
+const MESSAGE_MS = 40;
 const SWEEP_MS = 45_000;
 const ACCOUNTING = accountingConfig.parse({ batchRecordsMax: 3, recordsPendingMax: 6 });
 const SWARM = swarmConfig.parse({
@@ -80,18 +94,16 @@ test('what members are credited is what their clients moved, whatever fails', as
 
 type Answer = 'answered' | 'refused' | 'dropped';
 
-/** One life of the tracker's process. */
-class Incarnation {
+/** One thread of the tracker: its own view of everything, and its own announcer. */
+class Thread {
   readonly swarm: Swarm;
-  readonly store: BaselineStore;
   readonly announcer: Announcer;
-  isDead = false;
 
-  constructor(world: World, store: BaselineStore) {
+  constructor(world: World, shared: Shared) {
     const { clock, random } = world;
     const metrics = new Registry();
-    this.store = store;
-    this.swarm = new Swarm({ memory: Swarm.reserve(SWARM), clock, random, config: SWARM });
+    const { memory, swarmMemory, link } = shared;
+    this.swarm = new Swarm({ memory: swarmMemory, clock, random, config: SWARM });
     const directory = new Directory({
       settings: { mode: 'private', clientsAllowed: [], clientsDenied: [] },
       removedMax: 1,
@@ -105,23 +117,30 @@ class Incarnation {
       },
       torrentRemoved: () => undefined,
       hashRemoved: () => undefined,
+      memberEnded: () => undefined,
     });
-    const since = Math.floor((clock.nowMs() - SWARM.baselineSilentMs) / 1000);
-    for (const baseline of store.recent(since)) this.swarm.restoreBaseline(baseline);
-    const writer = new TransferWriter({
-      ...{ clock, metrics, logger: silentLogger, config: ACCOUNTING },
-      log: world.logOf(this),
-      onLost: (records) => this.announcer.onLost(records),
-    });
+    const mail = new WorkerMail(link);
+    const records = { clock, mail, memory: memory.queue, config: ACCOUNTING };
+    const onLost = (newest: number, count: number): void => this.announcer.onLost(newest, count);
+    const keeps = link.index === KEEPER;
+    const writing = { ...records, log: shared.log, metrics, logger: silentLogger, onLost };
+    const queue = keeps ? keepRecords(writing).queue : queueToKeeper(records);
+    if (keeps) this.#restore(clock, mail, shared.store);
     this.announcer = new Announcer({
       clock,
       logger: silentLogger,
       directory,
       admission: new Admission({ directory, swarm: this.swarm }),
       swarm: this.swarm,
-      writer,
-      baselines: store,
-      addresses: new AddressMemory({ clock, random, announcedMsMax: 1000, staleMax: 1 }),
+      queue,
+      undo: new UndoRing(memory.undo, capacityOf(ACCOUNTING)),
+      baselines: keeps ? shared.store : new RemoteBaselines(mail),
+      addresses: new AddressMemory({
+        clock,
+        memory: memory.addresses,
+        announcedMsMax: 1000,
+        staleMax: 1,
+      }),
       counts: new TrackerCounts(metrics),
       accounting: ACCOUNTING,
       limits: {
@@ -133,12 +152,65 @@ class Incarnation {
         peersPerAnswerMax: 50,
       },
     });
+  }
+
+  #restore(clock: SimClock, mail: WorkerMail, store: BaselineStore): void {
+    const since = Math.floor((clock.nowMs() - SWARM.baselineSilentMs) / 1000);
+    for (const baseline of store.recent(since)) this.swarm.restoreBaseline(baseline);
+    answerFinds(mail, store);
+  }
+}
+
+/** What the threads of one process share. */
+interface Shared {
+  readonly swarmMemory: SharedArrayBuffer;
+  readonly memory: TrackerMemory;
+  readonly store: BaselineStore;
+  readonly log: Log;
+  readonly link: WorkerLink;
+}
+
+/** One life of the tracker's process. */
+class Incarnation {
+  readonly threads: readonly Thread[];
+  readonly #store: BaselineStore;
+  isDead = false;
+
+  constructor(world: World, store: BaselineStore) {
+    const { clock, random } = world;
+    this.#store = store;
+    const count = 1 + below(random, 3);
+    const shared = {
+      swarmMemory: Swarm.reserve(SWARM),
+      memory: reserveTrackerMemory({ accounting: ACCOUNTING }, { random, nowMs: clock.nowMs() }),
+      store,
+      log: world.logOf(this),
+    };
+    const ends: ((message: WorkerMessage, from: number) => void)[] = [];
+    const linkOf = (index: number): WorkerLink => ({
+      index,
+      count,
+      // Messages of one thread to another arrive late, and in their order.
+      send: (to, message) => {
+        const sent = structuredClone(message);
+        clock.after(MESSAGE_MS, () => {
+          if (!this.isDead) ends[to]?.(sent, index);
+        });
+      },
+      onMessage: (receive) => {
+        ends[index] = receive;
+      },
+    });
+    this.threads = Array.from(
+      { length: count },
+      (_, index) => new Thread(world, { ...shared, link: linkOf(index) }),
+    );
     this.#sweep(clock);
   }
 
   #sweep(clock: SimClock): void {
     if (this.isDead) return;
-    this.swarm.sweep(1000, (baseline) => this.store.keep(baseline));
+    this.threads[KEEPER]?.swarm.sweep(1000, (baseline) => this.#store.keep(baseline));
     clock.after(SWEEP_MS, () => this.#sweep(clock));
   }
 }
@@ -268,7 +340,9 @@ class World {
       },
     });
     const key = { passkey, passkeyBytes: passkey.byteLength };
-    const verdict = process.announcer.announce(copy, key, park);
+    const { threads } = process;
+    const thread = threads[below(this.random, threads.length)]!;
+    const verdict = thread.announcer.announce(copy, key, park);
     if (verdict === 'answer') answer('answered');
     else if (verdict === 'refuse') answer('refused');
     else if (verdict === 'drop') sums.dropped++;

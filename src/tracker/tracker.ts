@@ -5,12 +5,13 @@
 //   close   the doors take nothing new - records in flight are settled, answers that wait go out -
 //           snapshots of baselines, members and torrents
 //
-// One thread runs one tracker. The swarm's memory may be shared with others, who read counts.
+// Several threads may each run one over the same swarm and the same doors: see workers.ts.
 
 import { BaselineStore } from '#accounting/baseline-store.ts';
 import type { AccountingConfig } from '#accounting/config.ts';
+import { capacityOf, type TransferQueue } from '#accounting/transfer-queue.ts';
 import { TRANSFERS_TOPIC } from '#accounting/transfer-record.ts';
-import { TransferWriter } from '#accounting/transfer-writer.ts';
+import type { TransferWriter } from '#accounting/transfer-writer.ts';
 import { type Clock, HeldClock } from '#base/clock.ts';
 import type { Disk } from '#base/disk.ts';
 import type { Logger } from '#base/logger.ts';
@@ -35,10 +36,22 @@ import { type DoorAddress, Doors } from './doors.ts';
 import { TrackerError } from './errors.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { HttpDoor } from './http-door.ts';
+import { keepRecords, queueToKeeper } from './record-queues.ts';
 import { Scraper } from './scrape.ts';
 import { type CountKind, TrackerCounts } from './tracker-counts.ts';
 import { UdpDoor } from './udp-door.ts';
-import { soleWorker, type WebRtcRelay } from './webrtc-relay.ts';
+import { UndoRing } from './undo-ring.ts';
+import type { WebRtcRelay } from './webrtc-relay.ts';
+import {
+  answerFinds,
+  KEEPER,
+  RemoteBaselines,
+  reserveTrackerMemory,
+  soleLink,
+  type TrackerMemory,
+  type WorkerLink,
+  WorkerMail,
+} from './workers.ts';
 import { WsCounts, type WsTotals } from './ws-counts.ts';
 import { WsDoor } from './ws-door.ts';
 import { wsLimits } from './ws-limits.ts';
@@ -73,7 +86,9 @@ export interface TrackerWorld {
   /** Node's own sockets unless given. */
   readonly openUdp?: OpenUdp;
   readonly openTcp?: OpenTcp;
-  /** Carries offers and answers between the trackers of one swarm; none when this is the only one. */
+  /** Among the threads of one tracker; absent when this is the only one. */
+  readonly worker?: { readonly link: WorkerLink; readonly memory: TrackerMemory };
+  /** Carries offers and answers between the trackers of one swarm; by `worker` unless given. */
   readonly relay?: WebRtcRelay;
   /** A door failed for good: the owner ends the process. Unless given, the error is thrown. */
   readonly onFailed?: (error: Error) => void;
@@ -99,8 +114,26 @@ export interface Tracker {
   readonly addresses: readonly string[];
   readonly doors: readonly DoorAddress[];
   stats(): TrackerStats;
-  /** Idempotent. Resolves when everything accepted is durable and snapshots are written. */
+  /** The gauges and counters of the registry, as they are now. */
+  publish(): void;
+  /** Takes nothing new from here on; answers that wait still go out. */
+  stopListening(): void;
+  /**
+   * Idempotent. Resolves when everything accepted is durable and snapshots are written. The keeper of
+   * several threads is closed last.
+   */
   close(): Promise<void>;
+}
+
+/** Everything but the doors stands. */
+export interface PreparedTracker extends Tracker {
+  /**
+   * Binds the doors; several threads do so in the order of their numbers, all but the first with the
+   * port that the first was given. @throws NetError
+   */
+  bind(port: number): Promise<void>;
+  /** The doors answer from here on. */
+  serve(): void;
 }
 
 /**
@@ -108,15 +141,32 @@ export interface Tracker {
  *   of log and disk. Nothing stays open after an error.
  */
 export async function startTracker(world: TrackerWorld): Promise<Tracker> {
+  const tracker = await prepareTracker(world);
+  try {
+    await tracker.bind(world.config.tracker.port);
+  } catch (error) {
+    await tracker.close();
+    throw error;
+  }
+  tracker.serve();
+  return tracker;
+}
+
+/**
+ * The steps of startTracker() apart, for several threads and for who binds ports with other rights.
+ * The keeper is prepared before the others. @throws as startTracker(), but NetError
+ */
+export async function prepareTracker(world: TrackerWorld): Promise<PreparedTracker> {
   checkConfig(world.config);
   const { log } = world;
   await log.createTopic(TRANSFERS_TOPIC, { consistency: 'durable' });
-  const baselines = await openBaselines(world);
+  const isKeeper = world.worker === undefined || world.worker.link.index === KEEPER;
+  const baselines = isKeeper ? await openBaselines(world) : undefined;
   const tracker = new RunningTracker(world, buildParts(world, baselines));
   try {
-    await tracker.start();
+    await tracker.prepare();
   } catch (error) {
-    await baselines.close();
+    await baselines?.close();
     throw error;
   }
   return tracker;
@@ -134,7 +184,7 @@ function openBaselines(world: TrackerWorld): Promise<BaselineStore> {
   });
 }
 
-class RunningTracker implements Tracker {
+class RunningTracker implements PreparedTracker {
   readonly #world: TrackerWorld;
   readonly #parts: TrackerParts;
   readonly #stop = new AbortController();
@@ -154,33 +204,48 @@ class RunningTracker implements Tracker {
     return this.doors.map((door) => door.url);
   }
 
-  async start(): Promise<void> {
-    const { clock, logger, config } = this.#world;
-    const { follower, directory, swarm, doors, housekeeping } = this.#parts;
+  async prepare(): Promise<void> {
+    const { clock, logger } = this.#world;
+    const { follower, directory, baselines, housekeeping } = this.#parts;
     const sinceMs = clock.monotonicMs();
     await follower.start();
+    // One thread brings the torrents of the directory into the swarm: two that are not equally far
+    // would undo each other's changes. A member is ended by each, once it admits them no more.
     directory.observe({
       torrentAdded: (torrent) => this.#addTorrent(torrent),
-      torrentRemoved: (torrentId) => swarm.removeTorrent(torrentId),
-      hashRemoved: (infoHash) => {
-        const torrentId = swarm.torrentByHash(infoHash);
-        if (isUnregistered(torrentId)) swarm.removeTorrent(torrentId);
-      },
+      torrentRemoved: (torrentId) => this.#removeTorrent(torrentId),
+      hashRemoved: (infoHash) => this.#removeHash(infoHash),
+      memberEnded: (memberId) => housekeeping.endMember(memberId),
     });
-    const restored = this.#restore(config.swarm.baselineSilentMs);
-    await doors.open();
+    const restored = baselines === undefined ? 0 : this.#restore(baselines);
     this.#following = follower.run(this.#stop.signal);
     housekeeping.start();
-    logger.info('the tracker serves', {
-      addresses: this.addresses,
+    logger.info('the tracker is ready to serve', {
       ...directory.sizes,
       baselines: restored,
       startMs: Math.round(clock.monotonicMs() - sinceMs),
     });
   }
 
+  bind(port: number): Promise<void> {
+    return this.#parts.doors.open(port);
+  }
+
+  serve(): void {
+    this.#parts.doors.listen();
+    this.#world.logger.info('the tracker serves', { addresses: this.addresses });
+  }
+
+  stopListening(): void {
+    this.#parts.doors.stopListening();
+  }
+
+  publish(): void {
+    this.#parts.housekeeping.publish();
+  }
+
   stats(): TrackerStats {
-    const { directory, swarm, follower, counts, announcer, writer, doors, wsCounts } = this.#parts;
+    const { directory, swarm, follower, counts, announcer, queue, doors, wsCounts } = this.#parts;
     const { members, torrents } = directory.sizes;
     return {
       addresses: this.addresses,
@@ -190,7 +255,7 @@ class RunningTracker implements Tracker {
       control: follower.status,
       requests: counts.totals(),
       waiting: announcer.waiting,
-      recordsPending: writer.pending,
+      recordsPending: queue.pending,
       backPressured: counts.backPressured,
       recordsLost: counts.recordsLost,
       httpConnections: doors.httpConnections,
@@ -204,20 +269,22 @@ class RunningTracker implements Tracker {
   }
 
   async #close(): Promise<void> {
-    const { doors, writer, announcer, housekeeping, baselines } = this.#parts;
+    const { doors, queue, writer, announcer, housekeeping, baselines } = this.#parts;
     this.#stop.abort();
     await this.#following;
     doors.stopListening();
     announcer.stop();
-    await writer.close();
+    await (writer?.close() ?? queue.settled());
+    queue.close();
     // Whoever waits for an append has its answer; who waits for a look-up is told to try again.
     announcer.close();
     await doors.close(CLOSE_LINGER_MS);
     await housekeeping.close();
-    await baselines.close();
+    await baselines?.close();
   }
 
   #addTorrent(torrent: DirectoryTorrent): void {
+    if (!this.#isKeeper) return;
     if (this.#parts.swarm.addTorrent(torrent.torrentId, hashesOf(torrent))) return;
     this.#world.logger.error('no room for a torrent: its announces are refused', {
       torrentId: torrent.torrentId,
@@ -225,10 +292,24 @@ class RunningTracker implements Tracker {
     });
   }
 
+  #removeTorrent(torrentId: number): void {
+    if (this.#isKeeper) this.#parts.swarm.removeTorrent(torrentId);
+  }
+
+  #removeHash(infoHash: Uint8Array): void {
+    const torrentId = this.#parts.swarm.torrentByHash(infoHash);
+    if (isUnregistered(torrentId)) this.#parts.swarm.removeTorrent(torrentId);
+  }
+
+  get #isKeeper(): boolean {
+    return this.#parts.baselines !== undefined;
+  }
+
   /** Baselines of clients that may still be there go into the swarm, the rest stay on disk. */
-  #restore(silentMsMax: number): number {
-    const { swarm, baselines } = this.#parts;
-    const sinceSeconds = Math.floor((this.#world.clock.nowMs() - silentMsMax) / 1000);
+  #restore(baselines: BaselineStore): number {
+    const { clock, config } = this.#world;
+    const { swarm } = this.#parts;
+    const sinceSeconds = Math.floor((clock.nowMs() - config.swarm.baselineSilentMs) / 1000);
     let restored = 0;
     for (const baseline of baselines.recent(sinceSeconds)) {
       if (swarm.restoreBaseline(baseline)) restored++;
@@ -240,9 +321,11 @@ class RunningTracker implements Tracker {
 interface TrackerParts {
   readonly swarm: Swarm;
   readonly directory: Directory;
-  readonly baselines: BaselineStore;
   readonly follower: ControlFollower;
-  readonly writer: TransferWriter;
+  readonly queue: TransferQueue;
+  /** The keeper's. */
+  readonly baselines: BaselineStore | undefined;
+  readonly writer: TransferWriter | undefined;
   readonly announcer: Announcer;
   readonly counts: TrackerCounts;
   readonly wsCounts: WsCounts;
@@ -250,8 +333,11 @@ interface TrackerParts {
   readonly doors: Doors;
 }
 
-function buildParts(world: TrackerWorld, baselines: BaselineStore): TrackerParts {
+function buildParts(world: TrackerWorld, baselines: BaselineStore | undefined): TrackerParts {
   const { random, logger, metrics, log, config } = world;
+  const mail = new WorkerMail(world.worker?.link ?? soleLink);
+  const memory =
+    world.worker?.memory ?? reserveTrackerMemory(config, { random, nowMs: world.clock.nowMs() });
   const clock = new HeldClock(world.clock);
   const swarm = new Swarm({ memory: world.swarmMemory, clock, random, config: config.swarm });
   const directory = newDirectory(config.tracker);
@@ -260,22 +346,26 @@ function buildParts(world: TrackerWorld, baselines: BaselineStore): TrackerParts
   const wsCounts = new WsCounts(metrics);
   const addresses = new AddressMemory({
     clock,
-    random,
+    memory: memory.addresses,
     announcedMsMax: config.tracker.announceIntervalMs * SCRAPE_INTERVALS,
     staleMax: config.tracker.staleAnswersPerAddressMax,
   });
-  const writer = new TransferWriter({
-    log,
-    clock,
-    logger: logger.for('transfers'),
-    metrics,
-    config: config.accounting,
-    onLost: (records) => announcer.onLost(records),
-  });
-  const shared = { clock, logger, metrics, swarm, directory, admission, counts, addresses, writer };
+  const records = { clock, mail, memory: memory.queue, config: config.accounting };
+  const onLost = (newest: number, count: number): void => announcer.onLost(newest, count);
+  const writer =
+    baselines && keepRecords({ ...records, log, metrics, onLost, logger: logger.for('transfers') });
+  const queue = writer?.queue ?? queueToKeeper(records);
+  const shared = { clock, logger, metrics, swarm, directory, admission, counts, addresses };
   const { accounting } = config;
-  const limits = limitsOf(config);
-  const announcer = new Announcer({ ...shared, baselines, accounting, limits });
+  const announcer = new Announcer({
+    ...shared,
+    queue,
+    undo: new UndoRing(memory.undo, capacityOf(accounting)),
+    baselines: baselines ?? new RemoteBaselines(mail),
+    accounting,
+    limits: limitsOf(config),
+  });
+  if (baselines !== undefined) answerFinds(mail, baselines);
   const follower = new ControlFollower({
     ...shared,
     disk: world.disk,
@@ -283,13 +373,15 @@ function buildParts(world: TrackerWorld, baselines: BaselineStore): TrackerParts
     logger: logger.for('control'),
     folder: world.trackerFolder,
   });
-  const housekeeping = new Housekeeping({ ...shared, baselines, follower, config });
-  const doors = buildDoors(world, { ...shared, announcer, wsCounts });
+  const keeper = baselines && writer && { baselines, writer };
+  const housekeeping = new Housekeeping({ ...shared, follower, config, ...(keeper && { keeper }) });
+  const doors = buildDoors(world, { ...shared, announcer, wsCounts, mail });
   return {
     swarm,
     directory,
-    baselines,
     follower,
+    queue,
+    baselines,
     writer,
     announcer,
     counts,
@@ -310,6 +402,7 @@ function buildDoors(
     /** Stands while a batch is handled. */
     readonly clock: HeldClock;
     readonly wsCounts: WsCounts;
+    readonly mail: WorkerMail;
   },
 ): Doors {
   const { logger, metrics } = world;
@@ -323,7 +416,7 @@ function buildDoors(
     ...rooms,
     clock,
     scraper,
-    relay: world.relay ?? soleWorker,
+    relay: world.relay ?? rooms.mail.webRtcRelay,
     limits: wsLimits(world.config.tracker),
   });
   return new Doors({

@@ -1,22 +1,22 @@
 // The records of announces on their way to the log: filled from what was announced and what the rule
-// of accounting/delta.ts made of it, pushed into the open batch, and kept in mind until the batch is
-// on disk, so that a batch that cannot be appended takes its baselines back.
+// of accounting/delta.ts made of it, put into the queue of records, and beside each what its baseline
+// was before, so that records that cannot be appended give their baselines back.
 
 import type { DeltaResult } from '#accounting/delta.ts';
 import { transferFlags } from '#accounting/delta.ts';
+import type { TransferQueue } from '#accounting/transfer-queue.ts';
 import {
   encodeTransfer,
   RECORD_FLAG,
   TRANSFER_RECORD_BYTES,
   type TransferRecord,
 } from '#accounting/transfer-record.ts';
-import type { TransferWriter } from '#accounting/transfer-writer.ts';
 import type { Clock } from '#base/clock.ts';
 import type { AnnounceOutcome } from '#swarm/announce-outcome.ts';
 import { type AnnounceRequest, EVENT } from '#swarm/announce-slot.ts';
 import type { Baseline, BaselineKey } from '#swarm/baseline.ts';
 import type { TorrentCredit } from './admit.ts';
-import { UndoRing } from './undo-ring.ts';
+import type { UndoRing } from './undo-ring.ts';
 
 /** Fields of a reusable object that the pure functions of accounting/ read. */
 export type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
@@ -30,24 +30,26 @@ export interface Transfer {
   readonly isProtected: boolean;
 }
 
+export type RecordQueue = Pick<TransferQueue, 'placeOf' | 'reserve' | 'publish'>;
+
 export class TransferRecords {
   readonly #clock: Clock;
-  readonly #writer: Pick<TransferWriter, 'push' | 'onSettled'>;
+  readonly #queue: RecordQueue;
   readonly #undo: UndoRing;
   readonly #record = new Uint8Array(TRANSFER_RECORD_BYTES);
   readonly #fields = emptyRecord();
-  #batchWatched = -1;
 
-  constructor(
-    world: { readonly clock: Clock; readonly writer: Pick<TransferWriter, 'push' | 'onSettled'> },
-    pendingMax: number,
-  ) {
+  constructor(world: {
+    readonly clock: Clock;
+    readonly queue: RecordQueue;
+    readonly undo: UndoRing;
+  }) {
     this.#clock = world.clock;
-    this.#writer = world.writer;
-    this.#undo = new UndoRing(pendingMax);
+    this.#queue = world.queue;
+    this.#undo = world.undo;
   }
 
-  /** Returns the batch's number. The writer is not full. */
+  /** Returns the record's position; -1, and nothing happened, when the queue is full. */
   push(request: AnnounceRequest, outcome: AnnounceOutcome, transfer: Transfer): number {
     const { delta, torrent } = transfer;
     const { next } = delta;
@@ -70,8 +72,8 @@ export class TransferRecords {
     return this.#write(request, outcome, transfer.isProtected);
   }
 
-  /** That somebody completed a torrent where nobody is named. */
-  pushCompletion(request: AnnounceRequest, outcome: AnnounceOutcome): void {
+  /** That somebody completed a torrent where nobody is named. False when the queue is full. */
+  pushCompletion(request: AnnounceRequest, outcome: AnnounceOutcome): boolean {
     const fields = this.#fields;
     fields.flags = RECORD_FLAG.first | RECORD_FLAG.completes | RECORD_FLAG.addressRemoved;
     fields.sequence = 1;
@@ -83,15 +85,18 @@ export class TransferRecords {
     fields.left = 0;
     fields.uploadCreditPercent = 0;
     fields.downloadCreditPercent = 0;
-    this.#write(request, outcome, true);
+    return this.#write(request, outcome, true) >= 0;
   }
 
-  /** Tells the baselines as they were before each of the newest `count` records, newest first. */
+  /** Tells the baselines before each of the newest `count` records, newest first. */
   takeBack(
+    newest: number,
     count: number,
     putBack: (key: BaselineKey, previous: Baseline | undefined) => void,
   ): void {
-    for (let index = 0; index < count; index++) this.#undo.pop(putBack);
+    for (let back = 0; back < count; back++) {
+      this.#undo.read(this.#queue.placeOf(newest - back), putBack);
+    }
   }
 
   #write(request: AnnounceRequest, outcome: AnnounceOutcome, withoutAddress: boolean): number {
@@ -108,15 +113,11 @@ export class TransferRecords {
     fields.timeMs = this.#clock.nowMs();
     fields.hashVersion = request.hashVersion === 2 ? 2 : 1;
     encodeTransfer(this.#record, 0, fields);
-    const batch = this.#writer.push(this.#record);
-    this.#undo.push(batch, request, outcome);
-    if (batch !== this.#batchWatched) {
-      this.#batchWatched = batch;
-      this.#writer.onSettled(batch, (durable) => {
-        if (durable) this.#undo.forget(batch);
-      });
-    }
-    return batch;
+    const position = this.#queue.reserve();
+    if (position < 0) return -1;
+    this.#undo.fill(this.#queue.placeOf(position), request, outcome);
+    this.#queue.publish(position, this.#record);
+    return position;
   }
 }
 

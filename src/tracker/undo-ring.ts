@@ -1,88 +1,83 @@
-// The baselines as they were before each record that is not durable yet, oldest first. When an append
-// fails they are put back newest first, so that each baseline ends as it was before its first lost
-// record. Numbers in typed arrays: an announce allocates nothing.
+// The baselines as they were before each record that is not durable yet, by the record's place in the
+// queue of records, in memory that all tracker threads share: each fills the places it took, and the
+// one that appends reads them when an append fails. Put back newest first, each baseline ends as it
+// was before its first lost record. Numbers in typed arrays: an announce allocates nothing.
 
 import { assert } from '#base/assert.ts';
 import type { AnnounceOutcome } from '#swarm/announce-outcome.ts';
 import type { AnnounceRequest } from '#swarm/announce-slot.ts';
 import type { Baseline, BaselineKey } from '#swarm/baseline.ts';
 
-const NUMBERS = 12;
+/** Counters have 53 bits. */
+const DOUBLES = 3;
+const WORDS = 7;
 const PEER_ID_BYTES = 20;
+const FLAG = { known: 1, completed: 2 } as const;
 
 export class UndoRing {
-  readonly #capacity: number;
-  readonly #numbers: Float64Array;
+  readonly #doubles: Float64Array;
+  readonly #words: Uint32Array;
   readonly #peerIds: Uint8Array;
-  #first = 0;
-  #count = 0;
 
-  /** Room for `capacity` records: at least as many as can be pending. */
-  constructor(capacity: number) {
-    this.#capacity = capacity;
-    this.#numbers = new Float64Array(capacity * NUMBERS);
-    this.#peerIds = new Uint8Array(capacity * PEER_ID_BYTES);
+  static reserve(places: number): SharedArrayBuffer {
+    return new SharedArrayBuffer(places * (DOUBLES * 8 + WORDS * 4 + PEER_ID_BYTES));
   }
 
-  get count(): number {
-    return this.#count;
+  /** `memory` is from reserve() for as many places as the queue has. */
+  constructor(memory: SharedArrayBuffer, places: number) {
+    const wordsAt = places * DOUBLES * 8;
+    const peerIdsAt = wordsAt + places * WORDS * 4;
+    const bytes = places * PEER_ID_BYTES;
+    assert(memory.byteLength === peerIdsAt + bytes, 'the memory was reserved for these places');
+    this.#doubles = new Float64Array(memory, 0, places * DOUBLES);
+    this.#words = new Uint32Array(memory, wordsAt, places * WORDS);
+    this.#peerIds = new Uint8Array(memory, peerIdsAt, bytes);
   }
 
-  /** The record for `request` went into `batch`; `outcome` holds what was before it. */
-  push(batch: number, request: AnnounceRequest, outcome: AnnounceOutcome): void {
-    assert(this.#count < this.#capacity, 'there is room for every pending record');
-    const slot = (this.#first + this.#count++) % this.#capacity;
-    const at = slot * NUMBERS;
-    const numbers = this.#numbers;
-    numbers[at] = batch;
-    numbers[at + 1] = request.memberId;
-    numbers[at + 2] = request.torrentId;
-    numbers[at + 3] = outcome.known ? 1 : 0;
-    numbers[at + 4] = outcome.uploaded;
-    numbers[at + 5] = outcome.downloaded;
-    numbers[at + 6] = outcome.key;
-    numbers[at + 7] = outcome.sequence;
-    numbers[at + 8] = outcome.higherAtSeconds;
-    numbers[at + 9] = outcome.left;
-    numbers[at + 10] = outcome.completed ? 1 : 0;
-    numbers[at + 11] = outcome.lastSeenSeconds;
-    this.#peerIds.set(request.peerId, slot * PEER_ID_BYTES);
+  /** The record of `request` gets this place; `outcome` holds what was before it. */
+  fill(place: number, request: AnnounceRequest, outcome: AnnounceOutcome): void {
+    const doubles = this.#doubles;
+    const words = this.#words;
+    const known = outcome.known ? FLAG.known : 0;
+    doubles[place * DOUBLES] = outcome.uploaded;
+    doubles[place * DOUBLES + 1] = outcome.downloaded;
+    doubles[place * DOUBLES + 2] = outcome.left;
+    const at = place * WORDS;
+    words[at] = request.memberId;
+    words[at + 1] = request.torrentId;
+    words[at + 2] = known | (outcome.completed ? FLAG.completed : 0);
+    words[at + 3] = outcome.key;
+    words[at + 4] = outcome.sequence;
+    words[at + 5] = outcome.higherAtSeconds;
+    words[at + 6] = outcome.lastSeenSeconds;
+    this.#peerIds.set(request.peerId, place * PEER_ID_BYTES);
   }
 
-  /** Batches up to this one are durable: nothing before them is needed any more. */
-  forget(batch: number): void {
-    while (this.#count > 0 && this.#numbers[this.#first * NUMBERS]! <= batch) {
-      this.#first = (this.#first + 1) % this.#capacity;
-      this.#count--;
-    }
-  }
-
-  /** Takes the newest away and tells what its baseline was before. */
-  pop(putBack: (key: BaselineKey, previous: Baseline | undefined) => void): void {
-    assert(this.#count > 0, 'a lost record was pushed');
-    const slot = (this.#first + --this.#count) % this.#capacity;
-    const at = slot * NUMBERS;
-    const numbers = this.#numbers;
-    const peerAt = slot * PEER_ID_BYTES;
+  /** Tells what the baseline was before the record at this place. */
+  read(place: number, putBack: (key: BaselineKey, previous: Baseline | undefined) => void): void {
+    const words = this.#words;
+    const at = place * WORDS;
+    const flags = words[at + 2]!;
     const key: BaselineKey = {
-      memberId: numbers[at + 1]!,
-      torrentId: numbers[at + 2]!,
-      peerId: this.#peerIds.slice(peerAt, peerAt + PEER_ID_BYTES),
+      memberId: words[at]!,
+      torrentId: words[at + 1]!,
+      // Copied out of shared memory.
+      peerId: this.#peerIds.slice(place * PEER_ID_BYTES, (place + 1) * PEER_ID_BYTES),
     };
-    if (numbers[at + 3] === 0) {
+    if ((flags & FLAG.known) === 0) {
       putBack(key, undefined);
       return;
     }
     putBack(key, {
       ...key,
-      uploaded: numbers[at + 4]!,
-      downloaded: numbers[at + 5]!,
-      key: numbers[at + 6]!,
-      sequence: numbers[at + 7]!,
-      higherAtSeconds: numbers[at + 8]!,
-      left: numbers[at + 9]!,
-      completed: numbers[at + 10] === 1,
-      lastSeenSeconds: numbers[at + 11]!,
+      uploaded: this.#doubles[place * DOUBLES]!,
+      downloaded: this.#doubles[place * DOUBLES + 1]!,
+      left: this.#doubles[place * DOUBLES + 2]!,
+      key: words[at + 3]!,
+      sequence: words[at + 4]!,
+      higherAtSeconds: words[at + 5]!,
+      completed: (flags & FLAG.completed) !== 0,
+      lastSeenSeconds: words[at + 6]!,
     });
   }
 }
