@@ -115,7 +115,7 @@ export class Swarm {
     request: Pick<AnnounceRequest, 'infoHash' | 'torrentId' | 'hashVersion' | 'place'>,
   ): boolean {
     const torrents = this.#torrents;
-    request.place = torrents.find(request.infoHash, request.place);
+    request.place = torrents.find(request.infoHash);
     if (request.place === 0) return false;
     request.torrentId = torrents.foundId;
     request.hashVersion = torrents.foundVersion;
@@ -213,18 +213,13 @@ export class Swarm {
     this.#finish();
   }
 
-  /** Ends an announce that begin() did not refuse; nothing changes but the room that was reserved. */
-  abandon(): void {
-    const torrent = this.#torrent;
-    if (this.#isNew) this.#table.records.give(this.#peer);
-    if (this.#extension !== 0) this.#table.extensionRecords.give(this.#extension);
   /** A record that founded a baseline is durable. Nothing when the baseline is gone. */
   founded(key: BaselineKey): void {
     this.#keeper.founded(key);
   }
 
-    if (this.#hasEntered) this.#table.members.leave(this.#memberId);
-    this.#table.primary.trim(torrent);
+  /** Ends an announce that begin() did not refuse; nothing changes but the room that was reserved. */
+  abandon(): void {
     assert(this.#torrent !== 0, 'an announce is abandoned once');
     this.#giveBack();
     this.#finish();
@@ -232,6 +227,11 @@ export class Swarm {
 
   /** What begin() reserved and nobody needs. */
   #giveBack(): void {
+    const torrent = this.#torrent;
+    if (this.#isNew) this.#table.records.give(this.#peer);
+    if (this.#extension !== 0) this.#table.extensionRecords.give(this.#extension);
+    if (this.#hasEntered) this.#table.members.leave(this.#memberId);
+    this.#table.primary.trim(torrent);
     this.#table.ipv6.trim(torrent);
     this.#table.webrtc.trim(torrent);
   }
@@ -346,12 +346,6 @@ export class Swarm {
   }
 
   /**
-   * Every baseline, in steps of `peersMax` records: pass 0 first, then what it returned, until that
-   * is -1. What changes meanwhile is visited before or after its change. No lock is held while
-   * `visit` runs.
-   */
-  walkBaselines(from: number, peersMax: number, visit: (baseline: Baseline) => void): number {
-  /**
    * Ends the peers of these members among the `peersMax` records after `from`; their baselines stay.
    * Pass 0 first, then what it returned, until that is -1. Shards without such a peer are not locked.
    */
@@ -360,6 +354,12 @@ export class Swarm {
     return this.#keeper.removeMembers(members, from, peersMax);
   }
 
+  /**
+   * Every baseline, in steps of `peersMax` records: pass 0 first, then what it returned, until that
+   * is -1. What changes meanwhile is visited before or after its change. No lock is held while
+   * `visit` runs.
+   */
+  walkBaselines(from: number, peersMax: number, visit: (baseline: Baseline) => void): number {
     assert(this.#torrent === 0, 'no announce is open');
     return this.#keeper.walk(from, peersMax, visit);
   }
@@ -393,14 +393,14 @@ export class Swarm {
     outcome.wasSeeder = outcome.present && table.stateOf(peer) === PEER_STATE.seeder;
     if ((flags & PEER_FLAG.known) !== 0) {
       outcome.known = true;
+      outcome.foundings = (flags & PEER_FLAG.founding) >>> PEER_FLAG.foundingShift;
+      outcome.ended = (flags & PEER_FLAG.ended) !== 0;
       readBaseline(table.peers, peer, this.#time.toUnix(table.lastSeenOf(peer)), outcome);
     }
     const last = table.channels.find(peer, this.#channelWord);
     if (last === 0) return;
     outcome.channelKnown = (table.reachOf(peer) & (1 << reachBitOf(request))) !== 0;
     outcome.repeated = isRepeat(last, this.#channelWord);
-      outcome.foundings = (flags & PEER_FLAG.founding) >>> PEER_FLAG.foundingShift;
-      outcome.ended = (flags & PEER_FLAG.ended) !== 0;
     if (outcome.repeated || !canBeEarly(request)) return;
     // Times are whole seconds, so a client that waited exactly may seem a second short.
     const waited = secondsBetween(last, this.#channelWord) + 1;
@@ -492,13 +492,13 @@ export class Swarm {
     const table = this.#table;
     const peer = this.#peer;
     table.see(peer, -1, this.#time.seconds);
+    table.setFlag(peer, PEER_FLAG.ended);
     if (request.memberId !== 0) writeBaseline(table.peers, peer, next, this.#time.unixSeconds);
     if (!this.outcome.repeated) table.channels.remember(peer, this.#channelWord);
     // A connection says goodbye for itself only (T14).
     if (request.door === DOOR.websocket && !table.isOfConnection(peer)) return;
     const reach = table.reachOf(peer);
     const rest = reach & ~(1 << reachBitOf(request));
-    table.setFlag(peer, PEER_FLAG.ended);
     if (reach === 0) return;
     if (rest !== 0) table.setReach(peer, rest, table.stateOf(peer));
     else table.silence(peer);
@@ -516,17 +516,17 @@ export class Swarm {
     outcome.downloadsCompleted = words[at + TORRENT.completed]!;
     this.#keeper.endIfEmpty(torrent);
     this.#torrent = 0;
+    this.#peer = 0;
+    this.#isNew = false;
+    this.#extension = 0;
+    this.#replaced = 0;
+    this.#hasEntered = false;
     this.#torrents.unlock();
   }
 
   /**
    * Whether the peer id is announced by another connection. A member's own id may come back by a
    * new connection, while the old one is not yet known to be dead; where nobody is named, the
-    this.#peer = 0;
-    this.#isNew = false;
-    this.#extension = 0;
-    this.#replaced = 0;
-    this.#hasEntered = false;
    * connection is all there is.
    */
   #isOfOther(request: AnnounceRequest): boolean {

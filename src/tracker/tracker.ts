@@ -427,6 +427,7 @@ function buildDoors(
     openUdp: world.openUdp ?? nodeUdp(net),
     openTcp: world.openTcp ?? nodeTcp(net),
     onFailed: world.onFailed ?? endThread,
+    worker: rooms.mail.link,
     udp: new UdpDoor({ ...rooms, scraper, connectionIds }),
     http: new HttpDoor({ ...rooms, scraper, retryAfterMs, peersPerAnswerMax, webSocket }),
   });
