@@ -10,6 +10,7 @@ import { jobsList, jobsPause, jobsResume, jobsRun } from './job-commands.ts';
 import { ledgerAudit, ledgerRebuild, ledgerShow } from './ledger-commands.ts';
 import { logRepair, logVerify } from './log-check-commands.ts';
 import { logAppend, logRead, logStats, logTail, logTopics } from './log-commands.ts';
+import { logForward } from './log-forward-command.ts';
 import { logServe } from './log-serve-command.ts';
 import {
   memberAdd,
@@ -61,6 +62,7 @@ export const COMMANDS: readonly CliCommand[] = [
   logVerify,
   logRepair,
   logServe,
+  logForward,
   configPrint,
   configCheck,
   dbStatus,
