@@ -14,6 +14,7 @@ import { logConfig } from '#log/config.ts';
 import { LocalLog } from '#log/local-log.ts';
 import type { Log } from '#log/log.ts';
 import { Registry } from '#metrics/registry.ts';
+import type { OpenTcp } from '#net/tcp-server.ts';
 import type { OpenUdp } from '#net/udp-socket.ts';
 import { swarmConfig } from '#swarm/config.ts';
 import { Swarm } from '#swarm/swarm.ts';
@@ -36,6 +37,8 @@ export interface TestTrackerOptions {
   readonly accounting?: Readonly<Record<string, unknown>>;
   /** Stands between tracker and log, to fail or delay appends. */
   readonly wrapLog?: (log: Log) => Log;
+  /** Stands in for the sockets of the HTTP and WebSocket door. */
+  readonly openTcp?: OpenTcp;
   /** Of several trackers over one swarm. */
   readonly swarmMemory?: SharedArrayBuffer;
   readonly relay?: WebRtcRelay;
@@ -117,6 +120,7 @@ export class TestTracker {
       connectionKey: new Uint8Array(32).fill(1),
       config,
       ...(this.#options.openUdp !== undefined && { openUdp: this.#options.openUdp }),
+      ...(this.#options.openTcp !== undefined && { openTcp: this.#options.openTcp }),
     });
   }
 
