@@ -131,6 +131,21 @@ export async function memberDays(
   }));
 }
 
+/** Bytes really downloaded, for those of the members who ever announced. At most 1,000 ids. */
+export async function actualDownloads(
+  sql: Sql,
+  memberIds: readonly number[],
+): Promise<ReadonlyMap<number, number>> {
+  if (memberIds.length === 0) return new Map();
+  const rows = await sql
+    .read<LedgerTables>()
+    .selectFrom('ledger_member')
+    .select(['member_id', 'downloaded_bytes'])
+    .where('member_id', 'in', memberIds.slice(0, LIMIT_MAX))
+    .execute();
+  return new Map(rows.map((row) => [row.member_id, row.downloaded_bytes]));
+}
+
 /** How often each torrent was completed, for every torrent that was at least once. */
 export async function completedCounts(sql: Sql): Promise<ReadonlyMap<number, number>> {
   const counts = new Map<number, number>();

@@ -3,5 +3,10 @@
 import type { Migration } from '#sql/sql.ts';
 import { ledgerMigration } from './0100-ledger.ts';
 import { ledgerDaysMigration } from './0110-ledger-days.ts';
+import { standingsMigration } from './0120-standings.ts';
 
-export const accountingMigrations: readonly Migration[] = [ledgerMigration, ledgerDaysMigration];
+export const accountingMigrations: readonly Migration[] = [
+  ledgerMigration,
+  ledgerDaysMigration,
+  standingsMigration,
+];
