@@ -2,16 +2,7 @@
 
 import type { Registry } from '#metrics/registry.ts';
 
-const HELP = {
-  offers: 'WebRTC offers passed on to a chosen peer.',
-  answers: 'WebRTC answers passed on to the peer that had offered.',
-  undelivered: 'Offers and answers whose receiver was gone, busy or too slow.',
-  stray: 'Answers to offers that were never made, are answered or too old; dropped.',
-  silent: 'WebSocket connections dropped because nothing was heard from them, no pong either.',
-  broken: 'WebSocket connections closed for frames that break RFC 6455 or a limit.',
-} as const;
-
-export type WsCountKind = keyof typeof HELP;
+export type WsCountKind = 'offers' | 'answers' | 'undelivered' | 'stray' | 'silent' | 'broken';
 /** `connections` are open now, the rest is counted since the start. */
 export type WsTotals = Readonly<Record<WsCountKind | 'connections', number>>;
 
@@ -29,15 +20,31 @@ export class WsCounts {
   readonly #connections: ReturnType<Registry['gauge']>;
 
   constructor(metrics: Registry) {
-    const counter = (kind: WsCountKind) =>
-      metrics.counter(`swarmkeep_websocket_${kind}_total`, HELP[kind]);
     this.#counters = {
-      offers: counter('offers'),
-      answers: counter('answers'),
-      undelivered: counter('undelivered'),
-      stray: counter('stray'),
-      silent: counter('silent'),
-      broken: counter('broken'),
+      offers: metrics.counter(
+        'swarmkeep_websocket_offers_total',
+        'WebRTC offers passed on to a chosen peer.',
+      ),
+      answers: metrics.counter(
+        'swarmkeep_websocket_answers_total',
+        'WebRTC answers passed on to the peer that had offered.',
+      ),
+      undelivered: metrics.counter(
+        'swarmkeep_websocket_undelivered_total',
+        'Offers and answers whose receiver was gone, busy or too slow.',
+      ),
+      stray: metrics.counter(
+        'swarmkeep_websocket_stray_total',
+        'Answers to offers that were never made, are answered or too old; dropped.',
+      ),
+      silent: metrics.counter(
+        'swarmkeep_websocket_silent_total',
+        'WebSocket connections dropped because nothing was heard from them, no pong either.',
+      ),
+      broken: metrics.counter(
+        'swarmkeep_websocket_broken_total',
+        'WebSocket connections closed for frames that break RFC 6455 or a limit.',
+      ),
     };
     this.#connections = metrics.gauge(
       'swarmkeep_websocket_connections',

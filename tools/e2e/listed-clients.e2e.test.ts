@@ -64,7 +64,10 @@ if (inNamespace(import.meta.url)) {
     await server.json(['member', 'add', 'anyone']);
     await server.json(['torrent', 'download', infoHash, '--member', 'anyone', '-o', path]);
     const url = `udp://${address4(1)}:${server.trackerPort}/announce`;
-    const rewritten = rewriteTorrent(readFileSync(path), { announceTiers: [[url]] });
+    // The address for web clients, in a tier of its own, keeps nobody from downloading.
+    const webUrl = url.replace('udp:', 'ws:');
+    const announceTiers = [[url], [webUrl]];
+    const rewritten = rewriteTorrent(readFileSync(path), { announceTiers });
     assert.ok(rewritten.ok && !rewritten.hashChanged);
     writeFileSync(path, rewritten.bytes);
     for (const [at, client] of clients.entries()) {
