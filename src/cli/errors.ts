@@ -12,6 +12,10 @@ export const CLI_ERRORS = {
   CLI_REFUSED: 'The rooms refused what was asked; the message says why.',
   CLI_FOUND_DAMAGE: 'A check found something; the lines above it say what. Exit code 1.',
   CLI_PORT_IN_USE: 'A port cannot be bound: it is taken, or this user may not bind it.',
+  CLI_BIND_TIMED_OUT:
+    'The tracker could not bind its port in time; see which process or rule holds the port.',
+  CLI_USER_UNUSABLE:
+    'The server cannot run as the user that server.user names; the message says what is missing.',
   CLI_THREAD_DIED: 'A thread of the server ended by itself; the server ends too and can restart.',
 } as const;
 

@@ -1,8 +1,8 @@
 // The server: every room built from real parts, joined, and taken down in order.
 //
-//   start   lock the folder - log thread - SQL and migrations - ledger - tracker thread (baselines,
+//   start   lock the folder - log thread - SQL and migrations - ledger - tracker threads (baselines,
 //           then doors) - outbox relay - control socket - first-run link - the site's port, last
-//   stop    the site's port - control socket - ledger and relay - tracker thread (flushes its
+//   stop    the site's port - control socket - ledger and relay - tracker threads (flush their
 //           records) - log thread - SQL - the lock
 //
 // A thread that dies, or a part that fails for good, ends the process with exit code 1: a restart
@@ -33,14 +33,15 @@ import { ControlServer, socketPathFor } from './control-socket.ts';
 import type { DataFolder } from './data-folder.ts';
 import { buildScheduler } from './jobs.ts';
 import { MIGRATIONS } from './migrations.ts';
+import type { Rights } from './rights.ts';
 import type { Rooms, ServerStatus } from './rooms.ts';
 import { SiteListener } from './site-listener.ts';
 import { announceEverything, buildSite, firstRunLink, swarmsOf } from './site-parts.ts';
 import { threadUrl } from './thread-url.ts';
 import type { LogThreadData } from './threads/log-thread.ts';
 import { ServerThread } from './threads/thread.ts';
-import type { TrackerThreadData } from './threads/tracker-thread.ts';
 import { createTopics } from './topics.ts';
+import { TrackerThreads, type TrackerThreadsData } from './tracker-threads.ts';
 
 /** A part that does not stop in this time is named and left behind. */
 const STOP_PART_MS_MAX = 8_000;
@@ -52,6 +53,8 @@ export interface ServeWorld {
   readonly logger: Logger;
   /** Lines for the person who started the server. */
   readonly say: (line: string) => void;
+  /** Of a start as root for another user: ports are bound with root's rights, then those end. */
+  readonly rights?: Rights;
   /**
    * Runs when the tracker's doors answer and before the site's port opens; what it returns is closed
    * while the tracker still answers.
@@ -71,7 +74,7 @@ interface Parts {
   readonly relay: OutboxRelay;
   readonly ledger: Ledger;
   readonly jobs: Scheduler;
-  readonly tracker: ServerThread;
+  readonly tracker: TrackerThreads;
   /** As `RunningRooms.trackerUrls`. */
   readonly trackerUrls: readonly string[];
 }
@@ -83,6 +86,9 @@ export class Server {
   readonly #metrics = new Registry();
   readonly #stop: Stop;
   readonly #threads: ServerThread[] = [];
+  /** Its port may be bound before there is anybody to answer. */
+  readonly #site = Promise.withResolvers<ReturnType<typeof buildSite>>();
+  #listener: SiteListener | undefined;
   readonly #startedMs: number;
   readonly #addon: AddonPlace;
   readonly #socketsLine: string;
@@ -151,7 +157,7 @@ export class Server {
     }
     const relay = this.#startRelay(sql, log);
     this.#stop.own('ledger', ledger.run(this.#stop.signal));
-    const jobs = await this.#startJobs(sql, swarm);
+    const jobs = await this.#startJobs(sql, swarm, relay);
     await this.#openPorts({ sql, log, relay, ledger, jobs, tracker, trackerUrls }, swarm);
   }
 
@@ -214,10 +220,7 @@ export class Server {
     memory: SharedArrayBuffer,
   ): Promise<Pick<Parts, 'tracker' | 'trackerUrls'>> {
     const { folder, config, say } = this.#world;
-    const { port1, port2 } = new MessageChannel();
-    logThread.give(port2);
-    const data: TrackerThreadData = {
-      logPort: port1,
+    const data: TrackerThreadsData = {
       swarmMemory: memory,
       baselinesFolder: folder.folder('baselines'),
       trackerFolder: folder.folder('tracker'),
@@ -226,11 +229,51 @@ export class Server {
       addon: this.#addon,
       logLevel: config.server.logLevel,
     };
-    const url = threadUrl(import.meta.url, 'threads/tracker-thread');
-    const tracker = this.#startThread('tracker', { url, data, transfer: [port1] });
-    const trackerUrls = (await tracker.ready()) as readonly string[];
+    const tracker = new TrackerThreads({
+      clock: this.#clock,
+      random: this.#random,
+      url: threadUrl(import.meta.url, 'threads/tracker-thread'),
+      data,
+      connectLog: () => {
+        const { port1, port2 } = new MessageChannel();
+        logThread.give(port2);
+        return port1;
+      },
+    });
+    this.#threads.push(...tracker.threads);
+    for (const thread of tracker.threads) this.#stop.own(`${thread.name} thread`, thread.died);
+    this.#stop.closeLater('tracker threads', () => tracker.close());
+    await tracker.ready();
+    const trackerUrls = await this.#bindPorts(tracker);
+    tracker.serve();
     say(`tracker: ${trackerUrls.join(' ')}`);
     return { tracker, trackerUrls };
+  }
+
+  /** Rights that binding may need are given up when all ports are bound (T26). */
+  async #bindPorts(tracker: TrackerThreads): Promise<readonly string[]> {
+    const { rights } = this.#world;
+    if (rights === undefined) return await tracker.bind();
+    const urls = await rights.asRoot(async () => {
+      const bound = await tracker.bind();
+      this.#listener = await this.#listenSite();
+      return bound;
+    });
+    rights.drop();
+    return urls;
+  }
+
+  async #listenSite(): Promise<SiteListener> {
+    const { address, port } = this.#world.config.site;
+    const listener = await SiteListener.listen({
+      clock: this.#clock,
+      address,
+      port,
+      fetch: async (request, env) => await (await this.#site.promise).fetch(request, env),
+      metrics: () => this.#renderMetrics(),
+    });
+    this.#stop.closeLater('site listener', () => listener.close());
+    return listener;
   }
 
   #startRelay(sql: Sql, log: Log): OutboxRelay {
@@ -268,21 +311,15 @@ export class Server {
     const site = buildSite({ rooms, swarm, metrics: this.#metrics, logger: logger.for('site') });
     const firstRun = await firstRunLink(rooms);
     if (firstRun !== undefined) say(`first run: ${firstRun}`);
-    const listener = await SiteListener.listen({
-      clock: this.#clock,
-      address: config.site.address,
-      port: config.site.port,
-      fetch: (request, env) => site.fetch(request, env),
-      metrics: () => this.#renderMetrics(),
-    });
-    this.#stop.closeLater('site listener', () => listener.close());
+    this.#site.resolve(site);
+    const listener = this.#listener ?? (await this.#listenSite());
     const host = config.site.address.includes(':')
       ? `[${config.site.address}]`
       : config.site.address;
     say(`site: http://${host}:${listener.port}/`);
   }
 
-  async #startJobs(sql: Sql, swarm: Swarm): Promise<Scheduler> {
+  async #startJobs(sql: Sql, swarm: Swarm, relay: OutboxRelay): Promise<Scheduler> {
     const { folder, config, logger } = this.#world;
     const jobs = buildScheduler({
       folder,
@@ -293,6 +330,7 @@ export class Server {
       random: this.#random,
       metrics: this.#metrics,
       swarms: swarmsOf(swarm),
+      changed: () => relay.wake(),
     });
     await jobs.prepare();
     this.#stop.own('jobs', jobs.run(this.#stop.signal));

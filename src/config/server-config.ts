@@ -3,6 +3,16 @@
 import { z } from 'zod';
 
 export const serverConfig = z.strictObject({
+  user: z
+    .string()
+    .default('')
+    .describe(
+      "Who the server is once its ports are bound, when it is started as root: the data folder must be this user's. Empty stays root, which is warned of; a server that is not started as root needs nothing here.",
+    ),
+  group: z
+    .string()
+    .default('')
+    .describe("The group of the server after a start as root. Empty is the user's own."),
   logLevel: z
     .enum(['debug', 'info', 'warn', 'error'])
     .default('info')

@@ -20,7 +20,9 @@ const publicUrls = z.strictObject({
   ws: z
     .string()
     .default('')
-    .describe('Where web clients reach the WebSocket door from outside, "wss://tracker.example.org". Empty is the HTTP address with ws for http, since both doors are one port.'),
+    .describe(
+      'Where web clients reach the WebSocket door from outside, "wss://tracker.example.org". Empty is the HTTP address with ws for http, since both doors are one port.',
+    ),
 });
 
 export const trackerConfig = z.strictObject({
@@ -38,6 +40,14 @@ export const trackerConfig = z.strictObject({
     .max(65_535)
     .default(6969)
     .describe('Port of every door, UDP and TCP. 0 lets the system choose, for tests.'),
+  workers: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(1)
+    .describe(
+      'Threads that answer announces, over one swarm and on the same ports. More than one pays when one core is busy; each keeps members and torrents in memory of its own.',
+    ),
   sockets: z
     .enum(['auto', 'batched', 'node'])
     .default('auto')

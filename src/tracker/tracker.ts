@@ -24,13 +24,12 @@ import { nodeUdp } from '#net/udp-node.ts';
 import type { OpenUdp } from '#net/udp-socket.ts';
 import type { SwarmConfig } from '#swarm/config.ts';
 import { Swarm } from '#swarm/swarm.ts';
-import type { SwarmTotals } from '#swarm/swarm-views.ts';
 import { AddressMemory } from './address-memory.ts';
 import { Admission, isUnregistered } from './admit.ts';
 import { Announcer } from './announce.ts';
 import type { TrackerConfig } from './config.ts';
 import { ConnectionIds } from './connection-id.ts';
-import { ControlFollower, type ControlStatus } from './control-follower.ts';
+import { ControlFollower } from './control-follower.ts';
 import { Directory, type DirectoryTorrent } from './directory.ts';
 import { type DoorAddress, Doors } from './doors.ts';
 import { TrackerError } from './errors.ts';
@@ -38,7 +37,8 @@ import { Housekeeping } from './housekeeping.ts';
 import { HttpDoor } from './http-door.ts';
 import { keepRecords, queueToKeeper } from './record-queues.ts';
 import { Scraper } from './scrape.ts';
-import { type CountKind, TrackerCounts } from './tracker-counts.ts';
+import { TrackerCounts } from './tracker-counts.ts';
+import type { TrackerStats } from './tracker-stats.ts';
 import { UdpDoor } from './udp-door.ts';
 import { UndoRing } from './undo-ring.ts';
 import type { WebRtcRelay } from './webrtc-relay.ts';
@@ -52,7 +52,7 @@ import {
   type WorkerLink,
   WorkerMail,
 } from './workers.ts';
-import { WsCounts, type WsTotals } from './ws-counts.ts';
+import { WsCounts } from './ws-counts.ts';
 import { WsDoor } from './ws-door.ts';
 import { wsLimits } from './ws-limits.ts';
 
@@ -92,21 +92,6 @@ export interface TrackerWorld {
   readonly relay?: WebRtcRelay;
   /** A door failed for good: the owner ends the process. Unless given, the error is thrown. */
   readonly onFailed?: (error: Error) => void;
-}
-
-export interface TrackerStats {
-  readonly addresses: readonly string[];
-  readonly mode: string;
-  readonly swarm: SwarmTotals;
-  readonly directory: { readonly members: number; readonly torrents: number };
-  readonly control: ControlStatus;
-  readonly requests: Readonly<Record<CountKind, number>>;
-  readonly waiting: number;
-  readonly recordsPending: number;
-  readonly backPressured: number;
-  readonly recordsLost: number;
-  readonly httpConnections: number;
-  readonly webSocket: WsTotals;
 }
 
 export interface Tracker {

@@ -11,6 +11,10 @@ export type ThreadMessage =
   | { readonly kind: 'port'; readonly port: MessagePort }
   | { readonly kind: 'metrics'; readonly id: number }
   | { readonly kind: 'status'; readonly id: number }
+  /** To a tracker thread: bind the doors, answer, take nothing new. */
+  | { readonly kind: 'bind'; readonly id: number; readonly port: number }
+  | { readonly kind: 'serve' }
+  | { readonly kind: 'stop' }
   | { readonly kind: 'close' };
 
 /** What they answer. */
@@ -18,8 +22,20 @@ export type ThreadReply =
   | { readonly kind: 'ready'; readonly value: unknown }
   | { readonly kind: 'metrics'; readonly id: number; readonly metrics: Collected }
   | { readonly kind: 'status'; readonly id: number; readonly status: unknown }
+  | { readonly kind: 'bound'; readonly id: number; readonly bound: BoundDoors }
+  | {
+      readonly kind: 'unbound';
+      readonly id: number;
+      readonly code: string;
+      readonly message: string;
+    }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
   | { readonly kind: 'closed' };
+
+export interface BoundDoors {
+  readonly port: number;
+  readonly urls: readonly string[];
+}
 
 export class ServerThread {
   readonly name: string;
@@ -107,6 +123,22 @@ export class ServerThread {
     const reply = await this.#ask((id) => ({ kind: 'status', id }));
     assert(reply.kind === 'status', 'status is answered by status');
     return reply.status;
+  }
+
+  /** @throws what the thread failed with, by its code */
+  async bind(port: number): Promise<BoundDoors> {
+    const asked = this.#ask((id) => ({ kind: 'bind', id, port }));
+    const reply = await Promise.race([asked, this.#died]);
+    assert(reply !== undefined, 'a thread that binds is not closed');
+    if (reply.kind === 'unbound') {
+      throw Object.assign(new Error(reply.message), { code: reply.code });
+    }
+    assert(reply.kind === 'bound', 'a bind is answered by what is bound');
+    return reply.bound;
+  }
+
+  tell(message: Extract<ThreadMessage, { readonly kind: 'serve' | 'stop' }>): void {
+    this.#post(message);
   }
 
   /** Asks it to finish what is in flight; resolves when the thread is gone. */

@@ -1,5 +1,6 @@
-// The tracker thread: the doors, the directory and the swarm. It reaches the log by a MessagePort and
-// the rest of the program by the swarm's shared memory and the topic `control`.
+// A tracker thread: doors, directory, and a view of the swarm. It reaches the log and its fellow
+// threads by a MessagePort each, and the rest of the program by the swarm's shared memory and the
+// topic `control`.
 
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { AccountingConfig } from '#accounting/config.ts';
@@ -15,12 +16,18 @@ import type { AddonPlace } from '#net/addon.ts';
 import { openSockets } from '#net/sockets.ts';
 import type { SwarmConfig } from '#swarm/config.ts';
 import type { TrackerConfig } from '#tracker/config.ts';
-import { startTracker } from '#tracker/tracker.ts';
+import { type PreparedTracker, prepareTracker } from '#tracker/tracker.ts';
+import type { TrackerMemory, WorkerLink, WorkerMessage } from '#tracker/workers.ts';
 import type { ThreadMessage, ThreadReply } from './thread.ts';
 import { WebRtcChannel } from './webrtc-channel.ts';
 
 export interface TrackerThreadData {
+  /** Its number, from 0. */
+  readonly index: number;
   readonly logPort: MessagePort;
+  /** To each other thread, by its number; undefined at its own. */
+  readonly links: readonly (MessagePort | undefined)[];
+  readonly trackerMemory: TrackerMemory;
   readonly swarmMemory: SharedArrayBuffer;
   readonly baselinesFolder: string;
   readonly trackerFolder: string;
@@ -49,7 +56,7 @@ try {
     { clock, logger: logger.for('net'), metrics, addon: data.addon },
     data.config.tracker.sockets,
   );
-  const tracker = await startTracker({
+  const tracker = await prepareTracker({
     clock,
     random: new SystemRandom(),
     disk: new SystemDisk(),
@@ -58,6 +65,7 @@ try {
     openUdp,
     openTcp,
     log,
+    worker: { link: linkOf(data), memory: data.trackerMemory },
     swarmMemory: data.swarmMemory,
     baselinesFolder: data.baselinesFolder,
     trackerFolder: data.trackerFolder,
@@ -70,7 +78,17 @@ try {
   port.on('message', (message: ThreadMessage) => {
     switch (message.kind) {
       case 'metrics':
+        tracker.publish();
         reply({ kind: 'metrics', id: message.id, metrics: metrics.collect() });
+        return;
+      case 'bind':
+        void bind(tracker, message.id, message.port);
+        return;
+      case 'serve':
+        tracker.serve();
+        return;
+      case 'stop':
+        tracker.stopListening();
         return;
       case 'status':
         reply({ kind: 'status', id: message.id, status: tracker.stats() });
@@ -82,16 +100,40 @@ try {
           .then(() => log.close())
           .then(() => {
             reply({ kind: 'closed' });
+            for (const link of data.links) link?.close();
             port.close();
           });
         return;
       default:
     }
   });
-  reply({ kind: 'ready', value: tracker.addresses });
+  reply({ kind: 'ready', value: null });
 } catch (error) {
   reply({ kind: 'failed', code: codeOf(error) ?? 'INTERNAL', message: messageOf(error) });
   port.close();
+}
+
+async function bind(tracker: PreparedTracker, id: number, wanted: number): Promise<void> {
+  try {
+    await tracker.bind(wanted);
+    const bound = { port: tracker.doors[0]?.port ?? wanted, urls: tracker.addresses };
+    reply({ kind: 'bound', id, bound });
+  } catch (error) {
+    reply({ kind: 'unbound', id, code: codeOf(error) ?? 'INTERNAL', message: messageOf(error) });
+  }
+}
+
+function linkOf({ index, links }: TrackerThreadData): WorkerLink {
+  return {
+    index,
+    count: links.length,
+    send: (to, message) => links[to]?.postMessage(message),
+    onMessage: (receive) => {
+      for (const [from, link] of links.entries()) {
+        link?.on('message', (message: WorkerMessage) => receive(message, from));
+      }
+    },
+  };
 }
 
 function reply(message: ThreadReply): void {
