@@ -210,7 +210,8 @@ export class FileTail {
 
   #hasFollower(file: OpenFile): boolean {
     const found = stat(this.path);
-    return found !== undefined && (found.ino !== file.inode || found.dev !== file.device);
+    if (found !== undefined && found.ino === file.inode && found.dev === file.device) return false;
+    return found !== undefined || this.#bornAfter(file.bornMs, file.inode).length > 0;
   }
 
   #openNext(file: OpenFile): boolean {

@@ -19,7 +19,8 @@ import {
 } from './forward-state.ts';
 import type { LineIntake } from './line-intake.ts';
 
-const RETRY_MS = 500;
+const RETRY_MS_MAX = 1000;
+const RETRY_MS_MIN = 20;
 /** Nothing but time, or somebody, mends these; the batch stays and is sent again. */
 const RETRIED: ReadonlySet<string | undefined> = new Set([
   'LOG_UNREACHABLE',
@@ -59,6 +60,8 @@ export function sizesFor(limits: Pick<ServerLimits, 'batchBytesMax' | 'batchReco
 export class Forwarder {
   readonly #world: ForwarderWorld;
   #state: ForwardState;
+  /** The file says what `#state` says. */
+  #isSettled = false;
 
   /** Knows where an earlier one on the same state stopped. @throws CliError CLI_DATA_UNUSABLE */
   constructor(world: ForwarderWorld) {
@@ -100,9 +103,18 @@ export class Forwarder {
       if (lines.length > 0) await this.#forward(lines, undefined, signal);
       moved += lines.length;
       if (moved > 0) continue;
+      this.#settle();
       if (tails.length === 0 && intake.isDone) return;
       await sleep(clock, pollMs, signal).catch(() => undefined);
     }
+    this.#settle();
+  }
+
+  /** At rest nothing is pending, so that a later start has nothing to repeat. */
+  #settle(): void {
+    if (this.#isSettled || this.#state.pending !== undefined) return;
+    saveForwardState(this.#world.statePath, this.#state);
+    this.#isSettled = true;
   }
 
   async #forward(
@@ -123,6 +135,7 @@ export class Forwarder {
     };
     saveForwardState(this.#world.statePath, state);
     this.#state = state;
+    this.#isSettled = pending === undefined;
     if (pending !== undefined) await this.#send(pending, signal);
   }
 
@@ -131,6 +144,7 @@ export class Forwarder {
     const { log, topic, clock, logger, onForwarded } = this.#world;
     const { producer, sequence } = this.#state;
     let hasComplained = false;
+    let retryMs = RETRY_MS_MIN;
     while (!signal.aborted) {
       try {
         await log.append(topic, records, {
@@ -154,7 +168,8 @@ export class Forwarder {
           });
         }
         hasComplained = true;
-        await sleep(clock, RETRY_MS, signal).catch(() => undefined);
+        await sleep(clock, retryMs, signal).catch(() => undefined);
+        retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
       }
     }
   }
