@@ -29,7 +29,8 @@ const BUCKET_LOCKED = 1 << 31;
 /** Takes the lock in bit 31 of an index bucket; returns the word below it, the chain's first. */
 export function lockBucket(words: Int32Array, at: number): number {
   for (let spin = 0; ; spin++) {
-    const first = Atomics.load(words, at);
+    // A plain read: whether it still holds is for the exchange to say.
+    const first = words[at]!;
     if (first >= 0 && Atomics.compareExchange(words, at, first, first | BUCKET_LOCKED) === first) {
       return first;
     }

@@ -3,7 +3,7 @@
 // the leechers' run, a leecher from the first three. Drawing is exact in all cases:
 //
 //   no more candidates than wanted         all of them
-//   up to four times as many               a partial shuffle of their places
+//   up to twice as many                    a partial shuffle of their places
 //   more                                   random places, those drawn before are drawn again
 //
 // Entries are refused when they have not the asked hash version (hybrid torrents) or the asker's own
@@ -15,14 +15,15 @@ import type { SeededRandom } from '#base/random.ts';
 import type { SwarmMemory } from './memory.ts';
 import type { PeerList } from './peer-list.ts';
 
-const SHUFFLED_PER_WANTED = 4;
+const SHUFFLED_PER_WANTED = 2;
 /** Distinct places that are looked at before the rest is taken in order. Hybrid torrents, where a
  * peer may lack the asked hash, are worth more tries. */
 const DRAWS_PER_WANTED_HYBRID = 16;
 const DRAWS_PER_WANTED = 2;
 const STAMP_SHIFT = 24;
 const PLACE_MASK = 0xff_ffff;
-const U32 = 0x1_0000_0000;
+/** A power of two, so that multiplying with it is exact. */
+const U32_INVERSE = 1 / 0x1_0000_0000;
 
 /** What to draw; one object per Selection, filled by the caller each time. */
 export interface Draw {
@@ -183,7 +184,7 @@ export class Selection {
 
   /** A random place below `bound`; at most one part in 2^32 / bound off uniform. */
   #below(bound: number): number {
-    return Math.floor((this.#random.u32() * bound) / U32);
+    return (this.#random.u32() * bound * U32_INVERSE) | 0;
   }
 }
 

@@ -12,6 +12,8 @@ export class SwarmTime {
   unixSeconds = 0;
   readonly #clock: Clock;
   readonly #offsetMs: number;
+  #monotonicMs = -1;
+  #nowMs = -1;
 
   constructor(clock: Clock, startedMs: number) {
     this.#clock = clock;
@@ -20,8 +22,14 @@ export class SwarmTime {
   }
 
   read(): void {
-    this.seconds = Math.floor((this.#clock.monotonicMs() + this.#offsetMs) / 1000);
-    this.unixSeconds = Math.floor(this.#clock.nowMs() / 1000);
+    const monotonicMs = this.#clock.monotonicMs();
+    const nowMs = this.#clock.nowMs();
+    // Announces of one batch come at one time.
+    if (monotonicMs === this.#monotonicMs && nowMs === this.#nowMs) return;
+    this.#monotonicMs = monotonicMs;
+    this.#nowMs = nowMs;
+    this.seconds = Math.floor((monotonicMs + this.#offsetMs) / 1000);
+    this.unixSeconds = Math.floor(nowMs / 1000);
   }
 
   toUnix(seconds: number): number {

@@ -26,6 +26,7 @@ import { BaselineKeeper } from './baseline-keeper.ts';
 import { canBeEarly, channelWord, isRepeat, reachBitOf, secondsBetween } from './channels.ts';
 import type { SwarmConfig } from './config.ts';
 import { HEADER, PEER_FLAG, PEER_STATE, TORRENT, TORRENT_WORDS } from './layout.ts';
+import { LookAhead } from './look-ahead.ts';
 import { SwarmMemory } from './memory.ts';
 import { PeerChooser, type PeerKind, WEBRTC } from './peer-chooser.ts';
 import { readBaseline, writeBaseline } from './peer-record.ts';
@@ -109,17 +110,22 @@ export class Swarm {
 
   /**
    * Fills `torrentId`, `hashVersion` and `place` of a request from its info hash, v1 or truncated v2.
-   * False when the swarm has no such torrent.
+   * What `place` holds before may be a guess, from a look ahead. False when there is no such torrent.
    */
   locate(
     request: Pick<AnnounceRequest, 'infoHash' | 'torrentId' | 'hashVersion' | 'place'>,
   ): boolean {
     const torrents = this.#torrents;
-    request.place = torrents.find(request.infoHash);
+    request.place = torrents.find(request.infoHash, request.place);
     if (request.place === 0) return false;
     request.torrentId = torrents.foundId;
     request.hashVersion = torrents.foundVersion;
     return true;
+  }
+
+  /** For batches of up to `announcesMax` announces. */
+  lookAhead(announcesMax: number): LookAhead {
+    return new LookAhead(this.#memory, announcesMax);
   }
 
   /** The id of the torrent with this hash, v1 or truncated v2; 0 when the swarm has none. */

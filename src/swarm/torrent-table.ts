@@ -106,9 +106,15 @@ export class TorrentTable {
     return this.#hasFlag(torrent, TORRENT_FLAG.transient);
   }
 
-  /** The record of the torrent with this hash (20 bytes), 0 when there is none; see `foundId`. */
-  find(infoHash: Uint8Array): number {
+  /**
+   * The record of the torrent with this hash (20 bytes), 0 when there is none; see `foundId`. `guess`
+   * is a record that may be it, or 0.
+   */
+  find(infoHash: Uint8Array, guess = 0): number {
     this.#want(infoHash);
+    if (guess !== 0 && this.isAlive(guess)) {
+      if (this.#isWanted(guess * 2) || this.#isWanted(guess * 2 + 1)) return guess;
+    }
     const bucket = this.#bucketOfHash();
     let link = Atomics.load(this.#memory.hashIndex, bucket);
     for (let step = 0; link !== 0 && step < STEPS_MAX; step++) {
@@ -273,7 +279,7 @@ export class TorrentTable {
     const torrent = link >>> 1;
     const words = this.#words;
     // The id is written after the hash and taken away first, so one that stays vouches for it.
-    const id = Atomics.load(words, torrent * TORRENT_WORDS + TORRENT.id);
+    const id = words[torrent * TORRENT_WORDS + TORRENT.id]!;
     const at = torrent * TORRENT_WORDS + (link & 1 ? TORRENT.hashV2 : TORRENT.hashV1);
     for (let word = 0; word < HASH_WORDS; word++) {
       if (words[at + word] !== this.#wanted[word]) return false;
@@ -300,10 +306,15 @@ export class TorrentTable {
   }
 
   #bucketOfHash(): number {
-    let hash = this.#memory.seed;
-    for (let word = 0; word < HASH_WORDS; word++) hash = mix(hash, this.#wanted[word]!);
-    return hash & (this.#memory.hashIndex.length - 1);
+    return mixHash(this.#wanted, 0, this.#memory.seed) & (this.#memory.hashIndex.length - 1);
   }
+}
+
+/** Of the info hash whose five words stand at `at`; its low bits name its bucket in the hash index. */
+export function mixHash(words: Uint32Array, at: number, seed: number): number {
+  let hash = seed;
+  for (let word = 0; word < HASH_WORDS; word++) hash = mix(hash, words[at + word]!);
+  return hash;
 }
 
 /** Two words into one, each bit of either moving about half of the result's. */

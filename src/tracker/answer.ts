@@ -123,6 +123,8 @@ export class AnswerMaker {
     answer.intervalSeconds = this.#intervalSeconds + this.#jitter(request);
     answer.warning = warns ? this.#warning : NO_WARNING;
     answer.family = request.family;
+    // A UDP answer has no place for it.
+    if (request.door === DOOR.udp) return;
     answer.externalBytes = request.family === 4 ? 4 : 16;
     for (let at = 0; at < answer.externalBytes; at++) {
       answer.externalAddress[at] = request.address[at]!;
@@ -143,14 +145,17 @@ export class AnswerMaker {
     return answer.peers6Count;
   }
 
-  /** FNV-1a over peer id and hash: the same client in the same torrent always gets the same. */
+  /** From the random part of the peer id and the hash: a client in a torrent always gets the same. */
   #jitter(request: AnnounceRequest): number {
     if (this.#jitterSeconds === 0) return 0;
-    let hash = 0x811c9dc5;
-    for (let at = 0; at < 20; at++) {
-      hash = Math.imul(hash ^ request.peerId[at]!, 0x01000193);
-      hash = Math.imul(hash ^ request.infoHash[at]!, 0x01000193);
-    }
-    return ((hash >>> 0) % (this.#jitterSeconds * 2 + 1)) - this.#jitterSeconds;
+    const { peerId, infoHash } = request;
+    let hash = wordAt(peerId, 16) ^ Math.imul(wordAt(infoHash, 0), 0x9e37_79b1);
+    hash = Math.imul(hash ^ (hash >>> 15) ^ wordAt(peerId, 12), 0x85eb_ca6b);
+    hash = Math.imul(hash ^ (hash >>> 13) ^ wordAt(peerId, 8), 0xc2b2_ae35);
+    return (((hash ^ (hash >>> 16)) >>> 0) % (this.#jitterSeconds * 2 + 1)) - this.#jitterSeconds;
   }
+}
+
+function wordAt(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
 }

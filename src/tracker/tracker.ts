@@ -393,7 +393,7 @@ function buildDoors(
   const { logger, metrics } = world;
   const { clock } = rooms;
   const { peersPerAnswerMax } = world.config.swarm;
-  const { retryAfterMs } = world.config.tracker;
+  const { retryAfterMs, udpSlotsMax } = world.config.tracker;
   const scraper = new Scraper(rooms, SCRAPE_HASHES_MAX);
   const connectionIds = new ConnectionIds({ clock, secret: world.connectionKey });
   const net = { clock, logger: logger.for('net'), metrics };
@@ -413,7 +413,7 @@ function buildDoors(
     openTcp: world.openTcp ?? nodeTcp(net),
     onFailed: world.onFailed ?? endThread,
     worker: rooms.mail.link,
-    udp: new UdpDoor({ ...rooms, scraper, connectionIds }),
+    udp: new UdpDoor({ ...rooms, scraper, connectionIds, slotsMax: udpSlotsMax }),
     http: new HttpDoor({ ...rooms, scraper, retryAfterMs, peersPerAnswerMax, webSocket }),
   });
 }

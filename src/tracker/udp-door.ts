@@ -7,8 +7,13 @@ import { utf8 } from '#base/bytes.ts';
 import type { HeldClock } from '#base/clock.ts';
 import type { Endpoint, UdpSocket } from '#net/udp-socket.ts';
 import { DOOR } from '#swarm/announce-slot.ts';
+import type { LookAhead } from '#swarm/look-ahead.ts';
+import type { Swarm } from '#swarm/swarm.ts';
 import { HttpTarget } from '#wire/http-announce.ts';
 import {
+  UDP_ANNOUNCE_BYTES_MIN,
+  UDP_HASH_AT,
+  UDP_PORT_AT,
   UDP_SCRAPE_HASHES_MAX,
   UdpRequest,
   writeUdpAnnounce,
@@ -30,6 +35,9 @@ export const UDP_INPUT_BYTES_MAX = 2048;
 const HASH_BYTES = 20;
 
 export interface UdpDoorWorld {
+  readonly swarm: Pick<Swarm, 'lookAhead'>;
+  /** Of the sockets it serves. */
+  readonly slotsMax: number;
   /** Held for each batch: its datagrams came at one time. */
   readonly clock: HeldClock;
   readonly announcer: Announcer;
@@ -41,6 +49,7 @@ export interface UdpDoorWorld {
 
 export class UdpDoor {
   readonly #world: UdpDoorWorld;
+  readonly #ahead: LookAhead;
   readonly #request = newAnnounceRequest();
   readonly #packet: UdpRequest;
   /** Carries the transaction id of an answer that waited. */
@@ -57,6 +66,7 @@ export class UdpDoor {
 
   constructor(world: UdpDoorWorld) {
     this.#world = world;
+    this.#ahead = world.swarm.lookAhead(world.slotsMax);
     this.#packet = new UdpRequest(this.#request);
     this.#from = { family: 4, address: this.#request.address, port: 0 };
   }
@@ -65,6 +75,7 @@ export class UdpDoor {
   onBatch(socket: UdpSocket): void {
     const { clock } = this.#world;
     clock.hold();
+    this.#lookAhead(socket);
     for (let slot = 0; slot < socket.input.count; slot++) this.#handle(socket, slot);
     clock.release();
   }
@@ -74,11 +85,26 @@ export class UdpDoor {
     this.#closed = true;
   }
 
+  /** Every datagram that has the length of an announce is taken for one: a wrong look is harmless. */
+  #lookAhead({ input, family }: UdpSocket): void {
+    const ahead = this.#ahead;
+    for (let slot = 0; slot < input.count; slot++) {
+      const at = slot * input.slotBytes;
+      const isLong = input.lengths[slot]! >= UDP_ANNOUNCE_BYTES_MIN;
+      const hashAt = isLong ? at + UDP_HASH_AT : at;
+      const address = family === 4 ? wordAt(input.addresses, slot * 16) : 0;
+      const port = input.bytes[at + UDP_PORT_AT]! | (input.bytes[at + UDP_PORT_AT + 1]! << 8);
+      ahead.add(input.bytes, hashAt, address, port);
+    }
+    ahead.run();
+  }
+
   #handle(socket: UdpSocket, slot: number): void {
     const { input, family } = socket;
     const packet = this.#packet;
     const request = this.#request;
     const length = input.lengths[slot]!;
+    request.place = this.#ahead.placeOf(slot);
     const refusal = packet.decode(input.bytes, slot * input.slotBytes, length);
     copyAddress(input.addresses, slot * 16, request.address, 0);
     if (refusal === 'short' || refusal === 'magic' || refusal === 'action') {
@@ -277,6 +303,10 @@ function send(socket: UdpSocket, length: number): void {
 }
 
 /** 16 bytes. A loop, because a call into the engine costs more than so few bytes. */
+function wordAt(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
+}
+
 function copyAddress(from: Uint8Array, fromAt: number, into: Uint8Array, intoAt: number): void {
   for (let byte = 0; byte < 16; byte++) into[intoAt + byte] = from[fromAt + byte]!;
 }

@@ -34,6 +34,9 @@ import { LEFT_UNKNOWN } from './announce-target.ts';
 
 export const UDP_CONNECT_BYTES = 16;
 export const UDP_ANNOUNCE_BYTES_MIN = 98;
+/** Where info hash and port stand in an announce. */
+export const UDP_HASH_AT = 16;
+export const UDP_PORT_AT = 96;
 export const UDP_SCRAPE_HASHES_MAX = 74;
 /** Joined URL data of BEP 41; more is refused. */
 export const UDP_URL_BYTES_MAX = 512;
