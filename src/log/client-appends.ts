@@ -17,7 +17,7 @@ import {
   writePacked,
   writeRecords,
 } from './packed-records.ts';
-import type { ServerLimits } from './protocol.ts';
+import { parseCount, type ServerLimits } from './protocol.ts';
 
 const FRAME_BYTES_MIN = 4096;
 /** Frames whose memory a lane keeps for the next ones. */
@@ -282,7 +282,12 @@ export class ClientAppends {
   }
 
   #answered(lane: Lane, frame: Frame, words: readonly string[]): void {
-    const firstOffset = Number(words[0]);
+    const firstOffset = parseCount(words[0]);
+    if (firstOffset === undefined || parseCount(words[1]) !== frame.count) {
+      const message = 'The answer to an append is not understood; it may have been written';
+      this.#failed(lane, frame, new LogError('LOG_PROTOCOL', message));
+      return;
+    }
     this.#landed(lane, frame);
     for (const caller of frame.callers) {
       caller.stopListening?.();

@@ -139,18 +139,18 @@ export class RemoteLog implements Log {
 
   async topics(): Promise<readonly TopicStats[]> {
     const [text = ''] = await this.#ask('TOPICS', []);
-    return (JSON.parse(text) as { topics: readonly TopicStats[] }).topics;
+    return (parseJson(text) as { topics?: readonly TopicStats[] }).topics ?? [];
   }
 
   async stats(topic: string): Promise<TopicStats> {
     const [text = ''] = await this.#ask('STATS', [nameWord(topic)]);
-    return JSON.parse(text) as TopicStats;
+    return parseJson(text) as TopicStats;
   }
 
   /** Everything the server tells about itself and its topics. */
   async serverStats(): Promise<unknown> {
     const [text = ''] = await this.#ask('STATS', []);
-    return JSON.parse(text);
+    return parseJson(text);
   }
 
   append(
@@ -265,7 +265,9 @@ export class RemoteLog implements Log {
         },
         onAnswer: (words) => {
           done();
-          resolve({ parts, nextOffset: Number(words[0]) });
+          const nextOffset = parseCount(words[0]);
+          if (nextOffset === undefined) reject(damaged());
+          else resolve({ parts, nextOffset });
         },
         onError: (error) => {
           done();
@@ -333,6 +335,17 @@ function addGap(gaps: LogGap[], gap: LogGap): void {
   } else {
     gaps.push(gap);
   }
+}
+
+/** @throws LogError LOG_PROTOCOL */
+function parseJson(text: string): object {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return value;
+  } catch {
+    // Told below, like any other answer that is none.
+  }
+  throw new LogError('LOG_PROTOCOL', 'Cannot read: the answer is not understood');
 }
 
 function damaged(): LogError {
