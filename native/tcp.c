@@ -55,6 +55,8 @@ typedef struct Connection {
   int fd;
   uint32_t read_turn;
   uint8_t watch;
+  // The peer has ended its side; that edge is told once, perhaps long before its last bytes are read.
+  bool has_ended;
 } Connection;
 
 typedef struct Chunk {
@@ -271,6 +273,7 @@ static void add_event(Tcp *tcp, uint32_t slot, int32_t flags, int32_t bytes) {
 static int32_t read_connection(Tcp *tcp, uint32_t slot, uint32_t ready, int32_t *bytes) {
   Connection *connection = &tcp->connections[slot];
   bool is_broken = (ready & (EPOLLERR | EPOLLHUP)) != 0;
+  if ((ready & (EPOLLRDHUP | EPOLLHUP)) != 0) connection->has_ended = true;
   int32_t room = tcp->rooms[slot];
   *bytes = 0;
   if (room <= 0 || connection->read_turn == tcp->turn) {
@@ -290,7 +293,7 @@ static int32_t read_connection(Tcp *tcp, uint32_t slot, uint32_t ready, int32_t 
   *bytes = (int32_t)length;
   if ((size_t)length == size) return EVENT_FULL;
   // A short read emptied the queue; had the peer ended before it, nothing can follow.
-  return (ready & (EPOLLRDHUP | EPOLLHUP)) != 0 ? EVENT_END : 0;
+  return connection->has_ended ? EVENT_END : 0;
 }
 
 // Closes at once when the peer has nothing unread with us: unread bytes would turn the end into a
@@ -404,6 +407,7 @@ static void add_connection(Tcp *tcp, int fd, const struct sockaddr_storage *from
   connection->fd = fd;
   connection->read_turn = tcp->turn - 1;
   connection->watch = WATCH_NONE;
+  connection->has_ended = false;
   tcp->rooms[slot] = (int32_t)tcp->input_bytes;
   tcp->fresh[tcp->fresh_count++] = (int32_t)slot;
   uint8_t *address = tcp->addresses + tcp->event_count * 16;

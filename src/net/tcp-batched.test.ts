@@ -22,4 +22,8 @@ if ('why' in loaded) {
     slice: new TurnSlice(),
   };
   tcpServerSuite('batchedTcp', batchedTcp(world));
+  tcpServerSuite(
+    'batchedTcp, one batch at a time',
+    batchedTcp({ ...world, slice: new TurnSlice(0) }),
+  );
 }

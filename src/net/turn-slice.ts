@@ -7,8 +7,15 @@ const SLICE_MS_MIN = 0.25;
 
 /** One per thread. */
 export class TurnSlice {
+  readonly #roundMs: number;
   #sockets = 0;
-  #ms = ROUND_MS_MAX;
+  #ms: number;
+
+  /** With a round of 0 each visit handles one batch. */
+  constructor(roundMs: number = ROUND_MS_MAX) {
+    this.#roundMs = roundMs;
+    this.#ms = roundMs;
+  }
 
   get ms(): number {
     return this.#ms;
@@ -24,6 +31,7 @@ export class TurnSlice {
 
   #count(change: number): void {
     this.#sockets += change;
-    this.#ms = Math.max(SLICE_MS_MIN, ROUND_MS_MAX / Math.max(1, this.#sockets));
+    const shareMs = this.#roundMs / Math.max(1, this.#sockets);
+    this.#ms = Math.max(Math.min(SLICE_MS_MIN, this.#roundMs), shareMs);
   }
 }

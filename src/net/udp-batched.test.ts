@@ -22,4 +22,8 @@ if ('why' in loaded) {
     slice: new TurnSlice(),
   };
   udpSocketSuite('batchedUdp', batchedUdp(world));
+  udpSocketSuite(
+    'batchedUdp, one batch at a time',
+    batchedUdp({ ...world, slice: new TurnSlice(0) }),
+  );
 }

@@ -189,7 +189,8 @@ export function udpSocketSuite(name: string, open: OpenUdp): void {
     });
 
     test('steered announces arrive at the socket that their info hash names', async (t) => {
-      const count = 4;
+      // Odd, so that no other bytes of these announces would choose the same socket.
+      const count = 3;
       const seen: { readonly index: number; readonly bytes: Uint8Array }[] = [];
       const sockets = await openShared(open, count, {
         onBatch: (socket) => {
