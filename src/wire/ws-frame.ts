@@ -210,16 +210,8 @@ export class WsFrameReader {
     const b = header[this.#maskAt + ((phase + 1) & 3)] as number;
     const c = header[this.#maskAt + ((phase + 2) & 3)] as number;
     const d = header[this.#maskAt + ((phase + 3) & 3)] as number;
-    const whole = length & ~3;
-    for (let at = 0; at < whole; at += 4) {
-      into[start + at] = (bytes[from + at] as number) ^ a;
-      into[start + at + 1] = (bytes[from + at + 1] as number) ^ b;
-      into[start + at + 2] = (bytes[from + at + 2] as number) ^ c;
-      into[start + at + 3] = (bytes[from + at + 3] as number) ^ d;
-    }
-    if (whole < length) into[start + whole] = (bytes[from + whole] as number) ^ a;
-    if (whole + 1 < length) into[start + whole + 1] = (bytes[from + whole + 1] as number) ^ b;
-    if (whole + 2 < length) into[start + whole + 2] = (bytes[from + whole + 2] as number) ^ c;
+    into.set(bytes.subarray(from, from + length), start);
+    unmask(into, start, length, [a, b, c, d]);
     this.#maskPhase = (phase + length) & 3;
     if (isControl) this.controlLength += length;
     else this.messageLength += length;
@@ -269,6 +261,35 @@ export class WsFrameReader {
 }
 
 const EMPTY: Uint8Array = new Uint8Array(0);
+/** Below it a view of words costs more than it saves. */
+const WORDS_FROM = 64;
+const KEY_WORD = new Int32Array(1);
+const KEY_BYTES_OF_WORD = new Uint8Array(KEY_WORD.buffer);
+
+/** XORs `length` bytes from `at` on with a key that begins there, a word at a time where it can. */
+function unmask(
+  bytes: Uint8Array,
+  at: number,
+  length: number,
+  key: readonly [number, number, number, number],
+): void {
+  const end = at + length;
+  const isAligned = (bytes.byteOffset & 3) === 0 && length >= WORDS_FROM;
+  const wordsAt = isAligned ? Math.min(end, (at + 3) & ~3) : end;
+  const wordsEnd = isAligned ? end & ~3 : end;
+  for (let byte = at; byte < wordsAt; byte++) bytes[byte]! ^= key[(byte - at) & 3]!;
+  if (wordsAt >= wordsEnd) return;
+  const turn = wordsAt - at;
+  // The bytes of the key in the order in which they lie in memory, whatever the machine.
+  KEY_BYTES_OF_WORD[0] = key[turn & 3]!;
+  KEY_BYTES_OF_WORD[1] = key[(turn + 1) & 3]!;
+  KEY_BYTES_OF_WORD[2] = key[(turn + 2) & 3]!;
+  KEY_BYTES_OF_WORD[3] = key[(turn + 3) & 3]!;
+  const word = KEY_WORD[0]!;
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset + wordsAt, (wordsEnd - wordsAt) >> 2);
+  for (let index = 0; index < words.length; index++) words[index]! ^= word;
+  for (let byte = wordsEnd; byte < end; byte++) bytes[byte]! ^= key[(byte - at) & 3]!;
+}
 
 /** Codes that stand on the wire: not the reserved ones, not 1005, 1006, 1015. */
 function mayBeSent(code: number): boolean {
