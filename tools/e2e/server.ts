@@ -100,6 +100,18 @@ export class TestServer {
     });
   }
 
+  /** Resolves with the exit code of a server that ends by itself. */
+  async exited(msMax: number): Promise<number | null> {
+    const child = this.#child;
+    this.#child = undefined;
+    await waitFor('the server to end', msMax, () =>
+      child === undefined || child.exitCode !== null || child.signalCode !== null
+        ? true
+        : undefined,
+    );
+    return child?.exitCode ?? null;
+  }
+
   /** Runs `swarmkeep …` on this server's data folder. */
   command(words: readonly string[], input = ''): Promise<CommandResult> {
     return runProgram([...words, '--data', this.dataFolder], input);
