@@ -16,6 +16,19 @@ export const rulesConfig = z.strictObject({
     .describe(
       'How members are judged: "free" records and never sanctions; "upload-download" asks for a ratio of bytes; "required-ratio" asks for more the more was taken, and less of those who go on seeding; "seed-leech" counts torrents, "seed-leech-time" hours; "seed-time" is the rule against hit and run.',
     ),
+  checkEveryMs: ms({ min: 60_000 })
+    .default(3_600_000)
+    .describe(
+      'Milliseconds between two judgements of every member. Shorter restricts and lifts sooner, and reads the whole ledger more often.',
+    ),
+  watchMs: ms()
+    .default(14 * DAY_MS)
+    .describe(
+      'How long a member who fell short is watched before they may not take more, in milliseconds.',
+    ),
+  watchBytesMax: bytes()
+    .default(10 * GIB)
+    .describe('Bytes that a member may take during a watch; one more ends it early.'),
   ratioRequired: quotient(100)
     .default(0.6)
     .describe('Strategy "upload-download": credited upload by credited download.'),

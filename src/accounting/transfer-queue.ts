@@ -270,11 +270,14 @@ export class TransferQueue {
   #askSoon(): void {
     if (this.#isAskPlanned) return;
     this.#isAskPlanned = true;
-    queueMicrotask(() => {
-      this.#isAskPlanned = false;
-      this.#ask(ASK.look);
-    });
+    queueMicrotask(this.#askNow);
   }
+
+  // Made once: a function that holds a closure allocates whenever it is called.
+  readonly #askNow = (): void => {
+    this.#isAskPlanned = false;
+    this.#ask(ASK.look);
+  };
 
   #ask(what: number): void {
     if ((Atomics.or(this.#words, AT.asked, what) & what) === 0) this.#world.wakeWriter();

@@ -141,7 +141,7 @@ export function encodeTransfer(into: Uint8Array, at: number, record: TransferRec
   writeU16(into, at + TRANSFER_AT.port, record.port);
   writeU32(into, at + TRANSFER_AT.memberId, record.memberId);
   writeU32(into, at + TRANSFER_AT.torrentId, record.torrentId);
-  into.set(record.peerId, at + TRANSFER_AT.peerId);
+  writeBytes(into, at + TRANSFER_AT.peerId, record.peerId, 20);
   writeU32(into, at + TRANSFER_AT.key, record.key);
   writeU32(into, at + TRANSFER_AT.sequence, record.sequence);
   writeU32(into, at + TRANSFER_AT.elapsedSeconds, record.elapsedSeconds);
@@ -151,12 +151,17 @@ export function encodeTransfer(into: Uint8Array, at: number, record: TransferRec
   writeU64(into, at + TRANSFER_AT.downloaded, record.downloaded);
   writeU64(into, at + TRANSFER_AT.left, record.left);
   writeU64(into, at + TRANSFER_AT.timeMs, record.timeMs);
-  into.fill(0, at + TRANSFER_AT.address, at + TRANSFER_AT.uploadCreditPercent);
-  into.set(record.address, at + TRANSFER_AT.address);
+  writeBytes(into, at + TRANSFER_AT.address, record.address, 16);
   writeU16(into, at + TRANSFER_AT.uploadCreditPercent, record.uploadCreditPercent);
   writeU16(into, at + TRANSFER_AT.downloadCreditPercent, record.downloadCreditPercent);
   into[at + TRANSFER_AT.hashVersion] = record.hashVersion;
-  into.fill(0, at + TRANSFER_AT.reserved, at + TRANSFER_RECORD_BYTES);
+  for (let byte = 0; byte < RESERVED_BYTES; byte++) into[at + TRANSFER_AT.reserved + byte] = 0;
+}
+
+/** `count` bytes, zeros behind the end of `bytes`. A loop costs less than a call for so few. */
+function writeBytes(into: Uint8Array, at: number, bytes: Uint8Array, count: number): void {
+  const there = bytes.byteLength;
+  for (let byte = 0; byte < count; byte++) into[at + byte] = byte < there ? bytes[byte]! : 0;
 }
 
 /** The record these bytes hold, or undefined when the validity rule above does not hold. */

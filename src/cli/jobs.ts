@@ -2,6 +2,8 @@
 // asks for it; only a server runs those that are due.
 
 import { pruneDaysJob } from '#accounting/jobs/prune-days-job.ts';
+import { ratioWatchJob } from '#accounting/jobs/ratio-watch-job.ts';
+import { makeStrategy } from '#accounting/strategies/make-strategy.ts';
 import { toHex } from '#base/bytes.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Job } from '#base/job.ts';
@@ -12,6 +14,7 @@ import { Scheduler } from '#jobs/scheduler.ts';
 import type { Registry } from '#metrics/registry.ts';
 import { expireJob } from '#site/jobs/expire-job.ts';
 import { swarmReadingsJob } from '#site/jobs/swarm-readings-job.ts';
+import { judgedMembers, standingEffects, torrentCatalogue } from '#site/rules/standing-effects.ts';
 import type { Swarms } from '#site/swarms.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { DataFolder } from './data-folder.ts';
@@ -28,6 +31,8 @@ export interface JobParts {
   readonly metrics: Registry;
   /** Undefined offline, where nobody knows what the swarms look like. */
   readonly swarms: Swarms | undefined;
+  /** Tells the outbox relay that something waits for the trackers. */
+  readonly changed: () => void;
 }
 
 export function buildScheduler(parts: JobParts): Scheduler {
@@ -43,10 +48,20 @@ export function buildScheduler(parts: JobParts): Scheduler {
   );
 }
 
-function jobsOf({ sql, config, swarms }: JobParts): readonly Job[] {
+function jobsOf(parts: JobParts): readonly Job[] {
+  const { sql, config, swarms } = parts;
   return [
     ...(swarms === undefined ? [] : [swarmReadingsJob({ sql, swarms })]),
     expireJob({ sql, config: config.site }),
     pruneDaysJob({ sql, daysKept: config.accounting.daysKept }),
+    ratioWatchJob({
+      sql,
+      torrents: torrentCatalogue(sql),
+      members: judgedMembers(sql),
+      strategy: makeStrategy(config.rules),
+      settings: config.rules,
+      effects: standingEffects(parts.changed),
+      everyMs: config.rules.checkEveryMs,
+    }),
   ];
 }

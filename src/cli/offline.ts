@@ -79,8 +79,17 @@ async function openRooms(opening: Opening): Promise<Rooms> {
   undo.push(() => sql.close());
   if (!opening.readOnly) await migrate(sql, MIGRATIONS, { clock });
   const metrics = new Registry();
-  const swarms = undefined;
-  const jobs = buildScheduler({ folder, config, sql, clock, random, logger, metrics, swarms });
+  const jobs = buildScheduler({
+    folder,
+    config,
+    sql,
+    clock,
+    random,
+    logger,
+    metrics,
+    swarms: undefined,
+    changed: () => undefined,
+  });
   return {
     dataPath: folder.path,
     config,

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Ledger } from '#accounting/ledger.ts';
 import { completedCounts } from '#accounting/totals.ts';
+import { toHex } from '#base/bytes.ts';
 import { type Clock, SystemClock } from '#base/clock.ts';
 import type { Logger } from '#base/logger.ts';
 import { type Random, SeededRandom, SystemRandom } from '#base/random.ts';
@@ -32,6 +33,7 @@ import { runRoomsCommand } from './commands/commands.ts';
 import { ControlServer, socketPathFor } from './control-socket.ts';
 import type { DataFolder } from './data-folder.ts';
 import { buildScheduler } from './jobs.ts';
+import { siteWithLog } from './log-http.ts';
 import { MIGRATIONS } from './migrations.ts';
 import type { Rights } from './rights.ts';
 import type { Rooms, ServerStatus } from './rooms.ts';
@@ -46,6 +48,7 @@ import { TrackerThreads, type TrackerThreadsData } from './tracker-threads.ts';
 /** A part that does not stop in this time is named and left behind. */
 const STOP_PART_MS_MAX = 8_000;
 const CONNECTION_KEY_BYTES = 32;
+const LOG_API_KEY_BYTES = 32;
 
 export interface ServeWorld {
   readonly folder: DataFolder;
@@ -311,7 +314,8 @@ export class Server {
     const site = buildSite({ rooms, swarm, metrics: this.#metrics, logger: logger.for('site') });
     const firstRun = await firstRunLink(rooms);
     if (firstRun !== undefined) say(`first run: ${firstRun}`);
-    this.#site.resolve(site);
+    const token = toHex(folder.secret('log-api', LOG_API_KEY_BYTES, this.#random));
+    this.#site.resolve(siteWithLog(site, parts.log, token));
     const listener = this.#listener ?? (await this.#listenSite());
     const host = config.site.address.includes(':')
       ? `[${config.site.address}]`

@@ -2,6 +2,7 @@
 
 import type { z } from 'zod';
 import { accountingConfig } from '#accounting/config.ts';
+import { rulesConfig } from '#accounting/rules-config.ts';
 import { jobsConfig } from '#jobs/config.ts';
 import { logConfig } from '#log/config.ts';
 import { siteConfig } from '#site/config.ts';
@@ -16,6 +17,7 @@ export const SECTIONS = {
   tracker: trackerConfig,
   swarm: swarmConfig,
   accounting: accountingConfig,
+  rules: rulesConfig,
   log: logConfig,
   sql: sqlConfig,
   jobs: jobsConfig,
@@ -31,6 +33,7 @@ export const SECTION_WORDS: Readonly<Record<SectionName, string>> = {
   tracker: 'The doors that BitTorrent clients announce to.',
   swarm: 'Peers and torrents in memory.',
   accounting: 'How transferred bytes become records, and records the ledger.',
+  rules: 'What members must give back, and what happens when they do not.',
   log: 'The event log.',
   sql: 'The database: SQLite in the data folder, or a PostgreSQL server.',
   jobs: 'What runs by itself: when, how often, how long.',

@@ -19,6 +19,7 @@ export const ROUTES = {
   sessionsRevokeAll: '/me/sessions/revoke-all',
   invites: '/me/invites',
   inviteRevoke: '/me/invites/:id/revoke',
+  notices: '/me/notices',
 
   members: '/members',
   member: '/members/:name',

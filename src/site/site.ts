@@ -12,6 +12,7 @@ import { Assets, assetResponse } from './assets.ts';
 import { catalogueRoutes } from './catalogue/catalogue-routes.ts';
 import { consoleRoutes } from './console/console-routes.ts';
 import { ERROR_WORDS } from './error-pages.ts';
+import { noticeRoutes } from './notices/notice-pages.ts';
 import { ROUTE_RULES } from './permissions.ts';
 import { RateLimit } from './rate-limit.ts';
 import { href, ROUTES, type RouteName } from './routes.ts';
@@ -39,6 +40,7 @@ export function createSite(world: SiteWorld): Site {
     ...accountRoutes,
     ...catalogueRoutes,
     ...consoleRoutes,
+    ...noticeRoutes,
   };
   for (const [name, path] of Object.entries(ROUTES) as [RouteName, string][]) {
     for (const method of ['GET', 'POST'] as const) {

@@ -3,6 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { accountingMigrations } from '#accounting/migrations/all.ts';
+import { rulesConfig } from '#accounting/rules-config.ts';
+import { makeStrategy } from '#accounting/strategies/make-strategy.ts';
+import type { Strategy } from '#accounting/strategies/strategy.ts';
 import { type LogLine, memoryLogger } from '#base/logger.ts';
 import { SystemRandom } from '#base/random.ts';
 import { Registry } from '#metrics/registry.ts';
@@ -32,6 +35,8 @@ export interface TestSiteOptions {
   readonly open?: OpenTestSql;
   readonly config?: Partial<SiteConfig>;
   readonly publicUrl?: string;
+  /** `free` unless given. */
+  readonly strategy?: Strategy;
 }
 
 export class TestSite {
@@ -73,6 +78,10 @@ export class TestSite {
           siteUrl: 'http://127.0.0.1:8080',
           tracker: { http: 'http://127.0.0.1:6969', udp: 'udp://127.0.0.1:6969', ws: '' },
         },
+      },
+      rules: {
+        strategy: options.strategy ?? makeStrategy(rulesConfig.parse({})),
+        watchBytesMax: 10 * 2 ** 30,
       },
       trackerDefaults: { mode: 'private', clientsAllowed: [], clientsDenied: [] },
       changed: () => {

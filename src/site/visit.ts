@@ -14,6 +14,7 @@ import type { Html } from './components/markup.ts';
 import { type Cookies, csrfTokenOf } from './cookies.ts';
 import { type ErrorWords, errorMain } from './error-pages.ts';
 import { Form } from './form-data.ts';
+import { unreadNotices } from './notices/notices.ts';
 import { type Permission, type RoleOrVisitor, roleMay } from './permissions.ts';
 import { href, hrefTo } from './routes.ts';
 import type { SiteParts } from './world.ts';
@@ -180,6 +181,7 @@ export class Visit {
         signUp: settings.signUpMode === 'open' ? href('signUp') : undefined,
         signOut: href('signOut'),
         theme: href('theme'),
+        notices: href('notices'),
         profile: viewer === undefined ? href('signIn') : hrefTo('member', { name: viewer.name }),
       },
       searched: section === 'torrents' ? this.query('q').slice(0, 200) : '',
@@ -203,6 +205,7 @@ export class Visit {
     const here = new URL(this.request.url).pathname;
     const links = [
       { label: 'Profile', href: hrefTo('member', { name: this.viewer.name }) },
+      { label: 'Notices', href: href('notices') },
       { label: 'Invites', href: href('invites') },
       { label: 'Sessions', href: href('sessions') },
       { label: 'Password', href: href('password') },
@@ -223,6 +226,7 @@ async function frameMember(parts: SiteParts, viewer: Viewer): Promise<FrameMembe
     downloadedBytes: totals.creditedDownloadedBytes,
     seeding: torrents.seeding.size,
     leeching: torrents.leeching.size,
+    unread: await unreadNotices(parts.sql, viewer.memberId),
   };
 }
 

@@ -1,5 +1,6 @@
 // What the site is built from (cli brings it) and what its handlers share.
 
+import type { Strategy } from '#accounting/strategies/strategy.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
@@ -23,6 +24,8 @@ export interface SiteWorld {
   readonly swarms: Swarms;
   readonly addresses: KnownAddresses;
   readonly trackerDefaults: TrackerDefaults;
+  /** By what members are judged, and how much a watch allows. */
+  readonly rules: { readonly strategy: Strategy; readonly watchBytesMax: number };
   /** Wakes the outbox relay after a commit. */
   changed(): void;
   /** For the console; undefined while the server cannot say. */

@@ -18,6 +18,8 @@ export interface MemberTable {
   created_ms: number;
   /** Last visit, to about five minutes. */
   seen_ms: number | null;
+  /** 0 while a rule keeps the member from taking more. */
+  may_leech: Generated<number>;
 }
 
 export interface MemberKeyTable {

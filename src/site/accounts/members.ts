@@ -40,6 +40,8 @@ export interface Member {
   /** Unix milliseconds. */
   readonly createdMs: number;
   readonly seenMs: number | undefined;
+  /** False while a rule keeps them from taking more. */
+  readonly mayLeech: boolean;
 }
 
 export interface NewMember {
@@ -367,7 +369,7 @@ export async function enqueueAllMembers(sql: Sql): Promise<number> {
 }
 
 type MemberRow = Selectable<MemberTable> & { readonly passkey: string | null };
-type MemberChange = Partial<Omit<MemberTable, 'id'>>;
+type MemberChange = Partial<Omit<MemberTable, 'id' | 'may_leech'>>;
 
 /** One change of one member with its message, or a refusal that leaves everything as it was. */
 async function change(
@@ -468,17 +470,19 @@ export function memberOf(row: MemberRow): Member {
     invitedBy: row.invited_by ?? undefined,
     createdMs: row.created_ms,
     seenMs: row.seen_ms ?? undefined,
+    mayLeech: row.may_leech === 1,
   };
 }
 
-function messageOf(member: Member): MemberMessage {
+/** What the trackers must know of a member. */
+export function messageOf(member: Member): MemberMessage {
   return {
     kind: 'member',
     memberId: member.id,
     passkeys: member.passkey === '' ? [] : [member.passkey],
     state: member.state,
     reason: member.reason,
-    mayLeech: true,
+    mayLeech: member.mayLeech,
     isProtected: false,
   };
 }

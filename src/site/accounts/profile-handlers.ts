@@ -4,8 +4,9 @@ import { memberTotals, totalsOfMembers } from '#accounting/totals.ts';
 import { isLocalUrl, memberAnnounceUrls } from '#site/announce-urls.ts';
 import { Refusal } from '#site/refusal.ts';
 import { href, hrefTo } from '#site/routes.ts';
+import { standingView } from '#site/rules/standing-panel.ts';
 import type { Visit } from '#site/visit.ts';
-import { memberHistory, torrentNames } from './history.ts';
+import { lastDays, memberHistory, torrentNames } from './history.ts';
 import { countMembers, findMember, listMembers, type Member, resetPasskey } from './members.ts';
 import { membersMain, type ProfileInside, passkeyResetMain, profileMain } from './profile-views.ts';
 
@@ -51,7 +52,10 @@ async function insideOf(visit: Visit, member: Member): Promise<ProfileInside> {
     history.length > HISTORY_LINES && last !== undefined
       ? `${hrefTo('member', { name: member.name }, { after: last.transfer.torrentId })}#history`
       : undefined;
+  const nowMs = visit.nowMs;
   return {
+    standing: await standingView(visit.parts, member, nowMs),
+    days: await lastDays(sql, member.id, nowMs),
     peers,
     torrents: await torrentNames(sql, ids),
     history: shown,

@@ -6,6 +6,7 @@ import type { MemberAnnounceUrls } from '#site/announce-urls.ts';
 import { badge } from '#site/components/badge.ts';
 import { linkButton } from '#site/components/button.ts';
 import { confirmation } from '#site/components/confirmation.ts';
+import { type ChartDay, dayChart } from '#site/components/day-chart.ts';
 import { emptyState } from '#site/components/empty-state.ts';
 import { facts, stats } from '#site/components/facts.ts';
 import { bytes, date, meter, timeAgo } from '#site/components/figures.ts';
@@ -22,6 +23,7 @@ import { formatCount, plural } from '#site/format/number.ts';
 import { ratioSentence } from '#site/format/ratio.ts';
 import { formatDuration } from '#site/format/time.ts';
 import { href, hrefTo } from '#site/routes.ts';
+import { type StandingView, standingPanel } from '#site/rules/standing-panel.ts';
 import type { SwarmPeer } from '#site/swarms.ts';
 import type { HistoryLine, TorrentName } from './history.ts';
 import type { Member } from './members.ts';
@@ -43,6 +45,9 @@ export interface ProfileView {
 }
 
 export interface ProfileInside {
+  readonly standing: StandingView;
+  /** The last 30 days. */
+  readonly days: readonly ChartDay[];
   readonly peers: readonly SwarmPeer[];
   readonly torrents: ReadonlyMap<number, TorrentName>;
   readonly history: readonly HistoryLine[];
@@ -63,7 +68,7 @@ export function profileMain(view: ProfileView): Html {
       ? {}
       : { actions: linkButton({ label: 'Manage member', href: view.manageHref }) }),
   });
-  const main = html`${movedStats(totals)}${inside === undefined ? NOTHING : html`${peersPanel(inside, view)}${historyPanel(inside, view)}`}`;
+  const main = html`${movedStats(totals)}${inside === undefined ? NOTHING : html`${daysPanel(inside)}${peersPanel(inside, view)}${historyPanel(inside, view)}`}`;
   return html`${head}${columns(main, sidePanels(view))}`;
 }
 
@@ -96,6 +101,11 @@ function movedStats(totals: MemberTotals): Html {
       note: 'over all torrents',
     },
   ]);
+}
+
+function daysPanel({ days }: ProfileInside): Html {
+  if (days.every((day) => day.givenBytes + day.takenBytes === 0)) return NOTHING;
+  return panel({ title: 'The last 30 days', body: dayChart(days) });
 }
 
 function peersPanel(inside: ProfileInside, view: ProfileView): Html {
@@ -243,7 +253,7 @@ function sidePanels(view: ProfileView): Html {
       { figures: true },
     ),
   });
-  return html`${view.announceUrls === undefined ? NOTHING : announcePanel(view.announceUrls, view.isLocal)}${about}${exact}`;
+  return html`${view.announceUrls === undefined ? NOTHING : announcePanel(view.announceUrls, view.isLocal)}${view.inside === undefined ? NOTHING : standingPanel(view.inside.standing)}${about}${exact}`;
 }
 
 function announcePanel(urls: MemberAnnounceUrls, isLocal: boolean): Html {

@@ -36,6 +36,8 @@ export interface TorrentTable {
   removed_ms: number | null;
   removed_by: number | null;
   removed_reason: string;
+  /** 1 when taking it asks for nothing in return. */
+  is_exempt: Generated<number>;
 }
 
 export interface CatalogueTables {

@@ -1,6 +1,8 @@
 // For tests: the whole site over an empty database, and members who look at it without a browser.
 
 import { accountingMigrations } from '#accounting/migrations/all.ts';
+import { rulesConfig } from '#accounting/rules-config.ts';
+import { makeStrategy } from '#accounting/strategies/make-strategy.ts';
 import { silentLogger } from '#base/logger.ts';
 import { SeededRandom } from '#base/random.ts';
 import { Registry } from '#metrics/registry.ts';
@@ -83,6 +85,7 @@ export async function openPages(open: OpenTestSql): Promise<TestPages> {
         tracker: { ...none, http: 'http://127.0.0.1:6969', udp: 'udp://127.0.0.1:6969' },
       },
     },
+    rules: { strategy: makeStrategy(rulesConfig.parse({})), watchBytesMax: 0 },
     trackerDefaults: { mode: 'private', clientsAllowed: [], clientsDenied: [] },
     changed() {},
     status: async () => undefined,

@@ -135,7 +135,7 @@ async function saveTorrent(
   return { kind: 'added', torrent, hashChanged, notes };
 }
 
-function torrentRow(saving: Saving, categoryId: number): Omit<TorrentTable, 'id'> {
+function torrentRow(saving: Saving, categoryId: number): Omit<TorrentTable, 'id' | 'is_exempt'> {
   const { prepared, words, request, nowMs } = saving;
   const { metainfo, keys } = prepared;
   return {

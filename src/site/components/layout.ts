@@ -30,6 +30,8 @@ export interface FrameMember {
   readonly downloadedBytes: number;
   readonly seeding: number;
   readonly leeching: number;
+  /** Notices that they have not read. */
+  readonly unread: number;
 }
 
 export interface PageFrame {
@@ -53,6 +55,7 @@ export interface PageFrame {
     readonly signOut: string;
     readonly theme: string;
     readonly profile: string;
+    readonly notices: string;
   };
   /** What was searched for, to stand in the box. */
   readonly searched: string;
@@ -120,7 +123,13 @@ function signedOut({ hrefs }: PageFrame): Html {
 
 function memberMenu(frame: PageFrame, member: FrameMember): Html {
   const links = frame.memberLinks.map((link) => html`<li>${navLink(link)}</li>`);
-  return html`<details class="menu"><summary><span class="initial" aria-hidden="true">${initial(member.name)}</span><span class="visually-hidden">Menu of </span><span class="name">${member.name}</span>${icon('open')}</summary><div class="menu-items"><ul>${links}</ul><hr><form method="post" action="${frame.hrefs.signOut}">${csrfField(frame.csrf)}<button class="menu-button" type="submit">Sign out</button></form></div></details>`;
+  return html`${unreadLink(frame, member)}<details class="menu"><summary><span class="initial" aria-hidden="true">${initial(member.name)}</span><span class="visually-hidden">Menu of </span><span class="name">${member.name}</span>${icon('open')}</summary><div class="menu-items"><ul>${links}</ul><hr><form method="post" action="${frame.hrefs.signOut}">${csrfField(frame.csrf)}<button class="menu-button" type="submit">Sign out</button></form></div></details>`;
+}
+
+function unreadLink({ hrefs }: PageFrame, { unread }: FrameMember): Html {
+  if (unread === 0) return NOTHING;
+  const label = html`${unread} new<span class="visually-hidden"> notices</span>`;
+  return linkButton({ label, href: hrefs.notices, small: true });
 }
 
 function initial(name: string): string {

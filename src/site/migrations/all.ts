@@ -3,5 +3,10 @@
 import type { Migration } from '#sql/sql.ts';
 import { accountsMigration } from './0200-accounts.ts';
 import { catalogueMigration } from './0300-catalogue.ts';
+import { noticesMigration } from './0310-notices.ts';
 
-export const siteMigrations: readonly Migration[] = [accountsMigration, catalogueMigration];
+export const siteMigrations: readonly Migration[] = [
+  accountsMigration,
+  catalogueMigration,
+  noticesMigration,
+];
