@@ -3,6 +3,7 @@
 // that need a missing program skip themselves, and this says which and why.
 
 import { existsSync, globSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { findOrBuildAddon } from '#cli/addon-build.ts';
 import { runProgram, secondsText } from './child-process.ts';
 
 interface Part {
@@ -80,6 +81,8 @@ export async function setUp(say: (line: string) => void): Promise<void> {
   if (namespace.exitCode !== 0) {
     say('left out: end-to-end with BitTorrent clients (`unshare -Urn` is refused here)');
   }
+  const addon = findOrBuildAddon();
+  if ('why' in addon) say(`left out: batched sockets (${addon.why})`);
 }
 
 async function missingParts(): Promise<Part[]> {
