@@ -3,14 +3,13 @@
 
 import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { secretEqual, utf8 } from '#base/bytes.ts';
+import { utf8 } from '#base/bytes.ts';
 import { type Clock, SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
 import type { Logger } from '#base/logger.ts';
 import { SystemRandom } from '#base/random.ts';
 import { Stop } from '#base/stop.ts';
 import type { LogConfig } from '#log/config.ts';
-import { answerHttpRead } from '#log/http-read.ts';
 import { LocalLog } from '#log/local-log.ts';
 import { LogServer } from '#log/server.ts';
 import { Registry, renderCollected } from '#metrics/registry.ts';
@@ -20,6 +19,7 @@ import type { Item, Output } from './command.ts';
 import { ControlServer, socketPathFor } from './control-socket.ts';
 import type { DataFolder } from './data-folder.ts';
 import { CliError } from './errors.ts';
+import { answerLogHttp } from './log-http.ts';
 import { SiteListener } from './site-listener.ts';
 
 const STOP_PART_MS_MAX = 8_000;
@@ -154,38 +154,15 @@ export class LogServing {
       clock: this.#clock,
       address: place.host,
       port: place.port,
-      fetch: (request) => answerHttp(log, request, secret),
+      fetch: async (request) =>
+        (await answerLogHttp({ log, token: secret }, request)) ??
+        new Response('Not found\n', { status: 404 }),
       metrics: async () => renderCollected([this.#metrics.collect()]),
     });
     this.#stop.closeLater('HTTP', () => listener.close());
     const host = place.host.includes(':') ? `[${place.host}]` : place.host;
     this.#world.say(`http: http://${host}:${listener.port}/api/log/`);
   }
-}
-
-/** With a secret, HTTP wants it as a bearer token. */
-async function answerHttp(
-  log: LocalLog,
-  request: Request,
-  secret: string | undefined,
-): Promise<Response> {
-  const url = new URL(request.url);
-  const match = /^\/api\/log\/([^/]{1,200})$/.exec(url.pathname);
-  if (match === null || request.method !== 'GET')
-    return new Response('Not found\n', { status: 404 });
-  const given = /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1] ?? '';
-  if (secret !== undefined && !secretEqual(utf8(given), utf8(secret))) {
-    const headers = { 'www-authenticate': 'Bearer' };
-    return new Response('The secret is wanted as a bearer token\n', { status: 401, headers });
-  }
-  return answerHttpRead({
-    log,
-    topic: match[1] ?? '',
-    query: url.searchParams,
-    accept: request.headers.get('accept'),
-    lastEventId: request.headers.get('last-event-id'),
-    signal: request.signal,
-  });
 }
 
 function isLoopback(host: string): boolean {
