@@ -1,7 +1,13 @@
 // Locks in shared memory. A lock is one word: 0 free, 1 held, 2 held and someone sleeps on it.
 // Uncontended, taking and giving back are one atomic exchange each. Holders never allocate, never
 // call out and hold for microseconds, so a waiter spins first and sleeps only when the holder has
-// lost its core. Order when nested: shard, torrent index, peer bucket, slabs.
+// lost its core. Order when nested: shard, torrent index, peer bucket, slabs. No thread holds two of
+// a kind (torrent-table.ts asserts it of shards), and none takes an earlier kind while it holds a
+// later one, so there is no circle to wait in. Beside them stands the queue of records, which is
+// entered under a shard and takes no lock at all.
+//
+// A thread that dies with a lock leaves it locked. That ends the process (T22), and the memory with
+// it, so no lock need survive its holder.
 
 /** About as long as an announce holds a shard; past that the holder is likely not running. */
 const SPINS_MAX = 2000;

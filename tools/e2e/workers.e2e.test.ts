@@ -5,6 +5,7 @@ import { strict as assert } from 'node:assert';
 import { createHash } from 'node:crypto';
 import { chownSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { runProgram, TestServer, waitFor } from './server.ts';
@@ -111,9 +112,10 @@ test(
   'T26: started as root it binds its ports, then is the configured user for good',
   root,
   async (context) => {
+    const port = await lowPort();
     const server = await prepare({
       'tracker.workers': 2,
-      'tracker.port': 919,
+      'tracker.port': port,
       'server.user': NOBODY.name,
     });
     chownSync(server.dataFolder, NOBODY.uid, NOBODY.uid);
@@ -131,13 +133,13 @@ test(
       const ids = /^Uid:\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)$/m.exec(status)?.slice(1).map(Number);
       assert.deepEqual(new Set(ids), new Set([NOBODY.uid]), status);
     }
-    assert.match(server.output, /127\.0\.0\.1:919/);
+    assert.match(server.output, new RegExp(`127\\.0\\.0\\.1:${port}`));
     const hash = await addTorrent(server);
     const passkey = await addMember(server, 'anna');
     const answer = await announce(
       server,
       { passkey, hash, uploaded: 0, peer: 1, event: 'started' },
-      919,
+      port,
     );
     assert.match(answer, /8:complete/);
     for (const path of readdirSync(server.dataFolder, { recursive: true })) {
@@ -167,6 +169,19 @@ test('T26: a port that is taken ends the start and is named', async () => {
   assert.ok(performance.now() - sinceMs < 8000);
   assert.match(second.output, new RegExp(`127\\.0\\.0\\.1:${first.trackerPort}`));
 });
+
+/** One that only root may bind. */
+async function lowPort(): Promise<number> {
+  for (let port = 1023; port > 600; port--) {
+    const isFree = await new Promise<boolean>((resolve) => {
+      const probe = createServer();
+      probe.once('error', () => resolve(false));
+      probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
+    });
+    if (isFree) return port;
+  }
+  throw new Error('no low port is free');
+}
 
 async function prepare(settings: Readonly<Record<string, string | number>>): Promise<TestServer> {
   const server = await TestServer.prepare({ settings });
