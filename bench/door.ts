@@ -4,6 +4,7 @@
 // By itself: node -C swarmkeep-src bench/door.ts [torrents]
 
 import { toHex } from '#base/bytes.ts';
+import { inlineMore } from '#base/compiler.ts';
 import { SlotSocket } from '#sim/slot-socket.ts';
 import { memberMessage, TestTracker, torrentMessage } from '#sim/test-tracker.ts';
 import { HASH_BYTES, madeHashes } from './load/community.ts';
@@ -18,6 +19,7 @@ const MESSAGES_AT_ONCE = 2000;
 
 /** Prints a line for each mode. */
 export async function run(torrents = Number(process.argv[2] ?? 1_000_000)): Promise<void> {
+  inlineMore();
   const registered = Math.min(torrents, 20_000);
   const only = process.argv[3];
   if (only !== 'private') await measure('open', torrents, 2 * torrents);

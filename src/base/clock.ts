@@ -36,9 +36,8 @@ export class SystemClock implements Clock {
  */
 export class HeldClock implements Clock {
   readonly #clock: Clock;
-  #isHeld = false;
-  #nowMs = 0;
-  #monotonicMs = 0;
+  #nowMs: number | undefined;
+  #monotonicMs: number | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -48,19 +47,19 @@ export class HeldClock implements Clock {
   hold(): void {
     this.#nowMs = this.#clock.nowMs();
     this.#monotonicMs = this.#clock.monotonicMs();
-    this.#isHeld = true;
   }
 
   release(): void {
-    this.#isHeld = false;
+    this.#nowMs = undefined;
+    this.#monotonicMs = undefined;
   }
 
   nowMs(): number {
-    return this.#isHeld ? this.#nowMs : this.#clock.nowMs();
+    return this.#nowMs ?? this.#clock.nowMs();
   }
 
   monotonicMs(): number {
-    return this.#isHeld ? this.#monotonicMs : this.#clock.monotonicMs();
+    return this.#monotonicMs ?? this.#clock.monotonicMs();
   }
 
   after(delayMs: number, run: () => void): Timer {

@@ -158,7 +158,7 @@ export class Swarm {
     const { outcome } = this;
     assert(this.#torrent === 0, 'the last announce was settled or abandoned');
     this.#time.read();
-    const torrent = this.#torrents.lockById(request.torrentId, request.place);
+    const torrent = this.#torrents.lockFor(request);
     clearOutcome(outcome);
     if (torrent === 0) {
       outcome.refused = 'torrent-unknown';

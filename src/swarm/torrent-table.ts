@@ -4,7 +4,7 @@
 // what it found.
 
 import { assert } from '#base/assert.ts';
-import { HASH_VERSION } from './announce-slot.ts';
+import { type AnnounceRequest, HASH_VERSION } from './announce-slot.ts';
 import { HEADER, LOCK_WORDS, SHARD_MASK, TORRENT, TORRENT_FLAG, TORRENT_WORDS } from './layout.ts';
 import { lock, unlock } from './lock.ts';
 import type { SwarmMemory } from './memory.ts';
@@ -49,14 +49,10 @@ export class TorrentTable {
     return this.#slab.recordsTaken;
   }
 
-  /**
-   * Locks the torrent's shard and returns the record, or 0 with no lock held. `place` is the record
-   * where find() saw it, or 0: looked at first, it saves the way through the index.
-   */
-  lockById(id: number, place = 0): number {
-    for (let hint = place; ; hint = 0) {
-      const isThere = hint !== 0 && this.idOf(hint) === id && this.isAlive(hint);
-      const torrent = isThere ? hint : this.#findById(id);
+  /** Locks the torrent's shard and returns the record, or 0 with no lock held. */
+  lockById(id: number): number {
+    for (;;) {
+      const torrent = this.#findById(id);
       if (torrent === 0) return 0;
       const shard = this.shardOf(torrent);
       this.#lock(shard);
@@ -67,6 +63,20 @@ export class TorrentTable {
       // Removed, or its record has become another torrent's, since it was found: look again.
       if (this.#findLocked(id) === 0) return 0;
     }
+  }
+
+  /** The same for the torrent of a request, whose place saves the way through the index. */
+  lockFor(request: Pick<AnnounceRequest, 'torrentId' | 'place'>): number {
+    const { place } = request;
+    if (place !== 0) {
+      const shard = this.shardOf(place);
+      this.#lock(shard);
+      if (this.idOf(place) === request.torrentId && this.isAlive(place)) {
+        if (this.shardOf(place) === shard) return place;
+      }
+      this.unlock();
+    }
+    return this.lockById(request.torrentId);
   }
 
   /** Locks the shard of a record that a peer names; false (no lock) when the record changed hands. */
@@ -284,7 +294,7 @@ export class TorrentTable {
     for (let word = 0; word < HASH_WORDS; word++) {
       if (words[at + word] !== this.#wanted[word]) return false;
     }
-    if (id === 0 || Atomics.load(words, torrent * TORRENT_WORDS + TORRENT.id) !== id) return false;
+    if (id === 0 || words[torrent * TORRENT_WORDS + TORRENT.id] !== id) return false;
     this.foundId = id;
     this.foundVersion = link & 1 ? HASH_VERSION.v2 : HASH_VERSION.v1;
     return true;

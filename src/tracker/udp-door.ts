@@ -157,7 +157,7 @@ export class UdpDoor {
     counts.announced(DOOR.udp, from.family);
     switch (announcer.announce(request, key, this.#parkPresent)) {
       case 'answer':
-        this.#answer(socket, from, { packet: this.#packet, answer: announcer.answer });
+        this.#answer(socket, from, this.#packet, announcer.answer);
         return;
       case 'refuse':
         this.#refuse(socket, from, announcer.refusal);
@@ -208,12 +208,7 @@ export class UdpDoor {
     }
   }
 
-  #answer(
-    socket: UdpSocket,
-    to: Endpoint,
-    what: { readonly packet: UdpRequest; readonly answer: FamilyAnswer },
-  ): void {
-    const { answer, packet } = what;
+  #answer(socket: UdpSocket, to: Endpoint, packet: UdpRequest, answer: FamilyAnswer): void {
     const at = slotFor(socket, to);
     const { output } = socket;
     const length = writeUdpAnnounce(output.bytes, at, packet, answer);
@@ -248,7 +243,7 @@ export class UdpDoor {
       answer: (answer) => {
         if (this.#closed) return;
         late.transactionId.set(transactionId);
-        this.#answer(socket, to, { packet: late, answer });
+        this.#answer(socket, to, late, answer);
         this.#flushSoon(socket);
       },
       refuse: (refusal) => {

@@ -6,6 +6,7 @@ import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { AccountingConfig } from '#accounting/config.ts';
 import { assert } from '#base/assert.ts';
 import { SystemClock } from '#base/clock.ts';
+import { inlineMore } from '#base/compiler.ts';
 import { SystemDisk } from '#base/disk.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
 import { SystemRandom } from '#base/random.ts';
@@ -44,6 +45,7 @@ export interface TrackerThreadData {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
 }
 
+inlineMore();
 const port = parentPort;
 assert(port !== null, 'the tracker thread has a parent');
 const data = workerData as TrackerThreadData;
