@@ -15,51 +15,34 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { BaselineStore } from '#accounting/baseline-store.ts';
 import { accountingConfig } from '#accounting/config.ts';
-import { capacityOf } from '#accounting/transfer-queue.ts';
 import { decodeTransfer, RECORD_FLAG, TRANSFERS_TOPIC } from '#accounting/transfer-record.ts';
 import { CodedError } from '#base/errors.ts';
 import { silentLogger } from '#base/logger.ts';
 import { below, SeededRandom } from '#base/random.ts';
 import type { Appended, Log, LogRecord } from '#log/log.ts';
-import { Registry } from '#metrics/registry.ts';
 import { SimClock } from '#sim/clock.ts';
 import { SimDisk } from '#sim/disk.ts';
 import { MemoryLog } from '#sim/memory-log.ts';
 import { testSeed } from '#sim/seed.ts';
 import { memberMessage, torrentMessage } from '#sim/test-tracker.ts';
+import { TrackerProcess } from '#sim/tracker-process.ts';
 import { type AnnounceRequest, DOOR, EVENT } from '#swarm/announce-slot.ts';
 import { swarmConfig } from '#swarm/config.ts';
-import { Swarm } from '#swarm/swarm.ts';
-import { AddressMemory } from './address-memory.ts';
-import { Admission } from './admit.ts';
-import { Announcer } from './announce.ts';
-import { Directory } from './directory.ts';
-import { keepRecords, queueToKeeper } from './record-queues.ts';
-import { TrackerCounts } from './tracker-counts.ts';
-import { UndoRing } from './undo-ring.ts';
 import { newAnnounceRequest, type Parked } from './waiting.ts';
-import {
-  answerFinds,
-  KEEPER,
-  RemoteBaselines,
-  reserveTrackerMemory,
-  type TrackerMemory,
-  type WorkerLink,
-  WorkerMail,
-  type WorkerMessage,
-} from './workers.ts';
 
 const SEEDS = 250;
 const PLAIN_HASH = '00112233445566778899aabbccddeeff01234567';
 const HYBRID_V1 = 'aa112233445566778899aabbccddeeff01234567';
 const HYBRID_V2 = 'bb112233445566778899aabbccddeeff01234567';
 const MEMBERS = 2;
+const KNOWN = [
+  ...Array.from({ length: MEMBERS }, (_, at) => memberMessage(at + 1, `key-${at + 1}`)),
+  torrentMessage(1, PLAIN_HASH),
+  torrentMessage(2, HYBRID_V1, { infoHashV2: HYBRID_V2 }),
+];
 /** A request or answer takes up to this; a doubled one comes up to as much later again. */
 const DELAY_MS_MAX = 2000;
 const RETRY_MS = 5000;
-/** Between two threads: longer than another announce may take to come in between. */
-const MESSAGE_MS = 40;
-const SWEEP_MS = 45_000;
 const ACCOUNTING = accountingConfig.parse({ batchRecordsMax: 3, recordsPendingMax: 6 });
 const SWARM = swarmConfig.parse({
   peersMax: 256,
@@ -94,134 +77,13 @@ test('what members are credited is what their clients moved, whatever fails', as
 
 type Answer = 'answered' | 'refused' | 'dropped';
 
-/** One thread of the tracker: its own view of everything, and its own announcer. */
-class Thread {
-  readonly swarm: Swarm;
-  readonly announcer: Announcer;
-
-  constructor(world: World, shared: Shared) {
-    const { clock, random } = world;
-    const metrics = new Registry();
-    const { memory, swarmMemory, link } = shared;
-    this.swarm = new Swarm({ memory: swarmMemory, clock, random, config: SWARM });
-    const directory = new Directory({
-      settings: { mode: 'private', clientsAllowed: [], clientsDenied: [] },
-      removedMax: 1,
-    });
-    for (let id = 1; id <= MEMBERS; id++) directory.apply(memberMessage(id, `key-${id}`));
-    directory.apply(torrentMessage(1, PLAIN_HASH));
-    directory.apply(torrentMessage(2, HYBRID_V1, { infoHashV2: HYBRID_V2 }));
-    directory.observe({
-      torrentAdded: ({ torrentId, v1, v2 }) => {
-        this.swarm.addTorrent(torrentId, { ...(v1 && { v1 }), ...(v2 && { v2 }) });
-      },
-      torrentRemoved: () => undefined,
-      hashRemoved: () => undefined,
-      memberEnded: () => undefined,
-    });
-    const mail = new WorkerMail(link);
-    const records = { clock, mail, memory: memory.queue, config: ACCOUNTING };
-    const onLost = (newest: number, count: number): void => this.announcer.onLost(newest, count);
-    const keeps = link.index === KEEPER;
-    const writing = { ...records, log: shared.log, metrics, logger: silentLogger, onLost };
-    const queue = keeps ? keepRecords(writing).queue : queueToKeeper(records);
-    if (keeps) this.#restore(clock, mail, shared.store);
-    this.announcer = new Announcer({
-      clock,
-      logger: silentLogger,
-      directory,
-      admission: new Admission({ directory, swarm: this.swarm }),
-      swarm: this.swarm,
-      queue,
-      undo: new UndoRing(memory.undo, capacityOf(ACCOUNTING)),
-      baselines: keeps ? shared.store : new RemoteBaselines(mail),
-      addresses: new AddressMemory({
-        clock,
-        memory: memory.addresses,
-        announcedMsMax: 1000,
-        staleMax: 1,
-      }),
-      counts: new TrackerCounts(metrics),
-      accounting: ACCOUNTING,
-      limits: {
-        waitingMax: 3,
-        announceIntervalMs: 1_800_000,
-        announceIntervalMsMin: SWARM.announceIntervalMsMin,
-        announceJitterPercent: 0,
-        peersPerAnswer: 50,
-        peersPerAnswerMax: 50,
-      },
-    });
-  }
-
-  #restore(clock: SimClock, mail: WorkerMail, store: BaselineStore): void {
-    const since = Math.floor((clock.nowMs() - SWARM.baselineSilentMs) / 1000);
-    for (const baseline of store.recent(since)) this.swarm.restoreBaseline(baseline);
-    answerFinds(mail, store);
-  }
-}
-
-/** What the threads of one process share. */
-interface Shared {
-  readonly swarmMemory: SharedArrayBuffer;
-  readonly memory: TrackerMemory;
-  readonly store: BaselineStore;
-  readonly log: Log;
-  readonly link: WorkerLink;
-}
-
-/** One life of the tracker's process. */
-class Incarnation {
-  readonly threads: readonly Thread[];
-  readonly #store: BaselineStore;
-  isDead = false;
-
-  constructor(world: World, store: BaselineStore) {
-    const { clock, random } = world;
-    this.#store = store;
-    const count = 1 + below(random, 3);
-    const shared = {
-      swarmMemory: Swarm.reserve(SWARM),
-      memory: reserveTrackerMemory({ accounting: ACCOUNTING }, { random, nowMs: clock.nowMs() }),
-      store,
-      log: world.logOf(this),
-    };
-    const ends: ((message: WorkerMessage, from: number) => void)[] = [];
-    const linkOf = (index: number): WorkerLink => ({
-      index,
-      count,
-      // Messages of one thread to another arrive late, and in their order.
-      send: (to, message) => {
-        const sent = structuredClone(message);
-        clock.after(MESSAGE_MS, () => {
-          if (!this.isDead) ends[to]?.(sent, index);
-        });
-      },
-      onMessage: (receive) => {
-        ends[index] = receive;
-      },
-    });
-    this.threads = Array.from(
-      { length: count },
-      (_, index) => new Thread(world, { ...shared, link: linkOf(index) }),
-    );
-    this.#sweep(clock);
-  }
-
-  #sweep(clock: SimClock): void {
-    if (this.isDead) return;
-    this.threads[KEEPER]?.swarm.sweep(1000, (baseline) => this.#store.keep(baseline));
-    clock.after(SWEEP_MS, () => this.#sweep(clock));
-  }
-}
-
 class World {
   readonly clock = new SimClock();
   readonly random: SeededRandom;
   readonly log = new MemoryLog();
   readonly clients: Client[] = [];
   readonly #disk: SimDisk;
-  #process: Incarnation | undefined;
+  #process: TrackerProcess | undefined;
   #running = 0;
   #failing = true;
 
@@ -298,20 +160,20 @@ class World {
   }
 
   /** The log as this process sees it: slow, failing, and gone when the process is. */
-  logOf(process: Incarnation): Log {
+  logOf(life: { readonly isDead: boolean }): Log {
     const append = async (topic: string, records: readonly LogRecord[]): Promise<Appended> => {
       const copies = records.map(({ value }) => ({ value: value.slice() }));
       await new Promise<void>((resolve) => this.clock.after(below(this.random, 400), resolve));
-      if (this.#failing && below(this.random, 12) === 0 && !process.isDead) {
+      if (this.#failing && below(this.random, 12) === 0 && !life.isDead) {
         sums.lost++;
         throw new CodedError('LOG_APPEND_FAILED', 'planted');
       }
       // A process that died during its append may or may not have written.
-      const isWritten = !process.isDead || below(this.random, 2) === 0;
-      if (process.isDead && this.#process !== undefined) await never();
+      const isWritten = !life.isDead || below(this.random, 2) === 0;
+      if (life.isDead && this.#process !== undefined) await never();
       if (!isWritten) await never();
       const appended = await this.log.append(topic, copies);
-      return process.isDead ? await never() : appended;
+      return life.isDead ? await never() : appended;
     };
     return new Proxy<Log>(this.log, {
       get: (target, name) => {
@@ -329,7 +191,7 @@ class World {
     // Admission names the member again, from the passkey.
     const copy: AnnounceRequest = { ...request, memberId: 0, torrentId: 0 };
     const answer = (what: Answer): void => {
-      if (!process.isDead) onAnswer(what);
+      if (!process.life.isDead) onAnswer(what);
     };
     const park = (): Parked => ({
       answer: () => answer('answered'),
@@ -353,7 +215,7 @@ class World {
       if (!this.#failing) return;
       const process = this.#process;
       if (process !== undefined) {
-        process.isDead = true;
+        process.life.isDead = true;
         this.#process = undefined;
         sums.crashes++;
         this.clock.after(1000 + below(this.random, 30_000), () => void this.#boot());
@@ -371,7 +233,19 @@ class World {
       logger: silentLogger,
       config: ACCOUNTING,
     });
-    this.#process = new Incarnation(this, store);
+    const life = { isDead: false };
+    this.#process = new TrackerProcess({
+      clock: this.clock,
+      random: this.random,
+      threads: 1 + below(this.random, 3),
+      life,
+      store,
+      log: this.logOf(life),
+      swarm: SWARM,
+      accounting: ACCOUNTING,
+      known: KNOWN,
+      waitingMax: 3,
+    });
   }
 }
 
