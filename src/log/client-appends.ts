@@ -204,13 +204,16 @@ export class ClientAppends {
         caller.reject(signal.reason);
       } else if (frame.callers.length === 1) {
         const { link } = this.#options;
-        if (link.isSent(frame.requestId)) {
+        const isSent = link.isSent(frame.requestId);
+        if (isSent && link.isConnected) {
           link.cancel(frame.requestId);
           return;
         }
         link.forget(frame.requestId);
         this.#landed(lane, frame);
-        caller.reject(signal.reason);
+        const message = 'The append was cancelled while the connection was lost';
+        const cause = signal.reason as unknown;
+        caller.reject(isSent ? new LogError('LOG_UNANSWERED', message, { cause }) : cause);
       }
     };
     signal.addEventListener('abort', abort, { once: true });

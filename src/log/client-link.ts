@@ -353,7 +353,7 @@ export class Link {
     const { clock, giveUpMs } = this.#options;
     for (const [id, entry] of this.#requests) {
       if (entry.times < TIMES_MAX && (entry.sentOn === 0 || entry.request.canRepeat)) {
-        entry.deadlineMs = Math.max(entry.deadlineMs, clock.monotonicMs() + giveUpMs);
+        entry.deadlineMs = clock.monotonicMs() + giveUpMs;
         continue;
       }
       this.#requests.delete(id);

@@ -265,7 +265,8 @@ export class LogWriter {
           ...(consistency === undefined ? undefined : { consistency }),
           ...(signal === undefined ? undefined : { signal }),
         };
-        onFlushed?.(await log.append(topic, records, options));
+        const flushed = await log.append(topic, records, options);
+        onFlushed?.(flushed);
         return;
       } catch (error) {
         if (!RETRIED.has(codeOf(error)) || clock.monotonicMs() >= deadlineMs) throw error;
