@@ -27,15 +27,8 @@ export interface WebRtcMessage {
 export interface WebRtcRelay {
   /** This worker's number, 0 to 65,535. */
   readonly worker: number;
-  /** Never called for this worker itself. The message is the sender's again after the call. */
+  /** Never called for this worker itself. The message is nobody else's: it may be posted as it is. */
   sendTo(to: WebRtcPlace, message: WebRtcMessage): void;
   /** Called once, before anything is received. */
   onMessage(receive: (connection: number, message: WebRtcMessage) => void): void;
 }
-
-/** The relay of a tracker that has no other worker. */
-export const soleWorker: WebRtcRelay = {
-  worker: 0,
-  sendTo: () => undefined,
-  onMessage: () => undefined,
-};

@@ -130,7 +130,7 @@ export class WsOffers {
   #send(to: WebRtcPlace, message: WebRtcMessage): void {
     const { relay } = this.#world;
     if (to.worker === relay.worker) this.#receive(to.connection, message);
-    else relay.sendTo(to, message);
+    else relay.sendTo(to, compact(message));
   }
 
   #receive(connection: number, message: WebRtcMessage): void {
@@ -207,6 +207,18 @@ export class WsOffers {
     const { passkey } = session;
     return this.#world.admission.identify(passkey, passkey.byteLength, false) === undefined;
   }
+}
+
+/** A view would be posted with all of the buffer that it is a part of. */
+function compact(message: WebRtcMessage): WebRtcMessage {
+  const { infoHash, offerId, peerId, description } = message;
+  return {
+    ...message,
+    infoHash: infoHash.slice(),
+    offerId: offerId.slice(),
+    peerId: peerId.slice(),
+    description: description.slice(),
+  };
 }
 
 function placeAt(places: Uint8Array, index: number): WebRtcPlace {

@@ -20,7 +20,6 @@ import type { TrackerConfig } from '#tracker/config.ts';
 import { type PreparedTracker, prepareTracker } from '#tracker/tracker.ts';
 import type { TrackerMemory, WorkerLink, WorkerMessage } from '#tracker/workers.ts';
 import type { ThreadMessage, ThreadReply } from './thread.ts';
-import { WebRtcChannel } from './webrtc-channel.ts';
 
 export interface TrackerThreadData {
   /** Its number, from 0. */
@@ -40,8 +39,6 @@ export interface TrackerThreadData {
     readonly accounting: AccountingConfig;
   };
   readonly addon: AddonPlace;
-  /** When several threads serve one swarm: a name that they share, and this one's number. */
-  readonly webRtc?: { readonly name: string; readonly worker: number };
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
 }
 
@@ -73,9 +70,6 @@ try {
     trackerFolder: data.trackerFolder,
     connectionKey: data.connectionKey,
     config: data.config,
-    ...(data.webRtc !== undefined && {
-      relay: new WebRtcChannel(data.webRtc.name, data.webRtc.worker),
-    }),
   });
   port.on('message', (message: ThreadMessage) => {
     switch (message.kind) {

@@ -2,12 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SystemClock } from '#base/clock.ts';
 import { memberMessage, TestTracker, torrentMessage, until } from '#sim/test-tracker.ts';
 import { binary, WsClient, wsAnnounce, wsOffers } from '#sim/ws-client.ts';
 import { swarmConfig } from '#swarm/config.ts';
 import { Swarm } from '#swarm/swarm.ts';
-import { WebRtcChannel } from './webrtc-channel.ts';
+import type { WebRtcMessage, WebRtcRelay } from './webrtc-relay.ts';
 
 const HASH = '00112233445566778899aabbccddeeff01234567';
 const ALICE = '-WW0104-alice.......';
@@ -17,12 +16,10 @@ const ANSWER = { type: 'answer', sdp: 'v=0' };
 test('offers and answers find peers whose connection another worker holds', async () => {
   const sizes = { peersMax: 1000, torrentsMax: 100, membersMax: 100 };
   const swarmMemory = Swarm.reserve(swarmConfig.parse(sizes));
-  const clock = new SystemClock();
-  const name = `swarmkeep-test-${process.pid}-${clock.nowMs()}`;
-  const channels = [new WebRtcChannel(name, 0), new WebRtcChannel(name, 1)] as const;
+  const relays = relaysOf(2);
   const worlds: TestTracker[] = [];
   try {
-    for (const relay of channels) {
+    for (const relay of relays) {
       const world = await TestTracker.start({ swarm: sizes, swarmMemory, relay });
       worlds.push(world);
       await world.tell(memberMessage(1, 'alice'), memberMessage(2, 'bob'), torrentMessage(1, HASH));
@@ -63,6 +60,22 @@ test('offers and answers find peers whose connection another worker holds', asyn
     bob.close();
   } finally {
     for (const world of worlds) await world.close();
-    for (const channel of channels) channel.close();
   }
 });
+
+/** Workers whose messages are copied and late, as those of threads are. */
+function relaysOf(count: number): readonly WebRtcRelay[] {
+  const receivers: ((connection: number, message: WebRtcMessage) => void)[] = [];
+  return Array.from({ length: count }, (_, worker) => ({
+    worker,
+    sendTo: (to, message) => {
+      const { byteLength } = message.description.buffer;
+      assert.equal(byteLength, message.description.byteLength, 'no more is posted than is meant');
+      const copy = structuredClone(message);
+      setTimeout(() => receivers[to.worker]?.(to.connection, copy), 1);
+    },
+    onMessage: (receive) => {
+      receivers[worker] = receive;
+    },
+  }));
+}
