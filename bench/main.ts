@@ -6,7 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { ROOT, runProgram } from '#tools/child-process.ts';
 
-const ALL = ['swarm', 'log', 'ledger', 'tracker', 'start'];
+const ALL = ['swarm', 'log', 'log-server', 'ledger', 'tracker', 'start'];
 const DOCUMENT = `${ROOT}docs/benchmarks.md`;
 const OPENING = `# Benchmarks
 
