@@ -179,6 +179,8 @@ export class BaselineKeeper {
     const flags = table.flagsOf(peer);
     if ((flags & PEER_FLAG.used) === 0) return false;
     if (!this.#torrents.isAlive(table.torrentOf(peer))) return true;
+    // Its owner must not be given what may yet be lost.
+    if ((flags & PEER_FLAG.founding) !== 0) return false;
     const age = this.#time.seconds - table.lastSeenOf(peer);
     if ((flags & PEER_FLAG.reach) === 0) {
       return (flags & PEER_FLAG.expired) !== 0 || age > silentSecondsMax;
