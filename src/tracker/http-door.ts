@@ -65,8 +65,8 @@ export class HttpDoor implements TcpHandler {
   readonly #statuses: ReadonlyMap<HttpStatus, Uint8Array>;
   readonly #overloaded: Uint8Array;
   readonly #roomBytes: number;
-  /** Connections whose answer waits, by id. */
-  readonly #parked = new Map<number, { gone: boolean }>();
+  /** Connections whose answer waits. Not by id: two listeners count alike. */
+  readonly #parked = new Map<TcpConnection, { gone: boolean }>();
   readonly #upgrade: WsUpgrade;
 
   constructor(world: HttpDoorWorld) {
@@ -112,9 +112,9 @@ export class HttpDoor implements TcpHandler {
 
   onClosed(connection: TcpConnection): void {
     this.#world.webSocket.onClosed(connection);
-    const parked = this.#parked.get(connection.id);
+    const parked = this.#parked.get(connection);
     if (parked !== undefined) parked.gone = true;
-    this.#parked.delete(connection.id);
+    this.#parked.delete(connection);
   }
 
   /** Tells WebSocket clients that the tracker goes away. */
@@ -230,11 +230,11 @@ export class HttpDoor implements TcpHandler {
 
   #park(connection: TcpConnection, form: Form): Parked {
     const state = { gone: false };
-    this.#parked.set(connection.id, state);
+    this.#parked.set(connection, state);
     connection.hold();
     const settle = (run: () => void): void => {
       if (state.gone) return;
-      this.#parked.delete(connection.id);
+      this.#parked.delete(connection);
       run();
       connection.flush();
       connection.release();

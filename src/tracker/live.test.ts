@@ -1,9 +1,11 @@
 // Changes from the site take hold while clients announce, and nobody speaks for another's peer.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { announceTarget, HttpClient, scrapeTarget } from '#sim/http-client.ts';
-import { memberMessage, TestTracker, torrentMessage } from '#sim/test-tracker.ts';
+import { memberMessage, TestTracker, torrentMessage, until } from '#sim/test-tracker.ts';
 import { type ClientAnnounce, UdpClient } from '#sim/udp-client.ts';
 import type { SettingsMessage } from '#wire/control-message.ts';
 
@@ -359,4 +361,21 @@ test('a port that is taken ends the start with its name, and nothing stays open'
     new RegExp(`UDP 127\\.0\\.0\\.1:${world.port}`),
   );
   await world.close();
+});
+
+test('a connection on one address that ends leaves those on another waiting as they are', async () => {
+  await withTracker(
+    async ({ world, http }) => {
+      // Both listeners count their connections from one, so these two have the same number.
+      const peer = announceOf('waits', { event: 'started' });
+      const answer = http.get(announceTarget('/alice/announce', peer));
+      await until(() => world.tracker.stats().waiting === 1);
+      const other = connect({ port: world.port, host: '::1' });
+      await once(other, 'connect');
+      other.end();
+      await once(other, 'close');
+      assert.equal((await answer).fields.get('incomplete'), 1);
+    },
+    { accounting: { batchAgeMsMax: 300 } },
+  );
 });
