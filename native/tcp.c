@@ -297,11 +297,12 @@ static int32_t read_connection(Tcp *tcp, uint32_t slot, uint32_t ready, int32_t 
 }
 
 // Closes at once when the peer has nothing unread with us: unread bytes would turn the end into a
-// reset, which can overtake the answer. Otherwise only our side ends.
-static int32_t finish_connection(Tcp *tcp, uint32_t slot) {
+// reset, which can overtake the answer. Otherwise only our side ends. With an answer, JavaScript has
+// just seen all that the peer sent; of one that was idle it cannot know.
+static int32_t finish_connection(Tcp *tcp, uint32_t slot, bool is_known_empty) {
   int unread = 0;
   int fd = tcp->connections[slot].fd;
-  if (ioctl(fd, SIOCINQ, &unread) == 0 && unread > 0) {
+  if (!is_known_empty && ioctl(fd, SIOCINQ, &unread) == 0 && unread > 0) {
     shutdown(fd, SHUT_WR);
     return RESULT_SHUT;
   }
@@ -357,7 +358,10 @@ static void run_operation(Tcp *tcp, napi_env env, int32_t *operation) {
     // What is not out yet, or never will be, is JavaScript's to judge.
     if (operation[5] != operation[4]) return;
   }
-  if ((flags & OPERATION_CLOSE) != 0) operation[6] = finish_connection(tcp, slot);
+  if ((flags & OPERATION_CLOSE) != 0) {
+    bool has_written = (flags & OPERATION_WRITE) != 0;
+    operation[6] = finish_connection(tcp, slot, has_written);
+  }
   if (operation[6] == RESULT_CLOSED) return;
   if ((flags & OPERATION_SHUT) != 0) {
     shutdown(tcp->connections[slot].fd, SHUT_WR);

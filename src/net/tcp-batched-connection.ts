@@ -90,7 +90,8 @@ export class BatchedTcpConnection implements TcpConnection {
 
   produce(bytes: number): void {
     assert(bytes >= 0 && this.outputLength + bytes <= this.output.length, 'the output fits');
-    this.outputLength += bytes;
+    // An answer that became due when the peer had gone is nobody's.
+    if (this.isOpen) this.outputLength += bytes;
   }
 
   hold(): void {
@@ -135,7 +136,8 @@ export class BatchedTcpConnection implements TcpConnection {
   /** The slot has a new connection: event `at` tells whose. */
   accept(id: number, at: number): void {
     const { slots, options } = this.#world;
-    assert(!this.isOpen && this.outputLength === 0, 'a slot is empty before it is used');
+    assert(!this.isOpen, 'a slot is empty before it is used');
+    this.#giveOutput();
     this.id = id;
     this.port = slots.events[at * EVENT_WORDS + 3]!;
     const from = at * 16;
@@ -237,6 +239,7 @@ export class BatchedTcpConnection implements TcpConnection {
   /** How it ends: at once when the peer has nothing unread with us, else after the peer has ended. */
   #ending(): number {
     if (this.#isShut) return this.#peerEnded ? OPERATION.drop : 0;
+    if (this.#isReadable) this.#endsClean = false;
     return this.#endsClean || this.#peerEnded ? OPERATION.close : OPERATION.shut;
   }
 

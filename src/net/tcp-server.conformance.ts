@@ -313,6 +313,29 @@ export function tcpServerSuite(name: string, open: OpenTcp): void {
       await server.close(100);
     });
 
+    test('what is done to a connection that has gone reaches nobody', async () => {
+      const handler = new Lines();
+      const server = await open({ ...DEFAULTS, connectionsMax: 1, handler });
+      const first = await newPeer(server.bound);
+      first.write('hold\n');
+      await until(() => handler.held.length === 1);
+      first.reset();
+      await until(() => handler.closed === 1);
+      const gone = handler.held[0]!;
+      gone.output.set(Buffer.from('late\n'), gone.outputLength);
+      gone.produce(5);
+      gone.flush();
+      gone.release();
+      gone.setIdle(1);
+      gone.end();
+      gone.destroy();
+      const second = await newPeer(server.bound);
+      second.write('mine\n');
+      assert.equal(await second.read(5), 'mine\n');
+      second.destroy();
+      await server.close(100);
+    });
+
     test('setIdle() gives one connection its own deadline', async () => {
       const handler = new Lines();
       const server = await open({ ...DEFAULTS, idleMsMax: 150, handler });
