@@ -18,7 +18,11 @@ import {
   statSync,
   unlinkSync,
   write,
+  writeSync,
 } from 'node:fs';
+
+/** Writes up to this size are made in place; larger ones in libuv's pool. */
+const IN_PLACE_BYTES_MAX = 256 * 1024;
 
 export interface Disk {
   /** Opens an existing file. `write` is false: writing through it fails with EBADF. */
@@ -129,6 +133,20 @@ class SystemFile implements DiskFile {
   write(bytes: Uint8Array, position: number): Promise<void> {
     return new Promise((resolve, reject) => {
       let done = 0;
+      if (bytes.byteLength <= IN_PLACE_BYTES_MAX) {
+        // Into the page cache, as the memory it is: a trip through the pool would cost more.
+        while (done < bytes.byteLength) {
+          done += writeSync(
+            this.#descriptor,
+            bytes,
+            done,
+            bytes.byteLength - done,
+            position + done,
+          );
+        }
+        resolve();
+        return;
+      }
       const next = (): void => {
         const left = bytes.byteLength - done;
         write(this.#descriptor, bytes, done, left, position + done, (error, count) => {
