@@ -2,6 +2,8 @@
 // another, and writes whole answers into its output. One whose answer waits for the disk holds its
 // connection, so that pipelined answers stay in order.
 
+import { assert } from '#base/assert.ts';
+import type { HeldClock } from '#base/clock.ts';
 import type { TcpConnection, TcpHandler } from '#net/tcp-server.ts';
 import { DOOR } from '#swarm/announce-slot.ts';
 import type { AnnounceAnswer } from '#wire/announce-target.ts';
@@ -39,6 +41,8 @@ export function httpAnswerBytesMax(peersPerAnswerMax: number): number {
 }
 
 export interface HttpDoorWorld {
+  /** Held while the requests of one connection are handled. */
+  readonly clock: HeldClock;
   readonly announcer: Announcer;
   readonly admission: Admission;
   readonly scraper: Scraper;
@@ -51,9 +55,9 @@ export interface HttpDoorWorld {
 
 /** How an answer is to be sent. */
 interface Form {
-  readonly close: boolean;
-  readonly isHead: boolean;
-  readonly dictionary: boolean;
+  close: boolean;
+  isHead: boolean;
+  dictionary: boolean;
 }
 
 export class HttpDoor implements TcpHandler {
@@ -68,6 +72,11 @@ export class HttpDoor implements TcpHandler {
   /** Connections whose answer waits. Not by id: two listeners count alike. */
   readonly #parked = new Map<TcpConnection, { gone: boolean }>();
   readonly #upgrade: WsUpgrade;
+  /** Of the request that is handled; one that waits keeps a copy. */
+  readonly #form: Form = { close: false, isHead: false, dictionary: false };
+  readonly #how = { close: false, dictionary: false, peerIds: NO_PEER_IDS };
+  #connection: TcpConnection | undefined;
+  readonly #parkPresent = (): Parked => this.#park();
 
   constructor(world: HttpDoorWorld) {
     this.#world = world;
@@ -82,12 +91,19 @@ export class HttpDoor implements TcpHandler {
   }
 
   onInput(connection: TcpConnection): void {
-    const head = this.#head;
-    const { webSocket } = this.#world;
+    const { webSocket, clock } = this.#world;
     if (webSocket.has(connection)) {
       webSocket.onInput(connection);
       return;
     }
+    clock.hold();
+    this.#takeRequests(connection);
+    clock.release();
+  }
+
+  #takeRequests(connection: TcpConnection): void {
+    const head = this.#head;
+    const form = this.#form;
     for (;;) {
       const { output, outputLength, input, inputLength } = connection;
       if (inputLength === 0 || output.length - outputLength < this.#roomBytes) return;
@@ -101,7 +117,9 @@ export class HttpDoor implements TcpHandler {
         this.#upgradeTo(connection);
         return;
       }
-      const form = { close: !head.keepAlive, isHead: head.isHead, dictionary: false };
+      form.close = !head.keepAlive;
+      form.isHead = head.isHead;
+      form.dictionary = false;
       const { at, length } = head.target;
       const refusal = this.#target.parse(input, at, length);
       connection.consume(head.consumed);
@@ -142,22 +160,23 @@ export class HttpDoor implements TcpHandler {
       return this.#refuse(connection, form, FORM_REFUSALS[refusal]);
     }
     if (this.#target.kind === 'scrape') return this.#scrape(connection, form);
-    return this.#announce(connection, { ...form, dictionary: this.#target.wantsDictionary });
+    form.dictionary = this.#target.wantsDictionary;
+    return this.#announce(connection, form);
   }
 
   #announce(connection: TcpConnection, form: Form): boolean {
     const { announcer, admission, counts } = this.#world;
     const { family } = connection;
     const request = this.#request;
-    counts.count(DOOR.http, family, 'announces');
+    counts.announced(DOOR.http, family);
     if (form.dictionary && admission.needsPasskey) {
       return this.#refuse(connection, form, REFUSALS.compactRequired);
     }
     request.door = DOOR.http;
     request.family = family;
-    request.address.set(connection.address);
-    const park = (): Parked => this.#park(connection, form);
-    switch (announcer.announce(request, this.#target, park)) {
+    for (let byte = 0; byte < 16; byte++) request.address[byte] = connection.address[byte]!;
+    this.#connection = connection;
+    switch (announcer.announce(request, this.#target, this.#parkPresent)) {
       case 'answer':
         return this.#answer(connection, form, announcer.answer);
       case 'refuse':
@@ -187,8 +206,9 @@ export class HttpDoor implements TcpHandler {
 
   #answer(connection: TcpConnection, form: Form, answer: AnnounceAnswer): boolean {
     const { output, outputLength } = connection;
-    const { close, dictionary } = form;
-    const how = { close, dictionary, peerIds: NO_PEER_IDS };
+    const how = this.#how;
+    how.close = form.close;
+    how.dictionary = form.dictionary;
     const length = this.#writer.writeAnnounce(output, outputLength, answer, how);
     this.#world.counts.answered(length);
     return this.#produced(connection, form, length);
@@ -228,7 +248,10 @@ export class HttpDoor implements TcpHandler {
     connection.end();
   }
 
-  #park(connection: TcpConnection, form: Form): Parked {
+  #park(): Parked {
+    const connection = this.#connection;
+    assert(connection !== undefined, 'a request is being handled');
+    const form = { ...this.#form };
     const state = { gone: false };
     this.#parked.set(connection, state);
     connection.hold();

@@ -177,10 +177,10 @@ export class HttpAnswerWriter {
   }
 
   #part(bytes: Uint8Array, from: number, length: number): void {
-    for (let index = 0; index < length; index++) {
-      this.#into[this.#at + index] = bytes[from + index] as number;
-    }
-    this.#at += length;
+    const into = this.#into;
+    const at = this.#at;
+    for (let index = 0; index < length; index++) into[at + index] = bytes[from + index] as number;
+    this.#at = at + length;
   }
 
   #string(bytes: Uint8Array, from: number, length: number): void {
