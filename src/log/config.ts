@@ -74,6 +74,14 @@ export const logConfig = z.strictObject({
     .max(10_000)
     .default(256)
     .describe('Named consumers that may keep their position with one topic. One more is refused.'),
+  producersMax: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(10_000)
+    .describe(
+      'Producers of one topic whose last append is remembered, so that its repetition is not written twice. The longest silent is forgotten first; each takes about 100 bytes.',
+    ),
   openFilesMax: z
     .int()
     .min(4)

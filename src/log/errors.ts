@@ -12,6 +12,8 @@ export const LOG_ERRORS = {
     'The records of one append exceed `log.batchRecordsMax` or `log.batchBytesMax`; append fewer at once.',
   LOG_BATCH_INVALID:
     'Packed records handed to an append are malformed; this is a bug of the caller.',
+  LOG_SEQUENCE_OLD:
+    'A producer repeats an append that is not its newest; nothing was written. It must keep one append on its way at a time in each topic.',
   LOG_APPEND_FAILED:
     'The disk refused a write or a sync; nothing of this append was kept and it can be tried again. Look for a full or failing disk.',
   LOG_TOPIC_FAILED:

@@ -111,6 +111,35 @@ export function describeLog(factory: LogFactory): void {
       assert.deepEqual(await read(world, { from: 0 }), ['o', 'p', 'q', 'p', 'q']);
     });
 
+    it('a stamped append is written once, also after opening again', async () => {
+      let world = await open({ segmentBytesMax: 4096 });
+      const stamp = (sequence: number) => ({ producer: { id: 7, sequence } });
+      const { log, settle } = world;
+      const twice = await settle(
+        Promise.all([
+          log.append('events', [record('a'), record('b')], stamp(1)),
+          log.append('events', [record('a'), record('b')], stamp(1)),
+          log.append('events', [record('other')], { producer: { id: 8, sequence: 1 } }),
+        ]),
+      );
+      assert.deepEqual(twice[0], twice[1]);
+      const again = await settle(log.append('events', [record('a'), record('b')], stamp(1)));
+      assert.deepEqual(again, { firstOffset: 0, count: 2 });
+      await settle(log.append('events', [record('c')], stamp(5)));
+      const old = await rejection(settle(log.append('events', [record('x')], stamp(3))));
+      assert.equal(codeOf(old), 'LOG_SEQUENCE_OLD');
+      world = await reopen(world);
+      const known = world.log.append('events', [record('c')], stamp(5));
+      assert.deepEqual(await world.settle(known), { firstOffset: 3, count: 1 });
+      // The segment that holds it is not the last any more.
+      for (let nth = 0; nth < 20; nth++) await append(world, String(nth));
+      world = await reopen(world);
+      const still = world.log.append('events', [record('c')], stamp(5));
+      assert.deepEqual(await world.settle(still), { firstOffset: 3, count: 1 });
+      const values = await read(world, { from: 0, recordsMax: 4, waitMs: LONG_MS });
+      assert.deepEqual(values, ['a', 'b', 'other', 'c']);
+    });
+
     it('the caller may reuse its buffers once an append has settled', async () => {
       const world = await open();
       const buffer = utf8('one');

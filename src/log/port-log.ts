@@ -71,8 +71,12 @@ export function servePortLog(
 async function perform(log: Log, call: Call, signal: AbortSignal): Promise<unknown> {
   switch (call.method) {
     case 'append': {
-      const { topic, count, body, consistency } = call;
-      const options = { signal, ...(consistency === undefined ? undefined : { consistency }) };
+      const { topic, count, body, consistency, producer } = call;
+      const options = {
+        signal,
+        ...(consistency === undefined ? undefined : { consistency }),
+        ...(producer === undefined ? undefined : { producer }),
+      };
       return log.append(topic, new PackedRecords(count, body), options);
     }
     case 'read': {
@@ -180,7 +184,7 @@ export class PortLog implements Log {
     records: readonly LogRecord[] | PackedRecords,
     options: AppendOptions = {},
   ): Promise<Appended> {
-    const { consistency, signal } = options;
+    const { consistency, signal, producer } = options;
     const isPacked = records instanceof PackedRecords;
     const bytes = isPacked ? records.bytes.byteLength : packedBytes(records);
     const count = isPacked ? records.count : records.length;
@@ -199,7 +203,7 @@ export class PortLog implements Log {
     }
     // The memory moves to the other thread, so what the caller keeps is copied.
     const body = isPacked ? records.bytes.slice() : PackedRecords.of(records).bytes;
-    const call: Call = { method: 'append', topic, count, body, consistency };
+    const call: Call = { method: 'append', topic, count, body, consistency, producer };
     return (await this.#call(call, signal)) as Appended;
   }
 

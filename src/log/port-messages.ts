@@ -10,7 +10,14 @@
 
 import { CodedError, codeOf, messageOf } from '#base/errors.ts';
 import { isLogErrorCode, LogError } from './errors.ts';
-import type { Consistency, LogGap, ReadFrom, ReadRecord, TopicOptions } from './log.ts';
+import type {
+  Consistency,
+  LogGap,
+  ProducerStamp,
+  ReadFrom,
+  ReadRecord,
+  TopicOptions,
+} from './log.ts';
 import { NO_LENGTH, viewOf } from './packed-records.ts';
 
 const RECORD_HEADER_BYTES = 24;
@@ -29,6 +36,7 @@ export type Call =
       readonly count: number;
       readonly body: Uint8Array;
       readonly consistency: Consistency | undefined;
+      readonly producer: ProducerStamp | undefined;
     }
   | {
       readonly method: 'read';

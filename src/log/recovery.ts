@@ -10,6 +10,7 @@ import type { Disk, DiskFile } from '#base/disk.ts';
 import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
 import { LogError } from './errors.ts';
+import type { Appended, ProducerStamp } from './log.ts';
 import {
   decodeSegmentHeader,
   SEGMENT_HEADER_BYTES,
@@ -34,6 +35,8 @@ export interface RecoveryWorld {
   readonly planted?: PlantedBug;
   onDamage(): void;
   onTornTail(): void;
+  /** A batch of the last segment that carries a producer's stamp; it may be cut after this. */
+  onStamped?(stamp: ProducerStamp, appended: Appended): void;
 }
 
 export interface Recovered {
@@ -169,6 +172,8 @@ async function scanAll(world: RecoveryWorld, file: DiskFile, segment: Segment): 
       continue;
     }
     const { firstOffset, span, timeMs, durableOffset } = item.header;
+    const { producerId: id, producerSequence: sequence, records: count } = item.header;
+    if (id !== 0) world.onStamped?.({ id, sequence }, { firstOffset, count });
     found.push({
       kind: 'batch',
       position: item.position,

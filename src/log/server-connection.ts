@@ -323,8 +323,8 @@ export class ServerConnection implements StreamHandler {
         this.#say(`OK ${id}\n`);
         return;
       case 'CLOSE':
-        void this.finish('the client asked for it');
         this.#say(`OK ${id}\n`);
+        void this.finish('the client asked for it');
         return;
       case 'READ':
       case 'TAIL':

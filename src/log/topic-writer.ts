@@ -13,7 +13,7 @@ import { ActiveSegment, type PlacedBatch } from './active-segment.ts';
 import { BATCH_HEADER_BYTES, sealBatch } from './batch.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { LogError } from './errors.ts';
-import type { Appended, AppendOptions, Consistency, LogRecord } from './log.ts';
+import type { Appended, AppendOptions, Consistency, LogRecord, ProducerStamp } from './log.ts';
 import {
   PackedRecords,
   packedBytes,
@@ -22,6 +22,7 @@ import {
   writePacked,
   writeRecords,
 } from './packed-records.ts';
+import type { Producers } from './producers.ts';
 import { aligned } from './segment.ts';
 import type { TopicState } from './topic-state.ts';
 import type { TopicWorld } from './topic-world.ts';
@@ -36,6 +37,7 @@ interface Pending {
   readonly count: number;
   readonly bytes: number;
   readonly consistency: Consistency;
+  readonly stamp: ProducerStamp | undefined;
   readonly resolve: (appended: Appended) => void;
   readonly reject: (reason: unknown) => void;
   stopListening: (() => void) | undefined;
@@ -53,6 +55,9 @@ export class TopicWriter {
   readonly #world: TopicWorld;
   readonly #state: TopicState;
   readonly #mark: Checkpoint;
+  readonly #producers: Producers;
+  /** Stamped appends that are not answered yet. */
+  readonly #stamped = new Map<number, { sequence: number; appended: Promise<Appended> }>();
   #active: ActiveSegment | undefined;
   #queue: Pending[] = [];
   #queueBytes = 0;
@@ -70,17 +75,62 @@ export class TopicWriter {
   constructor(
     world: TopicWorld,
     state: TopicState,
-    start: { readonly active: ActiveSegment | undefined; readonly mark: Checkpoint },
+    start: {
+      readonly active: ActiveSegment | undefined;
+      readonly mark: Checkpoint;
+      readonly producers: Producers;
+    },
   ) {
     this.#world = world;
     this.#state = state;
     this.#mark = start.mark;
+    this.#producers = start.producers;
     this.#active = start.active;
   }
 
   append(
     records: readonly LogRecord[] | PackedRecords,
     options: AppendOptions = {},
+  ): Promise<Appended> {
+    const { producer } = options;
+    if (producer === undefined) return this.#enqueue(records, options);
+    return this.#enqueueOnce(records, options, producer);
+  }
+
+  /** A repetition gets the first one's answer, as soon as there is one. */
+  #enqueueOnce(
+    records: readonly LogRecord[] | PackedRecords,
+    options: AppendOptions,
+    stamp: ProducerStamp,
+  ): Promise<Appended> {
+    const { id, sequence } = stamp;
+    const running = this.#stamped.get(id);
+    if (running?.sequence === sequence) return running.appended;
+    const known = this.#producers.get(id);
+    if (running === undefined && known?.sequence === sequence) {
+      return Promise.resolve({ firstOffset: known.firstOffset, count: known.count });
+    }
+    const newest = running?.sequence ?? known?.sequence ?? 0;
+    if (sequence <= newest) {
+      return Promise.reject(
+        new LogError(
+          'LOG_SEQUENCE_OLD',
+          `Cannot append to topic "${this.#state.name}": sequence ${sequence} of producer ${id}, expected more than ${newest}`,
+        ),
+      );
+    }
+    const appended = this.#enqueue(records, options);
+    this.#stamped.set(id, { sequence, appended });
+    const settle = (): void => {
+      if (this.#stamped.get(id)?.appended === appended) this.#stamped.delete(id);
+    };
+    appended.then(settle, settle);
+    return appended;
+  }
+
+  #enqueue(
+    records: readonly LogRecord[] | PackedRecords,
+    options: AppendOptions,
   ): Promise<Appended> {
     return new Promise((resolve, reject) => {
       const isPacked = records instanceof PackedRecords;
@@ -101,6 +151,7 @@ export class TopicWriter {
         count,
         bytes,
         consistency: options.consistency ?? this.#state.consistency,
+        stamp: options.producer,
         resolve,
         reject,
         stopListening: undefined,
@@ -218,6 +269,8 @@ export class TopicWriter {
     for (const pending of flush) {
       if (
         group === undefined ||
+        pending.stamp !== undefined ||
+        group.pendings[0]?.stamp !== undefined ||
         group.bytes + pending.bytes > batchBytesMax ||
         group.count + pending.count > batchRecordsMax
       ) {
@@ -245,6 +298,8 @@ export class TopicWriter {
   async #write(groups: readonly Group[], size: number): Promise<void> {
     const state = this.#state;
     if (this.#active === undefined) {
+      // The last segment is not the last any more: what recovery would have read in it is kept.
+      await this.#producers.save(this.#world.disk, this.#world.folder);
       this.#active = await ActiveSegment.create(this.#world, state.nextOffset);
       state.segments.push(this.#active.segment);
     }
@@ -283,6 +338,7 @@ export class TopicWriter {
         epoch: this.#world.epoch,
         timeMs,
         durableOffset: this.#state.durableOffset,
+        ...stampFields(pendings[0]?.stamp),
       });
       const end = aligned(target.at);
       target.bytes.fill(0, target.at, end);
@@ -297,13 +353,13 @@ export class TopicWriter {
     const state = this.#state;
     if (isSynced) {
       this.#synced();
-      for (const pending of flush) answer(pending);
+      for (const pending of flush) this.#tell(pending);
       return;
     }
     for (const pending of flush) {
       if (pending.consistency === 'memory') {
         state.answeredOffset = pending.firstOffset + pending.count;
-        answer(pending);
+        this.#tell(pending);
       } else {
         this.#waiting.push(pending);
         state.waitingOffset = Math.min(state.waitingOffset, pending.firstOffset);
@@ -312,6 +368,12 @@ export class TopicWriter {
     state.wakeReaders();
     // A `memory` topic leaves its own appends to the kernel; anything else wants a timed sync.
     if (state.consistency !== 'memory' || this.#waiting.length > 0) this.#syncSoon();
+  }
+
+  #tell({ firstOffset, count, stamp, resolve }: Pending): void {
+    const appended = { firstOffset, count };
+    if (stamp !== undefined) this.#producers.note(stamp, appended);
+    resolve(appended);
   }
 
   #syncSoon(): void {
@@ -332,7 +394,7 @@ export class TopicWriter {
     state.waitingOffset = Number.POSITIVE_INFINITY;
     const waited = this.#waiting;
     this.#waiting = [];
-    for (const pending of waited) answer(pending);
+    for (const pending of waited) this.#tell(pending);
     state.wakeReaders();
     this.#syncedMs = this.#world.clock.monotonicMs();
     this.#checkpointSoon(CHECKPOINT_DELAY_MS);
@@ -389,6 +451,7 @@ export class TopicWriter {
     if (syncFailed) {
       for (const pending of this.#waiting) pending.reject(error);
       this.#waiting = [];
+      this.#producers.forgetFrom(lostFrom);
       // What was answered from memory and is now lost keeps its offsets: they become a gap.
       state.nextOffset = Math.max(state.durableOffset, state.answeredOffset);
     }
@@ -451,6 +514,9 @@ export class TopicWriter {
   }
 }
 
-function answer(pending: Pending): void {
-  pending.resolve({ firstOffset: pending.firstOffset, count: pending.count });
+function stampFields(stamp: ProducerStamp | undefined): {
+  readonly producerId?: number;
+  readonly producerSequence?: number;
+} {
+  return stamp === undefined ? {} : { producerId: stamp.id, producerSequence: stamp.sequence };
 }

@@ -2,6 +2,7 @@
 //
 //   <log>/<topic>/topic.json                  options
 //   <log>/<topic>/mark                        durable mark (checkpoint.ts)
+//   <log>/<topic>/producers                   who appended what last (producers.ts)
 //   <log>/<topic>/<first offset>.log          segments (segment.ts)
 //   <log>/<topic>/<first offset>.index        a cache (sparse-index.ts)
 //   <log>/<topic>/consumers/<name>            positions (checkpoint.ts)
@@ -14,6 +15,7 @@ import { checkName, type TopicDescription } from './descriptions.ts';
 import { LogError } from './errors.ts';
 import type { Appended, AppendOptions, LogRecord, ReadOptions, ReadResult } from './log.ts';
 import type { PackedRecords } from './packed-records.ts';
+import { Producers } from './producers.ts';
 import { recoverTopic } from './recovery.ts';
 import { CONSUMERS_FOLDER, MARK_NAME } from './topic-files.ts';
 import { TopicReader } from './topic-reader.ts';
@@ -43,6 +45,8 @@ export class Topic {
   ): Promise<Topic> {
     const { disk, folder, logger, metrics, config, epoch, planted } = world;
     const mark = await Checkpoint.open(disk, { folder, name: MARK_NAME, epoch });
+    const producers = new Producers(config.producersMax);
+    await producers.load(disk, folder);
     const recovered = await recoverTopic({
       disk,
       folder,
@@ -51,9 +55,11 @@ export class Topic {
       mark: mark.value ?? 0,
       onDamage: () => metrics.damage.add(1),
       onTornTail: () => metrics.tornTails.add(1),
+      onStamped: (stamp, appended) => producers.note(stamp, appended),
       ...(planted === undefined ? undefined : { planted }),
     });
     const { segments, nextOffset, lastIsActive, lastCreatedMs } = recovered;
+    producers.forgetFrom(nextOffset);
     const state = new TopicState({
       name,
       consistency: description.consistency,
@@ -64,7 +70,7 @@ export class Topic {
     const last = lastIsActive ? segments.at(-1) : undefined;
     const active =
       last === undefined ? undefined : ActiveSegment.resume(world, last, lastCreatedMs);
-    return new Topic(world, state, new TopicWriter(world, state, { active, mark }));
+    return new Topic(world, state, new TopicWriter(world, state, { active, mark, producers }));
   }
 
   append(
