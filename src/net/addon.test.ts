@@ -15,6 +15,8 @@ const place = findOrBuildAddon();
 const skip = 'why' in place ? `no addon here: ${place.why}` : false;
 const path = 'path' in place ? place.path : '';
 const FUZZ_MS = 3000;
+/** The system's. */
+const COMPILER = 'cc';
 const FUZZ_SCRIPT = fileURLToPath(new URL('./test-addon-fuzz.ts', import.meta.url));
 const DESCRIPTORS_SCRIPT = fileURLToPath(new URL('./test-few-descriptors.ts', import.meta.url));
 const NODE_OPTIONS = ['--disable-warning=ExperimentalWarning', '-C', 'swarmkeep-src'];
@@ -124,7 +126,7 @@ function otherNodes(): readonly string[] {
 
 /** The compiler's own copy; without it a sanitized library cannot be loaded into Node. */
 function sanitizerLibrary(): string | undefined {
-  const said = execFileSync('cc', ['-print-file-name=libasan.so'], { encoding: 'utf8' }).trim();
+  const said = execFileSync(COMPILER, ['-print-file-name=libasan.so'], { encoding: 'utf8' }).trim();
   return existsSync(said) ? said : undefined;
 }
 

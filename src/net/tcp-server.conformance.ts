@@ -3,10 +3,10 @@
 // the peers are plain sockets of Node's.
 
 import assert from 'node:assert/strict';
-import { connect, type Socket } from 'node:net';
 import { describe, test } from 'node:test';
 import { codeOf } from '#base/errors.ts';
 import type { OpenTcp, TcpConnection, TcpHandler, TcpOptions, TcpServer } from './tcp-server.ts';
+import { newPeer, pause, until } from './test-tcp-peer.ts';
 
 const LF = 0x0a;
 
@@ -438,85 +438,4 @@ export function tcpServerSuite(name: string, open: OpenTcp): void {
       await server.close(100);
     });
   });
-}
-
-class Peer {
-  readonly #socket: Socket;
-  #text = '';
-  #ended = false;
-
-  constructor(socket: Socket, reads: boolean) {
-    this.#socket = socket;
-    if (reads) socket.on('data', (chunk) => (this.#text += chunk.toString('latin1')));
-    socket.on('close', () => (this.#ended = true));
-    socket.on('end', () => (this.#ended = true));
-    socket.on('error', () => (this.#ended = true));
-  }
-
-  get localPort(): number | undefined {
-    return this.#socket.localPort;
-  }
-
-  write(text: string): void {
-    this.#socket.write(text);
-  }
-
-  finish(text: string): void {
-    this.#socket.end(text);
-  }
-
-  async read(length: number): Promise<string> {
-    await until(() => this.#text.length >= length || this.#ended);
-    const text = this.#text.slice(0, length);
-    this.#text = this.#text.slice(length);
-    return text;
-  }
-
-  /** In pieces, with pauses. */
-  async readSlowly(length: number): Promise<string> {
-    while (this.#text.length < length && !this.#ended) {
-      this.#text += (this.#socket.read() ?? '').toString('latin1');
-      await pause(1);
-    }
-    return this.read(length);
-  }
-
-  async readToEnd(): Promise<string> {
-    await until(() => this.#ended);
-    return this.#text;
-  }
-
-  destroy(): void {
-    this.#socket.destroy();
-  }
-
-  reset(): void {
-    this.#socket.resetAndDestroy();
-  }
-}
-
-function newPeer(
-  to: { readonly address: string; readonly port: number },
-  options: { readonly reads: boolean } = { reads: true },
-): Promise<Peer> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: to.address, port: to.port });
-    socket.once('error', reject);
-    socket.once('connect', () => {
-      socket.removeListener('error', reject);
-      resolve(new Peer(socket, options.reads));
-    });
-  });
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-async function until(is: () => boolean): Promise<void> {
-  const untilMs = performance.now() + 5000;
-  while (!is()) {
-    assert.ok(performance.now() < untilMs, 'it happens within 5 seconds');
-    await pause(2);
-  }
 }
