@@ -91,6 +91,11 @@ class Audit {
           `the ledger has counted up to offset ${this.#countedOffset}, but the log ends at ${stats.nextOffset}`,
         );
       }
+      if (this.#firstOffset > 0) {
+        this.#report(
+          `the log begins at offset ${this.#firstOffset}: the ${this.#firstOffset} records before it are gone, and nothing proves what they said`,
+        );
+      }
       records = await this.#walk();
       members = await compareSums(this.#snapshot, {
         anonymous: this.#firstOffset > 0 ? undefined : this.#anonymous,

@@ -11,6 +11,8 @@ export const ACCOUNTING_ERRORS = {
     'The log was restored or promoted after the ledger was made, so its offsets mean something else. Run `swarmkeep ledger rebuild`.',
   LEDGER_BEYOND_END:
     'The ledger has counted records that the log no longer has: the log lost its end or is an older copy. Put back the newer log, or run `swarmkeep ledger rebuild`.',
+  LEDGER_RECORDS_DAMAGED:
+    'The log cannot be read whole, so a ledger made from it would have less than the one that is there. `swarmkeep log verify` names the damage; `ledger rebuild --accept-damage` counts what is left.',
   LEDGER_RECORDS_REMOVED:
     'The log no longer begins with its first transfer record, so the ledger cannot be made from it. Keep the ledger that there is.',
   LEDGER_POSITION_TAKEN:

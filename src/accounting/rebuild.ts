@@ -13,7 +13,7 @@ import {
 } from '#sql/consumer-position.ts';
 import type { Sql } from '#sql/sql.ts';
 import { AccountingError } from './errors.ts';
-import { applyBatch, readBatch } from './ledger-step.ts';
+import { applyBatch, type ReadBatch, readBatch } from './ledger-step.ts';
 import {
   createDayTable,
   createLedgerTables,
@@ -27,12 +27,14 @@ export interface RebuildWorld {
   readonly log: Log;
   readonly sql: Sql;
   readonly signal?: AbortSignal;
+  /** Counts what can be read when damage took records away; else the rebuild is refused. */
+  readonly acceptDamage?: boolean;
   /** Offsets counted, of how many. */
   readonly progress?: (done: number, total: number) => void;
 }
 
 export interface RebuildResult {
-  /** Offsets of the log that were counted. */
+  /** Records of the log that were counted. */
   readonly records: number;
   /** What the old ledger said otherwise, one line for each, at most DIFFERENCES_MAX. */
   readonly differences: readonly string[];
@@ -43,7 +45,8 @@ const DIFFERENCES_MAX = 1000;
 
 /**
  * The ledger must be paused, or offline. Ended by its signal, or by a crash, the old ledger stays as
- * it was and the next call goes on. @throws AccountingError LEDGER_RECORDS_REMOVED; SqlError, LogError
+ * it was and the next call goes on.
+ * @throws AccountingError LEDGER_RECORDS_REMOVED, LEDGER_RECORDS_DAMAGED; SqlError, LogError
  */
 export async function rebuild(world: RebuildWorld): Promise<RebuildResult> {
   const { log, sql, signal } = world;
@@ -54,20 +57,53 @@ export async function rebuild(world: RebuildWorld): Promise<RebuildResult> {
       `The log begins at offset ${stats.firstOffset}, expected 0`,
     );
   }
+  // Both ledgers are compared where the old one stands: what it has not counted yet is no difference.
+  const oldOffset = (await readPosition(sql.read(), LEDGER.consumer))?.nextOffset ?? 0;
   let position = await prepare(world);
+  let differences: readonly string[] | undefined;
   for (;;) {
     signal?.throwIfAborted();
     const from = position?.nextOffset ?? 0;
-    const read = await readBatch(log, from, { recordsMax: BATCH_RECORDS, waitMs: 0 });
+    if (from === oldOffset) differences = await sql.transaction(compare);
+    const recordsMax = from < oldOffset ? Math.min(BATCH_RECORDS, oldOffset - from) : BATCH_RECORDS;
+    const read = await readBatch(log, from, { recordsMax, waitMs: 0 });
     if (read.nextOffset === from) break;
+    if (world.acceptDamage !== true) refuseDamage(read);
     const next = { logId: log.id, epoch: log.epoch, nextOffset: read.nextOffset };
     await applyBatch(sql, REBUILT_LEDGER, { read, expected: position, next });
     position = next;
     world.progress?.(next.nextOffset, Math.max(next.nextOffset, stats.nextOffset));
   }
   const end = position ?? { logId: log.id, epoch: log.epoch, nextOffset: 0 };
-  const differences = await exchange(sql, end);
-  return { records: end.nextOffset, differences };
+  // A rebuild that goes on behind the old ledger's position, or over damage, is compared at its end.
+  differences ??= await sql.transaction(compare);
+  await exchange(sql, end);
+  return { records: await recordsCounted(sql), differences };
+}
+
+/** Before anything of it is counted, so that a second call meets the damage again. */
+function refuseDamage({ gaps, invalid }: ReadBatch): void {
+  const [gap] = gaps;
+  if (gap !== undefined) {
+    throw new AccountingError(
+      'LEDGER_RECORDS_DAMAGED',
+      `Offsets ${gap.first} to ${gap.next - 1} of the log are unreadable (${gap.reason}), and the ledger that is there has them`,
+    );
+  }
+  if (invalid > 0) {
+    throw new AccountingError(
+      'LEDGER_RECORDS_DAMAGED',
+      `${invalid} records are no transfer records`,
+    );
+  }
+}
+
+async function recordsCounted(sql: Sql): Promise<number> {
+  const { rows } = await raw<{ records: number | null }>`
+    select cast(sum(records) as bigint) as records from ${raw.table(LEDGER.transfer)}`.execute(
+    sql.read(),
+  );
+  return rows[0]?.records ?? 0;
 }
 
 /** Finds what an earlier rebuild of this log has left, or begins with empty tables. */
@@ -84,10 +120,9 @@ async function prepare(world: RebuildWorld): Promise<ConsumerPosition | undefine
   return undefined;
 }
 
-async function exchange(sql: Sql, end: ConsumerPosition): Promise<readonly string[]> {
-  return await sql.transaction(async (transaction) => {
+async function exchange(sql: Sql, end: ConsumerPosition): Promise<void> {
+  await sql.transaction(async (transaction) => {
     const expected = await readPosition(transaction, LEDGER.consumer);
-    const differences = await compare(transaction);
     for (const part of ['transfer', 'member', 'torrent', 'day'] as const) {
       const table = raw.table(LEDGER[part]);
       await raw`delete from ${table}`.execute(transaction);
@@ -100,7 +135,6 @@ async function exchange(sql: Sql, end: ConsumerPosition): Promise<readonly strin
     if (!(await movePosition(transaction, LEDGER.consumer, { expected, next: end }))) {
       throw new AccountingError('LEDGER_POSITION_TAKEN', 'The ledger was not paused');
     }
-    return differences;
   });
 }
 

@@ -7,7 +7,15 @@
 //
 // The lock is the operating system's: kill -9 frees it, and no pid file can go stale.
 
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { Random } from '#base/random.ts';
@@ -16,9 +24,18 @@ import { CliError } from './errors.ts';
 /** Two short commands at once wait for each other; a server does not let go. */
 const LOCK_WAIT_MS = 3_000;
 
+/** The files of `keys/`: what signs connection ids, who this node is, the token of the log by HTTP. */
+const SECRET_BYTES = { 'connection-id': 32, 'node-id': 8, 'log-api': 32 } as const;
+type SecretName = keyof typeof SECRET_BYTES;
+
 export interface ServerAddress {
   readonly pid: number;
   readonly socketPath: string;
+}
+
+/** What server.json holds: the lock's identity tells a folder from a copy of it. */
+interface StoredAddress extends ServerAddress {
+  readonly lock: string;
 }
 
 export class DataFolder {
@@ -51,8 +68,17 @@ export class DataFolder {
     return path;
   }
 
-  /** A secret of `size` bytes, made at first use and kept in `keys/`, readable by its owner only. */
-  secret(name: string, size: number, random: Random): Uint8Array {
+  /** Every secret, made now when it is missing. @throws CliError CLI_DATA_UNUSABLE */
+  makeSecrets(random: Random): void {
+    for (const name of Object.keys(SECRET_BYTES) as SecretName[]) this.secret(name, random);
+  }
+
+  /**
+   * Made at first use and kept in `keys/`, readable by its owner only.
+   * @throws CliError CLI_DATA_UNUSABLE when the file is no such key
+   */
+  secret(name: SecretName, random: Random): Uint8Array {
+    const size = SECRET_BYTES[name];
     const path = join(this.folder('keys'), name);
     if (existsSync(path)) {
       const bytes = readFileSync(path);
@@ -68,7 +94,8 @@ export class DataFolder {
   }
 
   announceServer(address: ServerAddress): void {
-    writeFileSync(join(this.path, 'server.json'), `${JSON.stringify(address)}\n`, { mode: 0o600 });
+    const stored: StoredAddress = { ...address, lock: lockIdentity(this.path) };
+    writeFileSync(join(this.path, 'server.json'), `${JSON.stringify(stored)}\n`, { mode: 0o600 });
   }
 
   release(): void {
@@ -77,13 +104,20 @@ export class DataFolder {
   }
 }
 
+/** Whether anything was ever kept there. */
+export function hasDataFolder(folder: string): boolean {
+  return existsSync(join(resolve(folder), 'lock'));
+}
+
 /** Where the server on this folder listens, if one wrote that down; it may have died since. */
 export function serverAddress(folder: string): ServerAddress | undefined {
   try {
     const text = readFileSync(join(resolve(folder), 'server.json'), 'utf8');
     const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null) return undefined;
-    const { pid, socketPath } = value as Partial<ServerAddress>;
+    const { pid, socketPath, lock } = value as Partial<StoredAddress>;
+    // In a copy of the folder the file names the server of the original.
+    if (lock !== lockIdentity(resolve(folder))) return undefined;
     return typeof pid === 'number' && typeof socketPath === 'string'
       ? { pid, socketPath }
       : undefined;
@@ -91,6 +125,12 @@ export function serverAddress(folder: string): ServerAddress | undefined {
     // No file, or one that a crash left half written: both mean that nobody can be asked.
     return undefined;
   }
+}
+
+/** The same for a folder that was moved, another for a copy. */
+function lockIdentity(folderPath: string): string {
+  const { dev, ino } = statSync(join(folderPath, 'lock'), { bigint: true });
+  return `${dev}:${ino}`;
 }
 
 function takeLock(path: string): DatabaseSync {

@@ -11,6 +11,8 @@ export const CLI_ERRORS = {
   CLI_NOT_FOUND: 'What the command names does not exist.',
   CLI_REFUSED: 'The rooms refused what was asked; the message says why.',
   CLI_FOUND_DAMAGE: 'A check found something; the lines above it say what. Exit code 1.',
+  CLI_OUTPUT_FAILED:
+    'What the command answered could not be written (a full disk?). It was done all the same, and may have been lost with a password or key in it. Exit code 1.',
   CLI_PORT_IN_USE: 'A port cannot be bound: it is taken, or this user may not bind it.',
   CLI_BIND_TIMED_OUT:
     'The tracker could not bind its port in time; see which process or rule holds the port.',

@@ -19,8 +19,6 @@ import type { Swarms } from '#site/swarms.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { DataFolder } from './data-folder.ts';
 
-const NODE_ID_BYTES = 8;
-
 export interface JobParts {
   readonly folder: DataFolder;
   readonly config: Config;
@@ -42,7 +40,7 @@ export function buildScheduler(parts: JobParts): Scheduler {
       ...parts,
       logger: parts.logger.for('jobs'),
       config: config.jobs,
-      holder: toHex(folder.secret('node-id', NODE_ID_BYTES, random)),
+      holder: toHex(folder.secret('node-id', random)),
     },
     jobsOf(parts),
   );

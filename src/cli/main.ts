@@ -8,7 +8,7 @@ import { codeOf } from '#base/errors.ts';
 import type { CliCommand, Item, Options, RoomsCommand, Words } from './command.ts';
 import { COMMANDS } from './commands/commands.ts';
 import { askServer } from './control-socket.ts';
-import { serverAddress } from './data-folder.ts';
+import { hasDataFolder, serverAddress } from './data-folder.ts';
 import { CliError } from './errors.ts';
 import { errorLine, TerminalOutput } from './terminal.ts';
 import { VERSION } from './version.ts';
@@ -87,7 +87,6 @@ async function runCommand(command: CliCommand, typed: Words): Promise<number> {
     render,
     cancelled.signal,
   );
-  // A closed pipe (`| head`) is the reader's way to say that it has enough.
   process.stdout.on('error', () => cancelled.abort());
   const interrupt = (): void => cancelled.abort();
   if (!command.local) process.once('SIGINT', interrupt);
@@ -129,6 +128,12 @@ async function runWhereTheRoomsAre(
     const request = { command: command.name, input };
     if (await askServer(server.socketPath, request, output)) return;
   }
+  if (command.readOnly === true && !hasDataFolder(options.data)) {
+    throw new CliError(
+      'CLI_NOT_FOUND',
+      `There is no data folder "${options.data}": --data names one, \`swarmkeep serve\` makes it`,
+    );
+  }
   // Loaded only here: what a running server answers must not wait for all the rooms' code.
   const { openOffline } = await import('./offline.ts');
   const offline = await openOffline(options, command.readOnly === true);
@@ -139,12 +144,25 @@ async function runWhereTheRoomsAre(
   }
 }
 
+// A closed pipe (`| head`) is the reader's way to say that it has enough; a full disk is a failure.
+let unwritten: unknown;
+process.stdout.on('error', (error) => {
+  if (codeOf(error) !== 'EPIPE') unwritten ??= error;
+});
 const code = await main(process.argv.slice(2));
 // What was written may still be on its way into a pipe.
 await flushed(process.stdout);
 await flushed(process.stderr);
+// The failure of a write is told in the next turn.
+await new Promise((resolve) => setImmediate(resolve));
 // Not by waiting for handles to close: a part that hangs must not keep a stopped server alive.
-process.exit(code);
+if (unwritten !== undefined) {
+  const cause = new CliError('CLI_OUTPUT_FAILED', 'The output could not be written', {
+    cause: unwritten,
+  });
+  process.stderr.write(`${errorLine(cause, process.stderr.isTTY)}\n`);
+}
+process.exit(unwritten === undefined ? code : 1);
 
 /** Resolves when everything written is handed over, or nobody reads any more. */
 function flushed(stream: NodeJS.WriteStream): Promise<void> {

@@ -47,8 +47,6 @@ import { TrackerThreads, type TrackerThreadsData } from './tracker-threads.ts';
 
 /** A part that does not stop in this time is named and left behind. */
 const STOP_PART_MS_MAX = 8_000;
-const CONNECTION_KEY_BYTES = 32;
-const LOG_API_KEY_BYTES = 32;
 
 export interface ServeWorld {
   readonly folder: DataFolder;
@@ -134,6 +132,8 @@ export class Server {
   async #open(): Promise<void> {
     const { folder, config, logger } = this.#world;
     this.#world.say(this.#socketsLine);
+    // A key file that is no key is told before anything runs that would have to be ended.
+    folder.makeSecrets(this.#random);
     const sql = await openSql({
       url: config.sql.url,
       folder: folder.folder('sql'),
@@ -227,7 +227,7 @@ export class Server {
       swarmMemory: memory,
       baselinesFolder: folder.folder('baselines'),
       trackerFolder: folder.folder('tracker'),
-      connectionKey: folder.secret('connection-id', CONNECTION_KEY_BYTES, this.#random),
+      connectionKey: folder.secret('connection-id', this.#random),
       config: { tracker: config.tracker, swarm: config.swarm, accounting: config.accounting },
       addon: this.#addon,
       logLevel: config.server.logLevel,
@@ -314,7 +314,7 @@ export class Server {
     const site = buildSite({ rooms, swarm, metrics: this.#metrics, logger: logger.for('site') });
     const firstRun = await firstRunLink(rooms);
     if (firstRun !== undefined) say(`first run: ${firstRun}`);
-    const token = toHex(folder.secret('log-api', LOG_API_KEY_BYTES, this.#random));
+    const token = toHex(folder.secret('log-api', this.#random));
     this.#site.resolve(siteWithLog(site, parts.log, token));
     const listener = this.#listener ?? (await this.#listenSite());
     const host = config.site.address.includes(':')

@@ -89,10 +89,7 @@ async function answerMetrics(
 ): Promise<void> {
   const address = peerAddress(request);
   const isLoopback = address === '::1' || (isIP(address) === 4 && address.startsWith('127.'));
-  // Behind a proxy on this machine every visitor comes from loopback, so a forwarded one is refused.
-  const isForwarded =
-    request.headers['x-forwarded-for'] !== undefined || request.headers['forwarded'] !== undefined;
-  if (!isLoopback || isForwarded) {
+  if (!isLoopback || isForwarded(request) || !isLoopbackName(request.headers.host)) {
     response.writeHead(403, { 'content-type': 'text/plain; charset=utf-8' });
     response.end('Metrics are for this machine only.\n');
     return;
@@ -105,4 +102,18 @@ async function answerMetrics(
     // A thread is going down; the scraper tries again.
     response.writeHead(503).end();
   }
+}
+
+const PROXY_HEADERS = ['forwarded', 'via', 'x-real-ip', 'x-client-ip', 'true-client-ip'];
+
+/** Behind a proxy on this machine every visitor comes from loopback. */
+function isForwarded({ headers }: IncomingMessage): boolean {
+  return Object.keys(headers).some(
+    (name) => PROXY_HEADERS.includes(name) || /^(x-forwarded-|cf-)/.test(name),
+  );
+}
+
+/** Another name leads here through a proxy, or by a page that had its own name point to us. */
+function isLoopbackName(host: string | undefined): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i.test(host ?? '');
 }

@@ -5,6 +5,7 @@ import { strict as assert } from 'node:assert';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { smallTorrent } from './content.ts';
 import { runProgram, TestServer, waitFor } from './server.ts';
 import { announceByHttp, simulatedPeerId } from './simulated-clients.ts';
 
@@ -37,11 +38,9 @@ async function online(): Promise<void> {
   await server.start();
 }
 
-function smallTorrent(name: string): string {
+function smallTorrentFile(name: string): string {
   const path = join(server.dataFolder, `${name}.torrent`);
-  const pieces = '0123456789abcdefghij';
-  const info = `d6:lengthi1000e4:name${name.length}:${name}12:piece lengthi16384e6:pieces20:${pieces}e`;
-  writeFileSync(path, `d4:info${info}e`);
+  writeFileSync(path, smallTorrent(name));
   return path;
 }
 
@@ -120,7 +119,7 @@ for (const [where, open] of [
   test(`torrent commands ${where}`, async () => {
     await open();
     const tag = where === 'offline' ? 'off' : 'on';
-    const path = smallTorrent(`${tag}.bin`);
+    const path = smallTorrentFile(`${tag}.bin`);
     const [added] = await server.json<Torrent>(['torrent', 'add', path, '--category', 'datasets']);
     assert.match(added?.infoHash ?? '', /^[0-9a-f]{40}$/);
     assert.equal(added?.sizeBytes, 1000);
@@ -203,7 +202,7 @@ for (const [where, open] of [
 test('a ban, a reset passkey and a removal are in force at the tracker within a second', async () => {
   await online();
   const [member] = await server.json<Member>(['member', 'add', 'quick']);
-  const [torrent] = await server.json<Torrent>(['torrent', 'add', smallTorrent('quick.bin')]);
+  const [torrent] = await server.json<Torrent>(['torrent', 'add', smallTorrentFile('quick.bin')]);
   const hash = torrent?.infoHash ?? '';
   let passkey = member?.passkey ?? '';
   await waitFor('a new member on a new torrent', ONE_SECOND_MS, async () =>

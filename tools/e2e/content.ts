@@ -1,7 +1,7 @@
 // Content and .torrent files for end-to-end tests: random bytes from a seed, so that two files of
 // one size differ, in a folder of the test's own.
 
-import { createReadStream, mkdirSync, writeFileSync } from 'node:fs';
+import { createReadStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { SeededRandom } from '#base/random.ts';
 import { parseMetainfo } from '#wire/metainfo.ts';
@@ -62,4 +62,18 @@ function randomBytes(sizeBytes: number, seed: number): Uint8Array {
   const words = new Uint32Array(Math.ceil(sizeBytes / 4));
   for (let at = 0; at < words.length; at++) words[at] = random.u32();
   return new Uint8Array(words.buffer, 0, sizeBytes);
+}
+
+/** The bytes of a .torrent for a file of 1,000 bytes that nobody has. */
+export function smallTorrent(name: string): string {
+  const pieces = '0123456789abcdefghij';
+  const info = `d6:lengthi1000e4:name${name.length}:${name}12:piece lengthi16384e6:pieces20:${pieces}e`;
+  return `d4:info${info}e`;
+}
+
+/** What a failing disk does: one byte at this place has other bits. */
+export function flipByte(path: string, at: number): void {
+  const bytes = readFileSync(path);
+  bytes[at]! ^= 0xff;
+  writeFileSync(path, bytes);
 }

@@ -1,6 +1,6 @@
 // `swarmkeep ledger …`: what a member moved, and the proof that every record was counted once.
 
-import { type Item, type RoomsCommand, textOf } from '#cli/command.ts';
+import { flagOf, type Item, type RoomsCommand, textOf } from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
 
 const TRANSFERS_PAGE = 500;
@@ -90,12 +90,16 @@ export const ledgerRebuild: RoomsCommand = {
   name: 'ledger rebuild',
   summary: 'Make the ledger anew from the log.',
   example: 'swarmkeep ledger rebuild',
-  async run(rooms, _input, output) {
+  declare: (commander) =>
+    commander.option('--accept-damage', 'Count what can be read, and lose what cannot.', false),
+  prepare: (words) => ({ acceptDamage: words.options['acceptDamage'] === true }),
+  async run(rooms, input, output) {
     const { rebuild } = await import('#accounting/rebuild.ts');
     const result = await rooms.withLedgerPaused(() =>
       rebuild({
         log: rooms.log,
         sql: rooms.sql,
+        acceptDamage: flagOf(input, 'acceptDamage'),
         signal: output.signal,
         progress: (done, total) => output.progress({ what: 'rebuild', done, total }),
       }),

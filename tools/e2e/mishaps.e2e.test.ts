@@ -1,0 +1,157 @@
+// What goes wrong around a data folder: copied, missing, damaged, on a full disk. Each has an answer
+// in words and an exit code, and none of them reaches the wrong server or loses what was counted.
+
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { flipByte, smallTorrent } from './content.ts';
+import { freePort, runProgram, TestServer, waitFor } from './server.ts';
+
+const PROGRAM = fileURLToPath(new URL('../../bin/swarmkeep', import.meta.url));
+const START_MS_MAX = 5000;
+
+const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-mishaps-'));
+let server: TestServer;
+
+interface Totals {
+  readonly uploadedBytes: number;
+}
+
+before(async () => {
+  server = await TestServer.prepare({ settings: { 'swarm.announceIntervalMsMin': 1000 } });
+  await server.start();
+  const [member] = await server.json<{ passkey: string }>(['member', 'add', 'alice']);
+  const file = join(folder, 'small.torrent');
+  writeFileSync(file, smallTorrent('small.bin'));
+  const [torrent] = await server.json<{ infoHash: string }>(['torrent', 'add', file]);
+  const hash = (torrent?.infoHash ?? '').replace(/../g, '%$&');
+  for (const [event, uploaded] of [
+    ['started', 0],
+    ['', 1000],
+    ['', 2000],
+    ['stopped', 3000],
+  ] as const) {
+    const query = `info_hash=${hash}&peer_id=-TR4050-abcdefghijkl&port=6881&left=0&downloaded=0`;
+    const url = `http://127.0.0.1:${server.trackerPort}/${member?.passkey}/announce?${query}`;
+    // The torrent is in force at the tracker within a second.
+    await waitFor('the announce', 5000, async () => {
+      const answer = await (await fetch(`${url}&uploaded=${uploaded}&event=${event}`)).text();
+      return answer.includes('8:interval') ? true : undefined;
+    });
+  }
+  await waitFor('the ledger', 5000, async () => {
+    const [totals] = await server.json<Totals>(['ledger', 'show', 'alice']);
+    return totals?.uploadedBytes === 3000 ? true : undefined;
+  });
+});
+
+after(async () => {
+  await server?.remove();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A copy of the data as it stands, for a test to damage. */
+function copyOf(name: string): string {
+  const copy = join(folder, name);
+  cpSync(server.dataFolder, copy, { recursive: true, filter: (path) => !path.endsWith('.sock') });
+  return copy;
+}
+
+test('commands on a copy of the folder do not reach the server of the original', async () => {
+  const copy = copyOf('copy');
+  const added = await runProgram(['member', 'add', 'victim', '--data', copy]);
+  assert.equal(added.exitCode, 0, added.stderr);
+  const members = await server.command(['member', 'list']);
+  assert.doesNotMatch(members.stdout, /victim/);
+});
+
+test('a folder that is not there is named, and not made by looking', async () => {
+  const missing = join(folder, 'missing');
+  for (const words of [['member', 'list'], ['torrent', 'list'], ['ledger', 'audit'], ['doctor']]) {
+    const { exitCode, stderr } = await runProgram([...words, '--data', missing]);
+    assert.deepEqual([exitCode, stderr.includes('There is no data folder')], [1, true], stderr);
+  }
+  assert.ok(!existsSync(missing));
+});
+
+test('an answer that cannot be written is a failure', { skip: !existsSync('/dev/full') }, () => {
+  const words = ['member', 'list', '--data', server.dataFolder];
+  const full = spawnSync('sh', ['-c', `"${PROGRAM}" ${words.join(' ')} >/dev/full`]);
+  assert.equal(full.status, 1);
+  assert.match(full.stderr.toString(), /CLI_OUTPUT_FAILED/);
+});
+
+test('a key file that is no key ends the start at once, and is named', async () => {
+  const copy = copyOf('bad-key');
+  writeFileSync(join(copy, 'keys/connection-id'), 'x');
+  const ports = [await freePort(), await freePort()];
+  const sinceMs = performance.now();
+  const start = await runProgram([
+    ...['serve', '--data', copy, '--set', `site.port=${ports[0]}`],
+    ...['--set', `tracker.port=${ports[1]}`],
+  ]);
+  assert.equal(start.exitCode, 1);
+  assert.match(start.stderr, /connection-id/);
+  assert.ok(performance.now() - sinceMs < START_MS_MAX);
+});
+
+test('metrics are for this machine: not through a proxy, not under another name', async () => {
+  const url = `${server.siteUrl}/metrics`;
+  const status = (...headers: string[]): string =>
+    execFileSync('curl', [
+      ...['-s', '-o', '/dev/null', '-w', '%{http_code}'],
+      ...headers.flatMap((one) => ['-H', one]),
+      url,
+    ]).toString();
+  assert.equal(status(), '200');
+  for (const header of [
+    'X-Forwarded-For: 8.8.8.8',
+    'X-Forwarded-Proto: https',
+    'Forwarded: for=8.8.8.8',
+    'X-Real-IP: 8.8.8.8',
+    'Via: 1.1 proxy',
+    'CF-Connecting-IP: 8.8.8.8',
+    'Host: swarm.example.org',
+  ]) {
+    assert.equal(status(header), '403', header);
+  }
+});
+
+test('a damaged log is not made into a smaller ledger, unless asked to', async () => {
+  const copy = copyOf('damaged');
+  const topic = join(copy, 'log/transfers');
+  const [segment] = readdirSync(topic).filter((name) => name.endsWith('.log'));
+  flipByte(join(topic, segment ?? ''), 1100);
+  const refused = await runProgram(['ledger', 'rebuild', '--data', copy]);
+  assert.deepEqual(
+    [refused.exitCode, refused.stderr.includes('LEDGER_RECORDS_DAMAGED')],
+    [1, true],
+  );
+  const audit = await runProgram(['ledger', 'audit', '--data', copy, '--json']);
+  assert.equal(audit.exitCode, 1);
+  const show = await runProgram(['ledger', 'show', 'alice', '--data', copy, '--json']);
+  assert.equal((JSON.parse(show.stdout) as Totals).uploadedBytes, 3000);
+  const words = ['ledger', 'rebuild', '--accept-damage', '--json', '--data', copy];
+  const accepted = JSON.parse((await runProgram(words)).stdout) as {
+    records: number;
+    differences: string[];
+  };
+  // The three records after `started` share a batch, which is gone whole.
+  assert.equal(accepted.records, 1);
+  assert.ok(accepted.differences.length > 0);
+});
+
+test('an audit finds that the log is gone', async () => {
+  const copy = copyOf('gone');
+  const topic = join(copy, 'log/transfers');
+  for (const name of readdirSync(topic)) {
+    if (name.endsWith('.log')) rmSync(join(topic, name));
+  }
+  const audit = await runProgram(['ledger', 'audit', '--data', copy, '--json']);
+  assert.equal(audit.exitCode, 1, audit.stdout);
+  assert.match(audit.stdout, /records before it are gone/);
+});
