@@ -151,16 +151,20 @@ export class TransferQueue {
     this.#waiters.push({ position, run });
   }
 
-  /** Sends what is there; resolves when everything pushed so far has settled. */
+  /**
+   * Sends what is there; resolves when everything pushed so far has settled and this thread's waiters
+   * have been told.
+   */
   settled(): Promise<void> {
     return new Promise((resolve) => {
       this.willWait();
-      if (this.pending === 0) {
+      const position = this.pending > 0 ? this.newest : this.#waiters.at(-1)?.position;
+      if (position === undefined) {
         this.wontWait();
         resolve();
         return;
       }
-      this.onSettled(this.newest, () => resolve());
+      this.onSettled(position, () => resolve());
       this.flush();
     });
   }
