@@ -12,6 +12,7 @@ import type { Disk } from '#base/disk.ts';
 import { getU64, setU64 } from './batch.ts';
 import { crc32c } from './crc32c.ts';
 import { writeNew } from './descriptions.ts';
+import { LogError } from './errors.ts';
 import type { Appended, ProducerStamp } from './log.ts';
 import { viewOf } from './packed-records.ts';
 
@@ -28,14 +29,35 @@ export class Producers {
   readonly #producersMax: number;
   /** In order of their last append: a Map keeps the order of insertion. */
   readonly #known = new Map<number, Known>();
+  /** Not answered yet. */
+  readonly #running = new Map<number, { sequence: number; appended: Promise<Appended> }>();
   #isSaved = true;
 
   constructor(producersMax: number) {
     this.#producersMax = producersMax;
   }
 
-  get(id: number): Known | undefined {
-    return this.#known.get(id);
+  /** A repetition gets the first one's answer, as soon as there is one. Rejects LOG_SEQUENCE_OLD. */
+  once(stamp: ProducerStamp, append: () => Promise<Appended>): Promise<Appended> {
+    const { id, sequence } = stamp;
+    const running = this.#running.get(id);
+    if (running?.sequence === sequence) return running.appended;
+    const known = this.#known.get(id);
+    if (running === undefined && known?.sequence === sequence) {
+      return Promise.resolve({ firstOffset: known.firstOffset, count: known.count });
+    }
+    const newest = running?.sequence ?? known?.sequence ?? 0;
+    if (sequence <= newest) {
+      const message = `Cannot append as sequence ${sequence} of producer ${id}: its newest is ${newest}`;
+      return Promise.reject(new LogError('LOG_SEQUENCE_OLD', message));
+    }
+    const appended = append();
+    this.#running.set(id, { sequence, appended });
+    const settle = (): void => {
+      if (this.#running.get(id)?.appended === appended) this.#running.delete(id);
+    };
+    appended.then(settle, settle);
+    return appended;
   }
 
   /** An append that is answered, or was found. Older ones than known change nothing. */

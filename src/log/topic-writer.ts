@@ -56,8 +56,6 @@ export class TopicWriter {
   readonly #state: TopicState;
   readonly #mark: Checkpoint;
   readonly #producers: Producers;
-  /** Stamped appends that are not answered yet. */
-  readonly #stamped = new Map<number, { sequence: number; appended: Promise<Appended> }>();
   #active: ActiveSegment | undefined;
   #queue: Pending[] = [];
   #queueBytes = 0;
@@ -93,39 +91,8 @@ export class TopicWriter {
     options: AppendOptions = {},
   ): Promise<Appended> {
     const { producer } = options;
-    if (producer === undefined) return this.#enqueue(records, options);
-    return this.#enqueueOnce(records, options, producer);
-  }
-
-  /** A repetition gets the first one's answer, as soon as there is one. */
-  #enqueueOnce(
-    records: readonly LogRecord[] | PackedRecords,
-    options: AppendOptions,
-    stamp: ProducerStamp,
-  ): Promise<Appended> {
-    const { id, sequence } = stamp;
-    const running = this.#stamped.get(id);
-    if (running?.sequence === sequence) return running.appended;
-    const known = this.#producers.get(id);
-    if (running === undefined && known?.sequence === sequence) {
-      return Promise.resolve({ firstOffset: known.firstOffset, count: known.count });
-    }
-    const newest = running?.sequence ?? known?.sequence ?? 0;
-    if (sequence <= newest) {
-      return Promise.reject(
-        new LogError(
-          'LOG_SEQUENCE_OLD',
-          `Cannot append to topic "${this.#state.name}": sequence ${sequence} of producer ${id}, expected more than ${newest}`,
-        ),
-      );
-    }
-    const appended = this.#enqueue(records, options);
-    this.#stamped.set(id, { sequence, appended });
-    const settle = (): void => {
-      if (this.#stamped.get(id)?.appended === appended) this.#stamped.delete(id);
-    };
-    appended.then(settle, settle);
-    return appended;
+    const enqueue = (): Promise<Appended> => this.#enqueue(records, options);
+    return producer === undefined ? enqueue() : this.#producers.once(producer, enqueue);
   }
 
   #enqueue(
