@@ -8,6 +8,7 @@ import { demo } from './demo-command.ts';
 import { doctor } from './doctor-command.ts';
 import { jobsList, jobsPause, jobsResume, jobsRun } from './job-commands.ts';
 import { ledgerAudit, ledgerRebuild, ledgerShow } from './ledger-commands.ts';
+import { logBench } from './log-bench-command.ts';
 import { logRepair, logVerify } from './log-check-commands.ts';
 import { logAppend, logRead, logStats, logTail, logTopics } from './log-commands.ts';
 import { logForward } from './log-forward-command.ts';
@@ -63,6 +64,7 @@ export const COMMANDS: readonly CliCommand[] = [
   logRepair,
   logServe,
   logForward,
+  logBench,
   configPrint,
   configCheck,
   dbStatus,

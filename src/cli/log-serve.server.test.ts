@@ -1,0 +1,181 @@
+// `log serve` as a person has it: the program itself, its commands, and curl.
+
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { SystemClock, sleep } from '#base/clock.ts';
+
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
+const WORDS = ['-C', 'swarmkeep-src', MAIN];
+const clock = new SystemClock();
+
+describe('log serve', () => {
+  const folder = mkdtempSync(`${tmpdir()}/sk-serve-`);
+  const data = `${folder}/data`;
+  const url = `unix:${folder}/log.sock`;
+  const children: ChildProcess[] = [];
+  let http = '';
+  let server: ChildProcess;
+
+  function run(
+    words: readonly string[],
+    input = '',
+  ): { readonly status: number | null; readonly out: string; readonly err: string } {
+    const options = { input, encoding: 'utf8', cwd: folder, timeout: 20_000 } as const;
+    const { status, stdout, stderr } = spawnSync(process.execPath, [...WORDS, ...words], options);
+    return { status, out: stdout, err: stderr };
+  }
+
+  async function serve(): Promise<ChildProcess> {
+    const words = `log serve --data ${data} --listen ${url} --http 127.0.0.1:0`.split(' ');
+    const child = spawn(process.execPath, [...WORDS, ...words], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    children.push(child);
+    let text = '';
+    child.stdout.on('data', (part) => {
+      text += String(part);
+    });
+    while (!text.includes('log: ')) await sleep(clock, 10);
+    http = /http: (\S+)/.exec(text)?.[1] ?? '';
+    return child;
+  }
+
+  async function ended(child: ChildProcess): Promise<number | null> {
+    while (child.exitCode === null && child.signalCode === null) await sleep(clock, 10);
+    return child.exitCode;
+  }
+
+  const curl = (...words: string[]): string =>
+    execFileSync('curl', ['-s', '--max-time', '5', ...words], { encoding: 'utf8' });
+
+  before(async () => {
+    server = await serve();
+  });
+
+  after(async () => {
+    for (const child of children) child.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('the log commands work on it by --url and by its data folder', () => {
+    const appended = run(
+      ['log', 'append', 'notes', '--create', '--url', url, '--json'],
+      'a\nb\nc\n',
+    );
+    assert.deepEqual(JSON.parse(appended.out), { topic: 'notes', firstOffset: 0, count: 3 });
+    const read = run(['log', 'read', 'notes', '--offset', '1', '--data', data, '--json']);
+    assert.deepEqual(
+      read.out
+        .trim()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { value: string }).value),
+      ['b', 'c'],
+    );
+    assert.match(run(['log', 'topics', '--url', url]).out, /notes/);
+    assert.match(run(['log', 'tail', 'notes', '--url', url, '--limit', '1']).out, /2 c/);
+    assert.equal(run(['log', 'read', 'notes', '--offset', '3', '--url', url]).out, '');
+    const beyond = run(['log', 'read', 'notes', '--offset', '9', '--url', url]);
+    assert.equal(beyond.status, 1);
+    assert.match(beyond.err, /the end is 3/);
+    assert.equal(run(['log', 'stats', '--url', 'carrier-pigeon:x']).status, 2);
+    assert.equal(run(['log', 'append', 'transfers', '--url', url], 'x\n').status, 2);
+    assert.match(run(['member', 'list', '--data', data]).err, /only the log is served/);
+  });
+
+  it('curl reads JSON lines and server-sent events, from an offset on', () => {
+    const lines = curl(`${http}notes?from=1`).trim().split('\n');
+    assert.deepEqual(
+      lines.map((line) => (JSON.parse(line) as { offset: number }).offset),
+      [1, 2],
+    );
+    const events = spawnSync(
+      'curl',
+      [
+        '-sN',
+        '--max-time',
+        '1',
+        '-H',
+        'accept: text/event-stream',
+        '-H',
+        'last-event-id: 2',
+        `${http}notes`,
+      ],
+      { encoding: 'utf8' },
+    ).stdout;
+    assert.match(events, /^id: 3\ndata: \{"offset":2,"timeMs":\d+,"value":"c"\}\n\n/);
+    assert.match(curl('-w', '%{http_code}', `${http}nothing`), /LOG_TOPIC_UNKNOWN.*404$/);
+    assert.match(curl('-w', '%{http_code}', `${http}notes?from=99`), /"offset":3.*416$/);
+    assert.match(curl('-w', '%{http_code}', `${http}notes?from=x`), /400$/);
+    assert.match(curl('-w', '%{http_code}', '-X', 'POST', `${http}notes`), /405$/);
+  });
+
+  it('log forward loses and doubles no line when file, server and itself are lost', async () => {
+    const file = `${folder}/app.log`;
+    writeFileSync(file, '');
+    const words = `log forward lines ${file} --url ${url} --create --state ${folder}/state`.split(
+      ' ',
+    );
+    const forward = (): ChildProcess => {
+      const child = spawn(process.execPath, [...WORDS, ...words], { stdio: 'ignore', cwd: folder });
+      children.push(child);
+      return child;
+    };
+    let number = 0;
+    const write = (count: number): void => {
+      let text = '';
+      for (let nth = 0; nth < count; nth++) text += `line ${number++}\n`;
+      appendFileSync(file, text);
+    };
+    let forwarder = forward();
+    await sleep(clock, 900);
+    write(500);
+    await sleep(clock, 300);
+    server.kill('SIGKILL');
+    await ended(server);
+    write(500);
+    renameSync(file, `${file}.1`);
+    write(500);
+    server = await serve();
+    await sleep(clock, 300);
+    forwarder.kill('SIGKILL');
+    await ended(forwarder);
+    write(500);
+    renameSync(`${file}.1`, `${file}.2`);
+    renameSync(file, `${file}.1`);
+    await sleep(clock, 20);
+    write(500);
+    forwarder = forward();
+    let found: string[] = [];
+    for (let nth = 0; nth < 100 && found.length < number; nth++) {
+      await sleep(clock, 100);
+      const text = curl(`${http}lines`).trim();
+      found = text.split('\n').map((line) => (JSON.parse(line) as { value: string }).value);
+    }
+    assert.deepEqual(
+      found,
+      Array.from({ length: number }, (_, nth) => `line ${nth}`),
+    );
+    forwarder.kill('SIGTERM');
+    assert.equal(await ended(forwarder), 0);
+  });
+
+  it('it refuses to listen for strangers without a secret, and ends in order', async () => {
+    const refused = run([
+      'log',
+      'serve',
+      '--data',
+      `${folder}/other`,
+      '--listen',
+      'tcp://0.0.0.0:0',
+    ]);
+    assert.equal(refused.status, 2);
+    assert.match(refused.err, /without --secret-file/);
+    server.kill('SIGINT');
+    assert.equal(await ended(server), 0);
+    assert.equal(run(['log', 'verify', '--data', data]).status, 0);
+  });
+});
