@@ -4,6 +4,7 @@
 
 import { cpuMicrosOf } from '../server-use.ts';
 import { Community } from './community.ts';
+import { HttpReplay } from './http-replay.ts';
 import { faultOf, Load, type LoadOrder, type LoadReport, lostOf } from './load.ts';
 
 export interface Side {
@@ -41,8 +42,11 @@ export async function measureInTurn(
   sides: readonly Side[],
   how: Turns,
 ): Promise<readonly Measured[]> {
-  const loads = sides.map((side) => new Load(side.order));
+  const loads: Generator[] = [];
   try {
+    for (const { order } of sides) {
+      loads.push(order.door === 'http' ? await HttpReplay.start(order) : new Load(order));
+    }
     for (const load of loads) await load.fill();
     return await measureFilled(sides, loads, how);
   } finally {
@@ -52,7 +56,7 @@ export async function measureInTurn(
 
 async function measureFilled(
   sides: readonly Side[],
-  loads: readonly Load[],
+  loads: readonly Generator[],
   how: Turns,
 ): Promise<readonly Measured[]> {
   const all: Turn[][] = sides.map(() => []);
@@ -66,6 +70,8 @@ async function measureFilled(
   }
   return sides.map((side, at) => summary(side, all[at]!));
 }
+
+type Generator = Pick<Load, 'fill' | 'measure' | 'end'>;
 
 interface Turn {
   readonly report: LoadReport;
