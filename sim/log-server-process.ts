@@ -1,7 +1,6 @@
 // A log server that a test kills: the log of a folder on a UNIX socket or a TCP port. Arguments: the
 // folder, the place to listen on. Says `ready <url>` when it answers.
 
-import { writeSync } from 'node:fs';
 import { SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
 import { silentLogger } from '#base/logger.ts';
@@ -27,4 +26,4 @@ const server = new LogServer({ ...world, log });
 const place = parsePlace(url);
 if (place === undefined) throw new Error(`no place to listen on: ${url}`);
 const listener = await server.listen(listenNode, place);
-writeSync(1, `ready ${listener.url}\n`);
+process.stdout.write(`ready ${listener.url}\n`);

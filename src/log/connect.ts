@@ -1,7 +1,7 @@
 // The public entry of the log's client library, for programs outside of this one: the real clock,
 // randomness and sockets joined to a RemoteLog, and the parts that stand on it. docs/log-client.md
-// shows its uses. This package export follows semantic versioning: what is exported here and in the
-// files it names keeps its meaning within a major version.
+// shows its uses. `swarmkeep/log` is this file, `swarmkeep/log/errors` and `swarmkeep/log/records` are
+// errors.ts and log.ts. What they export keeps its meaning within a major version.
 
 import { utf8 } from '#base/bytes.ts';
 import { SystemClock } from '#base/clock.ts';
@@ -10,7 +10,6 @@ import { SystemRandom } from '#base/random.ts';
 import { parsePlace, type StreamPlace, type StreamTls } from '#net/byte-stream.ts';
 import { dialNode } from '#net/stream-node.ts';
 import { Consumer, type ConsumerOptions } from './consumer.ts';
-import { LogError } from './errors.ts';
 import type { Log } from './log.ts';
 import { LogReader, type LogReaderOptions } from './log-reader.ts';
 import { LogWriter, type LogWriterOptions } from './log-writer.ts';
@@ -99,7 +98,3 @@ export class LogClient {
     await this.close();
   }
 }
-
-export type { LogErrorCode } from './errors.ts';
-export type { LogRecord, ReadRecord, ReadResult } from './log.ts';
-export { LogError };

@@ -275,8 +275,9 @@ describe('RemoteLog when things fail', () => {
 
   it('TLS on TCP: a certificate that is trusted lets in, another does not', async () => {
     const [key, certificate] = [`${folder}/key.pem`, `${folder}/cert.pem`];
+    const program = 'openssl';
     execFileSync(
-      'openssl',
+      program,
       `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ${key} -out ${certificate} -days 2 -subj /CN=localhost -addext subjectAltName=DNS:localhost`.split(
         ' ',
       ),

@@ -146,7 +146,7 @@ function makeServer(place: StreamPlace, onSocket: (socket: Socket) => void): Ser
   return server;
 }
 
-/** As DialStream says. */
+/** @throws NetError NET_DIAL_FAILED, NET_TLS_INVALID; rejects with the signal's reason */
 export function dialNode(place: StreamPlace, signal: AbortSignal): Promise<ByteStream> {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
