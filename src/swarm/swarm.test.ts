@@ -401,6 +401,40 @@ test('A6: a baseline is rolled back to what it was, and to none, while its peer 
   assert.deepEqual([outcome.known, outcome.present], [false, true]);
 });
 
+test('T16: the peers of ended members are gone, their baselines stay, nobody else is touched', () => {
+  const world = new World();
+  for (let memberId = 1; memberId <= 20; memberId++) world.announce({ memberId, uploaded: 5 });
+  world.announce({ memberId: 3, family: 6, uploaded: 5 });
+  const ended = new Set([3, 7]);
+  let steps = 0;
+  for (let from = 0; from !== -1; steps++) from = world.swarm.removeMembers(ended, from, 6);
+  assert.equal(steps, 4);
+  assert.equal(world.counts().leechers, 18);
+  assert.equal(world.peersFor({ memberId: 40 }).length, 18);
+  assert.deepEqual(world.swarm.peersOfMember(3, 9), []);
+  const outcome = world.announce({ memberId: 3, uploaded: 9 });
+  assert.deepEqual([outcome.known, outcome.present, outcome.uploaded], [true, false, 5]);
+});
+
+test('A6: a hidden announce moves the baseline, and nobody sees the peer until it is settled', () => {
+  const world = new World();
+  const before = world.swarm.memoryUse();
+  const request = announceOf({ family: 6, uploaded: 4 });
+  assert.equal(world.swarm.begin(request).refused, 'none');
+  world.swarm.settleHidden(request, numbersOf(request), true);
+  assert.equal(world.counts().leechers, 0);
+  assert.deepEqual(world.peersFor({ memberId: 2 }), []);
+  const { extensions, records } = world.swarm.memoryUse();
+  assert.deepEqual([extensions, records], [before.extensions, before.records + 1]);
+  const outcome = world.swarm.begin(request);
+  assert.deepEqual([outcome.foundings, outcome.known, outcome.present], [1, true, false]);
+  world.swarm.settle(request, outcome);
+  world.swarm.founded(request);
+  assert.equal(world.counts().leechers, 1);
+  assert.equal(world.swarm.begin(request).foundings, 0);
+  world.swarm.abandon();
+});
+
 test('begin() changes nothing: an abandoned announce leaves the memory as it was', () => {
   const world = new World();
   const before = world.swarm.memoryUse();

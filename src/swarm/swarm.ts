@@ -14,12 +14,7 @@
 import { assert } from '#base/assert.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Random } from '#base/random.ts';
-import {
-  type AnnounceOutcome,
-  clearOutcome,
-  newAnnounceOutcome,
-  type SwarmRefusal,
-} from './announce-outcome.ts';
+import { type AnnounceOutcome, clearOutcome, newAnnounceOutcome } from './announce-outcome.ts';
 import { type AnnounceRequest, DOOR, EVENT } from './announce-slot.ts';
 import type { Baseline, BaselineKey, BaselineNumbers } from './baseline.ts';
 import { BaselineKeeper } from './baseline-keeper.ts';
@@ -32,14 +27,10 @@ import { PeerChooser, type PeerKind, WEBRTC } from './peer-chooser.ts';
 import { readBaseline, writeBaseline } from './peer-record.ts';
 import { PeerTable } from './peer-table.ts';
 import { PeerViewer } from './peer-viewer.ts';
+import { Reservation, SILENT_MAX } from './reservation.ts';
 import { SwarmTime } from './swarm-time.ts';
 import type { PeerView, SwarmCounts, SwarmTotals } from './swarm-views.ts';
 import { type TorrentHashes, TorrentTable } from './torrent-table.ts';
-
-/** Silent baselines of one member in one torrent; past it the oldest are handed over early. */
-const SILENT_KEPT = 32;
-/** And past this a further client id is refused, which bounds what one member can make us hold. */
-const SILENT_MAX = 256;
 
 export interface SwarmWorld {
   /** From Swarm.reserve() with an equal config; any number of threads make a Swarm over it. */
@@ -58,16 +49,13 @@ export class Swarm {
   readonly #time: SwarmTime;
   readonly #torrents: TorrentTable;
   readonly #table: PeerTable;
+  readonly #reserved: Reservation;
   readonly #chooser: PeerChooser;
   readonly #keeper: BaselineKeeper;
   readonly #viewer: PeerViewer;
   // What begin() found and reserved, until settle() or abandon().
   #torrent = 0;
   #peer = 0;
-  #isNew = false;
-  #extension = 0;
-  #replaced = 0;
-  #hasEntered = false;
   #memberId = 0;
   #channelWord = 0;
 
@@ -83,6 +71,7 @@ export class Swarm {
     this.#time = new SwarmTime(world.clock, memory.startedMs);
     this.#torrents = new TorrentTable(memory);
     this.#table = new PeerTable(memory, world.config);
+    this.#reserved = new Reservation(this.#table, world.config);
     const rooms = { memory, time: this.#time, torrents: this.#torrents, table: this.#table };
     this.#chooser = new PeerChooser(rooms, world);
     this.#keeper = new BaselineKeeper(rooms, world.config);
@@ -177,7 +166,9 @@ export class Swarm {
       return outcome;
     }
     if (request.event === EVENT.stopped) return outcome;
-    const refused = this.#reserve(request);
+    const reserved = this.#reserved;
+    const refused = reserved.take(torrent, request, outcome.present, this.#channelWord);
+    if (reserved.newPeer !== 0) this.#peer = reserved.newPeer;
     if (refused !== 'none') {
       this.abandon();
       outcome.refused = refused;
@@ -208,14 +199,14 @@ export class Swarm {
     assert(this.#torrent !== 0, 'an announce is settled once');
     assert(request.memberId !== 0 && request.event !== EVENT.stopped, 'a member that comes');
     const table = this.#table;
-    if (this.#isNew) this.#create(request);
+    const reserved = this.#reserved;
+    if (reserved.newPeer !== 0) this.#create(request);
     const peer = this.#peer;
     table.clearFlag(peer, PEER_FLAG.expired | PEER_FLAG.ended);
     table.see(peer, -1, this.#time.seconds);
     writeBaseline(table.peers, peer, next, this.#time.unixSeconds);
     if (founds) table.addFounding(peer, 1);
-    this.#isNew = false;
-    this.#giveBack();
+    reserved.giveBack(this.#torrent, this.#memberId, true);
     this.#finish();
   }
 
@@ -227,19 +218,8 @@ export class Swarm {
   /** Ends an announce that begin() did not refuse; nothing changes but the room that was reserved. */
   abandon(): void {
     assert(this.#torrent !== 0, 'an announce is abandoned once');
-    this.#giveBack();
+    this.#reserved.giveBack(this.#torrent, this.#memberId, false);
     this.#finish();
-  }
-
-  /** What begin() reserved and nobody needs. */
-  #giveBack(): void {
-    const torrent = this.#torrent;
-    if (this.#isNew) this.#table.records.give(this.#peer);
-    if (this.#extension !== 0) this.#table.extensionRecords.give(this.#extension);
-    if (this.#hasEntered) this.#table.members.leave(this.#memberId);
-    this.#table.primary.trim(torrent);
-    this.#table.ipv6.trim(torrent);
-    this.#table.webrtc.trim(torrent);
   }
 
   /**
@@ -280,7 +260,7 @@ export class Swarm {
   #select(request: AnnounceRequest, kind: PeerKind, want: number, into: Uint8Array): number {
     const chooser = this.#chooser;
     chooser.heldTorrent = this.#torrent;
-    chooser.isAskerNew = this.#isNew;
+    chooser.isAskerNew = this.#reserved.newPeer !== 0;
     return chooser.choose(request, kind, want, into);
   }
 
@@ -413,64 +393,13 @@ export class Swarm {
     outcome.early = waited * 1000 < this.#config.announceIntervalMsMin;
   }
 
-  /** Takes everything that joining will need, so that settle() cannot fail. */
-  #reserve(request: AnnounceRequest): SwarmRefusal {
-    const table = this.#table;
-    const { index } = table;
-    const torrent = this.#torrent;
-    if (request.memberId !== 0 && !this.outcome.present) {
-      const refused = this.#admit(request.memberId);
-      if (refused !== 'none') return refused;
-    }
-    const bit = reachBitOf(request);
-    if (table.needsExtension(this.#peer, bit, this.#channelWord)) {
-      this.#extension = table.extensionRecords.take();
-      // Without one a further channel is forgotten sooner; a further reach cannot be held at all.
-      const isReachNew = this.#peer === 0 || (table.reachOf(this.#peer) & (1 << bit)) === 0;
-      if (this.#extension === 0 && isReachNew) return 'swarm-full';
-    }
-    if (bit >> 1 === 1) {
-      const isListed = this.#peer !== 0 && (table.reachOf(this.#peer) & PEER_FLAG.reachIpv6) !== 0;
-      if (!isListed && !table.ipv6.makeRoom(torrent)) return 'swarm-full';
-    }
-    if (bit >> 1 === 2) {
-      const reach = this.#peer === 0 ? 0 : table.reachOf(this.#peer);
-      const isListed = (reach & PEER_FLAG.reachWebrtc) !== 0;
-      if (!isListed && !table.webrtc.makeRoom(torrent)) return 'swarm-full';
-    }
-    if (index.found !== 0) return 'none';
-    if (!table.primary.makeRoom(torrent)) return 'swarm-full';
-    this.#peer = table.records.take();
-    this.#isNew = this.#peer !== 0;
-    return this.#isNew ? 'none' : 'swarm-full';
-  }
-
-  /** The limits of T15, for a member's peer that is about to be counted. */
-  #admit(memberId: number): SwarmRefusal {
-    const { index, members } = this.#table;
-    if (index.othersPresent >= this.#config.peersPerMemberTorrentMax) {
-      // A client that was restarted comes back with a new id from its old address: it takes its
-      // own place instead of waiting for the old one to age.
-      if (index.sameAddress === 0) return 'member-peers';
-      this.#replaced = index.sameAddress;
-    }
-    if (index.found === 0 && index.othersSilent >= SILENT_KEPT) {
-      this.#table.setFlag(index.oldestSilent, PEER_FLAG.expired);
-      if (index.othersSilent >= SILENT_MAX) return 'member-peers';
-    }
-    if (index.othersPresent > 0) return 'none';
-    this.#hasEntered = members.enter(memberId);
-    if (this.#hasEntered) return 'none';
-    // A member that is nowhere was refused by the table, which holds membersMax.
-    return members.torrentsOf(memberId) === 0 ? 'swarm-full' : 'member-torrents';
-  }
-
   #join(request: AnnounceRequest, next: BaselineNumbers): void {
     const table = this.#table;
     const peer = this.#peer;
     const bit = reachBitOf(request);
-    if (this.#isNew) this.#create(request);
-    if (this.#extension !== 0) table.attachExtension(peer, this.#extension);
+    const { newPeer, extension, replaced } = this.#reserved;
+    if (newPeer !== 0) this.#create(request);
+    if (extension !== 0) table.attachExtension(peer, extension);
     table.clearFlag(peer, PEER_FLAG.expired | PEER_FLAG.ended);
     table.see(peer, bit, this.#time.seconds);
     if (request.memberId !== 0) writeBaseline(table.peers, peer, next, this.#time.unixSeconds);
@@ -483,7 +412,7 @@ export class Swarm {
       table.channels.remember(peer, this.#channelWord);
     }
     // Only now: the member was in the torrent all along, so its count of torrents must not dip.
-    if (this.#replaced !== 0) table.silence(this.#replaced);
+    if (replaced !== 0) table.silence(replaced);
   }
 
   #create(request: AnnounceRequest): void {
@@ -523,10 +452,7 @@ export class Swarm {
     this.#keeper.endIfEmpty(torrent);
     this.#torrent = 0;
     this.#peer = 0;
-    this.#isNew = false;
-    this.#extension = 0;
-    this.#replaced = 0;
-    this.#hasEntered = false;
+    this.#reserved.clear();
     this.#torrents.unlock();
   }
 

@@ -63,3 +63,20 @@ test('expired ids are answered as often per address as was set, anew after two m
   clock.advance(1000);
   assert.equal(answered(), 3);
 });
+
+test('T6: an address that announced at one thread may scrape at another, and its share is one', () => {
+  const clock = new SimClock();
+  const shared = {
+    clock,
+    memory: reserveAddressMemory(new SeededRandom(5), clock.nowMs()),
+    announcedMsMax: 3_600_000,
+    staleMax: 3,
+  };
+  const one = new AddressMemory(shared);
+  const other = new AddressMemory(shared);
+  one.announced(addressOf(1), 4);
+  assert.ok(other.hasAnnounced(addressOf(1), 4));
+  assert.ok(!other.hasAnnounced(addressOf(2), 4));
+  const asked = [one, other, one, other].map((each) => each.mayAnswerStale(addressOf(1), 4));
+  assert.deepEqual(asked, [true, true, true, false]);
+});

@@ -64,6 +64,23 @@ test('a ban, an unban and a reset passkey are in force within a second', async (
   });
 });
 
+test('T16: the peers of a banned, a removed and a reset member leave at once', async () => {
+  await withTracker(async ({ world, udp }) => {
+    const peer = announceOf('leaves', { event: 'started' });
+    const banned = memberMessage(1, 'alice', { state: 'banned', reason: 'trading' });
+    const removed = memberMessage(1, 'alice', { state: 'removed' });
+    for (const change of [banned, memberMessage(1, 'alice-2'), removed]) {
+      await world.tell(memberMessage(1, 'alice'));
+      assert.equal((await udp.announce(peer, '/alice/announce'))?.action, 'announce');
+      assert.equal(world.swarm.totals().peers, 1);
+      const sinceMs = performance.now();
+      await world.tell(change);
+      await until(() => world.swarm.totals().peers === 0);
+      assert.ok(performance.now() - sinceMs < 1000);
+    }
+  });
+});
+
 test('a torrent that is added, removed and added again is served accordingly', async () => {
   await withTracker(async ({ world, udp, http }) => {
     const peer = announceOf('torrent', { infoHash: OTHER_HASH, event: 'started' });

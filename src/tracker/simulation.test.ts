@@ -1,6 +1,7 @@
 // A world from one seed: simulated clients, a network that delays, doubles, reorders and loses, a
 // tracker of one to three threads whose appends fail and that crashes at any moment, over the real
-// announcers, swarm, queue, writer and baseline store. Any request may come to any thread. In the end each member's credited bytes are the bytes its clients moved.
+// announcers, swarm, queue, writer and baseline store. Any request may come to any thread. In the end
+// each member's credited bytes are the bytes its clients moved.
 //
 // accounting/ simulates the delta rule and the ledger; this one sees what the tracker adds: waiting
 // answers and retransmissions that join them, look-ups of old baselines, two families, both hashes
