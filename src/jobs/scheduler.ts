@@ -75,7 +75,10 @@ export class Scheduler {
     this.#runningNow = metrics.gauge('swarmkeep_jobs_running', 'Jobs that run now.');
   }
 
-  /** Makes the jobs known to the database; call it before anything else. Idempotent. @throws SqlError; JobsError JOB_SCHEDULE_INVALID */
+  /**
+   * Makes the jobs known to the database; call it before anything else. Idempotent.
+   * @throws SqlError; JobsError JOB_SCHEDULE_INVALID
+   */
   async prepare(): Promise<void> {
     const { clock, random } = this.#world;
     const nowMs = clock.nowMs();
