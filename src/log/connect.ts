@@ -1,7 +1,7 @@
 // The public entry of the log's client library, for programs outside of this one: the real clock,
 // randomness and sockets joined to a RemoteLog, and the parts that stand on it. docs/log-client.md
-// shows its uses. `swarmkeep/log` is this file, `swarmkeep/log/errors` and `swarmkeep/log/records` are
-// errors.ts and log.ts. What they export keeps its meaning within a major version.
+// shows its uses. `swarmkeep/log` is this file, `swarmkeep/log/errors` is errors.ts. What
+// they export keeps its meaning within a major version.
 
 import { utf8 } from '#base/bytes.ts';
 import { SystemClock } from '#base/clock.ts';
