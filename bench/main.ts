@@ -1,6 +1,7 @@
 // Runs benchmarks: `npm run bench` all of them, `npm run bench -- swarm log` those. Each is a file of
 // this folder and runs in a process of its own, so that none measures another's leftovers. With
 // `--write` its lines replace its section of docs/benchmarks.md, under machine, commit and command.
+// `npm run bench -- load udp|http …` is the load generator by itself, see load.ts.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
@@ -16,6 +17,11 @@ where the line says so.
 `;
 
 const words = process.argv.slice(2);
+if (words[0] === 'load') {
+  const how = ['-C', 'swarmkeep-src', 'bench/load.ts', ...words.slice(1)];
+  const finished = await runProgram(process.execPath, how, { isShown: true });
+  process.exit(finished.exitCode ?? 1);
+}
 const isWritten = words.includes('--write');
 const asked = words.filter((word) => word !== '--write');
 const unknown = asked.filter((name) => !ALL.includes(name));

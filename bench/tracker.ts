@@ -113,7 +113,7 @@ async function measureHttpKept(): Promise<void> {
     await server.start();
     const community = await membersAndTorrents(server);
     const http = { ...ORDER, door: 'http', underWay: 16, scrapePercent: 0, ...community } as const;
-    const order = { ...http, peers: 4000 };
+    const order = { ...http, peers: 2400, isEven: true };
     const bodyBytes = 150 + 6 * Math.round(new Community(order).peersExpected());
     const nginx = await startNginx(bodyBytes);
     try {

@@ -16,6 +16,8 @@ export interface CommunityShape {
   /** A peer says that it has everything with this chance, drawn anew for each announce. */
   readonly seederChance: number;
   readonly wanted: number;
+  /** Every torrent is as popular as any other; else aquatic's curve, made for millions of peers. */
+  readonly isEven?: boolean;
 }
 
 export class Community {
@@ -29,7 +31,10 @@ export class Community {
   constructor(shape: CommunityShape) {
     this.shape = shape;
     this.torrents = shape.hashes.length / HASH_BYTES;
-    this.torrentOf = torrentsOfPeers(this.torrents, shape.peers);
+    this.torrentOf =
+      shape.isEven === true
+        ? Uint32Array.from({ length: shape.peers }, (_, peer) => evenTorrent(peer, this.torrents))
+        : torrentsOfPeers(this.torrents, shape.peers);
   }
 
   portOf(peer: number): number {
@@ -56,6 +61,11 @@ export class Community {
     }
     return sum / peers;
   }
+}
+
+/** Goes through the torrents at a stride, so that peers of one source are in all of them. */
+function evenTorrent(peer: number, torrents: number): number {
+  return (peer + Math.floor(peer / torrents)) % torrents;
 }
 
 /** Info hashes that differ in their first word, by which trackers spread them over shards. */

@@ -7,7 +7,7 @@ import { hashOf } from '#sim/announces.ts';
 import type { TestServer } from '#tools/e2e/server.ts';
 import { givenHashes } from '../load/community.ts';
 
-const MEMBERS = 24;
+const MEMBERS = 29;
 const TORRENTS = 48;
 /** Commands that run at once. */
 const AT_ONCE = 4;
