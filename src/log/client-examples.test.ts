@@ -12,7 +12,7 @@ import { SystemRandom } from '#base/random.ts';
 import { Registry } from '#metrics/registry.ts';
 import { listenNode } from '#net/stream-node.ts';
 import { logConfig } from './config.ts';
-import { connectLog, type LogClient } from './connect.ts';
+import { connectLog, LOG_CLIENT_VERSION, type LogClient } from './connect.ts';
 import { LocalLog } from './local-log.ts';
 import { LogServer } from './server.ts';
 
@@ -133,4 +133,16 @@ describe('docs/log-client.md', () => {
       ['closed'],
     );
   });
+});
+
+it('the package exports the library under the names the document gives', async () => {
+  // By its own name, as a program that depends on it would; in variables, for the type checker.
+  const names = ['swarmkeep/log', 'swarmkeep/log/errors'];
+  const [library, errors] = (await Promise.all(names.map((name) => import(name)))) as Record<
+    string,
+    unknown
+  >[];
+  assert.equal(library?.['connectLog'], connectLog);
+  assert.equal(library?.['LOG_CLIENT_VERSION'], LOG_CLIENT_VERSION);
+  assert.equal(typeof errors?.['LogError'], 'function');
 });
