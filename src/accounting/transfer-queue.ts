@@ -211,13 +211,12 @@ export class TransferQueue {
   take(into: Uint8Array, max: number): number {
     const sent = Atomics.load(this.#words, AT.sent);
     const count = Math.min(this.unsent, max);
-    for (let index = 0; index < count; index++) {
-      const position = (sent + index) & POSITIONS;
-      this.#awaitMark(position);
-      const from = this.placeOf(position) * TRANSFER_RECORD_BYTES;
-      const record = this.#records.subarray(from, from + TRANSFER_RECORD_BYTES);
-      into.set(record, index * TRANSFER_RECORD_BYTES);
-    }
+    for (let index = 0; index < count; index++) this.#awaitMark((sent + index) & POSITIONS);
+    // In one piece, or two where the ring ends.
+    const from = this.placeOf(sent);
+    const first = Math.min(count, this.#mask + 1 - from);
+    into.set(this.#bytesOf(from, first));
+    if (first < count) into.set(this.#bytesOf(0, count - first), first * TRANSFER_RECORD_BYTES);
     Atomics.store(this.#words, AT.sent, (sent + count) & POSITIONS);
     if (this.unsent === 0) this.close();
     return count;
@@ -241,8 +240,7 @@ export class TransferQueue {
     for (let count = this.#distance(head); count > 0; count--) {
       const position = (head - 1 - records.length) & POSITIONS;
       this.#awaitMark(position);
-      const from = this.placeOf(position) * TRANSFER_RECORD_BYTES;
-      records.push(this.#records.subarray(from, from + TRANSFER_RECORD_BYTES));
+      records.push(this.#bytesOf(this.placeOf(position), 1));
     }
     run(records, (head - 1) & POSITIONS);
     Atomics.store(words, AT.sent, head);
@@ -255,6 +253,11 @@ export class TransferQueue {
   /** Whether another thread waits for something that settles. */
   hasWaiters(worker: number): boolean {
     return Atomics.load(this.#words, AT.waiters + worker) > 0;
+  }
+
+  #bytesOf(place: number, count: number): Uint8Array {
+    const from = place * TRANSFER_RECORD_BYTES;
+    return this.#records.subarray(from, from + count * TRANSFER_RECORD_BYTES);
   }
 
   #distance(head: number): number {

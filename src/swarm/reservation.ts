@@ -36,7 +36,7 @@ export class Reservation {
     torrent: number,
     request: AnnounceRequest,
     isPresent: boolean,
-    channelWord: number,
+    needsExtension: boolean,
   ): SwarmRefusal {
     const table = this.#table;
     const { found } = table.index;
@@ -46,7 +46,7 @@ export class Reservation {
     }
     const bit = reachBitOf(request);
     const reach = found === 0 ? 0 : table.reachOf(found);
-    if (table.needsExtension(found, bit, channelWord)) {
+    if (needsExtension) {
       this.extension = table.extensionRecords.take();
       // Without one a further channel is forgotten sooner; a further reach cannot be held at all.
       if (this.extension === 0 && (reach & (1 << bit)) === 0) return 'swarm-full';

@@ -167,7 +167,9 @@ export class Swarm {
     }
     if (request.event === EVENT.stopped) return outcome;
     const reserved = this.#reserved;
-    const refused = reserved.take(torrent, request, outcome.present, this.#channelWord);
+    const bit = reachBitOf(request);
+    const needsExtension = this.#table.needsExtension(this.#peer, bit, this.#channelWord);
+    const refused = reserved.take(torrent, request, outcome.present, needsExtension);
     if (reserved.newPeer !== 0) this.#peer = reserved.newPeer;
     if (refused !== 'none') {
       this.abandon();
