@@ -48,6 +48,16 @@ export const logConfig = z.strictObject({
     .max(10_000)
     .default(256)
     .describe('Topics that may exist. One more is refused.'),
+  transfersBytesMax: bytes({ min: 0, max: Number.MAX_SAFE_INTEGER })
+    .default(0)
+    .describe(
+      'Bytes that the topic `transfers` may have; nothing of it is removed, appends are refused beyond. 0 is no limit but the disk.',
+    ),
+  controlBytesMax: bytes({ min: 0, max: Number.MAX_SAFE_INTEGER })
+    .default(0)
+    .describe(
+      'Bytes that the topic `control` may have; nothing of it is removed, appends are refused beyond. 0 is no limit but the disk.',
+    ),
   intervalMs: ms({ min: 1, max: 60_000 })
     .default(200)
     .describe(

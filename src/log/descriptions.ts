@@ -2,13 +2,16 @@
 // and the rule for names. They are written to a temporary name, synced and renamed.
 //
 //   log.json    {"version":1,"id":"<32 hex digits>","epoch":1}
-//   topic.json  {"version":1,"consistency":"durable"}
+//   topic.json  {"version":1,"consistency":"durable","bytesMax":1000000,"whenFull":"refuse"}
+//
+// The last two only where the topic has a size limit (size-limit.ts).
 
 import { z } from 'zod';
 import type { Disk } from '#base/disk.ts';
 import { readWhole } from './checkpoint.ts';
 import { LogError } from './errors.ts';
 import type { Consistency, TopicOptions } from './log.ts';
+import { type SizeLimit, sizeLimitOf, TOPIC_BYTES_MIN } from './size-limit.ts';
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const JSON_BYTES_MAX = 64 * 1024;
@@ -25,12 +28,15 @@ const logDescription = z.object({
 const topicDescription = z.object({
   version: z.int().min(1),
   consistency: z.enum(['memory', 'interval', 'durable']),
+  bytesMax: z.int().min(TOPIC_BYTES_MIN).optional(),
+  whenFull: z.enum(['refuse', 'removeOldest']).optional(),
 });
 
 export type LogDescription = Omit<z.output<typeof logDescription>, 'version'>;
 
 export interface TopicDescription {
   readonly consistency: Consistency;
+  readonly limit?: SizeLimit;
 }
 
 /** Also keeps names from being paths. @throws LogError LOG_TOPIC_NAME_INVALID */
@@ -46,8 +52,11 @@ export function isTopicName(name: string): boolean {
   return NAME.test(name) && name !== LOG_JSON;
 }
 
-export function describeTopic(options: TopicOptions): TopicDescription {
-  return { consistency: options.consistency ?? 'interval' };
+/** @throws LogError LOG_TOPIC_OPTIONS_INVALID */
+export function describeTopic(topic: string, options: TopicOptions): TopicDescription {
+  const limit = sizeLimitOf(topic, options);
+  const consistency = options.consistency ?? 'interval';
+  return { consistency, ...(limit === undefined ? undefined : { limit }) };
 }
 
 /** Undefined when there is none. @throws LogError LOG_FOLDER_INVALID, LOG_VERSION_UNSUPPORTED */
@@ -73,7 +82,12 @@ export async function readTopicDescription(
   folder: string,
 ): Promise<TopicDescription | undefined> {
   const found = await readJson(disk, `${folder}/${TOPIC_JSON}`, topicDescription);
-  return found === undefined ? undefined : { consistency: found.consistency };
+  if (found === undefined) return undefined;
+  const { consistency, bytesMax, whenFull = 'refuse' } = found;
+  return {
+    consistency,
+    ...(bytesMax === undefined ? undefined : { limit: { bytesMax, whenFull } }),
+  };
 }
 
 export function writeTopicDescription(
@@ -81,7 +95,9 @@ export function writeTopicDescription(
   folder: string,
   description: TopicDescription,
 ): Promise<void> {
-  return writeJson(disk, { folder, name: TOPIC_JSON }, { version: VERSION, ...description });
+  const { consistency, limit } = description;
+  const value = { version: VERSION, consistency, ...limit };
+  return writeJson(disk, { folder, name: TOPIC_JSON }, value);
 }
 
 async function readJson<T extends { version: number }>(

@@ -8,6 +8,10 @@ export const LOG_ERRORS = {
   LOG_TOPIC_NAME_INVALID:
     'A topic or consumer name is 1 to 64 characters of a-z, 0-9, dot, underscore and hyphen, beginning with a letter or digit.',
   LOG_TOPICS_FULL: 'The log has `log.topicsMax` topics; raise the limit or use an existing topic.',
+  LOG_TOPIC_OPTIONS_INVALID:
+    'A topic was to be made with options that are not allowed; the message says which.',
+  LOG_TOPIC_FULL:
+    'The topic has reached its size limit and removes nothing by itself; nothing was written and reads go on. Raise the limit (`log.transfersBytesMax`, `log.controlBytesMax`, or `bytesMax` in its topic.json) and start again.',
   LOG_BATCH_TOO_LARGE:
     'The records of one append exceed `log.batchRecordsMax` or `log.batchBytesMax`; append fewer at once.',
   LOG_BATCH_INVALID:

@@ -19,6 +19,7 @@ import {
   type LogDescription,
   readLogDescription,
   readTopicDescription,
+  type TopicDescription,
   writeLogDescription,
   writeTopicDescription,
 } from './descriptions.ts';
@@ -39,8 +40,6 @@ import { listSegments, type PlantedBug } from './recovery.ts';
 import { SegmentIndexes } from './segment-indexes.ts';
 import { Topic } from './topic.ts';
 import type { TopicWorld } from './topic-world.ts';
-
-const DEFAULT_TOPIC = describeTopic({});
 
 export interface LocalLogWorld {
   readonly disk: Disk;
@@ -193,12 +192,11 @@ export class LocalLog implements BatchLog {
       );
     }
     const path = `${folder}/${topic}`;
-    const description = describeTopic(options);
+    const description = describeTopic(topic, options);
     await disk.makeFolder(path);
     await writeTopicDescription(disk, path, description);
     await disk.syncFolder(folder);
-    const opened = await Topic.open(this.#topicWorld(topic), topic, description);
-    this.#topics.set(topic, opened);
+    this.#topics.set(topic, await this.#openTopic(topic, description));
   }
 
   async #openFound(name: string): Promise<void> {
@@ -210,10 +208,24 @@ export class LocalLog implements BatchLog {
       // Without its description it was being made when the process ended, unless it has segments.
       if ((await listSegments(disk, path)).length === 0) return;
       logger.error('A topic has lost its topic.json; it goes on with defaults', { topic: name });
-      description = DEFAULT_TOPIC;
+      description = describeTopic(name, {});
       await writeTopicDescription(disk, path, description);
     }
-    this.#topics.set(name, await Topic.open(this.#topicWorld(name), name, description));
+    this.#topics.set(name, await this.#openTopic(name, description));
+  }
+
+  /** What the configuration says of a topic goes before what its topic.json says. */
+  #openTopic(name: string, description: TopicDescription): Promise<Topic> {
+    const { transfersBytesMax, controlBytesMax } = this.#world.config;
+    const configured = new Map([
+      ['transfers', transfersBytesMax],
+      ['control', controlBytesMax],
+    ]);
+    const bytesMax = configured.get(name) ?? 0;
+    const limit = bytesMax > 0 ? ({ bytesMax, whenFull: 'refuse' } as const) : description.limit;
+    const { consistency } = description;
+    const described = { consistency, ...(limit === undefined ? undefined : { limit }) };
+    return Topic.open(this.#topicWorld(name), name, described);
   }
 
   #topicWorld(topic: string): TopicWorld {

@@ -24,6 +24,13 @@ export type Consistency = 'memory' | 'interval' | 'durable';
 export interface TopicOptions {
   /** Default for appends that do not say. `interval` unless given. */
   readonly consistency?: Consistency;
+  /** Bytes of its batches that the topic may have, at least 4096. No limit unless given. */
+  readonly bytesMax?: number;
+  /**
+   * At `bytesMax`: appends are refused with LOG_TOPIC_FULL (default), or the oldest segments are
+   * removed. Only with `bytesMax`.
+   */
+  readonly whenFull?: 'refuse' | 'removeOldest';
 }
 
 export interface AppendOptions {
@@ -99,7 +106,7 @@ export interface Log {
 
   /**
    * Makes the topic, or does nothing when it exists.
-   * @throws LogError LOG_TOPIC_NAME_INVALID, LOG_TOPICS_FULL
+   * @throws LogError LOG_TOPIC_NAME_INVALID, LOG_TOPIC_OPTIONS_INVALID, LOG_TOPICS_FULL
    */
   createTopic(topic: string, options?: TopicOptions): Promise<void>;
 
@@ -117,7 +124,8 @@ export interface Log {
    * wait together share a batch and a sync. The signal takes an append back while it still waits
    * for its turn (rejects with the signal's reason, nothing written); after that it has no effect.
    * @throws LogError LOG_TOPIC_UNKNOWN, LOG_BATCH_TOO_LARGE, LOG_APPEND_FAILED, LOG_TOPIC_FAILED,
-   *   LOG_QUEUE_FULL (nothing was written; try again), LOG_CLOSED
+   *   LOG_QUEUE_FULL (nothing was written; try again), LOG_TOPIC_FULL (nothing was written, the topic
+   *   has its `bytesMax`), LOG_CLOSED
    */
   append(
     topic: string,

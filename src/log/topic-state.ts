@@ -6,6 +6,7 @@ import type { Clock } from '#base/clock.ts';
 import { LogError } from './errors.ts';
 import type { Consistency, TopicStats } from './log.ts';
 import { SEGMENT_HEADER_BYTES, type Segment } from './segment.ts';
+import type { SizeLimit } from './size-limit.ts';
 
 interface Waiter {
   readonly wake: () => void;
@@ -14,6 +15,7 @@ interface Waiter {
 export class TopicState {
   readonly name: string;
   readonly consistency: Consistency;
+  readonly limit: SizeLimit | undefined;
   /** In order; the last may be the active one. */
   readonly segments: Segment[];
   /** The offset of the next record that is written. */
@@ -31,12 +33,14 @@ export class TopicState {
   constructor(options: {
     readonly name: string;
     readonly consistency: Consistency;
+    readonly limit?: SizeLimit | undefined;
     readonly segments: Segment[];
     readonly nextOffset: number;
     readonly readersMax: number;
   }) {
     this.name = options.name;
     this.consistency = options.consistency;
+    this.limit = options.limit;
     this.segments = options.segments;
     this.nextOffset = options.nextOffset;
     this.durableOffset = options.nextOffset;
@@ -59,18 +63,23 @@ export class TopicState {
     return this.#waiters.size;
   }
 
-  get stats(): TopicStats {
+  /** Of batches, without segment headers and preallocated room. */
+  get bytes(): number {
     let bytes = 0;
     for (const { endPosition } of this.segments) {
       bytes += Math.max(0, endPosition - SEGMENT_HEADER_BYTES);
     }
+    return bytes;
+  }
+
+  get stats(): TopicStats {
     return {
       name: this.name,
       firstOffset: this.firstOffset,
       nextOffset: this.nextOffset,
       durableOffset: this.durableOffset,
       segments: this.segments.length,
-      bytes,
+      bytes: this.bytes,
     };
   }
 

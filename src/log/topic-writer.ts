@@ -13,7 +13,7 @@ import { ActiveSegment, type PlacedBatch } from './active-segment.ts';
 import { BATCH_HEADER_BYTES, sealBatch } from './batch.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { LogError } from './errors.ts';
-import type { Appended, AppendOptions, Consistency, LogRecord, ProducerStamp } from './log.ts';
+import type { Appended, AppendOptions, LogRecord } from './log.ts';
 import {
   PackedRecords,
   packedBytes,
@@ -22,8 +22,10 @@ import {
   writePacked,
   writeRecords,
 } from './packed-records.ts';
+import { type Group, groupOf, type Pending, stampFields } from './pending-append.ts';
 import type { Producers } from './producers.ts';
 import { aligned } from './segment.ts';
+import { removeOldest, roomOf, segmentBytesMaxOf, topicFull } from './size-limit.ts';
 import type { TopicState } from './topic-state.ts';
 import type { TopicWorld } from './topic-world.ts';
 
@@ -31,25 +33,6 @@ import type { TopicWorld } from './topic-world.ts';
 const CHECKPOINT_DELAY_MS = 200;
 /** What a resting topic keeps of its write buffer. */
 const RESTING_BUFFER_BYTES_MAX = 64 * 1024;
-
-interface Pending {
-  readonly records: readonly LogRecord[] | PackedRecords;
-  readonly count: number;
-  readonly bytes: number;
-  readonly consistency: Consistency;
-  readonly stamp: ProducerStamp | undefined;
-  readonly resolve: (appended: Appended) => void;
-  readonly reject: (reason: unknown) => void;
-  stopListening: (() => void) | undefined;
-  isCancelled: boolean;
-  firstOffset: number;
-}
-
-interface Group {
-  readonly pendings: Pending[];
-  count: number;
-  bytes: number;
-}
 
 export class TopicWriter {
   readonly #world: TopicWorld;
@@ -191,12 +174,14 @@ export class TopicWriter {
 
   /** What is written next, in order, one write's worth. */
   #take(): Pending[] {
-    const { writeBytesMax, segmentBytesMax } = this.#world.config;
-    const bytesMax = Math.min(writeBytesMax, segmentBytesMax);
+    const { limit } = this.#state;
+    const bytesMax = Math.min(this.#world.config.writeBytesMax, this.#segmentBytesMax);
     let count = 0;
     let bytes = 0;
+    let room = 0;
     for (const pending of this.#queue) {
-      if (count > 0 && bytes + pending.bytes > bytesMax) break;
+      room += limit === undefined ? pending.bytes : roomOf(pending.bytes);
+      if (count > 0 && room > bytesMax) break;
       count++;
       bytes += pending.isCancelled ? 0 : pending.bytes;
     }
@@ -208,13 +193,15 @@ export class TopicWriter {
     return flush;
   }
 
-  async #commit(flush: Pending[]): Promise<void> {
+  async #commit(taken: Pending[]): Promise<void> {
+    let flush = taken;
     const wantsSync =
       this.#isSyncWanted || flush.some((pending) => pending.consistency === 'durable');
     this.#isSyncWanted = false;
     try {
+      if (this.#state.limit !== undefined) flush = await this.#admit(flush);
       if (flush.length > 0) {
-        const groups = this.#group(flush);
+        const groups = groupOf(flush, this.#world.config);
         let size = 0;
         for (const group of groups) size += aligned(BATCH_HEADER_BYTES + group.bytes);
         await this.#sealIfFull(size);
@@ -229,53 +216,72 @@ export class TopicWriter {
     this.#answer(flush, wantsSync);
   }
 
-  #group(flush: readonly Pending[]): Group[] {
-    const { batchBytesMax, batchRecordsMax } = this.#world.config;
-    const groups: Group[] = [];
-    let group: Group | undefined;
-    for (const pending of flush) {
-      if (
-        group === undefined ||
-        pending.stamp !== undefined ||
-        group.pendings[0]?.stamp !== undefined ||
-        group.bytes + pending.bytes > batchBytesMax ||
-        group.count + pending.count > batchRecordsMax
-      ) {
-        group = { pendings: [], count: 0, bytes: 0 };
-        groups.push(group);
-      }
-      group.pendings.push(pending);
-      group.count += pending.count;
-      group.bytes += pending.bytes;
-    }
-    return groups;
-  }
-
   async #sealIfFull(size: number): Promise<void> {
     const active = this.#active;
     if (active === undefined || active.isEmpty) return;
-    const { segmentBytesMax, segmentAgeMsMax } = this.#world.config;
+    const { segmentAgeMsMax } = this.#world.config;
     const isOld = this.#world.clock.nowMs() - active.createdMs >= segmentAgeMsMax;
-    if (!isOld && active.segment.endPosition + size <= segmentBytesMax) return;
+    if (!isOld && active.segment.endPosition + size <= this.#segmentBytesMax) return;
+    await this.#seal(active);
+  }
+
+  async #seal(active: ActiveSegment): Promise<void> {
     await active.seal();
     this.#active = undefined;
     this.#synced();
   }
 
+  get #segmentBytesMax(): number {
+    return segmentBytesMaxOf(this.#state.limit, this.#world.config.segmentBytesMax);
+  }
+
+  /** Those for which the topic has room, or gets it; the others are refused. */
+  async #admit(flush: Pending[]): Promise<Pending[]> {
+    const state = this.#state;
+    const { limit } = state;
+    if (limit === undefined) return flush;
+    const { bytesMax, whenFull } = limit;
+    let bytes = 0;
+    for (const pending of flush) {
+      const room = roomOf(pending.bytes);
+      if (room <= bytesMax) bytes += room;
+    }
+    if (bytes > 0 && whenFull === 'removeOldest' && state.bytes + bytes > bytesMax) {
+      const active = this.#active;
+      const last = active === undefined ? 0 : active.segment.endPosition;
+      if (active?.isEmpty === false && last + bytes > bytesMax) await this.#seal(active);
+      const keep = (await this.#open()).segment;
+      await removeOldest(this.#world, state, { keep, bytes, bytesMax });
+    }
+    let total = state.bytes;
+    return flush.filter((pending) => {
+      const room = roomOf(pending.bytes);
+      const fits = total + room <= bytesMax;
+      if (fits) total += room;
+      else pending.reject(topicFull(state, limit, room));
+      if (!fits) this.#world.metrics.refusals.add(1);
+      return fits;
+    });
+  }
+
+  async #open(): Promise<ActiveSegment> {
+    if (this.#active !== undefined) return this.#active;
+    // The last segment is not the last any more: what recovery would have read in it is kept.
+    await this.#producers.save(this.#world.disk, this.#world.folder);
+    this.#active = await ActiveSegment.create(this.#world, this.#state.nextOffset);
+    this.#state.segments.push(this.#active.segment);
+    return this.#active;
+  }
+
   async #write(groups: readonly Group[], size: number): Promise<void> {
     const state = this.#state;
-    if (this.#active === undefined) {
-      // The last segment is not the last any more: what recovery would have read in it is kept.
-      await this.#producers.save(this.#world.disk, this.#world.folder);
-      this.#active = await ActiveSegment.create(this.#world, state.nextOffset);
-      state.segments.push(this.#active.segment);
-    }
+    const active = await this.#open();
     if (this.#buffer.byteLength < size) {
       this.#buffer = new Uint8Array(Math.max(size, this.#buffer.byteLength * 2));
     }
     const bytes = this.#buffer.subarray(0, size);
     const placed = this.#lay(groups, { bytes, view: viewOf(bytes), at: 0 });
-    await this.#active.write(bytes, placed);
+    await active.write(bytes, placed);
     for (const { count } of groups) {
       state.nextOffset += count;
       this.#world.metrics.records.add(count);
@@ -479,11 +485,4 @@ export class TopicWriter {
     }
     await this.#checkpoint();
   }
-}
-
-function stampFields(stamp: ProducerStamp | undefined): {
-  readonly producerId?: number;
-  readonly producerSequence?: number;
-} {
-  return stamp === undefined ? {} : { producerId: stamp.id, producerSequence: stamp.sequence };
 }

@@ -63,6 +63,7 @@ export class Topic {
     const state = new TopicState({
       name,
       consistency: description.consistency,
+      limit: description.limit,
       segments,
       nextOffset,
       readersMax: config.readersMax,
