@@ -65,6 +65,9 @@ try {
     process.stderr.write(`load: does not count: ${fault}\n`);
     process.exitCode = 1;
   }
+} catch (error) {
+  process.stderr.write(`load: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
 } finally {
   await load.end();
 }

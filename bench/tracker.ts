@@ -39,7 +39,7 @@ export async function run(names: readonly string[] = process.argv.slice(2)): Pro
     try {
       await row();
     } catch (error) {
-      const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
+      const why = error instanceof Error ? error.message.split('\n', 2).join(' ') : String(error);
       say(`${name}: not measured: ${why}`);
       process.exitCode = 1;
     }

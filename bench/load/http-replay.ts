@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 import { SeededRandom } from '#base/random.ts';
 import { runProgram } from '#tools/child-process.ts';
 import { Community, HASH_BYTES, peerIdText } from './community.ts';
-import type { LoadOrder, LoadReport } from './load.ts';
+import { type LoadOrder, type LoadReport, withinFillTime } from './load.ts';
 
 const LEFT = 1_000_000;
 const U32 = 0x1_0000_0000;
@@ -46,7 +46,7 @@ export class HttpReplay {
   }
 
   async fill(): Promise<void> {
-    await this.#ask('fill');
+    await withinFillTime(this.order, this.#ask('fill'));
   }
 
   async measure(seconds = this.order.seconds): Promise<LoadReport> {
@@ -55,7 +55,7 @@ export class HttpReplay {
 
   async end(): Promise<void> {
     const exited = new Promise((resolve) => this.#child.once('exit', resolve));
-    this.#child.stdin?.end();
+    this.#child.kill();
     await exited;
     rmSync(this.#folder, { recursive: true, force: true });
   }

@@ -80,7 +80,7 @@ export class Load {
 
   /** Every peer announces once, as `started`. */
   async fill(): Promise<void> {
-    await this.#ask({ kind: 'fill' });
+    await withinFillTime(this.order, this.#ask({ kind: 'fill' }));
   }
 
   async measure(seconds = this.order.seconds, ratePerSecond = this.order.ratePerSecond) {
@@ -100,6 +100,20 @@ export class Load {
       this.#worker.postMessage(command);
     });
   }
+}
+
+const FILL_MS_MIN = 10_000;
+const FILL_PEERS_PER_MS_MIN = 8;
+
+/** @throws when the tracker answers so slowly, or not at all, that nothing worth measuring comes */
+export async function withinFillTime(order: LoadOrder, filled: Promise<unknown>): Promise<void> {
+  const limitMs = Math.max(FILL_MS_MIN, order.peers / FILL_PEERS_PER_MS_MIN);
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise((_, reject) => {
+    const words = `port ${order.port} did not answer ${order.peers} announces in ${limitMs / 1000} s`;
+    timer = setTimeout(() => reject(new Error(words)), limitMs);
+  });
+  await Promise.race([filled, late]).finally(() => clearTimeout(timer));
 }
 
 /**
