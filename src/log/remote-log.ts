@@ -134,6 +134,12 @@ export class RemoteLog implements Log {
   }
 
   async createTopic(topic: string, options: TopicOptions = {}): Promise<void> {
+    if (options.bytesMax !== undefined || options.whenFull !== undefined) {
+      throw new LogError(
+        'LOG_TOPIC_OPTIONS_INVALID',
+        `Cannot create topic "${topic}" with a size limit: the protocol carries none`,
+      );
+    }
     await this.#ask('CREATE', [nameWord(topic), options.consistency ?? '-']);
   }
 
