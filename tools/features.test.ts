@@ -23,7 +23,7 @@ function readFeatures(): Feature[] {
 }
 
 function testSources(): string {
-  const patterns = ['{src,sim,tools}/**/*.test.ts', 'src/**/*.conformance.ts'];
+  const patterns = ['{src,sim,tools,bench}/**/*.test.ts', 'src/**/*.conformance.ts'];
   const paths = globSync(patterns, { cwd: ROOT });
   assert.ok(paths.length > 50, 'the tests are found');
   return paths.map((path) => readFileSync(`${ROOT}${path}`, 'utf8')).join('\n');

@@ -102,12 +102,12 @@ export class Load {
   }
 }
 
-const FILL_MS_MIN = 10_000;
-const FILL_PEERS_PER_MS_MIN = 8;
+const FILL_MS_MIN = 5000;
+const FILL_PEERS_PER_MS_MIN = { udp: 8, http: 1 } as const;
 
 /** @throws when the tracker answers so slowly, or not at all, that nothing worth measuring comes */
 export async function withinFillTime(order: LoadOrder, filled: Promise<unknown>): Promise<void> {
-  const limitMs = Math.max(FILL_MS_MIN, order.peers / FILL_PEERS_PER_MS_MIN);
+  const limitMs = Math.max(FILL_MS_MIN, order.peers / FILL_PEERS_PER_MS_MIN[order.door]);
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise((_, reject) => {
     const words = `port ${order.port} did not answer ${order.peers} announces in ${limitMs / 1000} s`;
