@@ -3,7 +3,6 @@
 
 import { pruneDaysJob } from '#accounting/jobs/prune-days-job.ts';
 import { ratioWatchJob } from '#accounting/jobs/ratio-watch-job.ts';
-import { makeStrategy } from '#accounting/strategies/make-strategy.ts';
 import { toHex } from '#base/bytes.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Job } from '#base/job.ts';
@@ -14,6 +13,7 @@ import { Scheduler } from '#jobs/scheduler.ts';
 import type { Registry } from '#metrics/registry.ts';
 import { expireJob } from '#site/jobs/expire-job.ts';
 import { swarmReadingsJob } from '#site/jobs/swarm-readings-job.ts';
+import { RuleBook } from '#site/rules/rule-book.ts';
 import { judgedMembers, standingEffects, torrentCatalogue } from '#site/rules/standing-effects.ts';
 import type { Swarms } from '#site/swarms.ts';
 import type { Sql } from '#sql/sql.ts';
@@ -47,7 +47,8 @@ export function buildScheduler(parts: JobParts): Scheduler {
 }
 
 function jobsOf(parts: JobParts): readonly Job[] {
-  const { sql, config, swarms } = parts;
+  const { sql, clock, config, swarms } = parts;
+  const ruleBook = new RuleBook({ sql, clock, rules: config.rules });
   return [
     ...(swarms === undefined ? [] : [swarmReadingsJob({ sql, swarms })]),
     expireJob({ sql, config: config.site }),
@@ -56,8 +57,7 @@ function jobsOf(parts: JobParts): readonly Job[] {
       sql,
       torrents: torrentCatalogue(sql),
       members: judgedMembers(sql),
-      strategy: makeStrategy(config.rules),
-      settings: config.rules,
+      rules: async () => (await ruleBook.current()).rules,
       effects: standingEffects(parts.changed),
       everyMs: config.rules.checkEveryMs,
     }),

@@ -1,7 +1,6 @@
 // The site joined to the other rooms, and what commands need of it: accounts, addresses, the first
 // run, and telling the trackers everything again.
 
-import { makeStrategy } from '#accounting/strategies/make-strategy.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Config } from '#config/schema.ts';
 import type { Registry } from '#metrics/registry.ts';
@@ -45,7 +44,8 @@ export function buildSite(joints: SiteJoints): Site {
     config: config.site,
     swarms: swarmsOf(swarm),
     addresses: knownAddresses(config),
-    rules: { strategy: makeStrategy(config.rules), watchBytesMax: config.rules.watchBytesMax },
+    rules: config.rules,
+    jobs: rooms.jobs,
     trackerDefaults: { mode, clientsAllowed, clientsDenied },
     changed: () => rooms.changed(),
     status: () => rooms.status(),

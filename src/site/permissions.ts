@@ -79,6 +79,11 @@ export const ROUTE_RULES: Readonly<Record<RouteName, RouteRule>> = {
   consoleMemberBan: { GET: 'administer', POST: 'administer' },
   consoleMemberUnban: { POST: 'administer' },
   consoleSettings: { GET: 'administer', POST: 'administer' },
+  consoleJobs: { GET: 'administer' },
+  consoleJob: { GET: 'administer', POST: 'administer' },
+  consoleRules: { GET: 'administer', POST: 'administer' },
+  consoleRulesTry: { POST: 'administer' },
+  consoleRulesReset: { GET: 'administer', POST: 'administer' },
 };
 
 export function roleMay(role: RoleOrVisitor, permission: Permission): boolean {

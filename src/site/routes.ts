@@ -39,6 +39,11 @@ export const ROUTES = {
   consoleMemberBan: '/console/members/:name/ban',
   consoleMemberUnban: '/console/members/:name/unban',
   consoleSettings: '/console/settings',
+  consoleJobs: '/console/jobs',
+  consoleJob: '/console/jobs/:name',
+  consoleRules: '/console/rules',
+  consoleRulesTry: '/console/rules/try',
+  consoleRulesReset: '/console/rules/reset',
 } as const;
 
 export type RouteName = keyof typeof ROUTES;

@@ -16,6 +16,7 @@ import { noticeRoutes } from './notices/notice-pages.ts';
 import { ROUTE_RULES } from './permissions.ts';
 import { RateLimit } from './rate-limit.ts';
 import { href, ROUTES, type RouteName } from './routes.ts';
+import { RuleBook } from './rules/rule-book.ts';
 import { setSecurityHeaders } from './security-headers.ts';
 import { localPath, type Visit } from './visit.ts';
 import type { SiteParts, SiteWorld } from './world.ts';
@@ -79,6 +80,7 @@ function partsOf(world: SiteWorld): SiteParts {
     status: () => world.status(),
     passwords: new Passwords(world),
     settings: new Settings(world),
+    ruleBook: new RuleBook(world),
     assets: new Assets(),
     limits: {
       signInAddress: limit(config.signInsPerMinute, MINUTE_MS),

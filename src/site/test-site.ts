@@ -3,9 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { accountingMigrations } from '#accounting/migrations/all.ts';
-import { rulesConfig } from '#accounting/rules-config.ts';
-import { makeStrategy } from '#accounting/strategies/make-strategy.ts';
-import type { Strategy } from '#accounting/strategies/strategy.ts';
+import { type RulesConfig, rulesConfig } from '#accounting/rules-config.ts';
 import { type LogLine, memoryLogger } from '#base/logger.ts';
 import { SystemRandom } from '#base/random.ts';
 import { Registry } from '#metrics/registry.ts';
@@ -22,7 +20,7 @@ import { siteMigrations } from './migrations/all.ts';
 import type { Role } from './permissions.ts';
 import { createSite, type Site } from './site.ts';
 import type { SwarmCounts, SwarmPeer } from './swarms.ts';
-import type { SiteWorld } from './world.ts';
+import type { JobsView, JobView, SiteWorld } from './world.ts';
 
 export const TEST_PASSWORD = 'tortoise lamp river';
 
@@ -35,8 +33,8 @@ export interface TestSiteOptions {
   readonly open?: OpenTestSql;
   readonly config?: Partial<SiteConfig>;
   readonly publicUrl?: string;
-  /** `free` unless given. */
-  readonly strategy?: Strategy;
+  /** As shipped, but for these. */
+  readonly rules?: Partial<RulesConfig>;
 }
 
 export class TestSite {
@@ -49,6 +47,8 @@ export class TestSite {
   /** What the swarms hold; tests put peers in. */
   readonly peers: SwarmPeer[] = [];
   readonly counts = new Map<number, SwarmCounts>();
+  /** What the console shows of jobs; asked for by name in `asked`. */
+  readonly jobs = { views: [] as JobView[], asked: [] as string[] };
   changes = 0;
 
   private constructor(sql: Sql, options: TestSiteOptions) {
@@ -79,10 +79,8 @@ export class TestSite {
           tracker: { http: 'http://127.0.0.1:6969', udp: 'udp://127.0.0.1:6969', ws: '' },
         },
       },
-      rules: {
-        strategy: options.strategy ?? makeStrategy(rulesConfig.parse({})),
-        watchBytesMax: 10 * 2 ** 30,
-      },
+      rules: { ...rulesConfig.parse({}), ...options.rules },
+      jobs: testJobs(this.jobs),
       trackerDefaults: { mode: 'private', clientsAllowed: [], clientsDenied: [] },
       changed: () => {
         this.changes += 1;
@@ -147,6 +145,20 @@ export class TestSite {
       .execute();
     return rows.map((row) => JSON.parse(row.message) as Record<string, unknown>);
   }
+}
+
+function testJobs(jobs: { readonly views: JobView[]; readonly asked: string[] }): JobsView {
+  const ask = (what: string) => async (name: string) => {
+    jobs.asked.push(`${what} ${name}`);
+  };
+  return {
+    views: async () => jobs.views,
+    runs: async (name) =>
+      jobs.views.flatMap((view) => (view.name === name && view.lastRun ? [view.lastRun] : [])),
+    request: ask('run'),
+    pause: ask('pause'),
+    resume: ask('resume'),
+  };
 }
 
 export interface TestPage {

@@ -1,6 +1,6 @@
 // What the site is built from (cli brings it) and what its handlers share.
 
-import type { Strategy } from '#accounting/strategies/strategy.ts';
+import type { RulesConfig } from '#accounting/rules-config.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
@@ -12,6 +12,7 @@ import type { KnownAddresses } from './announce-urls.ts';
 import type { Assets } from './assets.ts';
 import type { SiteConfig } from './config.ts';
 import type { RateLimit } from './rate-limit.ts';
+import type { RuleBook } from './rules/rule-book.ts';
 import type { Swarms } from './swarms.ts';
 
 export interface SiteWorld {
@@ -24,12 +25,51 @@ export interface SiteWorld {
   readonly swarms: Swarms;
   readonly addresses: KnownAddresses;
   readonly trackerDefaults: TrackerDefaults;
-  /** By what members are judged, and how much a watch allows. */
-  readonly rules: { readonly strategy: Strategy; readonly watchBytesMax: number };
+  /** By what members are judged, as configured; the operator may change it on the site. */
+  readonly rules: RulesConfig;
+  /** What runs by itself; for the console. */
+  readonly jobs: JobsView;
   /** Wakes the outbox relay after a commit. */
   changed(): void;
   /** For the console; undefined while the server cannot say. */
   status(): Promise<SiteStatus | undefined>;
+}
+
+/** The scheduler as the console sees it: its own node's word for what all nodes share. */
+export interface JobsView {
+  /** By name. */
+  views(): Promise<readonly JobView[]>;
+  /** Newest first. */
+  runs(name: string, runsMax: number): Promise<readonly JobRunView[]>;
+  /** Rejects when no job is called so, like the next two. */
+  request(name: string): Promise<void>;
+  pause(name: string): Promise<void>;
+  resume(name: string): Promise<void>;
+}
+
+/** Times are Unix milliseconds. */
+export interface JobView {
+  readonly name: string;
+  readonly summary: string;
+  readonly isPaused: boolean;
+  readonly isRequested: boolean;
+  readonly nextRunMs: number;
+  /** In a row. */
+  readonly failures: number;
+  /** Present while it runs and says how far it is. */
+  readonly progress:
+    | { readonly done: number; readonly total: number | undefined; readonly unit: string }
+    | undefined;
+  readonly lastRun: JobRunView | undefined;
+}
+
+export interface JobRunView {
+  readonly result: 'done' | 'failed' | 'timed-out' | 'cancelled' | 'running' | 'lost';
+  readonly summary: string;
+  /** The node that ran it. */
+  readonly holder: string;
+  readonly startedMs: number;
+  readonly endedMs: number | undefined;
 }
 
 /** What the server tells about itself. */
@@ -56,6 +96,7 @@ export interface StatusFigure {
 export interface SiteParts extends SiteWorld {
   readonly passwords: Passwords;
   readonly settings: Settings;
+  readonly ruleBook: RuleBook;
   readonly assets: Assets;
   readonly limits: {
     readonly signInAddress: RateLimit;

@@ -1,23 +1,23 @@
 // Judges every member, page by page, and goes on where it stopped.
 
 import type { Transaction } from 'kysely';
-import type { JudgedMember } from '#accounting/rules/member-histories.ts';
+import type { JudgedMembers } from '#accounting/rules/member-histories.ts';
 import type { StandingTables } from '#accounting/rules/standing-tables.ts';
 import { checkStandings, type StandingsWorld } from '#accounting/rules/standings.ts';
+import type { RulesConfig } from '#accounting/rules-config.ts';
+import { makeStrategy } from '#accounting/strategies/make-strategy.ts';
 import type { Job } from '#base/job.ts';
 
 const PAGE_MEMBERS = 100;
 
-/** Members as the site has them. */
-export interface JudgedMembers {
-  /** Active members with ids above `after`, in order, without those that no rule touches. */
-  page(after: number, limit: number): Promise<readonly JudgedMember[]>;
-  count(): Promise<number>;
+export interface RatioWatchWorld extends Omit<StandingsWorld, 'strategy' | 'settings'> {
+  readonly members: JudgedMembers;
+  /** Asked at the start of each run: an operator changes them while the program runs. */
+  readonly rules: () => Promise<RulesConfig>;
+  readonly everyMs: number;
 }
 
-export function ratioWatchJob(
-  world: StandingsWorld & { readonly members: JudgedMembers; readonly everyMs: number },
-): Job {
+export function ratioWatchJob(world: RatioWatchWorld): Job {
   return {
     name: 'ratio-watch',
     summary: 'Judges every member by the rules: warns, watches, restricts and lifts.',
@@ -25,6 +25,8 @@ export function ratioWatchJob(
     timeLimitMs: 6 * 3_600_000,
     async run({ signal, clock, progress, checkpoint, fenced }) {
       const from = await checkpoint.load();
+      const rules = await world.rules();
+      const judging = { ...world, strategy: makeStrategy(rules), settings: rules };
       const total = await world.members.count();
       const counts: Record<string, number> = { judged: 0 };
       for (let after = typeof from === 'number' ? from : 0; ; ) {
@@ -32,7 +34,7 @@ export function ratioWatchJob(
         signal.throwIfAborted();
         const last = page.at(-1);
         if (last === undefined) break;
-        const made = await checkStandings(world, page, {
+        const made = await checkStandings(judging, page, {
           nowMs: clock.nowMs(),
           fenced: (transaction: Transaction<StandingTables>) => fenced(transaction),
         });

@@ -18,6 +18,13 @@ export interface JudgedMember {
   readonly joinedMs: number;
 }
 
+/** Members as the site has them. */
+export interface JudgedMembers {
+  /** Active members with ids above `after`, in order, without those that no rule touches. */
+  page(after: number, limit: number): Promise<readonly JudgedMember[]>;
+  count(): Promise<number>;
+}
+
 /** What the catalogue knows of a torrent that still exists. */
 export interface TorrentFacts {
   readonly name: string;

@@ -160,6 +160,7 @@ forEachDatabase((database, open) => {
     const stop = new AbortController();
     const job = ratioWatchJob({
       ...bench.world,
+      rules: async () => ({ ...rulesConfig.parse({}), strategy: 'upload-download' }),
       everyMs: 3_600_000,
       members: {
         count: async () => members.length,

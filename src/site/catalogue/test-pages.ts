@@ -2,7 +2,6 @@
 
 import { accountingMigrations } from '#accounting/migrations/all.ts';
 import { rulesConfig } from '#accounting/rules-config.ts';
-import { makeStrategy } from '#accounting/strategies/make-strategy.ts';
 import { silentLogger } from '#base/logger.ts';
 import { SeededRandom } from '#base/random.ts';
 import { Registry } from '#metrics/registry.ts';
@@ -85,7 +84,14 @@ export async function openPages(open: OpenTestSql): Promise<TestPages> {
         tracker: { ...none, http: 'http://127.0.0.1:6969', udp: 'udp://127.0.0.1:6969' },
       },
     },
-    rules: { strategy: makeStrategy(rulesConfig.parse({})), watchBytesMax: 0 },
+    rules: rulesConfig.parse({}),
+    jobs: {
+      views: async () => [],
+      runs: async () => [],
+      request: async () => undefined,
+      pause: async () => undefined,
+      resume: async () => undefined,
+    },
     trackerDefaults: { mode: 'private', clientsAllowed: [], clientsDenied: [] },
     changed() {},
     status: async () => undefined,

@@ -11,9 +11,22 @@ import {
   showSettings,
   showStatus,
 } from './console-handlers.ts';
+import { postJob, showJob, showJobs } from './job-handlers.ts';
+import {
+  postRules,
+  postRulesReset,
+  postRulesTry,
+  showRules,
+  showRulesReset,
+} from './rule-handlers.ts';
 
 export const consoleRoutes: RouteHandlers = {
   console: { GET: showStatus },
+  consoleJobs: { GET: showJobs },
+  consoleJob: { GET: showJob, POST: postJob },
+  consoleRules: { GET: showRules, POST: postRules },
+  consoleRulesTry: { POST: postRulesTry },
+  consoleRulesReset: { GET: showRulesReset, POST: postRulesReset },
   consoleSettings: { GET: showSettings, POST: postSettings },
   consoleMember: { GET: showConsoleMember },
   consoleMemberRole: { POST: postRole },

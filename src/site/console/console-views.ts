@@ -35,12 +35,14 @@ import { href, hrefTo } from '#site/routes.ts';
 import type { SiteStatus } from '#site/world.ts';
 import type { TrackerMode } from '#wire/control-message.ts';
 
-type ConsolePart = 'status' | 'settings' | 'members';
+type ConsolePart = 'status' | 'settings' | 'rules' | 'jobs' | 'members';
 
 export function inConsole(part: ConsolePart, body: Html): Html {
   const links = [
     { label: 'Status', href: href('console'), current: part === 'status' },
     { label: 'Settings', href: href('consoleSettings'), current: part === 'settings' },
+    { label: 'Rules', href: href('consoleRules'), current: part === 'rules' },
+    { label: 'Jobs', href: href('consoleJobs'), current: part === 'jobs' },
     { label: 'Members', href: href('members'), current: part === 'members' },
   ];
   return consoleFrame('Console', links, body);

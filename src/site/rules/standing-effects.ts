@@ -1,8 +1,7 @@
 // What the site does when a member's standing moves: tells the member in words, and the trackers
 // whether the member may take more. And what the rules ask of the site: members and torrents.
 
-import type { JudgedMembers } from '#accounting/jobs/ratio-watch-job.ts';
-import type { TorrentCatalogue } from '#accounting/rules/member-histories.ts';
+import type { JudgedMembers, TorrentCatalogue } from '#accounting/rules/member-histories.ts';
 import { mayLeech, type StandingState } from '#accounting/rules/ratio-watch.ts';
 import type { JudgedTransition, TransitionEffects } from '#accounting/rules/standings.ts';
 import { findingWords, type NumberWords } from '#accounting/strategies/verdict-words.ts';

@@ -4,7 +4,7 @@ import { html } from 'hono/html';
 import { memberHistories } from '#accounting/rules/member-histories.ts';
 import type { StandingState } from '#accounting/rules/ratio-watch.ts';
 import { type MemberStanding, readStanding } from '#accounting/rules/standings.ts';
-import type { Strategy, Verdict } from '#accounting/strategies/strategy.ts';
+import type { Verdict } from '#accounting/strategies/strategy.ts';
 import { findingWords } from '#accounting/strategies/verdict-words.ts';
 import { type BadgeKind, badge } from '#site/components/badge.ts';
 import { type Html, NOTHING } from '#site/components/markup.ts';
@@ -12,6 +12,7 @@ import { panel } from '#site/components/panel.ts';
 import { formatBytes } from '#site/format/bytes.ts';
 import { formatUntil } from '#site/format/time.ts';
 import type { Sql } from '#sql/sql.ts';
+import type { RuleBook } from './rule-book.ts';
 import { NUMBER_WORDS, torrentCatalogue } from './standing-effects.ts';
 
 export interface StandingView {
@@ -26,18 +27,19 @@ export interface StandingView {
 export async function standingView(
   world: {
     readonly sql: Sql;
-    readonly rules: { readonly strategy: Strategy; readonly watchBytesMax: number };
+    readonly ruleBook: RuleBook;
   },
   member: { readonly id: number; readonly createdMs: number },
   nowMs: number,
 ): Promise<StandingView> {
-  const { sql, rules } = world;
+  const { sql } = world;
+  const { strategy, rules } = await world.ruleBook.current();
   const judged = { memberId: member.id, joinedMs: member.createdMs };
   const histories = { sql, torrents: torrentCatalogue(sql) };
   const [history] = await memberHistories(histories, [judged], nowMs);
   return {
     standing: (await readStanding(sql, member.id)).standing,
-    verdict: rules.strategy.judge(history!),
+    verdict: strategy.judge(history!),
     watchBytesMax: rules.watchBytesMax,
     nowMs,
   };

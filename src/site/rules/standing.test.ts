@@ -7,24 +7,22 @@ import { ratioWatchJob } from '#accounting/jobs/ratio-watch-job.ts';
 import { dayOf } from '#accounting/ledger-days.ts';
 import type { LedgerTables } from '#accounting/ledger-tables.ts';
 import { rulesConfig } from '#accounting/rules-config.ts';
-import { makeStrategy } from '#accounting/strategies/make-strategy.ts';
 import { silentLogger } from '#base/logger.ts';
 import { TestSite } from '#site/test-site.ts';
 import { forEachDatabase } from '#sql/test-databases.ts';
+import { RuleBook } from './rule-book.ts';
 import { judgedMembers, standingEffects, torrentCatalogue } from './standing-effects.ts';
 
 const DAY = 86_400_000;
 const GIB = 2 ** 30;
 const RULES = { ...rulesConfig.parse({}), strategy: 'upload-download' } as const;
-const STRATEGY = makeStrategy(RULES);
 
 async function judgeAll(site: TestSite): Promise<void> {
   const job = ratioWatchJob({
     sql: site.sql,
     torrents: torrentCatalogue(site.sql),
     members: judgedMembers(site.sql),
-    strategy: STRATEGY,
-    settings: RULES,
+    rules: async () => (await new RuleBook(site.world).current()).rules,
     effects: standingEffects(() => site.world.changed()),
     everyMs: RULES.checkEveryMs,
   });
@@ -65,7 +63,7 @@ async function moved(site: TestSite, memberId: number, up: number, down: number)
 forEachDatabase((database, open) => {
   const on = (sentence: string, body: (site: TestSite) => Promise<void>): void => {
     test(`${database}: ${sentence}`, async () => {
-      const site = await TestSite.open({ open, strategy: STRATEGY });
+      const site = await TestSite.open({ open, rules: RULES });
       try {
         await body(site);
       } finally {

@@ -1,0 +1,174 @@
+// Dry runs of rules on SQLite and PostgreSQL: what they say is what checks would do, and nothing moves.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { dayOf } from '#accounting/ledger-days.ts';
+import type { LedgerTables } from '#accounting/ledger-tables.ts';
+import { accountingMigrations } from '#accounting/migrations/all.ts';
+import { type RulesConfig, rulesConfig } from '#accounting/rules-config.ts';
+import { SimClock } from '#sim/clock.ts';
+import { migrate } from '#sql/migrate.ts';
+import { sqlMigrations } from '#sql/migrations/all.ts';
+import type { Sql } from '#sql/sql.ts';
+import { forEachDatabase } from '#sql/test-databases.ts';
+import { type DryRun, historyAt, tryRules } from './dry-run.ts';
+import type { StandingTables } from './standing-tables.ts';
+
+const DAY = 86_400_000;
+const GIB = 2 ** 30;
+const RULES: RulesConfig = { ...rulesConfig.parse({}), strategy: 'upload-download' };
+const TODAY = 20_000;
+const NOW_MS = TODAY * DAY + 1000;
+
+interface Moved {
+  readonly memberId: number;
+  readonly up: number;
+  readonly down: number;
+  readonly daysAgo: number;
+}
+
+/** GiB on one day each; totals are the sums. */
+async function move(sql: Sql, all: readonly Moved[]): Promise<void> {
+  const zeros = { seed_seconds: 0, records: 0, completed: 0, first_seen_ms: 0, last_seen_ms: 0 };
+  await sql.transaction<LedgerTables, void>(async (transaction) => {
+    for (const [memberId, days] of Map.groupBy(all, (one) => one.memberId)) {
+      const sums = (up: number, down: number) => ({
+        uploaded_bytes: up * GIB,
+        downloaded_bytes: down * GIB,
+        credited_uploaded_bytes: up * GIB,
+        credited_downloaded_bytes: down * GIB,
+      });
+      const up = days.reduce((sum, day) => sum + day.up, 0);
+      const down = days.reduce((sum, day) => sum + day.down, 0);
+      await transaction
+        .insertInto('ledger_member')
+        .values({ member_id: memberId, ...sums(up, down), ...zeros })
+        .execute();
+      for (const day of days) {
+        await transaction
+          .insertInto('ledger_day')
+          .values({
+            member_id: memberId,
+            day: TODAY - day.daysAgo,
+            ...sums(day.up, day.down),
+            seed_seconds: 0,
+            leech_seconds: 0,
+          })
+          .execute();
+      }
+    }
+  });
+}
+
+forEachDatabase((database, open) => {
+  const on = (sentence: string, body: (sql: Sql) => Promise<void>): void => {
+    test(`${database}: ${sentence}`, async () => {
+      const sql = await open();
+      try {
+        await migrate(sql, [...sqlMigrations, ...accountingMigrations], { clock: new SimClock() });
+        await body(sql);
+      } finally {
+        await sql.close();
+      }
+    });
+  };
+
+  const tryOn = async (sql: Sql, count: number, membersMax = 1000): Promise<DryRun> => {
+    const members = Array.from({ length: count }, (_, at) => ({ memberId: at + 1, joinedMs: 0 }));
+    return await tryRules(
+      {
+        sql,
+        torrents: { facts: async () => new Map() },
+        members: {
+          count: async () => count,
+          page: async (after, limit) =>
+            members.filter((member) => member.memberId > after).slice(0, limit),
+        },
+      },
+      RULES,
+      { nowMs: NOW_MS, membersMax, listMax: 2 },
+    );
+  };
+
+  on('a dry run tells whom the next check and the last 30 days would touch', async (sql) => {
+    await move(sql, [
+      // Gave enough, always.
+      { memberId: 1, up: 20, down: 10, daysAgo: 40 },
+      // Took 20 GiB 20 days ago and gave nothing: watched then, restricted 14 days later.
+      { memberId: 2, up: 0, down: 20, daysAgo: 20 },
+      // Fell short 10 days ago and gave it back since.
+      { memberId: 3, up: 0, down: 10, daysAgo: 10 },
+      { memberId: 3, up: 10, down: 0, daysAgo: 5 },
+    ]);
+    const found = await tryOn(sql, 4);
+    assert.deepEqual(found.next, { good: 0, warned: 0, watched: 1, restricted: 0 });
+    assert.deepEqual(found.past, { good: 2, warned: 0, watched: 1, restricted: 1 });
+    assert.deepEqual(
+      found.touched.map((one) => [
+        one.memberId,
+        one.transition?.to.state,
+        one.pastWorst,
+        one.pastEnd,
+      ]),
+      [
+        [2, 'watched', 'restricted', 'restricted'],
+        [3, undefined, 'watched', 'good'],
+      ],
+    );
+    assert.equal(found.touched[0]?.verdict.findings[0]?.kind, 'ratio');
+    assert.equal(found.isWhole, true);
+  });
+
+  on('a dry run writes nothing, is bounded, and says so', async (sql) => {
+    await move(
+      sql,
+      [1, 2, 3, 4, 5].map((memberId) => ({ memberId, up: 0, down: 20, daysAgo: 1 })),
+    );
+    const found = await tryOn(sql, 5, 4);
+    assert.deepEqual([found.members, found.isWhole], [4, false]);
+    assert.deepEqual([found.touched.length, found.touchedCount], [2, 4]);
+    const read = sql.read<StandingTables>();
+    assert.deepEqual(await read.selectFrom('member_standing').selectAll().execute(), []);
+    assert.deepEqual(await read.selectFrom('standing_event').selectAll().execute(), []);
+  });
+});
+
+test('a member of the past has what was moved by then, and torrents completed by then', () => {
+  const torrent = {
+    name: 'x',
+    sizeBytes: 10,
+    uploadedBytes: 1,
+    downloadedBytes: 10,
+    seedSeconds: 5,
+    isSeeding: false,
+    leechers: 1,
+    isExempt: false,
+  };
+  const now = {
+    nowMs: NOW_MS,
+    joinedMs: 0,
+    uploadedBytes: 100,
+    downloadedBytes: 50,
+    days: [8, 2, 0].map((ago) => ({
+      dayMs: (TODAY - ago) * DAY,
+      seedSeconds: 1,
+      leechSeconds: 1,
+    })),
+    torrents: [
+      { ...torrent, torrentId: 1, completedMs: NOW_MS - 8 * DAY, lastSeenMs: NOW_MS - DAY },
+      { ...torrent, torrentId: 2, completedMs: NOW_MS - DAY, lastSeenMs: NOW_MS - DAY },
+    ],
+  };
+  const moved = [
+    { day: TODAY - 2, uploadedBytes: 30, downloadedBytes: 5, takenBytes: 5 },
+    { day: TODAY, uploadedBytes: 10, downloadedBytes: 1, takenBytes: 1 },
+  ];
+  const atMs = (TODAY - 4) * DAY;
+  const past = historyAt(now, moved, atMs);
+  assert.deepEqual([past.uploadedBytes, past.downloadedBytes, past.days.length], [60, 44, 1]);
+  assert.deepEqual(
+    past.torrents.map((one) => [one.torrentId, one.isSeeding, one.lastSeenMs]),
+    [[1, true, atMs]],
+  );
+  assert.equal(dayOf(past.days[0]!.dayMs), TODAY - 8);
+});
