@@ -30,6 +30,7 @@ import { PeerViewer } from './peer-viewer.ts';
 import { Reservation, SILENT_MAX } from './reservation.ts';
 import { SwarmTime } from './swarm-time.ts';
 import type { PeerView, SwarmCounts, SwarmTotals } from './swarm-views.ts';
+import { TorrentCensus } from './torrent-census.ts';
 import { type TorrentHashes, TorrentTable } from './torrent-table.ts';
 
 export interface SwarmWorld {
@@ -289,6 +290,11 @@ export class Swarm {
     const bounded = Math.min(completed, 0xffff_ffff);
     this.#memory.torrents[torrent * TORRENT_WORDS + TORRENT.completed] = bounded;
     this.#torrents.unlock();
+  }
+
+  /** All torrents by info hash, to be read in steps between announces. */
+  census(): TorrentCensus {
+    return new TorrentCensus(this.#memory, this.#torrents);
   }
 
   totals(): SwarmTotals {

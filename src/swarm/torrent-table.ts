@@ -49,6 +49,11 @@ export class TorrentTable {
     return this.#slab.recordsTaken;
   }
 
+  /** The highest record that ever held a torrent. */
+  get recordsUsed(): number {
+    return this.#slab.recordsUsed;
+  }
+
   /** Locks the torrent's shard and returns the record, or 0 with no lock held. */
   lockById(id: number): number {
     for (;;) {

@@ -80,6 +80,21 @@ export class Admission {
   }
 
   /**
+   * Which torrents a full scrape tells the one who was identified last: all registered ones, or the
+   * only one of a download key. One that nobody registered is told in open mode alone, because in
+   * others its info hash is known to those that were given it.
+   */
+  get lists(): (torrentId: number) => boolean {
+    const directory = this.#directory;
+    const only = this.#holderTorrentId;
+    return (torrentId) => {
+      if (only !== 0) return torrentId === only;
+      if (isUnregistered(torrentId)) return directory.settings.mode === 'open';
+      return directory.torrent(torrentId) !== undefined;
+    };
+  }
+
+  /**
    * The torrent of an admitted request left the swarm meanwhile, as unregistered ones do with their
    * last peer. True when it is there again.
    */

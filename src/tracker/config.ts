@@ -160,6 +160,23 @@ export const trackerConfig = z.strictObject({
     .describe(
       'How long a client may take to read an answer before it is dropped, in milliseconds.',
     ),
+  fullScrape: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether an HTTP scrape that names no info hash is answered with all registered torrents and their counts. In private modes it needs a passkey; in open mode it tells every info hash that is announced. A million torrents are a hundred megabytes (half of that packed by gzip) and some seconds of one core.',
+    ),
+  fullScrapesMax: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(1)
+    .describe('Full scrapes under way at once in one tracker thread; a further one is refused.'),
+  fullScrapeMsMax: ms({ min: 1000, max: 3_600_000 })
+    .default(120_000)
+    .describe(
+      'How long a client may take over a full scrape before it is dropped, in milliseconds.',
+    ),
   webSocketConnectionsMax: z
     .int()
     .min(0)

@@ -21,8 +21,10 @@ import {
   httpHeadBytes,
   httpScrapeBytesMax,
 } from '#wire/http-response.ts';
+import { httpStreamHead } from '#wire/http-stream.ts';
 import type { Admission } from './admit.ts';
 import type { Announcer } from './announce.ts';
+import type { FullScrapes } from './full-scrape.ts';
 import { newRefusal, REFUSALS, type Refusal } from './refusals.ts';
 import type { Scraper } from './scrape.ts';
 import type { TrackerCounts } from './tracker-counts.ts';
@@ -46,6 +48,8 @@ export interface HttpDoorWorld {
   readonly announcer: Announcer;
   readonly admission: Admission;
   readonly scraper: Scraper;
+  /** Absent: a scrape must name what it asks for. */
+  readonly fullScrapes?: FullScrapes;
   readonly counts: TrackerCounts;
   readonly retryAfterMs: number;
   readonly peersPerAnswerMax: number;
@@ -130,13 +134,15 @@ export class HttpDoor implements TcpHandler {
 
   onClosed(connection: TcpConnection): void {
     this.#world.webSocket.onClosed(connection);
+    this.#world.fullScrapes?.onClosed(connection);
     const parked = this.#parked.get(connection);
     if (parked !== undefined) parked.gone = true;
     this.#parked.delete(connection);
   }
 
-  /** Tells WebSocket clients that the tracker goes away. */
+  /** Tells WebSocket clients that the tracker goes away, and ends full scrapes. */
   close(): void {
+    this.#world.fullScrapes?.close();
     this.#world.webSocket.close();
   }
 
@@ -191,17 +197,32 @@ export class HttpDoor implements TcpHandler {
   }
 
   #scrape(connection: TcpConnection, form: Form): boolean {
-    const { scraper, counts } = this.#world;
+    const { scraper, counts, fullScrapes } = this.#world;
     const target = this.#target;
     counts.count(DOOR.http, connection.family, 'scrapes');
+    const isFull = target.scrapeCount === 0;
     const refusal =
       scraper.refuseHttp(target.passkey, target.passkeyBytes) ??
-      (target.scrapeCount === 0 ? REFUSALS.scrapeEmpty : undefined);
+      (isFull && fullScrapes === undefined ? REFUSALS.scrapeEmpty : undefined);
     if (refusal !== undefined) return this.#refuse(connection, form, refusal);
+    if (isFull && fullScrapes !== undefined) return this.#scrapeAll(connection, form, fullScrapes);
     const result = scraper.read(target.scrapeHashes, target.scrapeCount, false);
     const { output, outputLength } = connection;
     const length = this.#writer.writeScrape(output, outputLength, result, form.close);
     return this.#produced(connection, form, length);
+  }
+
+  #scrapeAll(connection: TcpConnection, form: Form, fullScrapes: FullScrapes): boolean {
+    if (!fullScrapes.hasRoom) return this.#refuse(connection, form, REFUSALS.scrapeBusy);
+    const { isHttp10, acceptsGzip } = this.#head;
+    const how = { isHttp10, close: form.close || isHttp10, gzip: acceptsGzip };
+    if (!form.isHead) {
+      fullScrapes.start(connection, how, this.#world.admission.lists);
+      return false;
+    }
+    const head = httpStreamHead(how);
+    connection.output.set(head, connection.outputLength);
+    return this.#produced(connection, { ...form, close: how.close }, head.byteLength);
   }
 
   #answer(connection: TcpConnection, form: Form, answer: AnnounceAnswer): boolean {

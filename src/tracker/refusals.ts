@@ -25,7 +25,8 @@ export type RefusalCode =
   | 'port-zero'
   | 'peer-of-other'
   | 'scrape-empty'
-  | 'scrape-unproven';
+  | 'scrape-unproven'
+  | 'scrape-busy';
 
 export interface Refusal {
   readonly code: RefusalCode;
@@ -109,6 +110,7 @@ export const REFUSALS = {
     'peer-of-other',
     'this peer id is announced by another connection: reload the page',
   ),
+  scrapeBusy: newRefusal('scrape-busy', 'another full scrape is under way: try again in a minute'),
   scrapeEmpty: newRefusal('scrape-empty', 'a scrape must name an info_hash'),
 } as const;
 

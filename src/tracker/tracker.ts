@@ -33,6 +33,7 @@ import { ControlFollower } from './control-follower.ts';
 import { Directory, type DirectoryTorrent } from './directory.ts';
 import { type DoorAddress, Doors } from './doors.ts';
 import { TrackerError } from './errors.ts';
+import { FullScrapes } from './full-scrape.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { HttpDoor } from './http-door.ts';
 import { keepRecords, queueToKeeper } from './record-queues.ts';
@@ -393,7 +394,7 @@ function buildDoors(
   const { logger, metrics } = world;
   const { clock } = rooms;
   const { peersPerAnswerMax } = world.config.swarm;
-  const { retryAfterMs, udpSlotsMax } = world.config.tracker;
+  const { retryAfterMs, udpSlotsMax, fullScrape } = world.config.tracker;
   const scraper = new Scraper(rooms, SCRAPE_HASHES_MAX);
   const connectionIds = new ConnectionIds({ clock, secret: world.connectionKey });
   const net = { clock, logger: logger.for('net'), metrics };
@@ -414,8 +415,23 @@ function buildDoors(
     onFailed: world.onFailed ?? endThread,
     worker: rooms.mail.link,
     udp: new UdpDoor({ ...rooms, scraper, connectionIds, slotsMax: udpSlotsMax }),
-    http: new HttpDoor({ ...rooms, scraper, retryAfterMs, peersPerAnswerMax, webSocket }),
+    http: new HttpDoor({
+      ...rooms,
+      scraper,
+      ...(fullScrape && { fullScrapes: newFullScrapes(rooms, world.config.tracker) }),
+      retryAfterMs,
+      peersPerAnswerMax,
+      webSocket,
+    }),
   });
+}
+
+function newFullScrapes(
+  rooms: { readonly clock: Clock; readonly swarm: Swarm },
+  config: TrackerConfig,
+): FullScrapes {
+  const { fullScrapesMax, fullScrapeMsMax } = config;
+  return new FullScrapes({ ...rooms, activeMax: fullScrapesMax, msMax: fullScrapeMsMax });
 }
 
 /** Uncaught, so the thread ends and the process with it: a restart is better than a deaf tracker. */

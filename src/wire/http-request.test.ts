@@ -149,3 +149,19 @@ test('any damaged request is read or refused, never outside of its bytes', (cont
     assert.ok(fresh.target.at + fresh.target.length <= fresh.consumed);
   }
 });
+
+test('gzip is accepted when it is named, in any case and place, and not weighed 0', () => {
+  const accepts = (value: string): boolean => {
+    const head = new HttpRequestHead();
+    const text = `GET /scrape HTTP/1.1\r\nHost: t\r\nAccept-Encoding: ${value}\r\n\r\n`;
+    const bytes = Buffer.from(text);
+    assert.equal(head.parse(bytes, 0, bytes.length), 'complete');
+    return head.acceptsGzip;
+  };
+  for (const value of ['gzip', 'GZip', 'deflate, gzip', 'br;q=0, gzip ; q=0.001', 'gzip;q=1']) {
+    assert.equal(accepts(value), true, value);
+  }
+  for (const value of ['', 'deflate', 'gzip;q=0', 'gzip; q=0.000', 'x-gzips', 'br;gzip', '*;q=0']) {
+    assert.equal(accepts(value), false, value);
+  }
+});

@@ -28,16 +28,19 @@ const TAB = 0x09;
 const COLON = 0x3a;
 const COMMA = 0x2c;
 const SLASH = 0x2f;
+const EQUALS = 0x3d;
 
 const NAME_HOST = bytesOf('host');
 const NAME_CONNECTION = bytesOf('connection');
 const NAME_UPGRADE = bytesOf('upgrade');
+const NAME_ACCEPT_ENCODING = bytesOf('accept-encoding');
 const NAME_WS_KEY = bytesOf('sec-websocket-key');
 const NAME_WS_VERSION = bytesOf('sec-websocket-version');
 const NAME_FORWARDED = bytesOf('forwarded');
 const NAME_FORWARDED_FOR = bytesOf('x-forwarded-for');
 const NAME_CONTENT_LENGTH = bytesOf('content-length');
 const NAME_TRANSFER_ENCODING = bytesOf('transfer-encoding');
+const TOKEN_GZIP = bytesOf('gzip');
 const TOKEN_CLOSE = bytesOf('close');
 const TOKEN_KEEP_ALIVE = bytesOf('keep-alive');
 const TOKEN_UPGRADE = bytesOf('upgrade');
@@ -53,6 +56,8 @@ export class HttpRequestHead {
   /** What the client asks for; the answer must say so for HTTP/1.0. */
   keepAlive = false;
   isHttp10 = false;
+  /** `Accept-Encoding` names gzip, and not with the weight 0. */
+  acceptsGzip = false;
   /** `Connection: upgrade` was said together with an `Upgrade` header. */
   wantsUpgrade = false;
   readonly upgrade: ByteSpan = { at: 0, length: 0 };
@@ -105,6 +110,7 @@ export class HttpRequestHead {
   #reset(): void {
     this.isHead = false;
     this.wantsUpgrade = false;
+    this.acceptsGzip = false;
     this.consumed = 0;
     this.upgrade.length = 0;
     this.host.length = 0;
@@ -201,6 +207,8 @@ export class HttpRequestHead {
     } else if (isName(bytes, nameAt, nameLength, NAME_WS_KEY)) setSpan(this.webSocketKey, from, to);
     else if (isName(bytes, nameAt, nameLength, NAME_WS_VERSION)) {
       setSpan(this.webSocketVersion, from, to);
+    } else if (isName(bytes, nameAt, nameLength, NAME_ACCEPT_ENCODING)) {
+      if (namesGzip(bytes, from, to)) this.acceptsGzip = true;
     } else if (isName(bytes, nameAt, nameLength, NAME_CONTENT_LENGTH)) {
       // "Content-Length: 0" is said by some clients with a GET and means no body.
       if (!(to - from === 1 && bytes[from] === 0x30)) this.#hasBody = true;
@@ -229,6 +237,32 @@ export class HttpRequestHead {
     this.wantsUpgrade = this.#saysUpgrade && this.upgrade.length > 0;
     return 'complete';
   }
+}
+
+/** Whether a list of codings has gzip: `deflate, gzip;q=0.5` has, `gzip;q=0` has not. */
+function namesGzip(bytes: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; ) {
+    let end = at;
+    while (end < to && bytes[end] !== COMMA) end += 1;
+    while (at < end && isBlank(bytes[at])) at += 1;
+    let nameEnd = at;
+    while (nameEnd < end && isTokenByte(bytes[nameEnd])) nameEnd += 1;
+    if (isName(bytes, at, nameEnd - at, TOKEN_GZIP)) return !weighsNothing(bytes, nameEnd, end);
+    at = end + 1;
+  }
+  return false;
+}
+
+/** Whether a weight follows that is 0, in any of its spellings. */
+function weighsNothing(bytes: Uint8Array, from: number, to: number): boolean {
+  let at = from;
+  while (at < to && bytes[at] !== EQUALS) at += 1;
+  if (at >= to) return false;
+  for (at += 1; at < to; at++) {
+    const byte = bytes[at] as number;
+    if (byte >= 0x31 && byte <= 0x39) return false;
+  }
+  return true;
 }
 
 function setSpan(span: ByteSpan, from: number, to: number): void {

@@ -13,7 +13,8 @@ const HEAD_BYTES_MAX = 128;
 const ANSWER_FIXED_BYTES = 512;
 const DICTIONARY_PEER_BYTES = 128;
 const HASH_BYTES = 20;
-const SCRAPE_FILE_BYTES = 160;
+/** What one torrent of a scrape may take. */
+export const SCRAPE_FILE_BYTES = 160;
 
 /** How the client gets its answer. */
 export interface HttpAnnounceForm {
@@ -36,6 +37,19 @@ export interface HttpScrapeAnswer {
   completed: ArrayLike<number>;
   /** Leechers without partial seeds (BEP 21). */
   downloaders: ArrayLike<number>;
+}
+
+/** One torrent of a full scrape. */
+export interface HttpScrapeFile {
+  /** 20 bytes. */
+  readonly infoHash: Uint8Array;
+  readonly counts: {
+    readonly seeders: number;
+    /** Without partial seeds (BEP 21). */
+    readonly leechers: number;
+    readonly partialSeeds: number;
+    readonly completed: number;
+  };
 }
 
 /** What `into` must have room for from `at` on. */
@@ -114,6 +128,28 @@ export class HttpAnswerWriter {
     }
     this.#bytes(END_END);
     return this.#finish(at, close);
+  }
+
+  /**
+   * One torrent of a full scrape, of which the caller writes the rest: its hash, then its counts.
+   * Writes at `at`, where there is room for SCRAPE_FILE_BYTES; returns the bytes written.
+   */
+  writeScrapeFile(into: Uint8Array, at: number, file: HttpScrapeFile): number {
+    assert(at + SCRAPE_FILE_BYTES <= into.length, 'a torrent of a scrape has room');
+    this.#into = into;
+    this.#at = at;
+    const { seeders, leechers, partialSeeds, completed } = file.counts;
+    this.#string(file.infoHash, 0, HASH_BYTES);
+    this.#bytes(OPEN_COMPLETE);
+    this.#number(seeders);
+    this.#bytes(KEY_DOWNLOADED);
+    this.#number(completed);
+    this.#bytes(KEY_DOWNLOADERS);
+    this.#number(leechers);
+    this.#bytes(KEY_INCOMPLETE);
+    this.#number(leechers + partialSeeds);
+    this.#bytes(END_END);
+    return this.#at - at;
   }
 
   #compactPeers(answer: AnnounceAnswer): void {
