@@ -27,12 +27,14 @@ async function list(): Promise<Map<string, ShownJob>> {
 }
 
 test('without a server a command runs the job itself, and says what it cannot', async () => {
-  assert.deepEqual([...(await list()).keys()], ['expire', 'prune-days']);
+  const jobs = await list();
+  assert.ok(jobs.has('expire') && jobs.has('ratio-watch'));
+  assert.ok(!jobs.has('swarm-readings'), 'nobody knows the swarms without a server');
   const [ran] = await server.json<ShownJob>(['jobs', 'run', 'expire']);
   assert.equal(ran?.lastRun?.result, 'done');
   const unknown = await server.command(['jobs', 'run', 'no-such']);
   assert.equal(unknown.exitCode, 1);
-  assert.match(unknown.stderr, /there are expire, prune-days/);
+  assert.match(unknown.stderr, /there are .*expire/);
 });
 
 test('a running server runs what it is asked, knows a pause, and keeps it over a restart', async () => {
