@@ -1,310 +1,226 @@
-// Durable appends over a UNIX socket, 50 connections with 20 appends in flight each, every one a
-// record of 100 bytes and answered from disk: our log server, Redis (XADD, appendfsync always) and
-// NATS JetStream (one replica, sync_interval always) in the same run, in turn, five rounds, medians.
-// Then how long a record takes from its append to a reader that waits for it, beside one fdatasync.
-// Servers that are not there are named and left out. By itself:
+// Durable appends over a UNIX socket: 50 connections with 20 appends in flight each, every one a record
+// of 100 bytes and answered from disk. Our log server, Redis (XADD, appendfsync always) and NATS
+// JetStream (one replica, sync_interval always), each a process of its own on the same disk, in the
+// same run, in turn, five rounds, medians. The load is the same program for all: 1,000 callers that
+// append again when they are answered, by our client library, by a bare client for Redis
+// (peers/redis-contender.ts) and by NATS's own; Redis is loaded by redis-benchmark as well, which is C.
+// CPU time of the server and of the load are told apart, as the kernel counts them: on a machine that
+// does other things too they say more than records a second.
 //
-//   node -C swarmkeep-src bench/log-server.ts      NATS_SERVER=/path/to/nats-server for NATS
+// Then how long a record takes from its append to a reader that waits for it, beside one write and
+// fdatasync. Servers that are not there are named and left out. By itself:
+//
+//   node -C swarmkeep-src bench/log-server.ts      NATS_SERVER=/path/to/nats-server for another NATS
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { SystemDisk } from '#base/disk.ts';
-import { connectLog, type LogClient } from '#log/connect.ts';
+import { connectLog } from '#log/connect.ts';
+import { type LogConnection, type LogContender, startOurs } from './peers/log-contender.ts';
+import { startNats } from './peers/nats-contender.ts';
+import { redisSocket, startRedis } from './peers/redis-contender.ts';
+import { cpuMicrosOf, endedChildrenMicros, writtenBytesOf } from './server-use.ts';
 
 const CONNECTIONS = 50;
 const IN_FLIGHT = 20;
 const VALUE_BYTES = 100;
 const ROUNDS = 5;
 const ROUND_MS = 2000;
-const NATS_MS = 3000;
+const REDIS_BENCHMARK_RECORDS = 200_000;
 const WAKES = 500;
 
-interface Contender {
+interface Load {
   readonly name: string;
-  /** Records answered from disk in one round, a second. */
-  round(): Promise<number>;
+  readonly server: LogContender;
+  run(): Promise<Loaded>;
   close(): Promise<void>;
+}
+
+interface Loaded {
+  readonly records: number;
+  readonly ms: number;
+  /** CPU time of the load, µs. */
+  readonly loadMicros: number;
+}
+
+interface Round {
+  readonly rate: number;
+  readonly serverMicros: number;
+  readonly loadMicros: number;
+  readonly bytes: number;
+  readonly recordsPerSync: number;
 }
 
 export async function run(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-bench-log-server-'));
-  const contenders: Contender[] = [];
+  const servers: LogContender[] = [];
+  const loads: Load[] = [];
   try {
-    const server = await startServer(folder);
-    contenders.push(await ours(server.url));
-    for (const make of [redis, nats]) {
-      const contender = await make(folder);
-      if (typeof contender === 'string') print(contender, {});
-      else contenders.push(contender);
+    const ours = await startOurs(folder);
+    servers.push(ours);
+    loads.push(await loadOf(ours));
+    for (const start of [startRedis, startNats]) {
+      const server = await start(folder);
+      if (typeof server === 'string') {
+        print(`left out: ${server}`, {});
+        continue;
+      }
+      servers.push(server);
+      loads.push(await loadOf(server));
+      if (start === startRedis) loads.push(redisBenchmark(server, redisSocket(folder)));
     }
-    await measureRounds(contenders);
-    await measureWake(server.url, folder);
-    await server.close();
+    await compare(loads);
+    await measureWake(ours.url, folder);
   } finally {
-    for (const contender of contenders) await contender.close();
+    for (const load of loads) await load.close();
+    for (const server of servers) await server.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function measureRounds(contenders: readonly Contender[]): Promise<void> {
-  const rates = new Map<string, number[]>();
+async function compare(loads: readonly Load[]): Promise<void> {
+  const rounds = new Map<Load, Round[]>(loads.map((load) => [load, []]));
   for (let round = 0; round < ROUNDS; round++) {
-    for (const { name, round: measure } of contenders) {
-      const found = rates.get(name) ?? [];
-      found.push(await measure());
-      rates.set(name, found);
-    }
+    for (const [load, found] of rounds) found.push(await measure(load));
   }
-  const own = median(rates.get('swarmkeep') ?? []);
-  for (const [name, found] of rates) {
-    print(`durable appends, ${CONNECTIONS} connections, ${IN_FLIGHT} in flight each: ${name}`, {
-      'records/s': median(found),
-      ...(name === 'swarmkeep' ? {} : { 'swarmkeep is times': own / median(found) }),
+  const depth = `${CONNECTIONS} connections, ${IN_FLIGHT} in flight each`;
+  print(`durable appends, ${depth}; load average ${loadavg()[0]?.toFixed(1)}`, {});
+  let own: Round | undefined;
+  for (const [{ name }, found] of rounds) {
+    const middle = medians(found);
+    own ??= middle;
+    const { rate, serverMicros, loadMicros, bytes, recordsPerSync } = middle;
+    print(`  ${name}`, {
+      'records/s': rate,
+      'µs of CPU a record': serverMicros,
+      'µs of the load': loadMicros,
+      'bytes to disk a record': bytes,
+      ...(recordsPerSync > 0 ? { 'records a sync': recordsPerSync } : undefined),
+      ...(own === middle
+        ? undefined
+        : {
+            'Swarmkeep is times': own.rate / rate,
+            'and by CPU of the server': serverMicros / own.serverMicros,
+            'of both': (serverMicros + loadMicros) / (own.serverMicros + own.loadMicros),
+          }),
     });
   }
 }
 
-async function startServer(
-  folder: string,
-): Promise<{ readonly url: string; close(): Promise<void> }> {
-  const path = join(folder, 'log.sock');
-  const worker = new Worker(new URL('./load/log-server-thread.ts', import.meta.url), {
-    workerData: { folder: join(folder, 'log'), path },
-  });
-  await new Promise<void>((resolve, reject) => {
-    worker.once('message', () => resolve());
-    worker.once('error', reject);
-  });
-  return { url: `unix:${path}`, close: async () => void (await worker.terminate()) };
+async function measure(load: Load): Promise<Round> {
+  const { server } = load;
+  const [cpu, bytes] = [cpuMicrosOf(server.pid), writtenBytesOf(server.pid)];
+  const syncs = (await server.syncs?.()) ?? 0;
+  const { records, ms, loadMicros } = await load.run();
+  const synced = ((await server.syncs?.()) ?? 0) - syncs;
+  return {
+    rate: records / (ms / 1000),
+    serverMicros: (cpuMicrosOf(server.pid) - cpu) / records,
+    loadMicros: loadMicros / records,
+    bytes: (writtenBytesOf(server.pid) - bytes) / records,
+    recordsPerSync: synced === 0 ? 0 : records / synced,
+  };
 }
 
-async function ours(url: string): Promise<Contender> {
-  const clients: LogClient[] = [];
-  for (let nth = 0; nth < CONNECTIONS; nth++) clients.push(await connectLog({ url }));
-  const records = [{ value: new Uint8Array(VALUE_BYTES).fill(7) }];
+async function loadOf(server: LogContender): Promise<Load> {
+  const connections: LogConnection[] = [];
+  for (let nth = 0; nth < CONNECTIONS; nth++) connections.push(await server.connect());
+  const value = new Uint8Array(VALUE_BYTES).fill(120);
   return {
-    name: 'swarmkeep',
-    round: async () => {
-      let count = 0;
+    name: server.name,
+    server,
+    run: async () => {
+      let records = 0;
+      const before = process.cpuUsage();
       const sinceMs = performance.now();
-      const untilMs = sinceMs + ROUND_MS;
-      const callers = clients.flatMap(({ log }) =>
+      const callers = connections.flatMap((connection) =>
         Array.from({ length: IN_FLIGHT }, async () => {
-          while (performance.now() < untilMs) {
-            await log.append('bench', records);
-            count++;
+          while (performance.now() - sinceMs < ROUND_MS) {
+            await connection.append(value);
+            records++;
           }
         }),
       );
       await Promise.all(callers);
-      return perSecond(count, sinceMs);
-    },
-    close: async () => {
-      for (const client of clients) await client.close();
-    },
-  };
-}
-
-/** Raw RESP over the same kind of socket: as cheap a client as one can write in Node. */
-async function redis(folder: string): Promise<Contender | string> {
-  const program = 'redis-server';
-  if (spawnSync(program, ['--version']).error !== undefined) return 'Redis is not installed';
-  const path = join(folder, 'redis.sock');
-  const words = `--port 0 --unixsocket ${path} --dir ${folder} --appendonly yes --appendfsync always --save`;
-  const child = spawn(program, [...words.split(' '), ''], { stdio: 'ignore' });
-  await waitFor(() => existsSync(path));
-  const value = 'x'.repeat(VALUE_BYTES);
-  const command = Buffer.from(
-    `*5\r\n$4\r\nXADD\r\n$1\r\ns\r\n$1\r\n*\r\n$1\r\nv\r\n$${VALUE_BYTES}\r\n${value}\r\n`,
-  );
-  const commands = Buffer.concat(Array.from({ length: IN_FLIGHT }, () => command));
-  return {
-    name: 'Redis XADD, appendfsync always',
-    round: async () => {
-      const sinceMs = performance.now();
-      const counts = await Promise.all(
-        Array.from({ length: CONNECTIONS }, () => pipeline(path, commands, sinceMs + ROUND_MS)),
-      );
-      return perSecond(
-        counts.reduce((sum, count) => sum + count, 0),
-        sinceMs,
-      );
-    },
-    close: () => ended(child),
-  };
-}
-
-/** Keeps 20 commands on their way; each answer is a bulk string of two lines. */
-function pipeline(path: string, commands: Buffer, untilMs: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const socket: Socket = connect(path);
-    let lines = 0;
-    let sent = IN_FLIGHT;
-    const size = commands.byteLength / IN_FLIGHT;
-    socket.on('error', reject);
-    socket.on('data', (part) => {
-      for (let at = part.indexOf(10); at >= 0; at = part.indexOf(10, at + 1)) lines++;
-      const answered = lines >> 1;
-      const room = IN_FLIGHT - (sent - answered);
-      if (performance.now() < untilMs) {
-        sent += room;
-        socket.write(commands.subarray(0, room * size));
-      } else if (answered === sent) {
-        socket.destroy();
-        resolve(answered);
-      }
-    });
-    socket.write(commands);
-  });
-}
-
-async function nats(folder: string): Promise<Contender | string> {
-  const program = process.env['NATS_SERVER'] ?? 'nats-server';
-  const version = spawnSync(program, ['--version'], { encoding: 'utf8' });
-  if (version.error !== undefined) return 'NATS is not installed: set NATS_SERVER';
-  const [, minor = '0'] = /v2\.(\d+)/.exec(version.stdout) ?? [];
-  if (Number(minor) < 10) return `NATS is older than 2.10: ${version.stdout.trim()}`;
-  const modules = await natsClient();
-  if (modules === undefined) return 'The Node client of NATS is not installed';
-  mkdirSync(join(folder, 'nats'));
-  const config = join(folder, 'nats.conf');
-  writeFileSync(
-    config,
-    `host: 127.0.0.1\nport: -1\nports_file_dir: "${folder}"\njetstream { store_dir: "${folder}/nats", sync_interval: always }\n`,
-  );
-  const child = spawn(program, ['-c', config], { stdio: 'ignore' });
-  const ports = join(folder, `nats-server_${child.pid}.ports`);
-  await waitFor(() => existsSync(ports));
-  const url = await natsUrl(ports);
-  const connections: NatsConnection[] = [];
-  for (let nth = 0; nth < CONNECTIONS; nth++) {
-    connections.push(await modules.transport.connect({ servers: url }));
-  }
-  const [first] = connections;
-  if (first === undefined) return 'NATS cannot be reached';
-  const manager = await modules.jetstream.jetstreamManager(first);
-  await manager.streams.add({ name: 's', subjects: ['s'], storage: 'file', num_replicas: 1 });
-  const value = new Uint8Array(VALUE_BYTES).fill(7);
-  return {
-    name: `NATS JetStream 2.${minor}, sync_interval always`,
-    round: async () => {
-      let count = 0;
-      const sinceMs = performance.now();
-      const untilMs = sinceMs + NATS_MS;
-      const callers = connections.flatMap((connection) => {
-        const js = modules.jetstream.jetstream(connection, { timeout: 20_000 });
-        return Array.from({ length: IN_FLIGHT }, async () => {
-          while (performance.now() < untilMs) {
-            await js.publish('s', value, { timeout: 20_000 });
-            count++;
-          }
-        });
-      });
-      await Promise.all(callers);
-      return perSecond(count, sinceMs);
+      const { user, system } = process.cpuUsage(before);
+      return { records, ms: performance.now() - sinceMs, loadMicros: user + system };
     },
     close: async () => {
       for (const connection of connections) await connection.close();
-      await ended(child);
     },
   };
 }
 
-interface NatsConnection {
-  close(): Promise<void>;
-}
-
-interface NatsModules {
-  readonly transport: { connect(options: { servers: string }): Promise<NatsConnection> };
-  readonly jetstream: {
-    jetstream(
-      connection: NatsConnection,
-      options: { timeout: number },
-    ): { publish(subject: string, value: Uint8Array, options: object): Promise<unknown> };
-    jetstreamManager(
-      connection: NatsConnection,
-    ): Promise<{ streams: { add(stream: object): Promise<unknown> } }>;
+/** The rate is what it says itself, without the time that it takes to start. */
+function redisBenchmark(server: LogContender, path: string): Load {
+  const value = 'x'.repeat(VALUE_BYTES);
+  const depth = ['-c', String(CONNECTIONS), '-P', String(IN_FLIGHT)];
+  const words = ['-s', path, ...depth, '-n', String(REDIS_BENCHMARK_RECORDS), '-q'];
+  return {
+    name: `${server.name}, by redis-benchmark`,
+    server,
+    run: async () => {
+      const child = spawn('redis-benchmark', [...words, 'XADD', 's', '*', 'v', value], {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      const before = endedChildrenMicros();
+      let output = '';
+      child.stdout.on('data', (part: Buffer) => {
+        output += part.toString('latin1');
+      });
+      await new Promise((resolve) => child.once('close', resolve));
+      const rate = Number(/([0-9.]+) requests per second/.exec(output)?.[1] ?? Number.NaN);
+      return {
+        records: REDIS_BENCHMARK_RECORDS,
+        ms: (REDIS_BENCHMARK_RECORDS / rate) * 1000,
+        loadMicros: endedChildrenMicros() - before,
+      };
+    },
+    close: async () => {},
   };
-}
-
-async function natsClient(): Promise<NatsModules | undefined> {
-  // Names in variables: the packages are wanted only here, and may not be there.
-  const names = ['@nats-io/transport-node', '@nats-io/jetstream'];
-  try {
-    const [transport, jetstream] = await Promise.all(names.map((name) => import(name)));
-    return { transport, jetstream } as NatsModules;
-  } catch {
-    return undefined;
-  }
-}
-
-async function natsUrl(path: string): Promise<string> {
-  const { readFileSync } = await import('node:fs');
-  for (;;) {
-    try {
-      const found = JSON.parse(readFileSync(path, 'utf8')) as { readonly nats?: readonly string[] };
-      if (found.nats?.[0] !== undefined) return found.nats[0];
-    } catch {
-      // Not written to its end yet.
-    }
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 /** One record at a time: its append begins, the reader has it. */
 async function measureWake(url: string, folder: string): Promise<void> {
   const [writer, reader] = [await connectLog({ url }), await connectLog({ url })];
+  await writer.log.createTopic('wake', { consistency: 'durable' });
   const records = [{ value: new Uint8Array(VALUE_BYTES) }];
-  let { nextOffset: from } = await writer.log.stats('bench');
-  const wakesMs: number[] = [];
+  const file = await new SystemDisk().create(join(folder, 'raw'));
+  await file.write(new Uint8Array(WAKES * 512), 0);
+  await file.datasync();
+  const [wakesMs, syncsMs]: [number[], number[]] = [[], []];
+  let from = 0;
   for (let nth = 0; nth < WAKES; nth++) {
-    const waiting = reader.log.read('bench', { from, waitMs: 10_000 });
+    const waiting = reader.log.read('wake', { from, waitMs: 10_000 });
     await new Promise((resolve) => setTimeout(resolve, 1));
     const sinceMs = performance.now();
-    const appended = writer.log.append('bench', records);
+    const appended = writer.log.append('wake', records);
     from = (await waiting).nextOffset;
     wakesMs.push(performance.now() - sinceMs);
     await appended;
+    const syncSinceMs = performance.now();
+    await file.write(new Uint8Array(512).fill(nth), nth * 512);
+    await file.datasync();
+    syncsMs.push(performance.now() - syncSinceMs);
   }
+  await file.close();
   await writer.close();
   await reader.close();
   print('append to blocked reader, UNIX socket', percentiles(wakesMs));
-  const file = await new SystemDisk().create(join(folder, 'raw'));
-  await file.write(new Uint8Array(1024 * 1024), 0);
-  await file.datasync();
-  const syncsMs: number[] = [];
-  for (let nth = 0; nth < WAKES; nth++) {
-    const sinceMs = performance.now();
-    await file.write(new Uint8Array(512).fill(nth), nth * 512);
-    await file.datasync();
-    syncsMs.push(performance.now() - sinceMs);
-  }
-  await file.close();
-  print('write of a sector and fdatasync alone', percentiles(syncsMs));
+  print('write of a sector and fdatasync alone, in turn with it', percentiles(syncsMs));
 }
 
-async function waitFor(isThere: () => boolean): Promise<void> {
-  for (let nth = 0; nth < 250; nth++) {
-    if (isThere()) return;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error('A server did not start');
-}
-
-function ended(child: ChildProcess): Promise<void> {
-  return new Promise((resolve) => {
-    if (child.exitCode !== null) resolve();
-    child.once('exit', () => resolve());
-    child.kill('SIGKILL');
-  });
-}
-
-function perSecond(count: number, sinceMs: number): number {
-  return count / ((performance.now() - sinceMs) / 1000);
+function medians(rounds: readonly Round[]): Round {
+  const of = (pick: (round: Round) => number): number => median(rounds.map(pick));
+  return {
+    rate: of((round) => round.rate),
+    serverMicros: of((round) => round.serverMicros),
+    loadMicros: of((round) => round.loadMicros),
+    bytes: of((round) => round.bytes),
+    recordsPerSync: of((round) => round.recordsPerSync),
+  };
 }
 
 function median(values: readonly number[]): number {

@@ -1,6 +1,9 @@
-// A log server in a thread of its own, on a UNIX socket, until the thread is ended.
+// A log server in a process of its own, on a UNIX socket, until the process that started it is gone:
+//
+//   node -C swarmkeep-src bench/load/log-server-process.ts FOLDER SOCKET
+//
+// Says `ready`; answers each message with how many syncs it has made.
 
-import { parentPort, workerData } from 'node:worker_threads';
 import { SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
 import { silentLogger } from '#base/logger.ts';
@@ -11,7 +14,7 @@ import { LogServer } from '#log/server.ts';
 import { Registry } from '#metrics/registry.ts';
 import { listenNode } from '#net/stream-node.ts';
 
-const { folder, path } = workerData as { readonly folder: string; readonly path: string };
+const [folder = '', path = ''] = process.argv.slice(2);
 const world = {
   clock: new SystemClock(),
   random: new SystemRandom(),
@@ -20,7 +23,13 @@ const world = {
   config: logConfig.parse({}),
 };
 const log = await LocalLog.open({ ...world, disk: new SystemDisk(), folder });
-await log.createTopic('bench', { consistency: 'durable' });
 const server = new LogServer({ ...world, log });
 await server.listen(listenNode, { kind: 'unix', path });
-parentPort?.postMessage('ready');
+process.on('message', () => process.send?.(syncs()));
+process.on('disconnect', () => process.exit(0));
+process.send?.('ready');
+
+function syncs(): number {
+  const found = /^swarmkeep_log_sync_seconds_count(?:\{\})? (\d+)$/m.exec(world.metrics.render());
+  return Number(found?.[1] ?? 0);
+}
