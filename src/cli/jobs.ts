@@ -51,7 +51,7 @@ function jobsOf(parts: JobParts): readonly Job[] {
   const ruleBook = new RuleBook({ sql, clock, rules: config.rules });
   return [
     ...(swarms === undefined ? [] : [swarmReadingsJob({ sql, swarms })]),
-    expireJob({ sql, config: config.site }),
+    expireJob({ sql, config: config.site, changed: parts.changed }),
     pruneDaysJob({ sql, daysKept: config.accounting.daysKept }),
     ratioWatchJob({
       sql,

@@ -17,6 +17,7 @@ import {
   publicAddresses,
 } from '#site/announce-urls.ts';
 import { enqueueAllTorrents } from '#site/catalogue/announce-torrents.ts';
+import { enqueueAllWindows } from '#site/credit/credit-windows.ts';
 import { createSite, type Site } from '#site/site.ts';
 import type { Swarms } from '#site/swarms.ts';
 import type { Sql } from '#sql/sql.ts';
@@ -98,6 +99,7 @@ export async function announceEverything(sql: Sql, config: Config): Promise<void
   await enqueueStoredSettings(sql, config.tracker);
   await enqueueAllMembers(sql);
   await enqueueAllTorrents(sql);
+  await enqueueAllWindows(sql);
 }
 
 function knownAddresses(config: Config): KnownAddresses {

@@ -11,6 +11,7 @@ import { Admission, type RouteHandlers, type SiteEnv } from './admission.ts';
 import { Assets, assetResponse } from './assets.ts';
 import { catalogueRoutes } from './catalogue/catalogue-routes.ts';
 import { consoleRoutes } from './console/console-routes.ts';
+import { creditRoutes } from './credit/credit-handlers.ts';
 import { ERROR_WORDS } from './error-pages.ts';
 import { noticeRoutes } from './notices/notice-pages.ts';
 import { ROUTE_RULES } from './permissions.ts';
@@ -41,6 +42,7 @@ export function createSite(world: SiteWorld): Site {
     ...accountRoutes,
     ...catalogueRoutes,
     ...consoleRoutes,
+    ...creditRoutes,
     ...noticeRoutes,
   };
   for (const [name, path] of Object.entries(ROUTES) as [RouteName, string][]) {

@@ -15,6 +15,9 @@ import { type OpenTestSql, openTestSqlite } from '#sql/test-databases.ts';
 import type { AddedMember } from './accounts/members.ts';
 import { addMember } from './accounts/members.ts';
 import { Passwords } from './accounts/passwords.ts';
+import type { Torrent } from './catalogue/find-torrent.ts';
+import { makeTorrent } from './catalogue/test-catalogue.ts';
+import { addTorrent } from './catalogue/torrents.ts';
 import { type SiteConfig, siteConfig } from './config.ts';
 import { siteMigrations } from './migrations/all.ts';
 import type { Role } from './permissions.ts';
@@ -120,6 +123,21 @@ export class TestSite {
     const added = await addMember(world, { name, role, password: TEST_PASSWORD });
     assert.ok('member' in added, `${name} was not added`);
     return added.member;
+  }
+
+  /** A torrent of the catalogue. */
+  async addTorrent(uploaderId: number, title: string, seed = 1): Promise<Torrent> {
+    const added = await addTorrent(this.world, {
+      bytes: await makeTorrent({ name: title, seed }),
+      uploaderId,
+      title,
+      category: 'other',
+      tags: [],
+      description: '',
+      isStaff: true,
+    });
+    assert.ok('torrent' in added, `${title} was not added`);
+    return added.torrent;
   }
 
   browser(address = '10.0.0.1'): TestBrowser {

@@ -122,7 +122,13 @@ export class Announcer {
       resetAfterSeconds: accounting.resetAfterMs / 1000,
     };
     const { torrent } = world.admission;
-    this.#transfer = { delta: this.#delta, nowSeconds: 0, torrent, isProtected: false };
+    this.#transfer = {
+      delta: this.#delta,
+      nowSeconds: 0,
+      timeMs: 0,
+      torrent,
+      isProtected: false,
+    };
   }
 
   /** Valid after `answer`, until the next announce. */
@@ -432,7 +438,10 @@ export class Announcer {
     const transfer = this.#transfer;
     transfer.nowSeconds = this.#input.nowSeconds;
     // Percentages may have changed while the announce waited; what counts is now.
-    transfer.torrent = this.#world.directory.torrent(request.torrentId) ?? admitted.torrent;
+    const { directory, clock } = this.#world;
+    const torrent = directory.torrent(request.torrentId) ?? admitted.torrent;
+    transfer.timeMs = clock.nowMs();
+    transfer.torrent = directory.credits.at(torrent, request, transfer.timeMs);
     transfer.isProtected = admitted.member?.isProtected === true;
     return this.#records.push(request, outcome, transfer);
   }

@@ -8,6 +8,7 @@ import { fromHex } from '#base/bytes.ts';
 import { BytesMap } from '#base/bytes-map.ts';
 import type {
   ControlMessage,
+  CreditWindowMessage,
   DownloadKeyMessage,
   MemberMessage,
   SettingsMessage,
@@ -15,6 +16,7 @@ import type {
   TrackerMode,
 } from '#wire/control-message.ts';
 import { PASSKEY_BYTES_MAX } from '#wire/http-announce.ts';
+import { CreditTable } from './credit-table.ts';
 import {
   BANNED_WORDS,
   REMOVED_MEMBER_WORDS,
@@ -68,6 +70,8 @@ export interface DirectoryObserver {
 }
 
 export class Directory {
+  /** Which percentages count beside the torrents' own. */
+  readonly credits: CreditTable = new CreditTable();
   readonly #members = new Map<number, DirectoryMember>();
   readonly #passkeys = new BytesMap<PasskeyHolder>(PASSKEY_BYTES_MAX);
   readonly #torrents = new Map<number, DirectoryTorrent>();
@@ -158,6 +162,9 @@ export class Directory {
       case 'download-key':
         this.#applyDownloadKey(message);
         return;
+      case 'credit-window':
+        this.#applyCreditWindow(message);
+        return;
       default:
         this.#settings = settingsOf(message);
         this.#messages.set('settings', message);
@@ -172,6 +179,7 @@ export class Directory {
     this.#removedHashes.clear();
     this.#removedPasskeys.clear();
     this.#messages.clear();
+    this.credits.clear();
   }
 
   #applyMember(message: MemberMessage): void {
@@ -215,6 +223,13 @@ export class Directory {
     }
     this.#setPasskey(key, { memberId, torrentId });
     this.#messages.set(`download-key:${key}`, message);
+  }
+
+  #applyCreditWindow(message: CreditWindowMessage): void {
+    this.credits.apply(message);
+    const key = `credit-window:${message.windowId}`;
+    if (message.state === 'active') this.#messages.set(key, message);
+    else this.#messages.delete(key);
   }
 
   #applyTorrent(message: TorrentMessage): void {

@@ -25,6 +25,8 @@ export type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
 export interface Transfer {
   readonly delta: DeltaResult;
   readonly nowSeconds: number;
+  /** Of the announce, Unix milliseconds: stands in the record, and decides what `torrent` credits. */
+  readonly timeMs: number;
   readonly torrent: TorrentCredit;
   /** Leaves the address out. */
   readonly isProtected: boolean;
@@ -69,6 +71,7 @@ export class TransferRecords {
     fields.left = next.left;
     fields.uploadCreditPercent = torrent.uploadCreditPercent;
     fields.downloadCreditPercent = torrent.downloadCreditPercent;
+    fields.timeMs = transfer.timeMs;
     return this.#write(request, outcome, transfer.isProtected);
   }
 
@@ -85,6 +88,7 @@ export class TransferRecords {
     fields.left = 0;
     fields.uploadCreditPercent = 0;
     fields.downloadCreditPercent = 0;
+    fields.timeMs = this.#clock.nowMs();
     return this.#write(request, outcome, true) >= 0;
   }
 
@@ -110,7 +114,6 @@ export class TransferRecords {
     fields.torrentId = request.torrentId;
     fields.peerId = request.peerId;
     fields.key = request.key;
-    fields.timeMs = this.#clock.nowMs();
     fields.hashVersion = request.hashVersion === 2 ? 2 : 1;
     encodeTransfer(this.#record, 0, fields);
     const position = this.#queue.reserve();

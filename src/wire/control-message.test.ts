@@ -45,6 +45,20 @@ const MESSAGES: readonly (readonly [string, ControlMessage])[] = [
     'settings',
     { kind: 'settings', mode: 'listed', clientsAllowed: [], clientsDenied: ['-XL', '-SD'] },
   ],
+  [
+    'credit-window:3',
+    {
+      kind: 'credit-window',
+      windowId: 3,
+      memberId: 0,
+      torrentId: 12,
+      state: 'active',
+      uploadCreditPercent: 200,
+      downloadCreditPercent: 0,
+      fromMs: 0,
+      untilMs: 2 ** 53 - 1,
+    },
+  ],
 ];
 
 test('every message is read as it was written, under its key', () => {
@@ -63,7 +77,10 @@ test('unknown fields are ignored and unknown kinds skipped', () => {
 
 test('a message with a field of another form is no message', () => {
   const wrong: Readonly<Record<string, unknown>> = {
-    memberId: 0,
+    memberId: -1,
+    windowId: 0,
+    fromMs: -1,
+    untilMs: 2 ** 53,
     torrentId: 2 ** 32,
     passkeys: 'abc',
     state: 'asleep',

@@ -55,7 +55,31 @@ export interface SettingsMessage {
   readonly clientsDenied: readonly string[];
 }
 
-export type ControlMessage = MemberMessage | TorrentMessage | DownloadKeyMessage | SettingsMessage;
+/**
+ * `credit-window:3`: for a time other percentages than the torrent's own count (freeleech, multipliers,
+ * a token). Of several open ones the best for the member does. A removed id is never used again.
+ */
+export interface CreditWindowMessage {
+  readonly kind: 'credit-window';
+  readonly windowId: number;
+  /** 0: everybody. */
+  readonly memberId: number;
+  /** 0: every torrent. */
+  readonly torrentId: number;
+  readonly state: 'active' | 'removed';
+  readonly uploadCreditPercent: number;
+  readonly downloadCreditPercent: number;
+  /** Unix milliseconds: open from the first until just before the second. */
+  readonly fromMs: number;
+  readonly untilMs: number;
+}
+
+export type ControlMessage =
+  | MemberMessage
+  | TorrentMessage
+  | DownloadKeyMessage
+  | SettingsMessage
+  | CreditWindowMessage;
 
 /** The record's key: one thing's messages share it, and only the newest of a key is needed. */
 export function controlKey(message: ControlMessage): string {
@@ -68,6 +92,8 @@ export function controlKey(message: ControlMessage): string {
       return `download-key:${message.key}`;
     case 'settings':
       return 'settings';
+    case 'credit-window':
+      return `credit-window:${message.windowId}`;
     default:
       return unreachable(message);
   }
@@ -114,6 +140,8 @@ function readMessage(fields: Fields): ControlMessage | undefined {
       return readDownloadKey(fields);
     case 'settings':
       return readSettings(fields);
+    case 'credit-window':
+      return readCreditWindow(fields);
     default:
       return undefined;
   }
@@ -161,12 +189,36 @@ function readSettings(fields: Fields): SettingsMessage | undefined {
   return { kind: 'settings', mode, clientsAllowed, clientsDenied };
 }
 
+function readCreditWindow(fields: Fields): CreditWindowMessage | undefined {
+  const { windowId, memberId, torrentId, state, fromMs, untilMs } = fields;
+  const { uploadCreditPercent, downloadCreditPercent } = fields;
+  if (!isId(windowId) || !isIdOrAll(memberId) || !isIdOrAll(torrentId)) return undefined;
+  if (state !== 'active' && state !== 'removed') return undefined;
+  if (!isPercent(uploadCreditPercent) || !isPercent(downloadCreditPercent)) return undefined;
+  if (!isCount(fromMs) || !isCount(untilMs)) return undefined;
+  return {
+    kind: 'credit-window',
+    windowId,
+    memberId,
+    torrentId,
+    state,
+    uploadCreditPercent,
+    downloadCreditPercent,
+    fromMs,
+    untilMs,
+  };
+}
+
 function isMode(value: unknown): value is TrackerMode {
   return value === 'private' || value === 'members' || value === 'listed' || value === 'open';
 }
 
 function isId(value: unknown): value is number {
   return isCount(value) && value >= 1 && value <= 0xffff_ffff;
+}
+
+function isIdOrAll(value: unknown): value is number {
+  return value === 0 || isId(value);
 }
 
 function isCount(value: unknown): value is number {

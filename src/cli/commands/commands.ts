@@ -6,6 +6,12 @@ import type { Rooms } from '#cli/rooms.ts';
 import { configCheck, configPrint, dbMigrate, dbStatus } from './config-commands.ts';
 import { demo } from './demo-command.ts';
 import { doctor } from './doctor-command.ts';
+import {
+  freeleechAdd,
+  freeleechEnd,
+  freeleechList,
+  freeleechTokens,
+} from './freeleech-commands.ts';
 import { jobsList, jobsPause, jobsResume, jobsRun } from './job-commands.ts';
 import { ledgerAudit, ledgerRebuild, ledgerShow } from './ledger-commands.ts';
 import { logBench } from './log-bench-command.ts';
@@ -48,6 +54,10 @@ export const COMMANDS: readonly CliCommand[] = [
   torrentShow,
   torrentRemove,
   torrentDownload,
+  freeleechAdd,
+  freeleechList,
+  freeleechEnd,
+  freeleechTokens,
   ledgerShow,
   ledgerAudit,
   ledgerRebuild,

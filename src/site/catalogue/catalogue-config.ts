@@ -35,6 +35,14 @@ export const catalogueConfig = z.strictObject({
   draftAgeMsMax: ms({ min: 60_000, max: 30 * 86_400_000 })
     .default(86_400_000)
     .describe('Milliseconds after which an upload that nobody finished is forgotten.'),
+  tokenValidMs: ms({ min: 3_600_000 })
+    .default(90 * 86_400_000)
+    .describe('How long a member has to spend a freeleech token, from the day it was given.'),
+  tokenWindowMs: ms({ min: 3_600_000 })
+    .default(4 * 86_400_000)
+    .describe(
+      'How long a spent token makes its torrent free to take. Long enough for the slowest line to finish it.',
+    ),
   pageRows: z
     .int()
     .min(5)

@@ -4,6 +4,8 @@
 import { torrentTransfer } from '#accounting/totals.ts';
 import { findMemberById } from '#site/accounts/members.ts';
 import { memberAnnounceUrls, urlsInTorrents } from '#site/announce-urls.ts';
+import { creditNow } from '#site/credit/credit-now.ts';
+import { countTokens } from '#site/credit/credit-tokens.ts';
 import { ERROR_WORDS } from '#site/error-pages.ts';
 import { Refusal } from '#site/refusal.ts';
 import { hrefTo } from '#site/routes.ts';
@@ -27,11 +29,14 @@ export async function torrentPage(visit: Visit): Promise<Response> {
   if (torrent === undefined) return await visit.notFound();
   const { sql, swarms } = visit.parts;
   const { memberId } = visit.signedIn();
-  const [uploader, files, transfer, totals] = await Promise.all([
+  const who = { memberId, torrentId: torrent.id };
+  const [uploader, files, transfer, totals, credit, tokens] = await Promise.all([
     findMemberById(sql, torrent.uploaderId),
     filePage(sql, torrent.id, Number(visit.query('files'))),
     torrentTransfer(sql, memberId, torrent.id),
     myTotals(sql, memberId, [torrent.id]),
+    creditNow(sql, who, visit.nowMs),
+    countTokens(sql, memberId, visit.nowMs),
   ]);
   const isHere = uploader !== undefined && uploader.state !== 'removed';
   const mine = swarms
@@ -48,6 +53,9 @@ export async function torrentPage(visit: Visit): Promise<Response> {
     files,
     mine: myState(torrent.sizeBytes, mine, totals.get(torrent.id)),
     transfer,
+    credit,
+    tokens,
+    mayOpenCredit: visit.may('administer'),
     nowMs: visit.nowMs,
   });
   return await visit.page({ title: torrent.title, section: 'torrents', main });

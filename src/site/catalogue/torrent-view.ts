@@ -14,6 +14,7 @@ import { columns, pageHead } from '#site/components/page-head.ts';
 import { panel } from '#site/components/panel.ts';
 import { table } from '#site/components/table.ts';
 import { tree } from '#site/components/tree.ts';
+import { type CreditNow, creditNotice } from '#site/credit/credit-notice.ts';
 import { formatBytes } from '#site/format/bytes.ts';
 import { markdown } from '#site/format/markdown.ts';
 import { formatCount, plural } from '#site/format/number.ts';
@@ -39,6 +40,11 @@ export interface TorrentPage {
   readonly files: FilePage;
   readonly mine: MyState;
   readonly transfer: MemberTransfer | undefined;
+  /** What counts for the reader now; undefined when everything does in full. */
+  readonly credit: CreditNow | undefined;
+  /** That the reader can spend. */
+  readonly tokens: number;
+  readonly mayOpenCredit: boolean;
   readonly nowMs: number;
 }
 
@@ -56,10 +62,11 @@ export function torrentView(page: TorrentPage): Html {
   });
   const main = html`${descriptionPanel(torrent)}${filesPanel(page)}${isRemoved ? NOTHING : peersPanel(page)}`;
   const side = html`${isRemoved ? NOTHING : minePanel(page)}${factsPanel(page)}`;
-  return html`${head}${notices(page)}${columns(main, side)}`;
+  return html`${head}${notices(page)}${isRemoved ? NOTHING : creditNotice(page.credit, page.nowMs)}${columns(main, side)}`;
 }
 
-function actions({ torrent, mayChange, mayDownload }: TorrentPage): readonly Html[] {
+function actions(page: TorrentPage): readonly Html[] {
+  const { torrent, mayChange, mayDownload, credit, tokens } = page;
   const hash = torrent.infoHash;
   const all: Html[] = [];
   if (mayDownload) {
@@ -70,6 +77,12 @@ function actions({ torrent, mayChange, mayDownload }: TorrentPage): readonly Htm
         kind: 'primary',
       }),
     );
+  }
+  if (mayDownload && tokens > 0 && credit?.credit.downloadCreditPercent !== 0) {
+    all.push(linkButton({ label: 'Use a token', href: hrefTo('torrentToken', { hash }) }));
+  }
+  if (page.mayOpenCredit) {
+    all.push(linkButton({ label: 'Freeleech', href: hrefTo('torrentCredit', { hash }) }));
   }
   if (mayChange) {
     all.push(

@@ -41,7 +41,7 @@ export interface FieldBase {
 }
 
 export interface TextField extends FieldBase {
-  readonly type?: 'text' | 'password' | 'email' | 'url' | 'search' | 'number';
+  readonly type?: 'text' | 'password' | 'email' | 'url' | 'search' | 'number' | 'datetime-local';
   readonly value?: string | undefined;
   /** The browser's own words: `username`, `new-password`, `off`. */
   readonly autocomplete?: string;

@@ -35,13 +35,14 @@ import { href, hrefTo } from '#site/routes.ts';
 import type { SiteStatus } from '#site/world.ts';
 import type { TrackerMode } from '#wire/control-message.ts';
 
-type ConsolePart = 'status' | 'settings' | 'rules' | 'jobs' | 'members';
+type ConsolePart = 'status' | 'settings' | 'rules' | 'credit' | 'jobs' | 'members';
 
 export function inConsole(part: ConsolePart, body: Html): Html {
   const links = [
     { label: 'Status', href: href('console'), current: part === 'status' },
     { label: 'Settings', href: href('consoleSettings'), current: part === 'settings' },
     { label: 'Rules', href: href('consoleRules'), current: part === 'rules' },
+    { label: 'Freeleech', href: href('consoleCredit'), current: part === 'credit' },
     { label: 'Jobs', href: href('consoleJobs'), current: part === 'jobs' },
     { label: 'Members', href: href('members'), current: part === 'members' },
   ];

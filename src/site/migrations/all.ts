@@ -4,9 +4,11 @@ import type { Migration } from '#sql/sql.ts';
 import { accountsMigration } from './0200-accounts.ts';
 import { catalogueMigration } from './0300-catalogue.ts';
 import { noticesMigration } from './0310-notices.ts';
+import { creditMigration } from './0320-credit.ts';
 
 export const siteMigrations: readonly Migration[] = [
   accountsMigration,
   catalogueMigration,
   noticesMigration,
+  creditMigration,
 ];
