@@ -154,6 +154,7 @@ export class LogServing {
       clock: this.#clock,
       address: place.host,
       port: place.port,
+      certificate: undefined,
       fetch: async (request) =>
         (await answerLogHttp({ log, token: secret }, request)) ??
         new Response('Not found\n', { status: 404 }),

@@ -14,6 +14,7 @@ import { Ledger } from '#accounting/ledger.ts';
 import { completedCounts } from '#accounting/totals.ts';
 import { toHex } from '#base/bytes.ts';
 import { type Clock, SystemClock } from '#base/clock.ts';
+import { SystemDisk } from '#base/disk.ts';
 import type { Logger } from '#base/logger.ts';
 import { type Random, SeededRandom, SystemRandom } from '#base/random.ts';
 import { Stop } from '#base/stop.ts';
@@ -23,6 +24,7 @@ import type { Log } from '#log/log.ts';
 import { PortLog } from '#log/port-log.ts';
 import { Registry, renderCollected } from '#metrics/registry.ts';
 import { type AddonPlace, loadAddon } from '#net/addon.ts';
+import { TlsCertificate } from '#net/tls-certificate.ts';
 import { migrate } from '#sql/migrate.ts';
 import { openSql } from '#sql/open.ts';
 import { OutboxRelay, outboxPending } from '#sql/outbox.ts';
@@ -268,15 +270,32 @@ export class Server {
 
   async #listenSite(): Promise<SiteListener> {
     const { address, port } = this.#world.config.site;
+    const certificate = await this.#siteCertificate();
     const listener = await SiteListener.listen({
       clock: this.#clock,
       address,
       port,
+      certificate,
       fetch: async (request, env) => await (await this.#site.promise).fetch(request, env),
       metrics: () => this.#renderMetrics(),
     });
     this.#stop.closeLater('site listener', () => listener.close());
     return listener;
+  }
+
+  async #siteCertificate(): Promise<TlsCertificate | undefined> {
+    const { config, logger } = this.#world;
+    const { tlsCertificateFile: certificateFile, tlsKeyFile: keyFile } = config.site;
+    if (certificateFile === '') return undefined;
+    const certificate = await TlsCertificate.open({
+      disk: new SystemDisk(),
+      clock: this.#clock,
+      logger: logger.for('site'),
+      certificateFile,
+      keyFile,
+    });
+    this.#stop.closeLater('site certificate', async () => certificate.close());
+    return certificate;
   }
 
   #startRelay(sql: Sql, log: Log): OutboxRelay {
@@ -320,7 +339,8 @@ export class Server {
     const host = config.site.address.includes(':')
       ? `[${config.site.address}]`
       : config.site.address;
-    say(`site: http://${host}:${listener.port}/`);
+    const scheme = config.site.tlsCertificateFile === '' ? 'http' : 'https';
+    say(`site: ${scheme}://${host}:${listener.port}/`);
   }
 
   async #startJobs(sql: Sql, swarm: Swarm, relay: OutboxRelay): Promise<Scheduler> {

@@ -2,10 +2,12 @@
 // and connections have bounds here, before a byte of a request is looked at.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
 import { isIP } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { Clock } from '#base/clock.ts';
 import { codeOf } from '#base/errors.ts';
+import type { TlsCertificate } from '#net/tls-certificate.ts';
 import { CliError } from './errors.ts';
 
 const HEADERS_MS_MAX = 10_000;
@@ -22,12 +24,14 @@ export interface SiteListenerOptions {
   readonly port: number;
   /** `peerAddress` is the socket's own; what a proxy says of it is the site's to judge. */
   readonly fetch: (request: Request, env: { readonly peerAddress: string }) => Promise<Response>;
+  /** HTTPS instead of HTTP; stays its owner's. */
+  readonly certificate: TlsCertificate | undefined;
   /** Prometheus text, for loopback and without a proxy in between only. */
   readonly metrics: () => Promise<string>;
 }
 
 export class SiteListener {
-  readonly #server: Server;
+  readonly #server: Server | SecureServer;
   readonly #clock: Clock;
 
   private constructor(options: SiteListenerOptions) {
@@ -35,13 +39,18 @@ export class SiteListener {
     const listener = getRequestListener((request, env) =>
       options.fetch(request, { peerAddress: peerAddress(env.incoming as IncomingMessage) }),
     );
-    this.#server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
+    const handle = (request: IncomingMessage, response: ServerResponse): void => {
       if (request.url === '/metrics' && request.method === 'GET') {
         void answerMetrics(request, response, options.metrics);
         return;
       }
       void listener(request, response);
-    });
+    };
+    const { certificate } = options;
+    this.#server =
+      certificate === undefined
+        ? createServer({ maxHeaderSize: HEADER_BYTES_MAX }, handle)
+        : secureServer(certificate, handle);
     this.#server.headersTimeout = HEADERS_MS_MAX;
     this.#server.requestTimeout = REQUEST_MS_MAX;
     this.#server.keepAliveTimeout = KEEP_ALIVE_MS;
@@ -75,6 +84,22 @@ export class SiteListener {
     await closed;
     limit.cancel();
   }
+}
+
+function secureServer(
+  certificate: TlsCertificate,
+  handle: (request: IncomingMessage, response: ServerResponse) => void,
+): SecureServer {
+  const options = {
+    ...certificate.pair,
+    maxHeaderSize: HEADER_BYTES_MAX,
+    minVersion: 'TLSv1.2',
+    handshakeTimeout: HEADERS_MS_MAX,
+  } as const;
+  const server = createSecureServer(options, handle);
+  const forget = certificate.onChange((pair) => server.setSecureContext(pair));
+  server.on('close', forget);
+  return server;
 }
 
 function peerAddress(request: IncomingMessage): string {

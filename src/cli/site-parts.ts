@@ -108,7 +108,7 @@ function knownAddresses(config: Config): KnownAddresses {
   return {
     configured: { siteUrl: site.publicUrl, tracker: tracker.publicUrls },
     listening: {
-      siteUrl: `http://${hostOf(site.address)}:${site.port}`,
+      siteUrl: `${site.tlsCertificateFile === '' ? 'http' : 'https'}://${hostOf(site.address)}:${site.port}`,
       tracker: {
         http: `http://${door}`,
         udp: `udp://${door}`,

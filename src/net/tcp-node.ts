@@ -35,8 +35,19 @@ interface Counters {
   readonly bytes: Counter;
 }
 
+/** Listeners of Node's own, by which event they tell of a connection that can be spoken to. */
+export interface NodeListeners {
+  readonly event: 'connection' | 'secureConnection';
+  make(): Server;
+}
+
+const PLAIN: NodeListeners = {
+  event: 'connection',
+  make: () => createServer({ allowHalfOpen: true, noDelay: true }),
+};
+
 /** `open` binds listeners of Node's own; one such opener serves a whole thread. */
-export function nodeTcp(world: NodeTcpWorld): OpenTcp {
+export function nodeTcp(world: NodeTcpWorld, listeners: NodeListeners = PLAIN): OpenTcp {
   const { metrics } = world;
   const counters: Counters = {
     accepted: metrics.counter('swarmkeep_tcp_connections_total', 'TCP connections accepted.'),
@@ -61,9 +72,10 @@ export function nodeTcp(world: NodeTcpWorld): OpenTcp {
       await listen(probe, { options: alone, family, clock: world.clock });
       await new Promise<void>((resolve) => probe.close(() => resolve()));
     }
-    const server = createServer({ allowHalfOpen: true, noDelay: true });
+    const server = listeners.make();
     await listen(server, { options, family, clock: world.clock });
-    return new NodeTcpServer({ server, family, options, world, counters });
+    const { event } = listeners;
+    return new NodeTcpServer({ server, event, family, options, world, counters });
   };
 }
 
@@ -110,6 +122,7 @@ class NodeTcpServer implements TcpServer {
 
   constructor(parts: {
     readonly server: Server;
+    readonly event: NodeListeners['event'];
     readonly family: Family;
     readonly options: TcpOptions;
     readonly world: NodeTcpWorld;
@@ -131,7 +144,7 @@ class NodeTcpServer implements TcpServer {
       name: `TCP ${formatEndpoint(bound.address, bound.port)}`,
       onLasting: options.onFailed,
     });
-    server.on('connection', (socket) => this.#accept(socket));
+    server.on(parts.event, (socket: Socket) => this.#accept(socket));
     server.on('error', (error) => this.#failures.failed('accept', error));
     this.#sweep = this.#nextSweep();
   }

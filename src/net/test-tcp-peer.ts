@@ -7,9 +7,12 @@ export class TcpPeer {
   readonly #socket: Socket;
   #text = '';
   #ended = false;
+  readonly #wire: Socket;
 
-  constructor(socket: Socket, reads: boolean) {
+  /** `wire` is what carries a socket that encrypts. */
+  constructor(socket: Socket, reads: boolean, wire = socket) {
     this.#socket = socket;
+    this.#wire = wire;
     if (reads) socket.on('data', (chunk) => (this.#text += chunk.toString('latin1')));
     socket.on('close', () => (this.#ended = true));
     socket.on('end', () => (this.#ended = true));
@@ -54,9 +57,11 @@ export class TcpPeer {
   }
 
   reset(): void {
-    this.#socket.resetAndDestroy();
+    this.#wire.resetAndDestroy();
   }
 }
+
+export type DialPeer = typeof newPeer;
 
 export function newPeer(
   to: { readonly address: string; readonly port: number },

@@ -19,6 +19,13 @@ export const siteConfig = z.strictObject({
     .max(65_535)
     .default(8080)
     .describe('TCP port of the site. 0 lets the system choose one, which is printed.'),
+  tlsCertificateFile: z
+    .string()
+    .default('')
+    .describe(
+      'PEM file of a certificate, with those that vouch for it: the site then speaks HTTPS on its port, and nothing else. A file that changes is in force for new connections within 10 seconds; one that cannot be used is told and leaves the one before. Empty is plain HTTP.',
+    ),
+  tlsKeyFile: z.string().default('').describe('PEM file of the key of that certificate.'),
   publicUrl: z
     .string()
     .default('')

@@ -133,7 +133,9 @@ async function answer(visit: Visit, run: () => Promise<Response>): Promise<Respo
 /** The bound on pages at once, the headers of every answer, and the last resort. */
 function guard(parts: SiteParts, app: Hono): Site['fetch'] {
   const { config, logger, random, addresses } = parts;
-  const isSecure = addresses.configured.siteUrl.startsWith('https://');
+  const isSecure = [addresses.configured, addresses.listening].some(({ siteUrl }) =>
+    siteUrl.startsWith('https://'),
+  );
   let running = 0;
   const respond = async (request: Request, env: SiteEnv): Promise<Response> => {
     if (running >= config.requestsMax) {

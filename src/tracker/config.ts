@@ -3,6 +3,14 @@
 
 import { z } from 'zod';
 import { bytes, ms } from '#base/field.ts';
+import { parseNetwork } from '#net/ip-network.ts';
+
+const network = z
+  .string()
+  .refine(
+    (text) => parseNetwork(text) !== undefined,
+    'expected an address or a network such as "10.0.0.0/8" or "2001:db8::/32"',
+  );
 
 const publicUrls = z.strictObject({
   http: z
@@ -40,6 +48,26 @@ export const trackerConfig = z.strictObject({
     .max(65_535)
     .default(6969)
     .describe('Port of every door, UDP and TCP. 0 lets the system choose, for tests.'),
+  tlsPort: z
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(0)
+    .describe(
+      'Port of HTTPS and secure WebSocket, beside the plain ones on the same addresses. 0 is none. Peers by TLS and plain ones are in the same swarms.',
+    ),
+  tlsCertificateFile: z
+    .string()
+    .default('')
+    .describe(
+      'PEM file of the certificate for `tlsPort`, with those that vouch for it. A file that changes is in force for new connections within 10 seconds; one that cannot be used is told and leaves the one before.',
+    ),
+  tlsKeyFile: z
+    .string()
+    .default('')
+    .describe(
+      'PEM file of its key. The user that the server runs as must be able to read it again when it is renewed.',
+    ),
   workers: z
     .int()
     .min(1)
@@ -159,6 +187,33 @@ export const trackerConfig = z.strictObject({
     .default(10_000)
     .describe(
       'How long a client may take to read an answer before it is dropped, in milliseconds.',
+    ),
+  trustedProxies: z
+    .array(network)
+    .max(1000)
+    .default([])
+    .describe(
+      'Networks of the reverse proxies whose word about the client is taken, "10.0.0.0/8". The client is the last hop in the header that is not in one of them. A network that holds clients lets them claim any address.',
+    ),
+  forwardedHeader: z
+    .enum(['x-forwarded-for', 'forwarded'])
+    .default('x-forwarded-for')
+    .describe(
+      'The header in which trusted proxies name the client. The other one is not read: a proxy that sets one passes on whatever clients write into the other.',
+    ),
+  proxyProtocolFrom: z
+    .array(network)
+    .max(1000)
+    .default([])
+    .describe(
+      'Networks of the proxies that pass TCP on with the PROXY protocol, version 1 or 2. Connections from there to the HTTP port must begin with it, all others must not.',
+    ),
+  ipParameterFrom: z
+    .array(network)
+    .max(1000)
+    .default([])
+    .describe(
+      "Networks of the clients that may state another address with `ip` in an HTTP announce: seedboxes in the tracker's own network. From anywhere else it is ignored.",
     ),
   fullScrape: z
     .boolean()

@@ -19,8 +19,10 @@ const UDP_SENDS_PENDING_MAX = 16_384;
 /** With port 0 the port that one door was given may be taken for the others. */
 const PORT_TRIES_MAX = 20;
 
+export type DoorName = 'udp' | 'http' | 'https';
+
 export interface DoorAddress {
-  readonly door: 'udp' | 'http';
+  readonly door: DoorName;
   readonly address: string;
   readonly port: number;
   readonly url: string;
@@ -33,6 +35,8 @@ export interface DoorsWorld {
   readonly peersPerAnswerMax: number;
   readonly openUdp: OpenUdp;
   readonly openTcp: OpenTcp;
+  /** For `tracker.tlsPort`; undefined when there is no certificate. */
+  readonly openTls: OpenTcp | undefined;
   readonly onFailed: (error: Error) => void;
   /** Among the threads that open the same doors. */
   readonly worker: { readonly index: number; readonly count: number };
@@ -44,6 +48,7 @@ export class Doors {
   readonly #world: DoorsWorld;
   #udp: UdpSocket[] = [];
   #tcp: TcpServer[] = [];
+  #tls: TcpServer[] = [];
   #isListening = false;
 
   constructor(world: DoorsWorld) {
@@ -54,11 +59,12 @@ export class Doors {
     return [
       ...this.#udp.map((socket) => addressOf('udp', socket.bound)),
       ...this.#tcp.map((server) => addressOf('http', server.bound)),
+      ...this.#tls.map((server) => addressOf('https', server.bound)),
     ];
   }
 
   get httpConnections(): number {
-    return this.#tcp.reduce((sum, server) => sum + server.connections, 0);
+    return [...this.#tcp, ...this.#tls].reduce((sum, server) => sum + server.connections, 0);
   }
 
   /**
@@ -91,9 +97,10 @@ export class Doors {
     this.#isListening = false;
     this.#world.http.close();
     const udp = this.#udp;
-    const tcp = this.#tcp;
+    const tcp = [...this.#tcp, ...this.#tls];
     this.#udp = [];
     this.#tcp = [];
+    this.#tls = [];
     await Promise.all([
       ...tcp.map((server) => server.close(lingerMs)),
       ...udp.map((socket) => socket.close()),
@@ -101,13 +108,16 @@ export class Doors {
   }
 
   async #openAll(wanted: number): Promise<void> {
+    const { config, openTcp, openTls } = this.#world;
     let port = wanted;
     for (const address of this.#world.config.addresses) {
       const socket = await this.#unlessMissing(address, () => this.#openUdp(address, port));
       if (socket === undefined) continue;
       this.#udp.push(socket);
       port = socket.bound.port;
-      this.#tcp.push(await this.#openTcp(address, port));
+      this.#tcp.push(await this.#openTcp(openTcp, address, port));
+      if (openTls === undefined || config.tlsPort === 0) continue;
+      this.#tls.push(await this.#openTcp(openTls, address, config.tlsPort));
     }
     if (this.#udp.length === 0) {
       throw new NetError(
@@ -136,9 +146,9 @@ export class Doors {
     });
   }
 
-  #openTcp(address: string, port: number): Promise<TcpServer> {
-    const { config, openTcp, http, onFailed, peersPerAnswerMax } = this.#world;
-    return openTcp({
+  #openTcp(open: OpenTcp, address: string, port: number): Promise<TcpServer> {
+    const { config, http, onFailed, peersPerAnswerMax } = this.#world;
+    return open({
       address,
       port,
       ...this.#share(),
@@ -187,7 +197,7 @@ export class Doors {
 }
 
 function addressOf(
-  door: 'udp' | 'http',
+  door: DoorName,
   bound: { readonly address: string; readonly port: number },
 ): DoorAddress {
   const { address, port } = bound;

@@ -27,6 +27,7 @@ import { Swarm } from '#swarm/swarm.ts';
 import { AddressMemory } from './address-memory.ts';
 import { Admission, isUnregistered } from './admit.ts';
 import { Announcer } from './announce.ts';
+import { ClientAddresses } from './client-address.ts';
 import type { TrackerConfig } from './config.ts';
 import { ConnectionIds } from './connection-id.ts';
 import { ControlFollower } from './control-follower.ts';
@@ -87,6 +88,8 @@ export interface TrackerWorld {
   /** Node's own sockets unless given. */
   readonly openUdp?: OpenUdp;
   readonly openTcp?: OpenTcp;
+  /** For `tracker.tlsPort`. */
+  readonly openTls?: OpenTcp;
   /** Among the threads of one tracker; absent when this is the only one. */
   readonly worker?: { readonly link: WorkerLink; readonly memory: TrackerMemory };
   /** Carries offers and answers between the trackers of one swarm; by `worker` unless given. */
@@ -412,6 +415,7 @@ function buildDoors(
     peersPerAnswerMax,
     openUdp: world.openUdp ?? nodeUdp(net),
     openTcp: world.openTcp ?? nodeTcp(net),
+    openTls: world.openTls,
     onFailed: world.onFailed ?? endThread,
     worker: rooms.mail.link,
     udp: new UdpDoor({ ...rooms, scraper, connectionIds, slotsMax: udpSlotsMax }),
@@ -422,6 +426,7 @@ function buildDoors(
       retryAfterMs,
       peersPerAnswerMax,
       webSocket,
+      clients: ClientAddresses.of(world.config.tracker),
     }),
   });
 }

@@ -68,8 +68,11 @@ export class TestServer {
     return pid;
   }
 
-  /** Resolves when the site answers, after every tracker door does; at once when it runs already. */
-  async start(): Promise<void> {
+  /**
+   * Resolves when the site answers, after every tracker door does; at once when it runs already.
+   * `isUp` throws until it does, for a site that is asked in another way.
+   */
+  async start(isUp?: () => void): Promise<void> {
     if (this.#child !== undefined) return;
     const args = ['serve', '--data', this.dataFolder, ...this.#settings];
     const child = spawn(PROGRAM, args, { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -82,7 +85,7 @@ export class TestServer {
     const deadline = performance.now() + START_MS_MAX;
     while (performance.now() < deadline) {
       if (child.exitCode !== null) break;
-      if (await this.#answers()) return;
+      if (await this.#answers(isUp)) return;
       await pause(50);
     }
     throw new Error(`The server did not start:\n${this.output.slice(-4000)}`);
@@ -135,9 +138,10 @@ export class TestServer {
     rmSync(this.dataFolder, { recursive: true, force: true });
   }
 
-  async #answers(): Promise<boolean> {
+  async #answers(isUp?: () => void): Promise<boolean> {
     try {
-      await fetch(this.siteUrl, { redirect: 'manual' });
+      if (isUp === undefined) await fetch(this.siteUrl, { redirect: 'manual' });
+      else isUp();
       return true;
     } catch {
       // Not yet: nothing listens.

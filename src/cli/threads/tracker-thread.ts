@@ -15,6 +15,8 @@ import { PortLog } from '#log/port-log.ts';
 import { Registry } from '#metrics/registry.ts';
 import type { AddonPlace } from '#net/addon.ts';
 import { openSockets } from '#net/sockets.ts';
+import { TlsCertificate } from '#net/tls-certificate.ts';
+import { nodeTls } from '#net/tls-node.ts';
 import type { SwarmConfig } from '#swarm/config.ts';
 import type { TrackerConfig } from '#tracker/config.ts';
 import { type PreparedTracker, prepareTracker } from '#tracker/tracker.ts';
@@ -55,14 +57,19 @@ try {
     { clock, logger: logger.for('net'), metrics, addon: data.addon },
     data.config.tracker.sockets,
   );
+  const disk = new SystemDisk();
+  const { tlsPort, tlsCertificateFile: certificateFile, tlsKeyFile: keyFile } = data.config.tracker;
+  const net = { clock, logger: logger.for('net'), metrics, disk, certificateFile, keyFile };
+  const certificate = tlsPort === 0 ? undefined : await TlsCertificate.open(net);
   const tracker = await prepareTracker({
     clock,
     random: new SystemRandom(),
-    disk: new SystemDisk(),
+    disk,
     logger: logger.for('tracker'),
     metrics,
     openUdp,
     openTcp,
+    ...(certificate === undefined ? {} : { openTls: nodeTls({ ...net, certificate }) }),
     log,
     worker: { link: linkOf(data), memory: data.trackerMemory },
     swarmMemory: data.swarmMemory,
@@ -90,6 +97,7 @@ try {
         reply({ kind: 'status', id: message.id, status: tracker.stats() });
         return;
       case 'close':
+        certificate?.close();
         // What fails here ends the thread with an error, which its owner reports.
         void tracker
           .close()
