@@ -7,7 +7,8 @@
 //
 // `x.test.ts` files of a folder share a process. A file that starts threads or servers is called
 // `x.server.test.ts` and has a process of its own. `x.e2e.test.ts` files run one after the other, when
-// nothing else runs, because they use real programs, ports and time.
+// nothing else runs, because they use real programs, ports and time; so do `x.allocation.test.ts` files,
+// because what the engine makes of code that others have run is not what is measured.
 
 import { globSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -70,7 +71,7 @@ function findFiles(): string[] {
 
 /** Small files first would leave one processor idle at the end, so the largest groups start first. */
 function groupFiles(files: readonly string[]): { together: TestGroup[]; alone: TestGroup[] } {
-  const isAlone = (file: string): boolean => /\.(?:e2e|soak)\.test\.ts$/.test(file);
+  const isAlone = (file: string): boolean => /\.(?:allocation|e2e|soak)\.test\.ts$/.test(file);
   const shared = files.filter((file) => !isAlone(file));
   const byRoom = Map.groupBy(shared, (file) =>
     file.endsWith('.server.test.ts')
