@@ -1,7 +1,7 @@
 // The `[accounting]` part of the configuration.
 
 import { z } from 'zod';
-import { count, ms } from '#base/field.ts';
+import { bytes, count, ms } from '#base/field.ts';
 
 export const accountingConfig = z.strictObject({
   ack: z
@@ -50,6 +50,16 @@ export const accountingConfig = z.strictObject({
     .default(400)
     .describe(
       'Days for which the ledger keeps what a member moved and seeded on each day, for charts and for rules that look back. Totals are kept for ever.',
+    ),
+  signalLineBytesPerSecond: bytes({ min: 1024 })
+    .default(1_250_000_000)
+    .describe(
+      'Whoever gives faster than this, in bytes a second over a minute or more, is shown to moderators. 10 Gbit/s unless changed.',
+    ),
+  signalNetworksMax: count({ min: 1, max: 16 })
+    .default(3)
+    .describe(
+      'Networks (/16 of IPv4, /32 of IPv6) from which a member may announce within an hour before moderators are told. Home, a seedbox and a phone are three.',
     ),
   ledgerIntervalMs: ms({ min: 0, max: 60_000 })
     .default(200)

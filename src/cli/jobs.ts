@@ -1,8 +1,10 @@
 // The jobs of every room, and the scheduler over them. Offline a scheduler runs one job when a command
 // asks for it; only a server runs those that are due.
 
+import { cheatSignalsJob } from '#accounting/jobs/cheat-signals-job.ts';
 import { pruneDaysJob } from '#accounting/jobs/prune-days-job.ts';
 import { ratioWatchJob } from '#accounting/jobs/ratio-watch-job.ts';
+import type { SignalSettings } from '#accounting/signals/signal-watch.ts';
 import { toHex } from '#base/bytes.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Job } from '#base/job.ts';
@@ -10,11 +12,19 @@ import type { Logger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
 import type { Config } from '#config/schema.ts';
 import { Scheduler } from '#jobs/scheduler.ts';
+import type { Log } from '#log/log.ts';
 import type { Registry } from '#metrics/registry.ts';
+import type { AccountTables } from '#site/accounts/account-tables.ts';
+import { readSettings, type SiteSettings } from '#site/accounts/settings.ts';
 import { expireJob } from '#site/jobs/expire-job.ts';
 import { swarmReadingsJob } from '#site/jobs/swarm-readings-job.ts';
 import { RuleBook } from '#site/rules/rule-book.ts';
-import { judgedMembers, standingEffects, torrentCatalogue } from '#site/rules/standing-effects.ts';
+import {
+  judgedMembers,
+  standingEffects,
+  torrentCatalogue,
+  torrentSizes,
+} from '#site/rules/standing-effects.ts';
 import type { Swarms } from '#site/swarms.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { DataFolder } from './data-folder.ts';
@@ -23,6 +33,7 @@ export interface JobParts {
   readonly folder: DataFolder;
   readonly config: Config;
   readonly sql: Sql;
+  readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -52,6 +63,12 @@ function jobsOf(parts: JobParts): readonly Job[] {
   return [
     ...(swarms === undefined ? [] : [swarmReadingsJob({ sql, swarms })]),
     expireJob({ sql, config: config.site, changed: parts.changed }),
+    cheatSignalsJob({
+      sql,
+      log: parts.log,
+      sizes: (torrentIds) => torrentSizes(sql, torrentIds),
+      settings: async () => signalSettings(config, await readSettings(sql.read<AccountTables>())),
+    }),
     pruneDaysJob({ sql, daysKept: config.accounting.daysKept }),
     ratioWatchJob({
       sql,
@@ -62,4 +79,13 @@ function jobsOf(parts: JobParts): readonly Job[] {
       everyMs: config.rules.checkEveryMs,
     }),
   ];
+}
+
+function signalSettings({ accounting, tracker }: Config, stored: SiteSettings): SignalSettings {
+  const mode = stored.trackerMode === '' ? tracker.mode : stored.trackerMode;
+  return {
+    lineBytesPerSecondMax: accounting.signalLineBytesPerSecond,
+    networksMax: accounting.signalNetworksMax,
+    isEverybodyNamed: mode === 'private' || mode === 'members',
+  };
 }

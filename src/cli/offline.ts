@@ -83,6 +83,7 @@ async function openRooms(opening: Opening): Promise<Rooms> {
     folder,
     config,
     sql,
+    log,
     clock,
     random,
     logger,

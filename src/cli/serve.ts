@@ -162,7 +162,7 @@ export class Server {
     }
     const relay = this.#startRelay(sql, log);
     this.#stop.own('ledger', ledger.run(this.#stop.signal));
-    const jobs = await this.#startJobs(sql, swarm, relay);
+    const jobs = await this.#startJobs({ sql, log, relay }, swarm);
     await this.#openPorts({ sql, log, relay, ledger, jobs, tracker, trackerUrls }, swarm);
   }
 
@@ -343,12 +343,16 @@ export class Server {
     say(`site: ${scheme}://${host}:${listener.port}/`);
   }
 
-  async #startJobs(sql: Sql, swarm: Swarm, relay: OutboxRelay): Promise<Scheduler> {
+  async #startJobs(
+    { sql, log, relay }: Pick<Parts, 'sql' | 'log' | 'relay'>,
+    swarm: Swarm,
+  ): Promise<Scheduler> {
     const { folder, config, logger } = this.#world;
     const jobs = buildScheduler({
       folder,
       config,
       sql,
+      log,
       logger,
       clock: this.#clock,
       random: this.#random,

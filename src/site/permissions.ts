@@ -86,6 +86,8 @@ export const ROUTE_RULES: Readonly<Record<RouteName, RouteRule>> = {
   consoleCredit: { GET: 'administer', POST: 'administer' },
   consoleCreditEnd: { POST: 'administer' },
   consoleTokens: { POST: 'administer' },
+  consoleSignals: { GET: 'administer' },
+  consoleSignalDismiss: { POST: 'administer' },
   consoleRules: { GET: 'administer', POST: 'administer' },
   consoleRulesTry: { POST: 'administer' },
   consoleRulesReset: { GET: 'administer', POST: 'administer' },

@@ -46,6 +46,8 @@ export const ROUTES = {
   consoleCredit: '/console/freeleech',
   consoleCreditEnd: '/console/freeleech/:id/end',
   consoleTokens: '/console/tokens',
+  consoleSignals: '/console/signals',
+  consoleSignalDismiss: '/console/signals/:id/dismiss',
   consoleRules: '/console/rules',
   consoleRulesTry: '/console/rules/try',
   consoleRulesReset: '/console/rules/reset',

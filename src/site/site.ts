@@ -19,6 +19,7 @@ import { RateLimit } from './rate-limit.ts';
 import { href, ROUTES, type RouteName } from './routes.ts';
 import { RuleBook } from './rules/rule-book.ts';
 import { setSecurityHeaders } from './security-headers.ts';
+import { signalRoutes } from './signals/signal-pages.ts';
 import { localPath, type Visit } from './visit.ts';
 import type { SiteParts, SiteWorld } from './world.ts';
 
@@ -44,6 +45,7 @@ export function createSite(world: SiteWorld): Site {
     ...consoleRoutes,
     ...creditRoutes,
     ...noticeRoutes,
+    ...signalRoutes,
   };
   for (const [name, path] of Object.entries(ROUTES) as [RouteName, string][]) {
     for (const method of ['GET', 'POST'] as const) {

@@ -4,9 +4,11 @@ import type { Migration } from '#sql/sql.ts';
 import { ledgerMigration } from './0100-ledger.ts';
 import { ledgerDaysMigration } from './0110-ledger-days.ts';
 import { standingsMigration } from './0120-standings.ts';
+import { signalsMigration } from './0130-signals.ts';
 
 export const accountingMigrations: readonly Migration[] = [
   ledgerMigration,
   ledgerDaysMigration,
   standingsMigration,
+  signalsMigration,
 ];

@@ -132,3 +132,18 @@ export function torrentCatalogue(sql: Sql): TorrentCatalogue {
     },
   };
 }
+
+/** In bytes, of those that were ever here. At most 500 ids. */
+export async function torrentSizes(
+  sql: Sql,
+  torrentIds: readonly number[],
+): Promise<ReadonlyMap<number, number>> {
+  if (torrentIds.length === 0) return new Map();
+  const rows = await sql
+    .read<CatalogueTables>()
+    .selectFrom('torrent')
+    .select(['id', 'size_bytes'])
+    .where('id', 'in', torrentIds)
+    .execute();
+  return new Map(rows.map((row) => [row.id, row.size_bytes]));
+}

@@ -100,8 +100,8 @@ main { flex: 1; padding-top: var(--space-5); padding-bottom: var(--space-7); out
 .columns > * > * + * { margin-top: var(--space-5); }
 .panels { display: grid; gap: var(--space-4); grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); align-items: start; }
 .console { display: grid; gap: var(--space-5); grid-template-columns: minmax(0, 1fr); align-items: start; }
-.console-nav { overflow-x: auto; scrollbar-width: none; border-bottom: 1px solid var(--line); }
-.console-nav ul { list-style: none; display: flex; gap: var(--space-1); }
+.console-nav { border-bottom: 1px solid var(--line); }
+.console-nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: 0 var(--space-1); }
 .console-nav a {
   display: block; padding: var(--space-2) var(--space-3); color: var(--muted); text-decoration: none;
   font-weight: 550; white-space: nowrap; border-bottom: 3px solid transparent;
