@@ -11,7 +11,7 @@ import {
   readRecords,
   sealBatch,
 } from './batch.ts';
-import { crc32c } from './crc32c.ts';
+import { crc32c, crc32cJoined } from './crc32c.ts';
 import type { LogRecord, ReadRecord } from './log.ts';
 import { PackedRecords, RecordPacker, viewOf } from './packed-records.ts';
 
@@ -82,6 +82,27 @@ describe('crc32c()', () => {
   it('continues from a seed', () => {
     const bytes = new SeededRandom(1).bytes(1000);
     assert.equal(crc32c(bytes, 313, 1000, crc32c(bytes, 0, 313)), crc32c(bytes));
+  });
+
+  it('is the same at every length and place, however many bytes it takes a step', () => {
+    const random = new SeededRandom(41);
+    const bytes = random.bytes(2100);
+    for (let length = 0; length < 1100; length += 7) {
+      const from = below(random, 900);
+      let expected = 0;
+      for (const byte of bytes.subarray(from, from + length)) {
+        expected = crc32c(Uint8Array.of(byte), 0, 1, expected);
+      }
+      assert.equal(crc32c(bytes, from, from + length), expected, `${length} bytes at ${from}`);
+    }
+  });
+
+  it('joins the sums of two runs of bytes', () => {
+    const bytes = new SeededRandom(42).bytes(60_000);
+    for (const cut of [0, 1, 56, 511, 512, 4096, 59_999, 60_000]) {
+      const [first, second] = [crc32c(bytes, 0, cut), crc32c(bytes, cut)];
+      assert.equal(crc32cJoined(first, second, bytes.byteLength - cut), crc32c(bytes));
+    }
   });
 });
 

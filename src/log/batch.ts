@@ -26,7 +26,7 @@
 
 import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { assert } from '#base/assert.ts';
-import { crc32c } from './crc32c.ts';
+import { crc32c, crc32cJoined } from './crc32c.ts';
 import { LogError } from './errors.ts';
 import type { ReadRecord } from './log.ts';
 import { NO_LENGTH, RECORD_HEADER_BYTES, viewOf } from './packed-records.ts';
@@ -67,6 +67,8 @@ export interface BatchFields {
   readonly isGap?: boolean;
   readonly producerId?: number;
   readonly producerSequence?: number;
+  /** CRC32C of the body, when it is known: then it is not computed again. */
+  readonly bodySum?: number | undefined;
 }
 
 /** Writes the header before a body that already stands at `start` + 64 up to `end`, and sums it. */
@@ -96,7 +98,13 @@ export function sealBatch(
   setU64(view, 48, fields.producerId ?? 0);
   view.setUint32(56, fields.producerSequence ?? 0, true);
   view.setUint32(60, lag, true);
-  view.setUint32(4, crc32c(bytes, start + 8, end), true);
+  const body = start + BATCH_HEADER_BYTES;
+  const { bodySum } = fields;
+  const sum =
+    bodySum === undefined
+      ? crc32c(bytes, start + 8, end)
+      : crc32cJoined(crc32c(bytes, start + 8, body), bodySum, end - body);
+  view.setUint32(4, sum, true);
 }
 
 /** The header at `at`, or undefined when its own fields are not legal. The sum is not looked at. */
@@ -142,6 +150,14 @@ function isLegal(header: BatchHeader): boolean {
 export function isBatchIntact(bytes: Uint8Array, at: number, header: BatchHeader): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset + at, BATCH_HEADER_BYTES);
   return crc32c(bytes, at + 8, at + header.length) === view.getUint32(4, true);
+}
+
+/** CRC32C of the body of an intact batch, without a look at the body. */
+export function bodySumOf(bytes: Uint8Array, at: number, header: BatchHeader): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at, BATCH_HEADER_BYTES);
+  const head = crc32c(bytes, at + 8, at + BATCH_HEADER_BYTES);
+  // Joining takes the head's part out again as it puts it in: both are exclusive ors.
+  return crc32cJoined(head, view.getUint32(4, true), header.length - BATCH_HEADER_BYTES);
 }
 
 export interface RecordLimits {

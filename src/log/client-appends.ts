@@ -70,6 +70,7 @@ export interface AppendsOptions {
 export class ClientAppends {
   readonly #options: AppendsOptions;
   readonly #lanes = new Map<string, Lane>();
+  #lastLane: Lane | undefined;
   #bytes = 0;
 
   constructor(options: AppendsOptions) {
@@ -136,6 +137,8 @@ export class ClientAppends {
   }
 
   #lane(topic: string, consistency: Consistency | undefined): Lane {
+    const last = this.#lastLane;
+    if (last?.topic === topic && last.consistency === consistency) return last;
     const key = `${topic} ${consistency ?? '-'}`;
     let lane = this.#lanes.get(key);
     if (lane === undefined) {
@@ -152,6 +155,7 @@ export class ClientAppends {
       };
       this.#lanes.set(key, lane);
     }
+    this.#lastLane = lane;
     return lane;
   }
 

@@ -37,6 +37,11 @@ export const logConfig = z.strictObject({
     .describe(
       'Bytes that are written before one sync. More gives more throughput when many write at once, at the price of memory per busy topic.',
     ),
+  gatherMsMax: ms({ min: 0, max: 100 })
+    .default(1)
+    .describe(
+      'Milliseconds that a sync waits at most until most of those who were appending are there again. Longer makes fewer, larger syncs when many append at once; 0 never waits. Who appends alone never waits.',
+    ),
   queueBytesMax: bytes({ min: 1024, max: 1024 * MIB })
     .default(16 * MIB)
     .describe(

@@ -16,11 +16,14 @@ export const NO_LENGTH = 0xffff_ffff;
 export class PackedRecords {
   readonly count: number;
   readonly bytes: Uint8Array;
+  /** CRC32C of `bytes`, from whoever had it first: damage on the way to the disk is found by it. */
+  readonly sum: number | undefined;
 
   /** `bytes` is checked before it is written, by `isWellFormed`. */
-  constructor(count: number, bytes: Uint8Array) {
+  constructor(count: number, bytes: Uint8Array, sum?: number) {
     this.count = count;
     this.bytes = bytes;
+    this.sum = sum;
   }
 
   static of(records: readonly LogRecord[]): PackedRecords {

@@ -2,7 +2,7 @@
 
 import type { LogConfig } from './config.ts';
 import type { Appended, Consistency, LogRecord, ProducerStamp } from './log.ts';
-import type { PackedRecords } from './packed-records.ts';
+import { PackedRecords } from './packed-records.ts';
 
 export interface Pending {
   readonly records: readonly LogRecord[] | PackedRecords;
@@ -47,9 +47,15 @@ export function groupOf(flush: readonly Pending[], config: LogConfig): Group[] {
   return groups;
 }
 
-export function stampFields(stamp: ProducerStamp | undefined): {
+/** What the batch of a single append takes over from it. */
+export function soleFields(pendings: readonly Pending[]): {
   readonly producerId?: number;
   readonly producerSequence?: number;
+  readonly bodySum?: number | undefined;
 } {
-  return stamp === undefined ? {} : { producerId: stamp.id, producerSequence: stamp.sequence };
+  const [only] = pendings;
+  if (only === undefined || pendings.length > 1) return {};
+  const bodySum = only.records instanceof PackedRecords ? only.records.sum : undefined;
+  if (only.stamp === undefined) return { bodySum };
+  return { bodySum, producerId: only.stamp.id, producerSequence: only.stamp.sequence };
 }

@@ -38,8 +38,6 @@ import {
   parseCall,
 } from './server-requests.ts';
 
-const BATCH_LABEL = { command: 'BATCH' };
-const APPEND_LABEL = { command: 'APPEND' };
 /** A peer that was told the end has this long to close its side. */
 const LINGER_MS = 1000;
 
@@ -244,7 +242,8 @@ export class ServerConnection implements StreamHandler {
       const message = `${this.#running.size} requests are unanswered, no more are allowed`;
       this.#refuse(id, new LogError('LOG_QUEUE_FULL', message));
     } else if (isAppendCommand(command)) {
-      this.#world.metrics.requests.add(1, command === 'BATCH' ? BATCH_LABEL : APPEND_LABEL);
+      if (command === 'BATCH') this.#world.metrics.batches++;
+      else this.#world.metrics.singles++;
       this.#append(id, parseAppend(words, body, this.#world.limits));
     } else {
       this.#call(id, parseCall(words));

@@ -2,6 +2,9 @@
 
 import type { Counter, Gauge, Registry } from '#metrics/registry.ts';
 
+const BATCH_LABEL = { command: 'BATCH' };
+const APPEND_LABEL = { command: 'APPEND' };
+
 export class ServerMetrics {
   readonly connections: Gauge;
   readonly accepted: Counter;
@@ -11,6 +14,9 @@ export class ServerMetrics {
   readonly dropped: Counter;
   readonly receivedBytes: Counter;
   readonly sentBytes: Counter;
+  /** Counted here, and told to the counter by `tellAppends`. */
+  batches = 0;
+  singles = 0;
 
   constructor(registry: Registry) {
     this.connections = registry.gauge(
@@ -45,5 +51,12 @@ export class ServerMetrics {
       'swarmkeep_log_server_sent_bytes_total',
       'Bytes of batches that the log server sent.',
     );
+  }
+  /** Once for all appends of a turn: finding a counter by its label costs as much as an append. */
+  tellAppends(): void {
+    if (this.batches > 0) this.requests.add(this.batches, BATCH_LABEL);
+    if (this.singles > 0) this.requests.add(this.singles, APPEND_LABEL);
+    this.batches = 0;
+    this.singles = 0;
   }
 }

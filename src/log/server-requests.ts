@@ -1,7 +1,7 @@
 // What a client may ask, from the words of a line and its body to values. docs/log-protocol.md says
 // what each means.
 
-import { BATCH_HEADER_BYTES, isBatchIntact, readBatchHeader } from './batch.ts';
+import { BATCH_HEADER_BYTES, bodySumOf, isBatchIntact, readBatchHeader } from './batch.ts';
 import { LogError } from './errors.ts';
 import type { Consistency, ProducerStamp, ReadFrom } from './log.ts';
 import { PackedRecords } from './packed-records.ts';
@@ -88,7 +88,11 @@ export function parseAppend(
   const { producerId, producerSequence, records: count } = header;
   return {
     topic,
-    records: new PackedRecords(count, body.subarray(BATCH_HEADER_BYTES)),
+    records: new PackedRecords(
+      count,
+      body.subarray(BATCH_HEADER_BYTES),
+      bodySumOf(body, 0, header),
+    ),
     consistency,
     producer: producerId === 0 ? undefined : { id: producerId, sequence: producerSequence },
   };

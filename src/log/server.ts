@@ -171,6 +171,7 @@ export class LogServer {
       const turn = this.#turn;
       this.#turn = [];
       for (const one of turn) one();
+      this.#metrics.tellAppends();
     });
   }
 

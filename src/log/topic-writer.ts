@@ -12,6 +12,7 @@ import { messageOf } from '#base/errors.ts';
 import { ActiveSegment, type PlacedBatch } from './active-segment.ts';
 import { BATCH_HEADER_BYTES, sealBatch } from './batch.ts';
 import type { Checkpoint } from './checkpoint.ts';
+import { Crowd } from './crowd.ts';
 import { LogError } from './errors.ts';
 import type { Appended, AppendOptions, LogRecord } from './log.ts';
 import {
@@ -22,7 +23,7 @@ import {
   writePacked,
   writeRecords,
 } from './packed-records.ts';
-import { type Group, groupOf, type Pending, stampFields } from './pending-append.ts';
+import { type Group, groupOf, type Pending, soleFields } from './pending-append.ts';
 import type { Producers } from './producers.ts';
 import { aligned } from './segment.ts';
 import { removeOldest, roomOf, segmentBytesMaxOf, topicFull } from './size-limit.ts';
@@ -39,6 +40,7 @@ export class TopicWriter {
   readonly #state: TopicState;
   readonly #mark: Checkpoint;
   readonly #producers: Producers;
+  readonly #crowd: Crowd;
   #active: ActiveSegment | undefined;
   #queue: Pending[] = [];
   #queueBytes = 0;
@@ -66,6 +68,7 @@ export class TopicWriter {
     this.#state = state;
     this.#mark = start.mark;
     this.#producers = start.producers;
+    this.#crowd = new Crowd(world.clock, world.config.gatherMsMax);
     this.#active = start.active;
   }
 
@@ -74,8 +77,8 @@ export class TopicWriter {
     options: AppendOptions = {},
   ): Promise<Appended> {
     const { producer } = options;
-    const enqueue = (): Promise<Appended> => this.#enqueue(records, options);
-    return producer === undefined ? enqueue() : this.#producers.once(producer, enqueue);
+    if (producer === undefined) return this.#enqueue(records, options);
+    return this.#producers.once(producer, () => this.#enqueue(records, options));
   }
 
   #enqueue(
@@ -111,6 +114,7 @@ export class TopicWriter {
       if (signal !== undefined) this.#listen(pending, signal);
       this.#queue.push(pending);
       this.#queueBytes += bytes;
+      this.#crowd.came(pending.consistency === 'durable' ? this.#queue.length : Infinity);
       this.#start();
     });
   }
@@ -164,12 +168,20 @@ export class TopicWriter {
     await null;
     try {
       while (this.#failure === undefined && (this.#queue.length > 0 || this.#isSyncWanted)) {
+        await this.#gather();
         await this.#commit(this.#take());
       }
     } finally {
       // In the same step as the look at the queue: an append after it starts the loop again.
       this.#pumping = undefined;
     }
+  }
+
+  /** Only appends that each want a sync are worth waiting for. */
+  #gather(): Promise<void> | undefined {
+    const areDurable = this.#queue.every(({ consistency }) => consistency === 'durable');
+    if (this.#closing !== undefined || this.#isSyncWanted || !areDurable) return undefined;
+    return this.#crowd.gather(this.#queue.length);
   }
 
   /** What is written next, in order, one write's worth. */
@@ -311,7 +323,7 @@ export class TopicWriter {
         epoch: this.#world.epoch,
         timeMs,
         durableOffset: this.#state.durableOffset,
-        ...stampFields(pendings[0]?.stamp),
+        ...soleFields(pendings),
       });
       const end = aligned(target.at);
       target.bytes.fill(0, target.at, end);
@@ -325,6 +337,7 @@ export class TopicWriter {
   #answer(flush: readonly Pending[], isSynced: boolean): void {
     const state = this.#state;
     if (isSynced) {
+      this.#crowd.served(flush.length, this.#queue.length);
       this.#synced();
       for (const pending of flush) this.#tell(pending);
       return;
