@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { bytes, count, ms } from '#base/field.ts';
+import { parseFormula } from './bonus/formula.ts';
 
 export const accountingConfig = z.strictObject({
   ack: z
@@ -51,6 +52,19 @@ export const accountingConfig = z.strictObject({
     .describe(
       'Days for which the ledger keeps what a member moved and seeded on each day, for charts and for rules that look back. Totals are kept for ever.',
     ),
+  bonusFormula: z
+    .string()
+    .superRefine((text, check) => {
+      const formula = parseFormula(text);
+      if (typeof formula === 'string') check.addIssue({ code: 'custom', message: formula });
+    })
+    .default('sizeGiB * (0.0433 + 0.07 * ln(1 + seedDays) / seeders ^ 0.35)')
+    .describe(
+      'Points for each hour and torrent that a member seeds, of `sizeGiB`, `seedDays` and `seeders` with + - * / ^, ln, sqrt, min and max. "0" grants nothing.',
+    ),
+  bonusTokenPoints: count({ max: 1_000_000 })
+    .default(500)
+    .describe('Points for which a member may buy a freeleech token; 0 sells none.'),
   signalLineBytesPerSecond: bytes({ min: 1024 })
     .default(1_250_000_000)
     .describe(

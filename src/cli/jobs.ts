@@ -1,10 +1,13 @@
 // The jobs of every room, and the scheduler over them. Offline a scheduler runs one job when a command
 // asks for it; only a server runs those that are due.
 
+import { type Formula, parseFormula } from '#accounting/bonus/formula.ts';
+import { bonusJob } from '#accounting/jobs/bonus-job.ts';
 import { cheatSignalsJob } from '#accounting/jobs/cheat-signals-job.ts';
 import { pruneDaysJob } from '#accounting/jobs/prune-days-job.ts';
 import { ratioWatchJob } from '#accounting/jobs/ratio-watch-job.ts';
 import type { SignalSettings } from '#accounting/signals/signal-watch.ts';
+import { assert } from '#base/assert.ts';
 import { toHex } from '#base/bytes.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Job } from '#base/job.ts';
@@ -20,6 +23,7 @@ import { expireJob } from '#site/jobs/expire-job.ts';
 import { swarmReadingsJob } from '#site/jobs/swarm-readings-job.ts';
 import { RuleBook } from '#site/rules/rule-book.ts';
 import {
+  bonusTorrents,
   judgedMembers,
   standingEffects,
   torrentCatalogue,
@@ -63,6 +67,12 @@ function jobsOf(parts: JobParts): readonly Job[] {
   return [
     ...(swarms === undefined ? [] : [swarmReadingsJob({ sql, swarms })]),
     expireJob({ sql, config: config.site, changed: parts.changed }),
+    bonusJob({
+      sql,
+      members: judgedMembers(sql),
+      torrents: (torrentIds) => bonusTorrents(sql, torrentIds),
+      formula: checkedFormula(config.accounting.bonusFormula),
+    }),
     cheatSignalsJob({
       sql,
       log: parts.log,
@@ -88,4 +98,11 @@ function signalSettings({ accounting, tracker }: Config, stored: SiteSettings): 
     networksMax: accounting.signalNetworksMax,
     isEverybodyNamed: mode === 'private' || mode === 'members',
   };
+}
+
+/** The configuration was refused when it could not be read. */
+function checkedFormula(text: string): Formula {
+  const formula = parseFormula(text);
+  assert(typeof formula !== 'string', 'the formula of the configuration was checked');
+  return formula;
 }

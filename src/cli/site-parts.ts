@@ -46,6 +46,7 @@ export function buildSite(joints: SiteJoints): Site {
     swarms: swarmsOf(swarm),
     addresses: knownAddresses(config),
     rules: config.rules,
+    bonusTokenPoints: config.accounting.bonusTokenPoints,
     jobs: rooms.jobs,
     trackerDefaults: { mode, clientsAllowed, clientsDenied },
     changed: () => rooms.changed(),

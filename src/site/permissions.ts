@@ -59,6 +59,7 @@ export const ROUTE_RULES: Readonly<Record<RouteName, RouteRule>> = {
   sessionsRevokeAll: { GET: 'account', POST: 'account' },
   invites: { GET: 'invite', POST: 'invite' },
   inviteRevoke: { POST: 'invite' },
+  bonus: { GET: 'account', POST: 'account' },
   notices: { GET: 'account', POST: 'account' },
 
   members: { GET: 'browse' },

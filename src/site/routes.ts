@@ -20,6 +20,7 @@ export const ROUTES = {
   invites: '/me/invites',
   inviteRevoke: '/me/invites/:id/revoke',
   notices: '/me/notices',
+  bonus: '/me/bonus',
 
   members: '/members',
   member: '/members/:name',

@@ -9,6 +9,7 @@ import { Passwords } from './accounts/passwords.ts';
 import { Settings } from './accounts/settings.ts';
 import { Admission, type RouteHandlers, type SiteEnv } from './admission.ts';
 import { Assets, assetResponse } from './assets.ts';
+import { bonusRoutes } from './bonus/bonus-pages.ts';
 import { catalogueRoutes } from './catalogue/catalogue-routes.ts';
 import { consoleRoutes } from './console/console-routes.ts';
 import { creditRoutes } from './credit/credit-handlers.ts';
@@ -45,6 +46,7 @@ export function createSite(world: SiteWorld): Site {
     ...consoleRoutes,
     ...creditRoutes,
     ...noticeRoutes,
+    ...bonusRoutes,
     ...signalRoutes,
   };
   for (const [name, path] of Object.entries(ROUTES) as [RouteName, string][]) {

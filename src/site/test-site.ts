@@ -83,6 +83,7 @@ export class TestSite {
         },
       },
       rules: { ...rulesConfig.parse({}), ...options.rules },
+      bonusTokenPoints: 500,
       jobs: testJobs(this.jobs),
       trackerDefaults: { mode: 'private', clientsAllowed: [], clientsDenied: [] },
       changed: () => {

@@ -206,6 +206,7 @@ export class Visit {
     const links = [
       { label: 'Profile', href: hrefTo('member', { name: this.viewer.name }) },
       { label: 'Notices', href: href('notices') },
+      { label: 'Bonus', href: href('bonus') },
       { label: 'Invites', href: href('invites') },
       { label: 'Sessions', href: href('sessions') },
       { label: 'Password', href: href('password') },

@@ -27,6 +27,8 @@ export interface SiteWorld {
   readonly trackerDefaults: TrackerDefaults;
   /** By what members are judged, as configured; the operator may change it on the site. */
   readonly rules: RulesConfig;
+  /** For which a member may buy a token; 0 sells none. */
+  readonly bonusTokenPoints: number;
   /** What runs by itself; for the console. */
   readonly jobs: JobsView;
   /** Wakes the outbox relay after a commit. */

@@ -5,10 +5,12 @@ import { ledgerMigration } from './0100-ledger.ts';
 import { ledgerDaysMigration } from './0110-ledger-days.ts';
 import { standingsMigration } from './0120-standings.ts';
 import { signalsMigration } from './0130-signals.ts';
+import { bonusMigration } from './0140-bonus.ts';
 
 export const accountingMigrations: readonly Migration[] = [
   ledgerMigration,
   ledgerDaysMigration,
   standingsMigration,
   signalsMigration,
+  bonusMigration,
 ];

@@ -1,5 +1,6 @@
 // Handlers of profiles and of the list of members.
 
+import { bonusBalance } from '#accounting/bonus/bonus.ts';
 import { memberTotals, totalsOfMembers } from '#accounting/totals.ts';
 import { isLocalUrl, memberAnnounceUrls } from '#site/announce-urls.ts';
 import { Refusal } from '#site/refusal.ts';
@@ -56,6 +57,7 @@ async function insideOf(visit: Visit, member: Member): Promise<ProfileInside> {
   return {
     standing: await standingView(visit.parts, member, nowMs),
     days: await lastDays(sql, member.id, nowMs),
+    milliPoints: await bonusBalance(sql, member.id),
     peers,
     torrents: await torrentNames(sql, ids),
     history: shown,

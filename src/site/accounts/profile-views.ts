@@ -20,6 +20,7 @@ import { table } from '#site/components/table.ts';
 import { formatBytes, formatBytesExact } from '#site/format/bytes.ts';
 import { clientName, clientNameOf } from '#site/format/client.ts';
 import { formatCount, plural } from '#site/format/number.ts';
+import { formatPoints } from '#site/format/points.ts';
 import { ratioSentence } from '#site/format/ratio.ts';
 import { formatDuration } from '#site/format/time.ts';
 import { href, hrefTo } from '#site/routes.ts';
@@ -48,6 +49,8 @@ export interface ProfileInside {
   readonly standing: StandingView;
   /** The last 30 days. */
   readonly days: readonly ChartDay[];
+  /** Bonus points in thousandths. */
+  readonly milliPoints: number;
   readonly peers: readonly SwarmPeer[];
   readonly torrents: ReadonlyMap<number, TorrentName>;
   readonly history: readonly HistoryLine[];
@@ -253,7 +256,12 @@ function sidePanels(view: ProfileView): Html {
       { figures: true },
     ),
   });
-  return html`${view.announceUrls === undefined ? NOTHING : announcePanel(view.announceUrls, view.isLocal)}${view.inside === undefined ? NOTHING : standingPanel(view.inside.standing)}${about}${exact}`;
+  return html`${view.announceUrls === undefined ? NOTHING : announcePanel(view.announceUrls, view.isLocal)}${view.inside === undefined ? NOTHING : standingPanel(view.inside.standing)}${view.inside === undefined ? NOTHING : bonusPanel(view.inside, view.isOwn)}${about}${exact}`;
+}
+
+function bonusPanel({ milliPoints }: ProfileInside, isOwn: boolean): Html {
+  const more = isOwn ? html` <a href="${href('bonus')}">Where from, and what for</a>` : NOTHING;
+  return panel({ title: 'Bonus', body: html`<p>${formatPoints(milliPoints)} points.${more}</p>` });
 }
 
 function announcePanel(urls: MemberAnnounceUrls, isLocal: boolean): Html {

@@ -85,6 +85,7 @@ export async function openPages(open: OpenTestSql): Promise<TestPages> {
       },
     },
     rules: rulesConfig.parse({}),
+    bonusTokenPoints: 0,
     jobs: {
       views: async () => [],
       runs: async () => [],

@@ -147,3 +147,19 @@ export async function torrentSizes(
     .execute();
   return new Map(rows.map((row) => [row.id, row.size_bytes]));
 }
+
+/** Those that still exist, with their seeders as last counted. At most 500 ids. */
+export async function bonusTorrents(
+  sql: Sql,
+  torrentIds: readonly number[],
+): Promise<ReadonlyMap<number, { readonly sizeBytes: number; readonly seeders: number }>> {
+  if (torrentIds.length === 0) return new Map();
+  const rows = await sql
+    .read<CatalogueTables>()
+    .selectFrom('torrent')
+    .select(['id', 'size_bytes', 'seeders'])
+    .where('id', 'in', torrentIds)
+    .where('removed_ms', 'is', null)
+    .execute();
+  return new Map(rows.map((row) => [row.id, { sizeBytes: row.size_bytes, seeders: row.seeders }]));
+}

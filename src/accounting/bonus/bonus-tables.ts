@@ -1,0 +1,40 @@
+// The tables of bonus points: every grant and spending there ever was, and each member's balance, which
+// is always their sum. Points are kept in thousandths, as whole numbers, so that sums are exact.
+
+import { sql, type Transaction } from 'kysely';
+import { idType } from '#sql/dialect.ts';
+import type { Dialect } from '#sql/sql.ts';
+
+export interface BonusTables {
+  bonus_entry: {
+    id: number;
+    member_id: number;
+    /** Unix milliseconds. */
+    at_ms: number;
+    /** Thousandths of a point; spendings are negative. */
+    milli_points: number;
+    kind: string;
+    /** Of two entries with the same, a member gets the first. */
+    once: string;
+  };
+  bonus_balance: { member_id: number; milli_points: number };
+}
+
+export async function createBonusTables(
+  transaction: Transaction<Record<string, never>>,
+  dialect: Dialect,
+): Promise<void> {
+  await sql`create table bonus_entry (
+    id ${idType(dialect)},
+    member_id bigint not null,
+    at_ms bigint not null,
+    milli_points bigint not null,
+    kind text not null,
+    once text not null,
+    unique (member_id, once)
+  )`.execute(transaction);
+  await sql`create table bonus_balance (
+    member_id bigint not null primary key,
+    milli_points bigint not null
+  )`.execute(transaction);
+}
