@@ -24,6 +24,7 @@ import {
 import { httpStreamHead } from '#wire/http-stream.ts';
 import type { Admission } from './admit.ts';
 import type { Announcer } from './announce.ts';
+import type { ClientAddress, ClientAddresses } from './client-address.ts';
 import type { FullScrapes } from './full-scrape.ts';
 import { newRefusal, REFUSALS, type Refusal } from './refusals.ts';
 import type { Scraper } from './scrape.ts';
@@ -55,6 +56,8 @@ export interface HttpDoorWorld {
   readonly peersPerAnswerMax: number;
   /** Takes over the connections that ask for WebSocket. */
   readonly webSocket: WsDoor;
+  /** Undefined: every connection is its client. */
+  readonly clients: ClientAddresses | undefined;
 }
 
 /** How an answer is to be sent. */
@@ -67,7 +70,7 @@ interface Form {
 export class HttpDoor implements TcpHandler {
   readonly #world: HttpDoorWorld;
   readonly #request = newAnnounceRequest();
-  readonly #target = new HttpTarget(this.#request);
+  readonly #target: HttpTarget;
   readonly #head = new HttpRequestHead();
   readonly #writer = new HttpAnswerWriter();
   readonly #statuses: ReadonlyMap<HttpStatus, Uint8Array>;
@@ -80,11 +83,16 @@ export class HttpDoor implements TcpHandler {
   readonly #form: Form = { close: false, isHead: false, dictionary: false };
   readonly #how = { close: false, dictionary: false, peerIds: NO_PEER_IDS };
   #connection: TcpConnection | undefined;
+  /** Who sent the request that is handled; undefined when the proxy in front does not say. */
+  #client: ClientAddress | undefined;
   readonly #parkPresent = (): Parked => this.#park();
 
   constructor(world: HttpDoorWorld) {
     this.#world = world;
     this.#roomBytes = httpAnswerBytesMax(world.peersPerAnswerMax);
+    this.#target = new HttpTarget(this.#request, {
+      readsIp: world.clients?.readsIpParameter ?? false,
+    });
     this.#upgrade = new WsUpgrade(world.webSocket);
     this.#statuses = new Map(
       STATUS_WORDS.map(([code, words]) => [code, encodeHttpStatus(code, words)]),
@@ -95,19 +103,30 @@ export class HttpDoor implements TcpHandler {
   }
 
   onInput(connection: TcpConnection): void {
-    const { webSocket, clock } = this.#world;
+    const { webSocket, clock, clients } = this.#world;
     if (webSocket.has(connection)) {
       webSocket.onInput(connection);
       return;
     }
+    if (clients !== undefined && !this.#isIntroduced(connection, clients)) return;
     clock.hold();
     this.#takeRequests(connection);
     clock.release();
   }
 
+  #isIntroduced(connection: TcpConnection, clients: ClientAddresses): boolean {
+    const result = clients.introduce(connection);
+    if (result !== 'broken') return result === 'known';
+    this.#world.counts.count(DOOR.http, connection.family, 'refused');
+    this.#world.counts.refused('proxy-protocol');
+    connection.end();
+    return false;
+  }
+
   #takeRequests(connection: TcpConnection): void {
     const head = this.#head;
     const form = this.#form;
+    const { clients } = this.#world;
     for (;;) {
       const { output, outputLength, input, inputLength } = connection;
       if (inputLength === 0 || output.length - outputLength < this.#roomBytes) return;
@@ -117,6 +136,7 @@ export class HttpDoor implements TcpHandler {
         this.#status(connection, result);
         return;
       }
+      this.#client = clients === undefined ? connection : clients.read(connection, head.consumed);
       if (this.#upgrade.isAsked(head, input)) {
         this.#upgradeTo(connection);
         return;
@@ -135,6 +155,7 @@ export class HttpDoor implements TcpHandler {
   onClosed(connection: TcpConnection): void {
     this.#world.webSocket.onClosed(connection);
     this.#world.fullScrapes?.onClosed(connection);
+    this.#world.clients?.onClosed(connection);
     const parked = this.#parked.get(connection);
     if (parked !== undefined) parked.gone = true;
     this.#parked.delete(connection);
@@ -148,7 +169,8 @@ export class HttpDoor implements TcpHandler {
 
   #upgradeTo(connection: TcpConnection): void {
     const head = this.#head;
-    const result = this.#upgrade.open(connection, head);
+    const client = this.#client;
+    const result = client === undefined ? 400 : this.#upgrade.open(connection, head, client);
     if (result !== 'open') this.#status(connection, result);
     else this.#world.webSocket.onInput(connection);
   }
@@ -175,12 +197,14 @@ export class HttpDoor implements TcpHandler {
     const { family } = connection;
     const request = this.#request;
     counts.announced(DOOR.http, family);
+    const client = this.#statedClient();
+    if (client === undefined) return this.#refuse(connection, form, REFUSALS.addressUnknown);
     if (form.dictionary && admission.needsPasskey) {
       return this.#refuse(connection, form, REFUSALS.compactRequired);
     }
     request.door = DOOR.http;
-    request.family = family;
-    for (let byte = 0; byte < 16; byte++) request.address[byte] = connection.address[byte]!;
+    request.family = client.family;
+    for (let byte = 0; byte < 16; byte++) request.address[byte] = client.address[byte]!;
     this.#connection = connection;
     switch (announcer.announce(request, this.#target, this.#parkPresent)) {
       case 'answer':
@@ -194,6 +218,14 @@ export class HttpDoor implements TcpHandler {
         this.#drop(connection);
         return false;
     }
+  }
+
+  #statedClient(): ClientAddress | undefined {
+    const client = this.#client;
+    const { clients } = this.#world;
+    if (clients === undefined || client === undefined || !clients.readsIpParameter) return client;
+    const { ip, ipBytes } = this.#target;
+    return clients.stated(client, ip.subarray(0, ipBytes));
   }
 
   #scrape(connection: TcpConnection, form: Form): boolean {

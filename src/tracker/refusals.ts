@@ -23,6 +23,7 @@ export type RefusalCode =
   | 'member-peers'
   | 'member-torrents'
   | 'port-zero'
+  | 'address-unknown'
   | 'peer-of-other'
   | 'scrape-empty'
   | 'scrape-unproven'
@@ -105,6 +106,10 @@ export const REFUSALS = {
   portZero: newRefusal(
     'port-zero',
     'your client announced port 0, by which nobody can reach it: set a listening port',
+  ),
+  addressUnknown: newRefusal(
+    'address-unknown',
+    'the proxy in front of this tracker does not say your address: tell its operator',
   ),
   peerOfOther: newRefusal(
     'peer-of-other',

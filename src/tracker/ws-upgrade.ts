@@ -11,6 +11,7 @@ import { HttpTarget } from '#wire/http-announce.ts';
 import type { ByteSpan, HttpRequestHead } from '#wire/http-request.ts';
 import type { HttpStatus } from '#wire/http-response.ts';
 import { isWsKey } from '#wire/ws-frame.ts';
+import type { ClientAddress } from './client-address.ts';
 import { newAnnounceRequest } from './waiting.ts';
 import type { WsDoor } from './ws-door.ts';
 
@@ -33,15 +34,15 @@ export class WsUpgrade {
   }
 
   /** `open`: the head is consumed, what follows are frames. Else the status to refuse with. */
-  open(connection: TcpConnection, head: HttpRequestHead): HttpStatus | 'open' {
-    const { input, family, port } = connection;
+  open(connection: TcpConnection, head: HttpRequestHead, from: ClientAddress): HttpStatus | 'open' {
+    const { input } = connection;
     if (spanText(input, head.webSocketVersion) !== VERSION) return 426;
     const key = spanText(input, head.webSocketKey);
     if (!isWsKey(key)) return 400;
     const passkey = this.#passkey(input, head.target);
     if (passkey === undefined) return 404;
     if (this.#door.isFull) return 503;
-    const client = { family, address: connection.address.slice(), port };
+    const client = { family: from.family, address: from.address.slice(), port: from.port };
     connection.consume(head.consumed);
     this.#door.open(connection, { key, passkey, client });
     return 'open';

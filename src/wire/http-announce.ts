@@ -8,7 +8,7 @@
 //
 // Parameters may come in any order; names and values may be percent-encoded in any spelling (%2f,
 // %2F, needlessly encoded letters). `+` is itself, not a space: clients that follow RFC 1738 send it
-// bare in `info_hash`, and a space as %20. The client's `ip` is ignored.
+// bare in `info_hash`, and a space as %20. The client's `ip` is ignored unless `readsIp` is set.
 
 import { assert } from '#base/assert.ts';
 import {
@@ -22,9 +22,12 @@ export const HTTP_SCRAPE_HASHES_MAX = 100;
 export const PASSKEY_BYTES_MAX = 64;
 const HASH_BYTES = 20;
 const NAME_BYTES_MAX = 16;
+/** Longer than any IP address as text. */
+const IP_BYTES_MAX = 48;
 /** Longer values than any number or event has are told apart from shorter ones, not kept. */
 const VALUE_BYTES_MAX = 24;
 const NUMWANT_MAX = 0x7fff_ffff;
+const NO_IP = { readsIp: false };
 
 /** Why a target cannot be answered; `path` means that it is no tracker path at all (404). */
 export type HttpTargetRefusal =
@@ -78,6 +81,10 @@ export class HttpTarget {
   /** Filled by a scrape: `scrapeCount` hashes of 20 bytes; those above the maximum are left out. */
   readonly scrapeHashes: Uint8Array = new Uint8Array(HTTP_SCRAPE_HASHES_MAX * HASH_BYTES);
   scrapeCount = 0;
+  /** The `ip` of an announce as text, its first `ipBytes` bytes; 0 without `readsIp`. */
+  readonly ip: Uint8Array = new Uint8Array(IP_BYTES_MAX);
+  ipBytes = 0;
+  readonly #readsIp: boolean;
   readonly #hash: Uint8Array = new Uint8Array(HASH_BYTES);
   readonly #name: Uint8Array = new Uint8Array(NAME_BYTES_MAX);
   readonly #value: Uint8Array = new Uint8Array(VALUE_BYTES_MAX);
@@ -87,8 +94,9 @@ export class HttpTarget {
   #hasUploaded = false;
   #hasDownloaded = false;
 
-  constructor(announce: AnnounceTarget) {
+  constructor(announce: AnnounceTarget, options: { readonly readsIp: boolean } = NO_IP) {
     this.announce = announce;
+    this.#readsIp = options.readsIp;
   }
 
   /** Reads the `length` bytes at `at`: a path with an optional query. */
@@ -129,6 +137,7 @@ export class HttpTarget {
     this.wantsDictionary = false;
     this.noPeerId = false;
     this.scrapeCount = 0;
+    this.ipBytes = 0;
     this.#infoHashes = 0;
     this.#peerIds = 0;
     this.#hasPort = false;
@@ -171,6 +180,10 @@ export class HttpTarget {
     if (isText(name, size, 'info_hash')) return this.#infoHash(bytes, from, end);
     if (this.kind === 'scrape') return 'none';
     if (isText(name, size, 'peer_id')) return this.#peerId(bytes, from, end);
+    if (this.#readsIp && isText(name, size, 'ip')) {
+      this.ipBytes = Math.max(0, decode(bytes, from, end, this.ip));
+      return 'none';
+    }
     return this.#other(size, decode(bytes, from, end, this.#value));
   }
 

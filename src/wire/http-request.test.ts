@@ -83,13 +83,6 @@ test('an upgrade is seen when both headers say so', () => {
   assert.equal(parse(`${GET}Upgrade: websocket\r\n\r\n`).head.wantsUpgrade, false);
 });
 
-test('the last forwarding header is given', () => {
-  const text = `${GET}X-Forwarded-For: 1.1.1.1\r\nx-forwarded-for: 2.2.2.2, 3.3.3.3 \r\nForwarded: for=4.4.4.4\r\n\r\n`;
-  const { head, bytes } = parse(text);
-  assert.equal(textOf(bytes, head.forwardedFor), '2.2.2.2, 3.3.3.3');
-  assert.equal(textOf(bytes, head.forwarded), 'for=4.4.4.4');
-});
-
 test('what two readers could see differently is refused', () => {
   assert.equal(resultOf(`${GET} folded: x\r\n\r\n`), 400);
   assert.equal(resultOf(`${GET}Name : x\r\n\r\n`), 400);

@@ -36,8 +36,6 @@ const NAME_UPGRADE = bytesOf('upgrade');
 const NAME_ACCEPT_ENCODING = bytesOf('accept-encoding');
 const NAME_WS_KEY = bytesOf('sec-websocket-key');
 const NAME_WS_VERSION = bytesOf('sec-websocket-version');
-const NAME_FORWARDED = bytesOf('forwarded');
-const NAME_FORWARDED_FOR = bytesOf('x-forwarded-for');
 const NAME_CONTENT_LENGTH = bytesOf('content-length');
 const NAME_TRANSFER_ENCODING = bytesOf('transfer-encoding');
 const TOKEN_GZIP = bytesOf('gzip');
@@ -64,9 +62,6 @@ export class HttpRequestHead {
   readonly host: ByteSpan = { at: 0, length: 0 };
   readonly webSocketKey: ByteSpan = { at: 0, length: 0 };
   readonly webSocketVersion: ByteSpan = { at: 0, length: 0 };
-  /** Value of the last such header; the address added by the nearest proxy stands at its end. */
-  readonly forwardedFor: ByteSpan = { at: 0, length: 0 };
-  readonly forwarded: ByteSpan = { at: 0, length: 0 };
   /** Bytes of this head, the empty line included: the next pipelined request starts there. */
   consumed = 0;
   #hosts = 0;
@@ -116,8 +111,6 @@ export class HttpRequestHead {
     this.host.length = 0;
     this.webSocketKey.length = 0;
     this.webSocketVersion.length = 0;
-    this.forwardedFor.length = 0;
-    this.forwarded.length = 0;
     this.#hosts = 0;
     this.#hasBody = false;
     this.#saysClose = false;
@@ -201,10 +194,7 @@ export class HttpRequestHead {
     } else if (isName(bytes, nameAt, nameLength, NAME_CONNECTION))
       this.#connection(bytes, from, to);
     else if (isName(bytes, nameAt, nameLength, NAME_UPGRADE)) setSpan(this.upgrade, from, to);
-    else if (isName(bytes, nameAt, nameLength, NAME_FORWARDED)) setSpan(this.forwarded, from, to);
-    else if (isName(bytes, nameAt, nameLength, NAME_FORWARDED_FOR)) {
-      setSpan(this.forwardedFor, from, to);
-    } else if (isName(bytes, nameAt, nameLength, NAME_WS_KEY)) setSpan(this.webSocketKey, from, to);
+    else if (isName(bytes, nameAt, nameLength, NAME_WS_KEY)) setSpan(this.webSocketKey, from, to);
     else if (isName(bytes, nameAt, nameLength, NAME_WS_VERSION)) {
       setSpan(this.webSocketVersion, from, to);
     } else if (isName(bytes, nameAt, nameLength, NAME_ACCEPT_ENCODING)) {

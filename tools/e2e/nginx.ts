@@ -2,7 +2,7 @@
 // own, everything in a temporary folder.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,21 +60,22 @@ http {
   fastcgi_temp_path fastcgi;
   uwsgi_temp_path uwsgi;
   scgi_temp_path scgi;
-  map $http_upgrade $connection_upgrade { default upgrade; '' close; }
-  server {
-    listen 127.0.0.1:${port};
-    location / {
-      proxy_pass http://127.0.0.1:${toPort};
-      proxy_http_version 1.1;
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection $connection_upgrade;
-      proxy_set_header Host $host;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      proxy_read_timeout 120s;
-    }
-  }
-}
+${serverBlock(port, toPort)}}
 `;
+}
+
+/** The lines of the operators' guide, with the ports of the test and without TLS. */
+function serverBlock(port: number, toPort: number): string {
+  const guide = readFileSync(new URL('../../docs/proxies.md', import.meta.url), 'utf8');
+  const section = guide.slice(guide.indexOf('## nginx'));
+  const lines = section.split('\n');
+  const start = lines.findIndex((line) => line.startsWith('    map '));
+  const end = lines.findIndex((line, at) => at > start && line === '    }');
+  return lines
+    .slice(start, end + 1)
+    .join('\n')
+    .replace('listen 443 ssl;', `listen 127.0.0.1:${port};`)
+    .replace('127.0.0.1:6969', `127.0.0.1:${toPort}`);
 }
 
 function isListening(port: number): Promise<true | undefined> {
