@@ -39,4 +39,16 @@ describe('a crowd', () => {
     hasty.served(40, 40);
     assert.equal(hasty.gather(1), undefined);
   });
+
+  it('that is large is served half at a time', () => {
+    const crowd = new Crowd(new SimClock(), 1);
+    assert.equal(crowd.portion(1000), 1000);
+    crowd.served(1000, 0);
+    assert.equal(crowd.portion(1000), 500);
+    crowd.served(500, 500);
+    assert.equal(crowd.portion(500), 500);
+    assert.equal(crowd.gather(500), undefined);
+    crowd.served(100, 100);
+    assert.equal(crowd.portion(200), 200);
+  });
 });

@@ -3,6 +3,9 @@
 // until most of them are there, for a moment at most: larger groups cost less of everything. Those who
 // did not come back in time are not counted the next time. Who appends alone, or with two others,
 // never waits.
+//
+// Of a very large crowd half is served at a time: a sync costs hardly more for twice as many, and while
+// it runs the other half have their answers and come again, instead of all waiting for all.
 
 import type { Clock, Timer } from '#base/clock.ts';
 
@@ -10,6 +13,8 @@ import type { Clock, Timer } from '#base/clock.ts';
 const CROWD_MIN = 4;
 /** Of those who were appending; some always come a little later than the rest. */
 const ENOUGH = 0.75;
+/** From here on half of them fill a sync as well. */
+const LARGE = 256;
 
 export class Crowd {
   readonly #clock: Clock;
@@ -30,7 +35,7 @@ export class Crowd {
 
   /** Resolves when enough wait, or after `waitMsMax`. Undefined when there is nothing to wait for. */
   gather(waiting: number): Promise<void> | undefined {
-    this.#enough = Math.ceil(this.#size * ENOUGH);
+    this.#enough = this.#size < LARGE ? Math.ceil(this.#size * ENOUGH) : this.#size >>> 1;
     if (this.#size < CROWD_MIN || waiting >= this.#enough || this.#waitMsMax === 0)
       return undefined;
     return new Promise((resolve) => {
@@ -41,6 +46,11 @@ export class Crowd {
         resolve();
       };
     });
+  }
+
+  /** How many of those who wait the next sync serves. */
+  portion(waiting: number): number {
+    return this.#size < LARGE ? waiting : Math.min(waiting, (this.#size + 1) >>> 1);
   }
 
   /** Another append waits, the last of so many. */

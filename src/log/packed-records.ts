@@ -18,6 +18,7 @@ export class PackedRecords {
   readonly bytes: Uint8Array;
   /** CRC32C of `bytes`, from whoever had it first: damage on the way to the disk is found by it. */
   readonly sum: number | undefined;
+  #isWellFormed: boolean | undefined;
 
   /** `bytes` is checked before it is written, by `isWellFormed`. */
   constructor(count: number, bytes: Uint8Array, sum?: number) {
@@ -29,11 +30,23 @@ export class PackedRecords {
   static of(records: readonly LogRecord[]): PackedRecords {
     const bytes = new Uint8Array(packedBytes(records));
     writeRecords({ bytes, view: viewOf(bytes), at: 0 }, records, 0);
-    return new PackedRecords(records.length, bytes);
+    return PackedRecords.packed(records.length, bytes);
+  }
+
+  /** Of bytes that `writeRecords` has laid out: they are not checked again. */
+  static packed(count: number, bytes: Uint8Array): PackedRecords {
+    const packed = new PackedRecords(count, bytes);
+    packed.#isWellFormed = count > 0;
+    return packed;
   }
 
   /** Lengths add up to the whole, there are `count` records and their deltas have no gap. */
   get isWellFormed(): boolean {
+    this.#isWellFormed ??= this.#check();
+    return this.#isWellFormed;
+  }
+
+  #check(): boolean {
     const view = viewOf(this.bytes);
     let at = 0;
     let count = 0;
@@ -84,7 +97,7 @@ export class RecordPacker {
 
   /** A copy of what was collected; the packer is empty after it. */
   take(): PackedRecords {
-    const packed = new PackedRecords(this.#count, this.#bytes.slice(0, this.#used));
+    const packed = PackedRecords.packed(this.#count, this.#bytes.slice(0, this.#used));
     this.#used = 0;
     this.#count = 0;
     return packed;

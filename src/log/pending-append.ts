@@ -1,8 +1,9 @@
 // Appends that wait in a topic's writer, and how those that are written together become batches.
 
 import type { LogConfig } from './config.ts';
+import { LogError } from './errors.ts';
 import type { Appended, Consistency, LogRecord, ProducerStamp } from './log.ts';
-import { PackedRecords } from './packed-records.ts';
+import type { PackedRecords } from './packed-records.ts';
 
 export interface Pending {
   readonly records: readonly LogRecord[] | PackedRecords;
@@ -22,6 +23,28 @@ export interface Group {
   readonly pendings: Pending[];
   count: number;
   bytes: number;
+}
+
+/** Why an append is not taken, whatever it holds. */
+export function refusalOf(
+  { count, bytes }: { readonly count: number; readonly bytes: number },
+  topic: { readonly name: string; readonly config: LogConfig; readonly queueBytes: number },
+): LogError | undefined {
+  const { name, queueBytes } = topic;
+  const { batchRecordsMax, batchBytesMax, queueBytesMax } = topic.config;
+  if (count < 1 || count > batchRecordsMax || bytes > batchBytesMax) {
+    return new LogError(
+      'LOG_BATCH_TOO_LARGE',
+      `Cannot append to topic "${name}": ${count} records of ${bytes} bytes, expected 1 to ${batchRecordsMax} records and at most ${batchBytesMax} bytes`,
+    );
+  }
+  if (queueBytes > 0 && queueBytes + bytes > queueBytesMax) {
+    return new LogError(
+      'LOG_QUEUE_FULL',
+      `Cannot append to topic "${name}": ${queueBytes} bytes are waiting, expected at most ${queueBytesMax}`,
+    );
+  }
+  return undefined;
 }
 
 /** In order. A stamped append is alone in its batch. */
@@ -45,17 +68,4 @@ export function groupOf(flush: readonly Pending[], config: LogConfig): Group[] {
     group.bytes += pending.bytes;
   }
   return groups;
-}
-
-/** What the batch of a single append takes over from it. */
-export function soleFields(pendings: readonly Pending[]): {
-  readonly producerId?: number;
-  readonly producerSequence?: number;
-  readonly bodySum?: number | undefined;
-} {
-  const [only] = pendings;
-  if (only === undefined || pendings.length > 1) return {};
-  const bodySum = only.records instanceof PackedRecords ? only.records.sum : undefined;
-  if (only.stamp === undefined) return { bodySum };
-  return { bodySum, producerId: only.stamp.id, producerSequence: only.stamp.sequence };
 }

@@ -9,21 +9,15 @@
 import { AssertionFailure } from '#base/assert.ts';
 import type { Timer } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
-import { ActiveSegment, type PlacedBatch } from './active-segment.ts';
-import { BATCH_HEADER_BYTES, sealBatch } from './batch.ts';
+import { ActiveSegment } from './active-segment.ts';
+import { BATCH_HEADER_BYTES } from './batch.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { Crowd } from './crowd.ts';
 import { LogError } from './errors.ts';
+import { layBatches } from './lay-batches.ts';
 import type { Appended, AppendOptions, LogRecord } from './log.ts';
-import {
-  PackedRecords,
-  packedBytes,
-  viewOf,
-  type WriteTarget,
-  writePacked,
-  writeRecords,
-} from './packed-records.ts';
-import { type Group, groupOf, type Pending, soleFields } from './pending-append.ts';
+import { PackedRecords, packedBytes, viewOf } from './packed-records.ts';
+import { type Group, groupOf, type Pending, refusalOf } from './pending-append.ts';
 import type { Producers } from './producers.ts';
 import { aligned } from './segment.ts';
 import { removeOldest, roomOf, segmentBytesMaxOf, topicFull } from './size-limit.ts';
@@ -46,6 +40,8 @@ export class TopicWriter {
   #queueBytes = 0;
   /** Written, and answered by the next sync. */
   #waiting: Pending[] = [];
+  /** On disk, and answered in a moment. */
+  #served: readonly Pending[] = [];
   #buffer = new Uint8Array(0);
   #pumping: Promise<void> | undefined;
   #isSyncWanted = false;
@@ -127,25 +123,14 @@ export class TopicWriter {
 
   #refuse(count: number, bytes: number): LogError | undefined {
     const { name } = this.#state;
-    const { batchRecordsMax, batchBytesMax, queueBytesMax } = this.#world.config;
     if (this.#failure !== undefined) return this.#failure;
     if (this.#closing !== undefined) {
       return new LogError('LOG_CLOSED', `Cannot append to topic "${name}": the log is closed`);
     }
-    if (count < 1 || count > batchRecordsMax || bytes > batchBytesMax) {
-      return new LogError(
-        'LOG_BATCH_TOO_LARGE',
-        `Cannot append to topic "${name}": ${count} records of ${bytes} bytes, expected 1 to ${batchRecordsMax} records and at most ${batchBytesMax} bytes`,
-      );
-    }
-    if (this.#queueBytes > 0 && this.#queueBytes + bytes > queueBytesMax) {
-      this.#world.metrics.refusals.add(1);
-      return new LogError(
-        'LOG_QUEUE_FULL',
-        `Cannot append to topic "${name}": ${this.#queueBytes} bytes are waiting, expected at most ${queueBytesMax}`,
-      );
-    }
-    return undefined;
+    const { config, metrics } = this.#world;
+    const refusal = refusalOf({ count, bytes }, { name, config, queueBytes: this.#queueBytes });
+    if (refusal?.code === 'LOG_QUEUE_FULL') metrics.refusals.add(1);
+    return refusal;
   }
 
   #listen(pending: Pending, signal: AbortSignal): void {
@@ -168,12 +153,17 @@ export class TopicWriter {
     await null;
     try {
       while (this.#failure === undefined && (this.#queue.length > 0 || this.#isSyncWanted)) {
-        await this.#gather();
+        const gathered = this.#gather();
+        if (gathered !== undefined) {
+          this.#tellServed();
+          await gathered;
+        }
         await this.#commit(this.#take());
       }
     } finally {
       // In the same step as the look at the queue: an append after it starts the loop again.
       this.#pumping = undefined;
+      this.#tellServed();
     }
   }
 
@@ -191,7 +181,9 @@ export class TopicWriter {
     let count = 0;
     let bytes = 0;
     let room = 0;
+    const portion = this.#crowd.portion(this.#queue.length);
     for (const pending of this.#queue) {
+      if (count === portion) break;
       room += limit === undefined ? pending.bytes : roomOf(pending.bytes);
       if (count > 0 && room > bytesMax) break;
       count++;
@@ -219,8 +211,11 @@ export class TopicWriter {
         await this.#sealIfFull(size);
         await this.#write(groups, size);
       }
-      if (wantsSync) await this.#active?.sync();
+      const syncing = wantsSync ? this.#active?.sync() : undefined;
+      this.#tellServed();
+      await syncing;
     } catch (error) {
+      this.#tellServed();
       if (error instanceof AssertionFailure) this.#fail(error, flush);
       else await this.#rollBack(error, flush);
       return;
@@ -238,6 +233,7 @@ export class TopicWriter {
   }
 
   async #seal(active: ActiveSegment): Promise<void> {
+    this.#tellServed();
     await active.seal();
     this.#active = undefined;
     this.#synced();
@@ -292,7 +288,16 @@ export class TopicWriter {
       this.#buffer = new Uint8Array(Math.max(size, this.#buffer.byteLength * 2));
     }
     const bytes = this.#buffer.subarray(0, size);
-    const placed = this.#lay(groups, { bytes, view: viewOf(bytes), at: 0 });
+    const placed = layBatches(
+      groups,
+      { bytes, view: viewOf(bytes), at: 0 },
+      {
+        firstOffset: state.nextOffset,
+        durableOffset: state.durableOffset,
+        epoch: this.#world.epoch,
+        timeMs: this.#world.clock.nowMs(),
+      },
+    );
     await active.write(bytes, placed);
     for (const { count } of groups) {
       state.nextOffset += count;
@@ -301,45 +306,13 @@ export class TopicWriter {
     this.#world.metrics.bytes.add(size);
   }
 
-  #lay(groups: readonly Group[], target: WriteTarget): PlacedBatch[] {
-    const timeMs = this.#world.clock.nowMs();
-    const placed: PlacedBatch[] = [];
-    let firstOffset = this.#state.nextOffset;
-    for (const { pendings, count } of groups) {
-      const start = target.at;
-      target.at += BATCH_HEADER_BYTES;
-      let delta = 0;
-      for (const pending of pendings) {
-        const { records } = pending;
-        if (records instanceof PackedRecords) writePacked(target, records, delta);
-        else writeRecords(target, records, delta);
-        pending.firstOffset = firstOffset + delta;
-        delta += pending.count;
-      }
-      sealBatch(target.bytes, start, target.at, {
-        firstOffset,
-        records: count,
-        span: count,
-        epoch: this.#world.epoch,
-        timeMs,
-        durableOffset: this.#state.durableOffset,
-        ...soleFields(pendings),
-      });
-      const end = aligned(target.at);
-      target.bytes.fill(0, target.at, end);
-      target.at = end;
-      placed.push({ firstOffset, nextOffset: firstOffset + count, timeMs, start, end });
-      firstOffset += count;
-    }
-    return placed;
-  }
-
   #answer(flush: readonly Pending[], isSynced: boolean): void {
     const state = this.#state;
     if (isSynced) {
       this.#crowd.served(flush.length, this.#queue.length);
       this.#synced();
-      for (const pending of flush) this.#tell(pending);
+      for (const pending of flush) this.#note(pending);
+      this.#served = flush;
       return;
     }
     for (const pending of flush) {
@@ -356,10 +329,21 @@ export class TopicWriter {
     if (state.consistency !== 'memory' || this.#waiting.length > 0) this.#syncSoon();
   }
 
-  #tell({ firstOffset, count, stamp, resolve }: Pending): void {
-    const appended = { firstOffset, count };
-    if (stamp !== undefined) this.#producers.note(stamp, appended);
-    resolve(appended);
+  #tell(pending: Pending): void {
+    this.#note(pending);
+    pending.resolve({ firstOffset: pending.firstOffset, count: pending.count });
+  }
+
+  #note({ firstOffset, count, stamp }: Pending): void {
+    if (stamp !== undefined) this.#producers.note(stamp, { firstOffset, count });
+  }
+
+  /** Once the next sync runs: who is answered appends again meanwhile. */
+  #tellServed(): void {
+    const served = this.#served;
+    if (served.length === 0) return;
+    this.#served = [];
+    for (const { firstOffset, count, resolve } of served) resolve({ firstOffset, count });
   }
 
   #syncSoon(): void {
