@@ -135,9 +135,14 @@ async function loadOf(server: LogContender): Promise<Load> {
       let records = 0;
       const before = process.cpuUsage();
       const sinceMs = performance.now();
+      // A look at the clock for each record would be a part of what is measured.
+      let isOver = false;
+      setTimeout(() => {
+        isOver = true;
+      }, ROUND_MS);
       const callers = connections.flatMap((connection) =>
         Array.from({ length: IN_FLIGHT }, async () => {
-          while (performance.now() - sinceMs < ROUND_MS) {
+          while (!isOver) {
             await connection.append(value);
             records++;
           }
