@@ -71,6 +71,7 @@ export const ROUTE_RULES: Readonly<Record<RouteName, RouteRule>> = {
   torrentEdit: { GET: 'upload', POST: 'upload' },
   torrentRemove: { GET: 'upload', POST: 'upload' },
   torrentCredit: { GET: 'administer', POST: 'administer' },
+  torrentExempt: { POST: 'administer' },
   torrentToken: { GET: 'download', POST: 'download' },
   upload: { GET: 'upload', POST: 'upload', upload: true },
   uploadDraft: { GET: 'upload', POST: 'upload' },

@@ -31,6 +31,7 @@ export const ROUTES = {
   torrentEdit: '/torrents/:hash/edit',
   torrentRemove: '/torrents/:hash/remove',
   torrentCredit: '/console/torrents/:hash/freeleech',
+  torrentExempt: '/console/torrents/:hash/exempt',
   torrentToken: '/torrents/:hash/token',
   upload: '/upload',
   uploadDraft: '/upload/:draft',

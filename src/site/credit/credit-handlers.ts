@@ -21,6 +21,7 @@ import {
   torrentCreditMain,
 } from './credit-views.ts';
 import { endWindow, listWindows, type OpenWindow, openWindow } from './credit-windows.ts';
+import { isExempt, setExempt } from './exemption.ts';
 
 const WINDOWS_SHOWN_MAX = 200;
 const MEMBERS_AT_ONCE = 500;
@@ -31,6 +32,7 @@ export const creditRoutes: RouteHandlers = {
   consoleCreditEnd: { POST: postEnd },
   consoleTokens: { POST: postTokens },
   torrentCredit: { GET: showTorrentCredit, POST: postTorrentCredit },
+  torrentExempt: { POST: postExempt },
   torrentToken: { GET: showToken, POST: postToken },
 };
 
@@ -169,7 +171,8 @@ async function torrentCreditPage(
   const asked = { nowMs, limit: WINDOWS_SHOWN_MAX, torrentId: torrent.id };
   const windows = await named(visit, await listWindows(visit.parts.sql, asked));
   const { title, infoHash: hash } = torrent;
-  const main = torrentCreditMain({ csrf, nowMs, windows, values, errors, title, hash });
+  const isFreed = await isExempt(visit.parts.sql, torrent.id);
+  const main = torrentCreditMain({ csrf, nowMs, windows, values, errors, title, hash, isFreed });
   const status = Object.keys(errors).length === 0 ? 200 : 422;
   return await visit.page({ title: `Freeleech: ${title}`, main, section: 'torrents', status });
 }
@@ -188,6 +191,23 @@ function openedAnswer(visit: Visit, opened: OpenWindow, path: string): Response 
     opened.fromMs > visit.nowMs
       ? 'It is planned; the trackers begin by themselves.'
       : 'Open: in force at the trackers within a second.';
+  return visit.redirect(path, { kind: 'good', text });
+}
+
+async function postExempt(visit: Visit): Promise<Response> {
+  const torrent = await torrentOf(visit);
+  if (torrent === undefined) return await visit.notFound();
+  const exempt = visit.form.text('exempt') === 'yes';
+  await setExempt(visit.parts.sql, torrent.id, exempt);
+  visit.parts.logger.info('A torrent was exempted, or is so no more', {
+    torrentId: torrent.id,
+    exempt,
+    by: visit.signedIn().memberId,
+  });
+  const text = exempt
+    ? 'It asks nothing of anybody, from the next check on.'
+    : 'It counts like every other, from the next check on.';
+  const path = hrefTo('torrentCredit', { hash: torrent.infoHash });
   return visit.redirect(path, { kind: 'good', text });
 }
 

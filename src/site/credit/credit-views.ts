@@ -150,7 +150,7 @@ function stateOf({ fromMs }: OpenWindow, nowMs: number): Html {
 }
 
 export function torrentCreditMain(
-  view: Shown & { readonly title: string; readonly hash: string },
+  view: Shown & { readonly title: string; readonly hash: string; readonly isFreed: boolean },
 ): Html {
   const { title, hash, csrf, values, errors } = view;
   const head = pageHead({
@@ -166,7 +166,26 @@ export function torrentCreditMain(
       body: html`${creditFields(values, errors)}${formActions(submitButton({ label: 'Put in force', kind: 'primary' }))}`,
     }),
   });
-  return html`<div class="medium">${head}<div class="stack">${errorSummary(errors)}${windowsPanel(view, true)}${form}</div></div>`;
+  return html`<div class="medium">${head}<div class="stack">${errorSummary(errors)}${windowsPanel(view, true)}${form}${exemptPanel(view)}</div></div>`;
+}
+
+function exemptPanel(view: {
+  readonly csrf: string;
+  readonly hash: string;
+  readonly isFreed: boolean;
+}): Html {
+  const { csrf, hash, isFreed } = view;
+  const words = isFreed
+    ? 'Nobody owes anything for having taken it: no hit and run, no torrent to seed.'
+    : 'Whoever takes it owes what the rules ask. Exempt it when that would be unfair: broken, huge, or replaced.';
+  return panel({
+    title: 'What it asks of those who take it',
+    body: html`<p class="muted">${words}</p>${postForm({
+      action: hrefTo('torrentExempt', { hash }),
+      csrf,
+      body: html`<input type="hidden" name="exempt" value="${isFreed ? 'no' : 'yes'}">${formActions(submitButton({ label: isFreed ? 'Let it count again' : 'Exempt it' }))}`,
+    })}`,
+  });
 }
 
 export function tokenMain(view: {

@@ -4,6 +4,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NO_END_MS } from '#accounting/credit.ts';
+import type { LedgerTables } from '#accounting/ledger-tables.ts';
+import type { CatalogueTables } from '#site/catalogue/catalogue-tables.ts';
+import { RuleBook } from '#site/rules/rule-book.ts';
 import { TestSite } from '#site/test-site.ts';
 import { forEachDatabase } from '#sql/test-databases.ts';
 import { countTokens, giveTokens, spendToken } from './credit-tokens.ts';
@@ -114,6 +117,41 @@ forEachDatabase((database, open) => {
     assert.equal((await windows(site)).length, 3);
     await giveTokens(site.world, { ...grant, expiresMs: nowMs - 1 });
     assert.equal(await countTokens(site.sql, 2, nowMs), 0);
+  });
+
+  on('a torrent that is exempted makes no hit and run', async (site, hash) => {
+    const nowMs = site.clock.nowMs();
+    await site.sql.transaction<LedgerTables & CatalogueTables, void>(async (transaction) => {
+      await transaction.updateTable('torrent').set({ leechers: 3 }).execute();
+      await transaction
+        .insertInto('ledger_transfer')
+        .values({
+          member_id: 2,
+          torrent_id: 1,
+          uploaded_bytes: 0,
+          downloaded_bytes: 20_000,
+          credited_uploaded_bytes: 0,
+          credited_downloaded_bytes: 20_000,
+          seed_seconds: 60,
+          records: 2,
+          first_seen_ms: nowMs - 9 * DAY,
+          last_seen_ms: nowMs - 9 * DAY,
+          completed_ms: nowMs - 9 * DAY,
+          left_bytes: 0,
+          client: '',
+        })
+        .execute();
+    });
+    await new RuleBook(site.world).change({ ...site.world.rules, strategy: 'seed-time' });
+    const ben = await site.signedIn('ben');
+    assert.match((await ben.get('/members/ben')).text, /counts as a hit and run/);
+    const olga = await site.signedIn('olga');
+    const path = `/console/torrents/${hash}`;
+    assert.match((await olga.get(`${path}/freeleech`)).text, /Exempt it/);
+    assert.equal((await olga.post(`${path}/exempt`, { exempt: 'yes' })).status, 303);
+    assert.match((await olga.get(`${path}/freeleech`)).text, /Let it count again/);
+    assert.doesNotMatch((await ben.get('/members/ben')).text, /counts as a hit and run/);
+    assert.equal((await ben.post(`${path}/exempt`, { exempt: 'no' })).status, 403);
   });
 
   on('the trackers can be told every open window again', async (site) => {
