@@ -26,7 +26,7 @@ const LICENCES = new Set(['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 
 /** Packages whose lockfile entry names none, with what their own package.json says. */
 const LICENCES_READ: Readonly<Record<string, string>> = { 'node_modules/limiter': 'MIT' };
 /** Used while developing, and given to nobody. */
-const LICENCES_DEVELOPMENT = new Set(['BSD', 'MPL-2.0']);
+const LICENCES_DEVELOPMENT = new Set(['BSD', 'MPL-2.0', 'Unlicense']);
 
 const STEPS: readonly Step[] = [
   {

@@ -2,7 +2,7 @@
 // does falls on all of them. What is compared is the CPU time per answer, from each process's own
 // accounting, which holds where answers a second do not; the medians of all turns count.
 
-import { cpuMicrosOf } from '../server-use.ts';
+import { cpuMicrosOf } from '#bench/server-use.ts';
 import { Community } from './community.ts';
 import { HttpReplay } from './http-replay.ts';
 import { faultOf, Load, type LoadOrder, type LoadReport, lostOf } from './load.ts';

@@ -4,8 +4,8 @@
 import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { HASH_BYTES } from '#bench/load/community.ts';
 import { runProgram } from '#tools/child-process.ts';
-import { HASH_BYTES } from '../load/community.ts';
 import { Child } from './child.ts';
 
 /**

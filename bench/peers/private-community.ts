@@ -3,9 +3,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { givenHashes } from '#bench/load/community.ts';
 import { hashOf } from '#sim/announces.ts';
 import type { TestServer } from '#tools/e2e/server.ts';
-import { givenHashes } from '../load/community.ts';
 
 const MEMBERS = 29;
 const TORRENTS = 48;

@@ -1,19 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { SeededRandom } from '#base/random.ts';
-import { addressOf, announceOf, hashOf, numbersOf, peerIdOf, smallSwarm } from '#sim/announces.ts';
-import { SimClock } from '#sim/clock.ts';
+import { addressOf, announceOf, hashOf, peerIdOf } from '#sim/announces.ts';
+import { TestSwarm } from '#sim/test-swarm.ts';
 import type { AnnounceOutcome } from './announce-outcome.ts';
 import { type AnnounceRequest, DOOR, EVENT } from './announce-slot.ts';
-import type { Baseline } from './baseline.ts';
-import type { SwarmConfig } from './config.ts';
-import { Swarm } from './swarm.ts';
 import { newSwarmCounts } from './swarm-views.ts';
 
 const HOUR_MS = 3_600_000;
 
 test('T8: a hybrid torrent is one torrent: a peer with both hashes counts once', () => {
-  const world = new World();
+  const world = new TestSwarm();
   world.swarm.addTorrent(2, { v1: hashOf(2), v2: hashOf(2, 2) });
   world.announce({ torrentId: 2, hashVersion: 1 });
   const outcome = world.announce({ torrentId: 2, hashVersion: 2 });
@@ -23,7 +19,7 @@ test('T8: a hybrid torrent is one torrent: a peer with both hashes counts once',
 });
 
 test('T8: an asker by one hash version is given only peers that announced that version', () => {
-  const world = new World();
+  const world = new TestSwarm();
   world.swarm.addTorrent(2, { v1: hashOf(2), v2: hashOf(2, 2) });
   world.announce({ torrentId: 2, memberId: 1, hashVersion: 1 });
   world.announce({ torrentId: 2, memberId: 2, hashVersion: 2 });
@@ -36,7 +32,7 @@ test('T8: an asker by one hash version is given only peers that announced that v
 });
 
 test('T8: `stopped` closes only the hash it came by, and the peer ends with its last', () => {
-  const world = new World();
+  const world = new TestSwarm();
   world.swarm.addTorrent(2, { v1: hashOf(2), v2: hashOf(2, 2) });
   world.announce({ torrentId: 2, hashVersion: 1 });
   world.announce({ torrentId: 2, hashVersion: 2 });
@@ -47,7 +43,7 @@ test('T8: `stopped` closes only the hash it came by, and the peer ends with its 
 });
 
 test('T8: a partial seed is counted apart and kept from those that have nothing to fetch', () => {
-  const world = new World();
+  const world = new TestSwarm();
   const outcome = world.announce({ memberId: 1, event: EVENT.paused });
   assert.deepEqual([outcome.leechers, outcome.partialSeeds], [0, 1]);
   world.announce({ memberId: 2 });
@@ -58,7 +54,7 @@ test('T8: a partial seed is counted apart and kept from those that have nothing 
 });
 
 test('T9: a member on both families is one peer that is handed out as two addresses', () => {
-  const world = new World();
+  const world = new TestSwarm();
   world.announce({ family: 4 });
   const outcome = world.announce({ family: 6 });
   assert.equal(outcome.leechers, 1);
@@ -71,7 +67,7 @@ test('T9: a member on both families is one peer that is handed out as two addres
 });
 
 test('T9: the address that falls silent ages alone', () => {
-  const world = new World();
+  const world = new TestSwarm();
   world.announce({ family: 4 });
   world.announce({ family: 6 });
   for (let minutes = 0; minutes < 60; minutes += 15) {
@@ -85,7 +81,7 @@ test('T9: the address that falls silent ages alone', () => {
 });
 
 test('T10: early is judged per hash, family and door, and never for events', () => {
-  const world = new World();
+  const world = new TestSwarm();
   world.swarm.addTorrent(2, { v1: hashOf(2), v2: hashOf(2, 2) });
   const ways: Partial<AnnounceRequest>[] = [
     { hashVersion: 1 },
@@ -103,7 +99,7 @@ test('T10: early is judged per hash, family and door, and never for events', () 
 });
 
 test('T10: a client that always asks too often gets its peers once per interval', () => {
-  const world = new World({ announceIntervalMsMin: 300_000 });
+  const world = new TestSwarm({ announceIntervalMsMin: 300_000 });
   const judged: boolean[] = [];
   for (let minute = 0; minute < 8; minute += 2) {
     judged.push(world.announce({ uploaded: minute }).early);
@@ -113,7 +109,7 @@ test('T10: a client that always asks too often gets its peers once per interval'
 });
 
 test('T10: the same request within 60 s is a repeat and not early; after that it is early', () => {
-  const world = new World();
+  const world = new TestSwarm();
   world.announce({});
   world.clock.advance(59_000);
   assert.deepEqual(judge(world.announce({})), { repeated: true, early: false });
@@ -122,7 +118,7 @@ test('T10: the same request within 60 s is a repeat and not early; after that it
 });
 
 test('T10: what a peer remembers of an announce never wraps into looking recent', () => {
-  const world = new World({ peerAgeMsMax: 100 * HOUR_MS });
+  const world = new TestSwarm({ peerAgeMsMax: 100 * HOUR_MS });
   world.swarm.addTorrent(2, { v1: hashOf(2), v2: hashOf(2, 2) });
   world.announce({ torrentId: 2, hashVersion: 2 });
   world.announce({ torrentId: 2, hashVersion: 1 });
@@ -137,7 +133,7 @@ test('T10: what a peer remembers of an announce never wraps into looking recent'
 });
 
 test('T11: the asker is not in its own answer, also under an older peer id of its address', () => {
-  const world = new World();
+  const world = new TestSwarm();
   world.announce({ peerId: peerIdOf(100) });
   world.announce({ peerId: peerIdOf(101) });
   assert.deepEqual(world.peersFor({ peerId: peerIdOf(101) }), []);
@@ -145,14 +141,14 @@ test('T11: the asker is not in its own answer, also under an older peer id of it
 });
 
 test('T11: wanting none gives none, and more than peersPerAnswerMax gives that many', () => {
-  const world = new World({ peersPerAnswerMax: 20 });
+  const world = new TestSwarm({ peersPerAnswerMax: 20 });
   for (let member = 1; member <= 30; member++) world.announce({ memberId: member });
   assert.equal(world.peersFor({ memberId: 99 }, 4, 0).length, 0);
   assert.equal(world.peersFor({ memberId: 99 }, 4, 1000).length, 20);
 });
 
 test('T12: a seeder is given leechers only, a leecher everyone', () => {
-  const world = new World();
+  const world = new TestSwarm();
   for (let member = 1; member <= 6; member++)
     world.announce({ memberId: member, left: member % 2 });
   assert.equal(world.peersFor({ memberId: 2, left: 0 }).length, 3);
@@ -160,7 +156,7 @@ test('T12: a seeder is given leechers only, a leecher everyone', () => {
 });
 
 test('T13: a stopped peer is gone at once and gets no peers', () => {
-  const world = new World();
+  const world = new TestSwarm();
   world.announce({ memberId: 1 });
   world.announce({ memberId: 2 });
   assert.equal(world.stop({ memberId: 1 }).leechers, 1);
@@ -169,7 +165,7 @@ test('T13: a stopped peer is gone at once and gets no peers', () => {
 });
 
 test('T13: a peer ages by the monotonic clock; the wall clock may jump as it likes', () => {
-  const world = new World({ peerAgeMsMax: HOUR_MS });
+  const world = new TestSwarm({ peerAgeMsMax: HOUR_MS });
   world.announce({});
   world.clock.jump(100 * HOUR_MS);
   world.sweep();
@@ -181,7 +177,7 @@ test('T13: a peer ages by the monotonic clock; the wall clock may jump as it lik
 });
 
 test('T13: a removed torrent is unknown at once, and the sweep hands over its baselines', () => {
-  const world = new World();
+  const world = new TestSwarm();
   world.announce({ memberId: 1, uploaded: 7 });
   world.announce({ memberId: 2, uploaded: 8 });
   world.stop({ memberId: 2, uploaded: 8 });
@@ -195,7 +191,7 @@ test('T13: a removed torrent is unknown at once, and the sweep hands over its ba
 });
 
 test('a located torrent is found at its place, and by its id once it has moved', () => {
-  const world = new World();
+  const world = new TestSwarm();
   const request = announceOf({ infoHash: hashOf(1), torrentId: 0, memberId: 5 });
   assert.ok(world.swarm.locate(request));
   assert.deepEqual([request.torrentId, request.hashVersion], [1, 1]);
@@ -216,7 +212,7 @@ test('a located torrent is found at its place, and by its id once it has moved',
 });
 
 test('T13: a torrent nobody registered leaves memory with its last peer', () => {
-  const world = new World();
+  const world = new TestSwarm();
   const torrentId = 0x8000_0007;
   assert.ok(world.swarm.openTorrent(torrentId, hashOf(77)));
   assert.ok(world.swarm.openTorrent(torrentId, hashOf(77)));
@@ -229,7 +225,7 @@ test('T13: a torrent nobody registered leaves memory with its last peer', () => 
 });
 
 test('T14: another member with the same peer id is another peer, and stops only itself', () => {
-  const world = new World();
+  const world = new TestSwarm();
   const peerId = peerIdOf(5);
   world.announce({ memberId: 1, peerId });
   assert.equal(world.announce({ memberId: 2, peerId }).leechers, 2);
@@ -239,7 +235,7 @@ test('T14: another member with the same peer id is another peer, and stops only 
 });
 
 test('T14: a member that announces from another’s address does not take the place over', () => {
-  const world = new World();
+  const world = new TestSwarm();
   world.announce({ memberId: 1 });
   const outcome = world.announce({ memberId: 2, address: addressOf(1, 4) });
   assert.equal(outcome.leechers, 2);
@@ -247,7 +243,7 @@ test('T14: a member that announces from another’s address does not take the pl
 });
 
 test('T14: without members the address and port are the peer, whatever peer id it claims', () => {
-  const world = new World();
+  const world = new TestSwarm();
   const one = { memberId: 0, address: addressOf(1, 4) };
   world.announce({ ...one, peerId: peerIdOf(1) });
   assert.equal(world.announce({ ...one, peerId: peerIdOf(2) }).leechers, 1);
@@ -258,7 +254,7 @@ test('T14: without members the address and port are the peer, whatever peer id i
 });
 
 test('T15: a fourth client of a member is refused, and a restarted one takes its own place', () => {
-  const world = new World();
+  const world = new TestSwarm();
   for (let client = 0; client < 3; client++) {
     world.announce({ peerId: peerIdOf(client), port: 7000 + client });
   }
@@ -269,7 +265,7 @@ test('T15: a fourth client of a member is refused, and a restarted one takes its
 });
 
 test('T15: silent baselines do not count against the limit of clients', () => {
-  const world = new World();
+  const world = new TestSwarm();
   for (let client = 0; client < 20; client++) {
     assert.equal(world.announce({ peerId: peerIdOf(client), port: client }).refused, 'none');
     world.stop({ peerId: peerIdOf(client), port: client });
@@ -279,7 +275,7 @@ test('T15: silent baselines do not count against the limit of clients', () => {
 });
 
 test('T15: a member that leaves under ever new peer ids fills no memory', () => {
-  const world = new World();
+  const world = new TestSwarm();
   const refused = new Set<string>();
   for (let client = 0; client < 2000; client++) {
     refused.add(world.announce({ peerId: peerIdOf(client), port: client }).refused);
@@ -299,7 +295,7 @@ test('T15: a member that leaves under ever new peer ids fills no memory', () => 
 });
 
 test('T15: at membersMax a further member is refused, those that were seen are not', () => {
-  const world = new World({ membersMax: 64 });
+  const world = new TestSwarm({ membersMax: 64 });
   const refusals = new Map<string, number>();
   for (let member = 1; member <= 1000; member++) {
     const { refused } = world.announce({ memberId: member });
@@ -312,7 +308,7 @@ test('T15: at membersMax a further member is refused, those that were seen are n
 });
 
 test('T15: a member is refused in one torrent more than torrentsPerMemberMax', () => {
-  const world = new World({ torrentsPerMemberMax: 2 });
+  const world = new TestSwarm({ torrentsPerMemberMax: 2 });
   for (const id of [2, 3]) world.swarm.addTorrent(id, { v1: hashOf(id) });
   assert.equal(world.announce({ torrentId: 1 }).refused, 'none');
   assert.equal(world.announce({ torrentId: 2 }).refused, 'none');
@@ -323,7 +319,7 @@ test('T15: a member is refused in one torrent more than torrentsPerMemberMax', (
 });
 
 test('T15: at peersMax new peers are refused, those that are in go on, and a leave makes room', () => {
-  const world = new World({ peersMax: 64 });
+  const world = new TestSwarm({ peersMax: 64 });
   for (let member = 1; member <= 64; member++) {
     assert.equal(world.announce({ memberId: member }).refused, 'none');
   }
@@ -338,7 +334,7 @@ test('T15: at peersMax new peers are refused, those that are in go on, and a lea
 });
 
 test('T15: at torrentsMax a torrent is refused and nothing else changes', () => {
-  const world = new World({ torrentsMax: 64 });
+  const world = new TestSwarm({ torrentsMax: 64 });
   for (let id = 2; id <= 64; id++) assert.ok(world.swarm.addTorrent(id, { v1: hashOf(id) }));
   assert.equal(world.swarm.addTorrent(65, { v1: hashOf(65) }), false);
   assert.equal(world.swarm.openTorrent(66, hashOf(66)), false);
@@ -346,63 +342,8 @@ test('T15: at torrentsMax a torrent is refused and nothing else changes', () => 
   assert.ok(world.swarm.addTorrent(65, { v1: hashOf(65) }));
 });
 
-test('A4: `stopped` of a peer that nobody knows leaves no trace', () => {
-  const world = new World();
-  const outcome = world.stop({});
-  assert.deepEqual([outcome.refused, outcome.known, outcome.leechers], ['none', false, 0]);
-  assert.equal(world.swarm.memoryUse().records, 0);
-});
-
-test('A2: counters survive a stop to the byte, up to 2^53-1, and are given away when silent', () => {
-  const world = new World();
-  const most = Number.MAX_SAFE_INTEGER;
-  const counters = { uploaded: most, downloaded: most - 1, left: most - 2, key: 0xffff_ffff };
-  world.announce(counters);
-  world.stop(counters);
-  const outcome = world.announce({ uploaded: 1 });
-  const { uploaded, downloaded, left, key, known } = outcome;
-  assert.deepEqual({ uploaded, downloaded, left, key }, counters);
-  assert.ok(known);
-  world.stop({ uploaded: 1 });
-  world.clock.advance(4 * HOUR_MS);
-  assert.deepEqual(
-    world.sweep().map((it) => it.uploaded),
-    [1],
-  );
-  assert.equal(world.announce({}).known, false);
-});
-
-test('A2: a restored baseline is neither counted nor handed out, and is what is measured against', () => {
-  const world = new World();
-  const baseline = world.baseline({ uploaded: 50, sequence: 9 });
-  assert.ok(world.swarm.restoreBaseline(baseline));
-  assert.equal(world.counts().leechers, 0);
-  assert.deepEqual(world.peersFor({ memberId: 2 }), []);
-  const outcome = world.announce({ uploaded: 60 });
-  assert.deepEqual([outcome.known, outcome.uploaded, outcome.sequence], [true, 50, 9]);
-});
-
-test('A6: a restore never puts a lower sequence over a higher one', () => {
-  const world = new World();
-  world.swarm.restoreBaseline(world.baseline({ uploaded: 50, sequence: 9 }));
-  assert.ok(world.swarm.restoreBaseline(world.baseline({ uploaded: 40, sequence: 8 })));
-  assert.equal(world.announce({}).uploaded, 50);
-});
-
-test('A6: a baseline is rolled back to what it was, and to none, while its peer stays', () => {
-  const world = new World();
-  world.announce({ uploaded: 10 });
-  const key = { memberId: 1, torrentId: 1, peerId: peerIdOf(1) };
-  world.swarm.rollbackBaseline(key, world.baseline({ uploaded: 3, sequence: 2 }));
-  assert.equal(world.counts().leechers, 1);
-  assert.equal(world.announce({ uploaded: 10 }).uploaded, 3);
-  world.swarm.rollbackBaseline(key, undefined);
-  const outcome = world.announce({ uploaded: 10 });
-  assert.deepEqual([outcome.known, outcome.present], [false, true]);
-});
-
 test('T16: the peers of ended members are gone, their baselines stay, nobody else is touched', () => {
-  const world = new World();
+  const world = new TestSwarm();
   for (let memberId = 1; memberId <= 20; memberId++) world.announce({ memberId, uploaded: 5 });
   world.announce({ memberId: 3, family: 6, uploaded: 5 });
   const ended = new Set([3, 7]);
@@ -416,27 +357,8 @@ test('T16: the peers of ended members are gone, their baselines stay, nobody els
   assert.deepEqual([outcome.known, outcome.present, outcome.uploaded], [true, false, 5]);
 });
 
-test('A6: a hidden announce moves the baseline, and nobody sees the peer until it is settled', () => {
-  const world = new World();
-  const before = world.swarm.memoryUse();
-  const request = announceOf({ family: 6, uploaded: 4 });
-  assert.equal(world.swarm.begin(request).refused, 'none');
-  world.swarm.settleHidden(request, numbersOf(request), true);
-  assert.equal(world.counts().leechers, 0);
-  assert.deepEqual(world.peersFor({ memberId: 2 }), []);
-  const { extensions, records } = world.swarm.memoryUse();
-  assert.deepEqual([extensions, records], [before.extensions, before.records + 1]);
-  const outcome = world.swarm.begin(request);
-  assert.deepEqual([outcome.foundings, outcome.known, outcome.present], [1, true, false]);
-  world.swarm.settle(request, outcome);
-  world.swarm.founded(request);
-  assert.equal(world.counts().leechers, 1);
-  assert.equal(world.swarm.begin(request).foundings, 0);
-  world.swarm.abandon();
-});
-
 test('begin() changes nothing: an abandoned announce leaves the memory as it was', () => {
-  const world = new World();
+  const world = new TestSwarm();
   const before = world.swarm.memoryUse();
   const request = announceOf({ family: 6 });
   assert.equal(world.swarm.begin(request).refused, 'none');
@@ -445,70 +367,6 @@ test('begin() changes nothing: an abandoned announce leaves the memory as it was
   assert.equal(world.counts().leechers, 0);
   assert.equal(world.announce({ torrentId: 1 }).known, false);
 });
-
-class World {
-  readonly clock = new SimClock();
-  readonly swarm: Swarm;
-  readonly #config: SwarmConfig;
-
-  constructor(settings: Partial<SwarmConfig> = {}) {
-    this.#config = smallSwarm(settings);
-    const memory = Swarm.reserve(this.#config);
-    const random = new SeededRandom(7);
-    this.swarm = new Swarm({ memory, clock: this.clock, random, config: this.#config });
-    this.swarm.addTorrent(1, { v1: hashOf(1) });
-  }
-
-  announce(changes: Partial<AnnounceRequest>): AnnounceOutcome {
-    const request = announceOf(changes);
-    const outcome = this.swarm.begin(request);
-    if (outcome.refused === 'none') {
-      const nowSeconds = this.clock.nowMs() / 1000;
-      this.swarm.settle(request, numbersOf(request, nowSeconds, outcome.sequence + 1));
-    }
-    return outcome;
-  }
-
-  stop(changes: Partial<AnnounceRequest>): AnnounceOutcome {
-    return this.announce({ ...changes, event: EVENT.stopped });
-  }
-
-  /** Sorted `address:port`, or hex for family 6. */
-  peersFor(changes: Partial<AnnounceRequest>, family: 4 | 6 = 4, want = 50): string[] {
-    const into = new Uint8Array(200 * 18);
-    const count = this.swarm.select(announceOf(changes), family, want, into);
-    const size = family === 4 ? 6 : 18;
-    const peers: string[] = [];
-    for (let at = 0; at < count * size; at += size) {
-      const bytes = Buffer.from(into.subarray(at, at + size));
-      const port = bytes.readUInt16BE(size - 2);
-      peers.push(
-        family === 4 ? `${bytes.subarray(0, 4).join('.')}:${port}` : bytes.toString('hex'),
-      );
-    }
-    return peers.sort();
-  }
-
-  counts() {
-    const counts = newSwarmCounts();
-    this.swarm.counts(1, counts);
-    return counts;
-  }
-
-  /** One full pass. */
-  sweep(): Baseline[] {
-    const dropped: Baseline[] = [];
-    while (this.swarm.sweep(10, (baseline) => dropped.push(baseline)) === 10) {}
-    return dropped;
-  }
-
-  baseline(changes: Partial<Baseline>): Baseline {
-    const nowSeconds = Math.floor(this.clock.nowMs() / 1000);
-    const request = announceOf();
-    const key = { memberId: 1, torrentId: 1, peerId: request.peerId };
-    return { ...key, ...numbersOf(request, nowSeconds), lastSeenSeconds: nowSeconds, ...changes };
-  }
-}
 
 function judge(outcome: AnnounceOutcome): { repeated: boolean; early: boolean } {
   return { repeated: outcome.repeated, early: outcome.early };

@@ -3,7 +3,7 @@
 // disk, sweeps and writes snapshots. The others ask it. Each has its own doors, directory and metrics.
 
 import type { AccountingConfig } from '#accounting/config.ts';
-import { capacityOf, QUEUE_WORKERS_MAX, TransferQueue } from '#accounting/transfer-queue.ts';
+import { capacityOf, TransferQueue } from '#accounting/transfer-queue.ts';
 import { assert } from '#base/assert.ts';
 import type { Random } from '#base/random.ts';
 import type { Baseline, BaselineKey } from '#swarm/baseline.ts';
@@ -13,7 +13,6 @@ import type { WebRtcMessage, WebRtcRelay } from './webrtc-relay.ts';
 
 /** The number of the thread that keeps what there is only one of. */
 export const KEEPER = 0;
-export const WORKERS_MAX = QUEUE_WORKERS_MAX;
 
 /** Made once for all threads of a tracker. Crosses to them as it is. */
 export interface TrackerMemory {
