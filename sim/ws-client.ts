@@ -93,13 +93,18 @@ export class WsClient {
   static async open(
     port: number,
     path: string,
-    options: { readonly host?: string; readonly headers?: readonly string[] } = {},
+    options: {
+      readonly host?: string;
+      /** By which it calls the server; the address unless given. */
+      readonly name?: string;
+      readonly headers?: readonly string[];
+    } = {},
   ): Promise<WsClient> {
     const host = options.host ?? '127.0.0.1';
     const client = new WsClient(connect({ port, host }));
     const lines = [
       `GET ${path} HTTP/1.1`,
-      `Host: ${host}:${port}`,
+      `Host: ${options.name ?? `${host}:${port}`}`,
       ...(options.headers ?? [
         'Connection: keep-alive, Upgrade',
         'Upgrade: websocket',

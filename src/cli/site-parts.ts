@@ -108,6 +108,7 @@ function knownAddresses(config: Config): KnownAddresses {
   const door = `${hostOf(tracker.addresses[0] ?? '127.0.0.1')}:${tracker.port}`;
   return {
     configured: { siteUrl: site.publicUrl, tracker: tracker.publicUrls },
+    former: tracker.formerUrls,
     listening: {
       siteUrl: `${site.tlsCertificateFile === '' ? 'http' : 'https'}://${hostOf(site.address)}:${site.port}`,
       tracker: {

@@ -25,6 +25,8 @@ export interface KnownAddresses {
   /** Empty strings where the configuration says nothing. */
   readonly configured: Addresses;
   readonly listening: Addresses;
+  /** Where the tracker was reached before, and still is. */
+  readonly former?: readonly string[];
 }
 
 /** One member's announce URLs, in the order of their tiers. Secrets. */

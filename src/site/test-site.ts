@@ -36,6 +36,7 @@ export interface TestSiteOptions {
   readonly open?: OpenTestSql;
   readonly config?: Partial<SiteConfig>;
   readonly publicUrl?: string;
+  readonly formerUrls?: readonly string[];
   /** As shipped, but for these. */
   readonly rules?: Partial<RulesConfig>;
 }
@@ -73,6 +74,7 @@ export class TestSite {
           this.peers.filter((peer) => peer.torrentId === torrentId).slice(0, limit),
       },
       addresses: {
+        former: options.formerUrls ?? [],
         configured: {
           siteUrl: options.publicUrl ?? '',
           tracker: { http: '', udp: '', ws: '' },

@@ -33,6 +33,14 @@ const publicUrls = z.strictObject({
     ),
 });
 
+const formerUrl = z
+  .string()
+  .max(300)
+  .refine(
+    (text) => /^(https?|wss?):\/\/[^/?#@]+\/?$/.test(text) && URL.canParse(text),
+    'expected an address without a path such as "http://old.example.org:6969"',
+  );
+
 export const trackerConfig = z.strictObject({
   addresses: z
     .array(z.string())
@@ -85,6 +93,20 @@ export const trackerConfig = z.strictObject({
   publicUrls: publicUrls
     .default({ http: '', udp: '', ws: '' })
     .describe('The doors as members reach them; announce URLs are made from these.'),
+  formerUrls: z
+    .array(formerUrl)
+    .max(100)
+    .default([])
+    .describe(
+      'Names by which clients still reach the HTTP and WebSocket doors and should no more, "http://old.example.org:6969". They are served, and who comes by one is told `publicUrls.http` in a warning.',
+    ),
+  formerPorts: z
+    .array(z.int().min(1).max(65_535))
+    .max(20)
+    .default([])
+    .describe(
+      'Ports that the tracker had once and still listens on, UDP and HTTP alike, beside `port`.',
+    ),
   mode: z
     .enum(['private', 'members', 'listed', 'open'])
     .default('private')

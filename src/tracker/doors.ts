@@ -49,6 +49,7 @@ export class Doors {
   #udp: UdpSocket[] = [];
   #tcp: TcpServer[] = [];
   #tls: TcpServer[] = [];
+  #former: (UdpSocket | TcpServer)[] = [];
   #isListening = false;
 
   constructor(world: DoorsWorld) {
@@ -98,12 +99,15 @@ export class Doors {
     this.#world.http.close();
     const udp = this.#udp;
     const tcp = [...this.#tcp, ...this.#tls];
+    const former = this.#former;
+    this.#former = [];
     this.#udp = [];
     this.#tcp = [];
     this.#tls = [];
     await Promise.all([
       ...tcp.map((server) => server.close(lingerMs)),
       ...udp.map((socket) => socket.close()),
+      ...former.map((door) => door.close(lingerMs)),
     ]);
   }
 
@@ -116,6 +120,7 @@ export class Doors {
       this.#udp.push(socket);
       port = socket.bound.port;
       this.#tcp.push(await this.#openTcp(openTcp, address, port));
+      await this.#openFormer(address);
       if (openTls === undefined || config.tlsPort === 0) continue;
       this.#tls.push(await this.#openTcp(openTls, address, config.tlsPort));
     }
@@ -124,6 +129,15 @@ export class Doors {
         'NET_BIND_FAILED',
         `None of the addresses ${this.#world.config.addresses.join(', ')} is one of this machine`,
       );
+    }
+  }
+
+  /** Where clients still announce; no URL that is handed out names them. */
+  async #openFormer(address: string): Promise<void> {
+    const { config, openTcp } = this.#world;
+    for (const port of config.formerPorts) {
+      this.#former.push(await this.#openUdp(address, port));
+      this.#former.push(await this.#openTcp(openTcp, address, port));
     }
   }
 

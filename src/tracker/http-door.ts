@@ -25,6 +25,7 @@ import { httpStreamHead } from '#wire/http-stream.ts';
 import type { Admission } from './admit.ts';
 import type { Announcer } from './announce.ts';
 import type { ClientAddress, ClientAddresses } from './client-address.ts';
+import type { FormerUrls } from './former-urls.ts';
 import type { FullScrapes } from './full-scrape.ts';
 import { newRefusal, REFUSALS, type Refusal } from './refusals.ts';
 import type { Scraper } from './scrape.ts';
@@ -58,6 +59,8 @@ export interface HttpDoorWorld {
   readonly webSocket: WsDoor;
   /** Undefined: every connection is its client. */
   readonly clients: ClientAddresses | undefined;
+  /** Undefined: there are none. */
+  readonly former: FormerUrls | undefined;
 }
 
 /** How an answer is to be sent. */
@@ -65,6 +68,8 @@ interface Form {
   close: boolean;
   isHead: boolean;
   dictionary: boolean;
+  /** Asked by a name that the tracker should be reached by no more. */
+  moved: boolean;
 }
 
 export class HttpDoor implements TcpHandler {
@@ -80,7 +85,7 @@ export class HttpDoor implements TcpHandler {
   readonly #parked = new Map<TcpConnection, { gone: boolean }>();
   readonly #upgrade: WsUpgrade;
   /** Of the request that is handled; one that waits keeps a copy. */
-  readonly #form: Form = { close: false, isHead: false, dictionary: false };
+  readonly #form: Form = { close: false, isHead: false, dictionary: false, moved: false };
   readonly #how = { close: false, dictionary: false, peerIds: NO_PEER_IDS };
   #connection: TcpConnection | undefined;
   /** Who sent the request that is handled; undefined when the proxy in front does not say. */
@@ -93,7 +98,7 @@ export class HttpDoor implements TcpHandler {
     this.#target = new HttpTarget(this.#request, {
       readsIp: world.clients?.readsIpParameter ?? false,
     });
-    this.#upgrade = new WsUpgrade(world.webSocket);
+    this.#upgrade = new WsUpgrade(world.webSocket, world.former);
     this.#statuses = new Map(
       STATUS_WORDS.map(([code, words]) => [code, encodeHttpStatus(code, words)]),
     );
@@ -126,7 +131,7 @@ export class HttpDoor implements TcpHandler {
   #takeRequests(connection: TcpConnection): void {
     const head = this.#head;
     const form = this.#form;
-    const { clients } = this.#world;
+    const { clients, former } = this.#world;
     for (;;) {
       const { output, outputLength, input, inputLength } = connection;
       if (inputLength === 0 || output.length - outputLength < this.#roomBytes) return;
@@ -144,6 +149,7 @@ export class HttpDoor implements TcpHandler {
       form.close = !head.keepAlive;
       form.isHead = head.isHead;
       form.dictionary = false;
+      form.moved = former?.has(input, head.host) === true;
       const { at, length } = head.target;
       const refusal = this.#target.parse(input, at, length);
       connection.consume(head.consumed);
@@ -262,6 +268,7 @@ export class HttpDoor implements TcpHandler {
     const how = this.#how;
     how.close = form.close;
     how.dictionary = form.dictionary;
+    if (form.moved) answer.warning = this.#world.former?.joined(answer.warning) ?? answer.warning;
     const length = this.#writer.writeAnnounce(output, outputLength, answer, how);
     this.#world.counts.answered(length);
     return this.#produced(connection, form, length);

@@ -34,6 +34,7 @@ import { ControlFollower } from './control-follower.ts';
 import { Directory, type DirectoryTorrent } from './directory.ts';
 import { type DoorAddress, Doors } from './doors.ts';
 import { TrackerError } from './errors.ts';
+import { FormerUrls } from './former-urls.ts';
 import { FullScrapes } from './full-scrape.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { HttpDoor } from './http-door.ts';
@@ -427,6 +428,7 @@ function buildDoors(
       peersPerAnswerMax,
       webSocket,
       clients: ClientAddresses.of(world.config.tracker),
+      former: FormerUrls.of(world.config.tracker),
     }),
   });
 }

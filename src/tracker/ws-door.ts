@@ -103,6 +103,7 @@ export class WsDoor {
       readonly key: string;
       readonly passkey: Uint8Array;
       readonly client: WsSessionParts['client'];
+      readonly moved: WsSessionParts['moved'];
     },
   ): void {
     const { limits, counts, wsCounts, clock } = this.#world;
@@ -111,6 +112,7 @@ export class WsDoor {
       connection,
       passkey: asked.passkey,
       client: asked.client,
+      moved: asked.moved,
       messageBytesMax: limits.messageBytesMax,
       rooms: this.#rooms,
     });
@@ -330,7 +332,8 @@ export class WsDoor {
   ): void {
     const { answer, offers } = given;
     const { output, outputLength } = session.connection;
-    const warning = offers.isWithheld ? WS_REFUSALS.offersUnderWay.text : answer.warning;
+    const own = offers.isWithheld ? WS_REFUSALS.offersUnderWay.text : answer.warning;
+    const warning = session.moved?.joined(own) ?? own;
     const told = warning === answer.warning ? answer : { ...answer, warning };
     const length = this.#writer.writeAnnounce(output, outputLength, peer.infoHash, told);
     session.connection.produce(length);

@@ -3,6 +3,7 @@
 
 import type { TcpConnection } from '#net/tcp-server.ts';
 import { WsFrameReader, type WsRooms } from '#wire/ws-frame.ts';
+import type { FormerUrls } from './former-urls.ts';
 import type { WebRtcPlace } from './webrtc-relay.ts';
 
 /** A peer that the connection announced and did not stop. */
@@ -34,6 +35,8 @@ export interface WsSessionParts {
     readonly address: Uint8Array;
     readonly port: number;
   };
+  /** Came by a name that the tracker should be reached by no more. */
+  readonly moved: FormerUrls | undefined;
   readonly messageBytesMax: number;
   readonly rooms: WsRooms;
 }
@@ -43,6 +46,7 @@ export class WsSession {
   readonly connection: TcpConnection;
   readonly passkey: Uint8Array;
   readonly client: WsSessionParts['client'];
+  readonly moved: FormerUrls | undefined;
   readonly reader: WsFrameReader;
   /** By info hash, see `idText`. */
   readonly peers = new Map<string, WsPeer>();
@@ -59,6 +63,7 @@ export class WsSession {
     this.connection = parts.connection;
     this.passkey = parts.passkey;
     this.client = parts.client;
+    this.moved = parts.moved;
     this.reader = new WsFrameReader(parts.messageBytesMax, parts.rooms);
   }
 

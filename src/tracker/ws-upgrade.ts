@@ -12,6 +12,7 @@ import type { ByteSpan, HttpRequestHead } from '#wire/http-request.ts';
 import type { HttpStatus } from '#wire/http-response.ts';
 import { isWsKey } from '#wire/ws-frame.ts';
 import type { ClientAddress } from './client-address.ts';
+import type { FormerUrls } from './former-urls.ts';
 import { newAnnounceRequest } from './waiting.ts';
 import type { WsDoor } from './ws-door.ts';
 
@@ -21,10 +22,12 @@ const QUESTION_MARK = 0x3f;
 
 export class WsUpgrade {
   readonly #door: WsDoor;
+  readonly #former: FormerUrls | undefined;
   readonly #path = new HttpTarget(newAnnounceRequest());
 
-  constructor(door: WsDoor) {
+  constructor(door: WsDoor, former: FormerUrls | undefined) {
     this.#door = door;
+    this.#former = former;
   }
 
   /** Anything else that is asked for in `Upgrade` is not for us: the request is answered as it is. */
@@ -43,8 +46,9 @@ export class WsUpgrade {
     if (passkey === undefined) return 404;
     if (this.#door.isFull) return 503;
     const client = { family: from.family, address: from.address.slice(), port: from.port };
+    const moved = this.#former?.has(input, head.host) === true ? this.#former : undefined;
     connection.consume(head.consumed);
-    this.#door.open(connection, { key, passkey, client });
+    this.#door.open(connection, { key, passkey, client, moved });
     return 'open';
   }
 

@@ -37,6 +37,25 @@ forEachDatabase((database, open) => {
     await site.close();
   });
 
+  test(`${database}: T28: a member is told on the profile that the tracker was reached elsewhere`, async () => {
+    const told = /The tracker has a new address\..+http:\/\/old\.example\.org:6969/;
+    const site = await TestSite.open({ open, formerUrls: ['http://old.example.org:6969'] });
+    const olga = site.browser();
+    const path = (await firstRunPath(site.world)) ?? '';
+    await olga.get(path);
+    await olga.post(path, ADMIN);
+    assert.match((await olga.get('/members/olga')).text, told);
+    await site.close();
+    const unmoved = await TestSite.open({ open });
+    const otto = unmoved.browser();
+    const other = (await firstRunPath(unmoved.world)) ?? '';
+    await otto.get(other);
+    await otto.post(other, ADMIN);
+    assert.match((await otto.get('/members/olga')).text, /Announce address/);
+    assert.doesNotMatch((await otto.get('/members/olga')).text, told);
+    await unmoved.close();
+  });
+
   test(`${database}: a first-run link stops working when the server prints the next one`, async () => {
     const site = await TestSite.open({ open });
     const first = (await firstRunPath(site.world)) ?? '';

@@ -31,6 +31,7 @@ export async function showMember(visit: Visit): Promise<Response> {
     totals: await memberTotals(parts.sql, member.id),
     nowMs: visit.nowMs,
     isOwn,
+    formerUrls: parts.addresses.former ?? [],
     isLocal: isLocalUrl(tracker.http) || isLocalUrl(tracker.udp),
     ...(isInside ? { inside: await insideOf(visit, member) } : {}),
     ...(isOwn ? { announceUrls: memberAnnounceUrls(tracker, member.passkey) } : {}),

@@ -39,6 +39,8 @@ export interface ProfileView {
   readonly inside?: ProfileInside;
   /** Present for the member alone. */
   readonly announceUrls?: MemberAnnounceUrls;
+  /** Where the tracker was reached before, and still is. */
+  readonly formerUrls: readonly string[];
   /** The announce URLs lead to this machine only. */
   readonly isLocal: boolean;
   /** Where an admin manages this member. */
@@ -256,7 +258,7 @@ function sidePanels(view: ProfileView): Html {
       { figures: true },
     ),
   });
-  return html`${view.announceUrls === undefined ? NOTHING : announcePanel(view.announceUrls, view.isLocal)}${view.inside === undefined ? NOTHING : standingPanel(view.inside.standing)}${view.inside === undefined ? NOTHING : bonusPanel(view.inside, view.isOwn)}${about}${exact}`;
+  return html`${view.announceUrls === undefined ? NOTHING : announcePanel(view.announceUrls, view)}${view.inside === undefined ? NOTHING : standingPanel(view.inside.standing)}${view.inside === undefined ? NOTHING : bonusPanel(view.inside, view.isOwn)}${about}${exact}`;
 }
 
 function bonusPanel({ milliPoints }: ProfileInside, isOwn: boolean): Html {
@@ -264,7 +266,10 @@ function bonusPanel({ milliPoints }: ProfileInside, isOwn: boolean): Html {
   return panel({ title: 'Bonus', body: html`<p>${formatPoints(milliPoints)} points.${more}</p>` });
 }
 
-function announcePanel(urls: MemberAnnounceUrls, isLocal: boolean): Html {
+function announcePanel(
+  urls: MemberAnnounceUrls,
+  { isLocal, formerUrls }: Pick<ProfileView, 'isLocal' | 'formerUrls'>,
+): Html {
   const lines = [
     ['HTTP', urls.http],
     ['UDP', urls.udp],
@@ -283,9 +288,19 @@ function announcePanel(urls: MemberAnnounceUrls, isLocal: boolean): Html {
     : NOTHING;
   return panel({
     title: 'Announce address',
-    body: html`<p class="small muted">Every .torrent you download has it inside. It holds your passkey: whoever knows it announces as you.</p>${reveal('Show my announce address', html`${items}${warning}`)}<p>${linkButton({ label: 'Reset passkey', href: href('passkeyReset'), kind: 'danger', small: true })}</p>`,
+    body: html`${movedNotice(formerUrls)}<p class="small muted">Every .torrent you download has it inside. It holds your passkey: whoever knows it announces as you.</p>${reveal('Show my announce address', html`${items}${warning}`)}<p>${linkButton({ label: 'Reset passkey', href: href('passkeyReset'), kind: 'danger', small: true })}</p>`,
     id: 'announce',
   });
+}
+
+/** Clients that speak UDP are not told by the tracker, so everybody is told here. */
+function movedNotice(formerUrls: readonly string[]): Html {
+  if (formerUrls.length === 0) return NOTHING;
+  const names = html`${formerUrls.map((url, at) => html`${at === 0 ? '' : ', '}<code>${url}</code>`)}`;
+  return notice(
+    'warn',
+    html`The tracker has a new address. Clients that announce to ${names} are still served: put the address below into them, or download their torrents again.`,
+  );
 }
 
 export function passkeyResetMain(csrf: string, name: string): Html {
