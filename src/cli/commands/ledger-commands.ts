@@ -2,12 +2,14 @@
 
 import { flagOf, type Item, type RoomsCommand, textOf } from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
+import type { Rooms } from '#cli/rooms.ts';
+import type { Member } from '#site/accounts/members.ts';
 
 const TRANSFERS_PAGE = 500;
 
 export const ledgerShow: RoomsCommand = {
   name: 'ledger show',
-  summary: "A member's totals and transfers per torrent, real and credited bytes apart.",
+  summary: "A member's totals, standing and transfers per torrent, real and credited bytes apart.",
   example: 'swarmkeep ledger show alice --json',
   readOnly: true,
   declare: (commander) => commander.argument('<name>', 'The member.'),
@@ -36,12 +38,31 @@ export const ledgerShow: RoomsCommand = {
       if (page.length < TRANSFERS_PAGE) break;
       after = page.at(-1)?.torrentId;
     }
-    output.item({ member: member.name, ...shown(totals), torrents });
+    const standing = shown(await standingOf(rooms, member));
+    output.item({ member: member.name, ...shown(totals), standing, torrents });
   },
   text: ledgerText,
 };
 
+/** Where the member stands, and why, in words to them. */
+async function standingOf(rooms: Rooms, member: Member) {
+  const { RuleBook } = await import('#site/rules/rule-book.ts');
+  const { standingView } = await import('#site/rules/standing-panel.ts');
+  const { NUMBER_WORDS } = await import('#site/rules/standing-effects.ts');
+  const { findingWords } = await import('#accounting/strategies/verdict-words.ts');
+  const { sql, clock, config } = rooms;
+  const ruleBook = new RuleBook({ sql, clock, rules: config.rules });
+  const view = await standingView({ sql, ruleBook }, member, clock.nowMs());
+  return {
+    state: view.standing.state,
+    strategy: (await ruleBook.current()).rules.strategy,
+    verdict: view.verdict.state,
+    reasons: view.verdict.findings.map((finding) => findingWords(finding, NUMBER_WORDS)),
+  };
+}
+
 function ledgerText(item: Item): string {
+  const { state, reasons } = item['standing'] as { state: string; reasons: readonly string[] };
   const torrents = item['torrents'] as Item[];
   const lines = torrents.map(
     (one) =>
@@ -52,6 +73,8 @@ function ledgerText(item: Item): string {
     `${item['member']}: uploaded ${item['uploadedBytes']} bytes ` +
       `(credited ${item['creditedUploadedBytes']}), downloaded ${item['downloadedBytes']} ` +
       `(credited ${item['creditedDownloadedBytes']})`,
+    `  standing: ${state}`,
+    ...reasons.map((reason) => `    ${reason}`),
     ...lines,
   ].join('\n');
 }
