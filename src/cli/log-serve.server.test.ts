@@ -11,6 +11,18 @@ import { SystemClock, sleep } from '#base/clock.ts';
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 const WORDS = ['-C', 'swarmkeep-src', MAIN];
 const clock = new SystemClock();
+const COMMANDS =
+  'HELLO AUTH PING CONFIG TOPICS STATS CREATE APPEND BATCH READ TAIL CANCEL COMMIT POSITION CLOSE'.split(
+    ' ',
+  );
+const REFUSALS = [
+  'LOG_TOPIC_UNKNOWN',
+  'LOG_TOPIC_NAME_INVALID',
+  'LOG_BATCH_INVALID',
+  'LOG_BATCH_TOO_LARGE',
+  'LOG_OFFSET_BEYOND_END',
+  'LOG_CANCELLED',
+];
 
 describe('log serve', () => {
   const folder = mkdtempSync(`${tmpdir()}/sk-serve-`);
@@ -161,6 +173,18 @@ describe('log serve', () => {
     );
     forwarder.kill('SIGTERM');
     assert.equal(await ended(forwarder), 0);
+  });
+
+  it('log bench measures start, stop, every command and every answer that is an error', () => {
+    const { out, status } = run(['log', 'bench', '--seconds', '0', '--json']);
+    const lines = out.trim().split('\n');
+    const items = lines.map((line) => JSON.parse(line) as { what: string; perSecond: number });
+    const measured = items.map(({ what }) => what).join('\n');
+    for (const command of COMMANDS) assert.match(measured, new RegExp(`\\b${command}\\b`));
+    for (const code of REFUSALS) assert.match(measured, new RegExp(`: ${code}$`, 'm'));
+    assert.deepEqual([items[0]?.what, items.at(-1)?.what], ['start, to the first answer', 'stop']);
+    for (const { what, perSecond } of items) assert.ok(perSecond > 0, what);
+    assert.equal(status, 0);
   });
 
   it('it refuses to listen for strangers without a secret, and ends in order', async () => {
