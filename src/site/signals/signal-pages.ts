@@ -1,7 +1,12 @@
 // The console's page of cheat signals: hints with their evidence, for a person to judge.
 
 import { html } from 'hono/html';
-import { dismissSignal, type KnownSignal, listSignals } from '#accounting/signals/signals.ts';
+import {
+  countSignals,
+  dismissSignal,
+  type KnownSignal,
+  listSignals,
+} from '#accounting/signals/signals.ts';
 import { torrentNames } from '#site/accounts/history.ts';
 import { memberNames } from '#site/accounts/members.ts';
 import type { RouteHandlers } from '#site/admission.ts';
@@ -51,6 +56,7 @@ async function showSignals(visit: Visit): Promise<Response> {
   const main = signalsMain({
     csrf: visit.csrfToken,
     nowMs: visit.nowMs,
+    count: await countSignals(sql),
     signals: shown.map((one) => ({
       ...one,
       member: members.get(one.memberId),
@@ -79,10 +85,11 @@ async function postDismiss(visit: Visit): Promise<Response> {
 function signalsMain(view: {
   readonly csrf: string;
   readonly nowMs: number;
+  readonly count: number;
   readonly signals: readonly NamedSignal[];
   readonly moreHref: string | undefined;
 }): Html {
-  const { csrf, nowMs, signals, moreHref } = view;
+  const { csrf, nowMs, count, signals, moreHref } = view;
   const head = pageHead({
     title: 'Signals',
     lead: 'What honest clients seldom do. A signal proves nothing and bans nobody: look, ask, then decide.',
@@ -100,7 +107,7 @@ function signalsMain(view: {
   }
   const list = panel({
     title: 'Not looked at yet',
-    aside: plural(signals.length, 'signal'),
+    aside: plural(count, 'signal'),
     flush: true,
     body: table({
       caption: 'Signals',
