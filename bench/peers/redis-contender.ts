@@ -4,7 +4,6 @@
 // than our client: no batches, no checksums, no repetition after a lost connection.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { ended, type LogConnection, type LogContender, startServer } from './log-contender.ts';
 
@@ -17,10 +16,12 @@ export async function startRedis(folder: string): Promise<LogContender | string>
   const path = redisSocket(folder);
   const words = `--port 0 --unixsocket ${path} --dir ${folder} --appendonly yes --appendfsync always --save`;
   const child = startServer('redis-server', [...words.split(' '), '']);
-  for (let nth = 0; nth < 250 && !existsSync(path); nth++) {
+  let isThere = false;
+  for (let nth = 0; nth < 250 && !isThere; nth++) {
     await new Promise((resolve) => setTimeout(resolve, 20));
+    isThere = await listens(path);
   }
-  if (!existsSync(path)) {
+  if (!isThere) {
     await ended(child);
     return 'Redis did not start';
   }
@@ -34,6 +35,18 @@ export async function startRedis(folder: string): Promise<LogContender | string>
 
 export function redisSocket(folder: string): string {
   return `${folder}/redis.sock`;
+}
+
+/** The socket's file is there a little before its owner listens. */
+function listens(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('error', () => resolve(false));
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+  });
 }
 
 class RedisConnection implements LogConnection {
