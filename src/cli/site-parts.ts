@@ -5,6 +5,7 @@ import type { Logger } from '#base/logger.ts';
 import type { Config } from '#config/schema.ts';
 import type { Registry } from '#metrics/registry.ts';
 import type { AccountTables } from '#site/accounts/account-tables.ts';
+import { enqueueAllDownloadKeys } from '#site/accounts/download-keys.ts';
 import { firstRunPath } from '#site/accounts/first-run.ts';
 import { type AccountsWorld, enqueueAllMembers } from '#site/accounts/members.ts';
 import { Passwords } from '#site/accounts/passwords.ts';
@@ -99,6 +100,7 @@ export async function firstRunLink(rooms: Rooms): Promise<string | undefined> {
 export async function announceEverything(sql: Sql, config: Config): Promise<void> {
   await enqueueStoredSettings(sql, config.tracker);
   await enqueueAllMembers(sql);
+  await enqueueAllDownloadKeys(sql);
   await enqueueAllTorrents(sql);
   await enqueueAllWindows(sql);
 }

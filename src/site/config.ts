@@ -38,6 +38,12 @@ export const siteConfig = z.strictObject({
     .describe(
       'Whether the .torrent files that members download carry the WebSocket address too. Web clients (WebTorrent) need it there; others show it as a tracker that does not work, and do without it.',
     ),
+  downloadKeys: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether each .torrent that a member downloads carries a key of its own, good for that torrent alone, in place of the passkey. A leaked file then names its leaker and is revoked alone. Files downloaded before go on working. Trackers hold every key in memory, about 200 bytes each.',
+    ),
   proxies: z
     .array(z.string())
     .max(64)

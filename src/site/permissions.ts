@@ -59,6 +59,8 @@ export const ROUTE_RULES: Readonly<Record<RouteName, RouteRule>> = {
   sessionsRevokeAll: { GET: 'account', POST: 'account' },
   invites: { GET: 'invite', POST: 'invite' },
   inviteRevoke: { POST: 'invite' },
+  downloadKeys: { GET: 'account' },
+  downloadKeyRevoke: { POST: 'account' },
   bonus: { GET: 'account', POST: 'account' },
   notices: { GET: 'account', POST: 'account' },
 

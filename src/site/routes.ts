@@ -19,6 +19,8 @@ export const ROUTES = {
   sessionsRevokeAll: '/me/sessions/revoke-all',
   invites: '/me/invites',
   inviteRevoke: '/me/invites/:id/revoke',
+  downloadKeys: '/me/keys',
+  downloadKeyRevoke: '/me/keys/:id/revoke',
   notices: '/me/notices',
   bonus: '/me/bonus',
 

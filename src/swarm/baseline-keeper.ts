@@ -12,6 +12,12 @@ import type { SwarmTime } from './swarm-time.ts';
 import type { TorrentTable } from './torrent-table.ts';
 import { PEER_ID_WORDS, writeBytes } from './wire-words.ts';
 
+/** Whose peers end. A set of member ids is one. */
+export interface EndedPeers {
+  /** Without a torrent: whether any of the member's do. */
+  has(memberId: number, torrentId?: number): boolean;
+}
+
 /** With less than one record in this many free, silent baselines are handed over after a minute. */
 const RESERVE_PART = 16;
 const SILENT_SECONDS_WHEN_FULL = 60;
@@ -110,7 +116,7 @@ export class BaselineKeeper {
     this.#torrents.unlock();
   }
 
-  removeMembers(members: ReadonlySet<number>, from: number, peersMax: number): number {
+  removeMembers(members: EndedPeers, from: number, peersMax: number): number {
     const table = this.#table;
     const used = table.records.recordsUsed;
     const until = Math.min(from + peersMax, used);
@@ -119,7 +125,8 @@ export class BaselineKeeper {
       if (!members.has(table.memberOf(peer)) || table.reachOf(peer) === 0) continue;
       const torrent = this.#lock(peer);
       if (torrent === 0) continue;
-      if (members.has(table.memberOf(peer)) && table.reachOf(peer) !== 0) {
+      const isEnded = members.has(table.memberOf(peer), this.#torrents.idOf(torrent));
+      if (isEnded && table.reachOf(peer) !== 0) {
         table.setFlag(peer, PEER_FLAG.ended);
         table.silence(peer);
         this.endIfEmpty(torrent);

@@ -17,7 +17,7 @@ import type { Random } from '#base/random.ts';
 import { type AnnounceOutcome, clearOutcome, newAnnounceOutcome } from './announce-outcome.ts';
 import { type AnnounceRequest, DOOR, EVENT } from './announce-slot.ts';
 import type { Baseline, BaselineKey, BaselineNumbers } from './baseline.ts';
-import { BaselineKeeper } from './baseline-keeper.ts';
+import { BaselineKeeper, type EndedPeers } from './baseline-keeper.ts';
 import { canBeEarly, channelWord, isRepeat, reachBitOf, secondsBetween } from './channels.ts';
 import type { SwarmConfig } from './config.ts';
 import { HEADER, PEER_FLAG, PEER_STATE, TORRENT, TORRENT_WORDS } from './layout.ts';
@@ -340,10 +340,10 @@ export class Swarm {
   }
 
   /**
-   * Ends the peers of these members among the `peersMax` records after `from`; their baselines stay.
+   * Ends these peers of members among the `peersMax` records after `from`; their baselines stay.
    * Pass 0 first, then what it returned, until that is -1. Shards without such a peer are not locked.
    */
-  removeMembers(members: ReadonlySet<number>, from: number, peersMax: number): number {
+  removeMembers(members: EndedPeers, from: number, peersMax: number): number {
     assert(this.#torrent === 0, 'no announce is open');
     return this.#keeper.removeMembers(members, from, peersMax);
   }

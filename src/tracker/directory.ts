@@ -65,8 +65,11 @@ export interface DirectoryObserver {
   torrentRemoved(torrentId: number): void;
   /** Nobody may announce this hash (20 bytes) any more, in whatever mode. */
   hashRemoved(infoHash: Uint8Array): void;
-  /** Banned, removed, or a passkey of theirs is good no more: their peers must leave. */
-  memberEnded(memberId: number): void;
+  /**
+   * Banned, removed, or a passkey of theirs is good no more: their peers must leave, those in one
+   * torrent where one is named.
+   */
+  memberEnded(memberId: number, torrentId?: number): void;
 }
 
 export class Directory {
@@ -218,7 +221,10 @@ export class Directory {
     const { key, memberId, torrentId, state } = message;
     if (state === 'revoked') {
       this.#dropPasskey(key, memberId);
-      this.#messages.delete(`download-key:${key}`);
+      // A key that was never told of has no peers.
+      if (this.#messages.delete(`download-key:${key}`)) {
+        this.#observer?.memberEnded(memberId, torrentId);
+      }
       return;
     }
     this.#setPasskey(key, { memberId, torrentId });

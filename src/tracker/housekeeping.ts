@@ -40,6 +40,30 @@ export interface HousekeepingWorld {
   readonly config: { readonly tracker: TrackerConfig; readonly accounting: AccountingConfig };
 }
 
+/** Members whose peers leave: in every torrent, or in some. */
+class EndingPeers {
+  readonly #torrents = new Map<number, Set<number> | 'all'>();
+
+  get size(): number {
+    return this.#torrents.size;
+  }
+
+  add(memberId: number, torrentId: number | undefined): void {
+    const known = this.#torrents.get(memberId);
+    if (known === 'all') return;
+    if (torrentId === undefined) this.#torrents.set(memberId, 'all');
+    else if (known === undefined) this.#torrents.set(memberId, new Set([torrentId]));
+    else known.add(torrentId);
+  }
+
+  /** Without a torrent: in any. */
+  has(memberId: number, torrentId?: number): boolean {
+    const torrents = this.#torrents.get(memberId);
+    if (torrents === undefined) return false;
+    return torrents === 'all' || torrentId === undefined || torrents.has(torrentId);
+  }
+}
+
 export class Housekeeping {
   readonly #world: HousekeepingWorld;
   /** A registry's gauges are summed over the threads, so one sets them. */
@@ -52,8 +76,8 @@ export class Housekeeping {
   #isSnapshotting = false;
   #closed = false;
   /** Whose peers are to leave: in this pass over the memory, and in the next. */
-  #ending: ReadonlySet<number> = new Set();
-  #endNext = new Set<number>();
+  #ending = new EndingPeers();
+  #endNext = new EndingPeers();
 
   constructor(world: HousekeepingWorld) {
     this.#world = world;
@@ -76,17 +100,17 @@ export class Housekeeping {
   }
 
   /**
-   * The member's peers leave the swarm in the next moments. It is admitted no more in this thread;
-   * another that still does ends it once more when it has heard of it.
+   * The member's peers, in one torrent where one is named, leave in the next moments. They are
+   * admitted no more in this thread; another that still does ends it once more when it has heard of it.
    */
-  endMember(memberId: number): void {
-    this.#endNext.add(memberId);
+  endMember(memberId: number, torrentId?: number): void {
+    this.#endNext.add(memberId, torrentId);
     if (this.#ending.size === 0) this.#beginEnding();
   }
 
   #beginEnding(): void {
     this.#ending = this.#endNext;
-    this.#endNext = new Set();
+    this.#endNext = new EndingPeers();
     if (this.#ending.size > 0) this.#endingStep(0);
   }
 

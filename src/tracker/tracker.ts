@@ -205,7 +205,7 @@ class RunningTracker implements PreparedTracker {
       torrentAdded: (torrent) => this.#addTorrent(torrent),
       torrentRemoved: (torrentId) => this.#removeTorrent(torrentId),
       hashRemoved: (infoHash) => this.#removeHash(infoHash),
-      memberEnded: (memberId) => housekeeping.endMember(memberId),
+      memberEnded: (memberId, torrentId) => housekeeping.endMember(memberId, torrentId),
     });
     const restored = baselines === undefined ? 0 : this.#restore(baselines);
     this.#following = follower.run(this.#stop.signal);

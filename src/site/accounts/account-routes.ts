@@ -1,6 +1,7 @@
 // The pages of accounts by route.
 
 import type { RouteHandlers } from '#site/admission.ts';
+import { postDownloadKeyRevoke, showDownloadKeys } from './download-key-handlers.ts';
 import {
   home,
   postFirstRun,
@@ -46,6 +47,8 @@ export const accountRoutes: RouteHandlers = {
   sessionsRevokeAll: { GET: showRevokeAll, POST: postRevokeAll },
   invites: { GET: showInvites, POST: postInvite },
   inviteRevoke: { POST: postInviteRevoke },
+  downloadKeys: { GET: showDownloadKeys },
+  downloadKeyRevoke: { POST: postDownloadKeyRevoke },
   members: { GET: showMembers },
   member: { GET: showMember },
 };

@@ -28,6 +28,16 @@ export interface MemberKeyTable {
   created_ms: number;
 }
 
+export interface DownloadKeyTable {
+  id: Generated<number>;
+  key: string;
+  member_id: number;
+  torrent_id: number;
+  created_ms: number;
+  /** Unix milliseconds; null while it is good. Of those a member has one per torrent. */
+  revoked_ms: number | null;
+}
+
 export interface SessionTable {
   id: Generated<number>;
   member_id: number;
@@ -63,6 +73,7 @@ export interface SettingTable {
 export interface AccountTables {
   member: MemberTable;
   member_key: MemberKeyTable;
+  download_key: DownloadKeyTable;
   session: SessionTable;
   invite: InviteTable;
   setting: SettingTable;

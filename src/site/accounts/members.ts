@@ -14,6 +14,7 @@ import { enqueue } from '#sql/outbox.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { MemberMessage } from '#wire/control-message.ts';
 import type { AccountTables, MemberTable } from './account-tables.ts';
+import { dropKeys } from './download-keys.ts';
 import { checkPassword, generatePassword, type Passwords } from './passwords.ts';
 
 export interface AccountsWorld {
@@ -283,16 +284,13 @@ export async function setMemberRole(
   });
 }
 
-/**
- * Takes the name, password, keys and sessions away for good. The id stays, without a name, because
- * the ledger and the torrents refer to it.
- */
+/** For good. The id stays, without a name, because the ledger and the torrents refer to it. */
 export async function removeMember(world: AccountsWorld, name: string): Promise<Member | Refusal> {
   return await change(world, name, async (transaction, member) => {
     const last = await refuseLastAdmin(transaction, member);
     if (last !== undefined) return last;
     await endSessions(transaction, member.id);
-    await transaction.deleteFrom('member_key').where('member_id', '=', member.id).execute();
+    await dropKeys(transaction, member.id, world.clock.nowMs());
     await transaction
       .updateTable('invite')
       .set({ revoked_ms: world.clock.nowMs() })
@@ -315,7 +313,7 @@ export async function removeMember(world: AccountsWorld, name: string): Promise<
 /** The old key stops at the same moment as the new one starts. Returns the member with the new one. */
 export async function resetPasskey(world: AccountsWorld, name: string): Promise<Member | Refusal> {
   return await change(world, name, async (transaction, member) => {
-    await transaction.deleteFrom('member_key').where('member_id', '=', member.id).execute();
+    await dropKeys(transaction, member.id, world.clock.nowMs());
     const passkey = newPasskey(world.random);
     await transaction
       .insertInto('member_key')

@@ -2,6 +2,7 @@
 // torrent is decided here by `mayChange`, and nowhere else.
 
 import { torrentTransfer } from '#accounting/totals.ts';
+import { downloadKeyFor } from '#site/accounts/download-keys.ts';
 import { findMemberById } from '#site/accounts/members.ts';
 import { memberAnnounceUrls, urlsInTorrents } from '#site/announce-urls.ts';
 import { creditNow } from '#site/credit/credit-now.ts';
@@ -69,7 +70,10 @@ export async function downloadTorrent(visit: Visit): Promise<Response> {
   const member = await findMemberById(sql, visit.signedIn().memberId);
   if (member === undefined || member.passkey === '')
     return await visit.error(ERROR_WORDS.forbidden);
-  const urls = memberAnnounceUrls(visit.addresses.tracker, member.passkey);
+  const key = visit.parts.config.downloadKeys
+    ? await downloadKeyFor(visit.parts, { memberId: member.id, torrentId: torrent.id })
+    : member.passkey;
+  const urls = memberAnnounceUrls(visit.addresses.tracker, key);
   const carried = urlsInTorrents(urls, visit.parts.config);
   const bytes = await torrentFileFor(sql, torrent.id, carried);
   if (bytes === undefined) return await visit.notFound();

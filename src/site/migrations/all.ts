@@ -5,10 +5,12 @@ import { accountsMigration } from './0200-accounts.ts';
 import { catalogueMigration } from './0300-catalogue.ts';
 import { noticesMigration } from './0310-notices.ts';
 import { creditMigration } from './0320-credit.ts';
+import { downloadKeysMigration } from './0330-download-keys.ts';
 
 export const siteMigrations: readonly Migration[] = [
   accountsMigration,
   catalogueMigration,
   noticesMigration,
   creditMigration,
+  downloadKeysMigration,
 ];
