@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { SeededRandom } from '#base/random.ts';
 import { runProgram } from '#tools/child-process.ts';
-import { Community, HASH_BYTES, peerIdText } from './community.ts';
+import { Community, type CommunityShape, HASH_BYTES, peerIdText } from './community.ts';
 import { type LoadOrder, type LoadReport, withinFillTime } from './load.ts';
 
 const LEFT = 1_000_000;
@@ -68,8 +68,10 @@ export class HttpReplay {
   }
 }
 
-/** Two requests for each peer, as seeder or not by chance. */
-function requestsOf(order: LoadOrder): Buffer {
+/** Two requests for each peer, as seeder or not by chance, each behind its length of two bytes. */
+export function requestsOf(
+  order: CommunityShape & Pick<LoadOrder, 'passkeys' | 'isClosedEach'>,
+): Buffer {
   const community = new Community(order);
   const random = new SeededRandom(1);
   const parts: Buffer[] = [];

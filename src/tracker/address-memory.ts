@@ -22,6 +22,10 @@ const WAYS = 4;
 const PLACES = BUCKETS * WAYS;
 const STALE_WINDOW_SECONDS = 120;
 const STALE_SLOTS = 1 << 14;
+/** An IPv4 address that was written down within so many seconds is not hashed and written again. */
+const FRESH_SECONDS = 8;
+const FRESH_PLACES = 1 << 12;
+const FRESH_SHIFT = 32 - 12;
 const KEY_BYTES = 16;
 const HEAD_BYTES = 32;
 const MEMORY_BYTES = HEAD_BYTES + PLACES * 8 + STALE_SLOTS;
@@ -39,6 +43,8 @@ export class AddressMemory {
   readonly #clock: Clock;
   readonly #sip: SipHash;
   readonly #message = new Uint8Array(17);
+  /** Of this thread: addresses and when they were written down. A collision only costs the hash. */
+  readonly #fresh = new Int32Array(FRESH_PLACES * 2).fill(-FRESH_SECONDS - 1);
   readonly #announcedMsMax: number;
   readonly #staleMax: number;
   /** From this thread's monotonic clock to milliseconds since the memory's start. */
@@ -73,6 +79,8 @@ export class AddressMemory {
 
   /** A member announced from here. */
   announced(address: Uint8Array, family: 4 | 6): void {
+    const now = this.#nowSeconds();
+    if (family === 4 && this.#isFresh(address, now)) return;
     const bucket = this.#bucket(address, family);
     const tag = this.#sip.low;
     let oldest = bucket;
@@ -84,7 +92,17 @@ export class AddressMemory {
       if (this.#seconds[at]! < this.#seconds[oldest]!) oldest = at;
     }
     this.#tags[oldest] = tag;
-    this.#seconds[oldest] = this.#nowSeconds();
+    this.#seconds[oldest] = now;
+  }
+
+  /** Whether this thread wrote the address down a moment ago; from here on it did. */
+  #isFresh(address: Uint8Array, now: number): boolean {
+    const word = address[0]! | (address[1]! << 8) | (address[2]! << 16) | (address[3]! << 24);
+    const place = (Math.imul(word, 0x9e37_79b1) >>> FRESH_SHIFT) * 2;
+    if (this.#fresh[place] === word && now - this.#fresh[place + 1]! <= FRESH_SECONDS) return true;
+    this.#fresh[place] = word;
+    this.#fresh[place + 1] = now;
+    return false;
   }
 
   hasAnnounced(address: Uint8Array, family: 4 | 6): boolean {

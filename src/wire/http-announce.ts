@@ -11,6 +11,7 @@
 // bare in `info_hash`, and a space as %20. The client's `ip` is ignored unless `readsIp` is set.
 
 import { assert } from '#base/assert.ts';
+import { utf8 } from '#base/bytes.ts';
 import {
   ANNOUNCE_EVENT,
   type AnnounceEventNumber,
@@ -93,6 +94,8 @@ export class HttpTarget {
   #hasPort = false;
   #hasUploaded = false;
   #hasDownloaded = false;
+  #number = 0;
+  #numberEnd = 0;
 
   constructor(announce: AnnounceTarget, options: { readonly readsIp: boolean } = NO_IP) {
     this.announce = announce;
@@ -104,10 +107,19 @@ export class HttpTarget {
     const end = at + length;
     assert(end <= bytes.length, 'the target lies inside of its buffer');
     this.#reset();
-    const pathEnd = indexOf(bytes, QUESTION_MARK, at, end);
-    const path = this.#path(bytes, at, pathEnd);
-    if (path !== 'none') return path;
+    let pathEnd = this.#plainPath(bytes, at, end);
+    if (pathEnd < 0) {
+      pathEnd = indexOf(bytes, QUESTION_MARK, at, end);
+      const path = this.#path(bytes, at, pathEnd);
+      if (path !== 'none') return path;
+    }
+    const isAnnounce = this.kind === 'announce';
     for (let start = pathEnd + 1; start < end; ) {
+      const plainEnd = isAnnounce ? this.#plainPair(bytes, start, end) : -1;
+      if (plainEnd >= 0) {
+        start = plainEnd + 1;
+        continue;
+      }
       const next = indexOf(bytes, AMPERSAND, start, end);
       const refusal = this.#pair(bytes, start, next);
       if (refusal !== 'none') return refusal;
@@ -143,6 +155,108 @@ export class HttpTarget {
     this.#hasPort = false;
     this.#hasUploaded = false;
     this.#hasDownloaded = false;
+  }
+
+  /**
+   * The paths as they are handed out and written by nearly everybody, in one pass: returns where the
+   * path ends, -1 when it is another one, which is for `#path` to read.
+   */
+  #plainPath(bytes: Uint8Array, start: number, end: number): number {
+    const { passkey } = this;
+    if (bytes[start] !== SLASH) return -1;
+    let size = 0;
+    let at = start + 1;
+    for (; at < end && size < PASSKEY_BYTES_MAX; at++, size++) {
+      const byte = bytes[at] as number;
+      if (byte === SLASH || byte === QUESTION_MARK || byte === PERCENT) break;
+      passkey[size] = byte;
+    }
+    // Shorter ones may be a verb.
+    if (size < PLAIN_PASSKEY_BYTES_MIN || !isAt(bytes, at, end, PATH_END)) return -1;
+    at += PATH_END.length;
+    if (at < end && bytes[at] !== QUESTION_MARK) return -1;
+    this.kind = 'announce';
+    this.passkeyBytes = size;
+    return at;
+  }
+
+  /**
+   * A parameter of an announce as nearly every client spells it. Returns where it ends; -1 when it
+   * is another one, or anything about it is unusual: `#pair` reads those from their start.
+   */
+  #plainPair(bytes: Uint8Array, start: number, end: number): number {
+    const { announce } = this;
+    switch (bytes[start]) {
+      case LOWER_I:
+        if (this.#infoHashes > 0 || !isAt(bytes, start, end, INFO_HASH)) return -1;
+        return this.#plainHash(bytes, start + INFO_HASH.length, end);
+      case LOWER_P:
+        if (isAt(bytes, start, end, PEER_ID)) {
+          const next = decodeId(bytes, start + PEER_ID.length, end, announce.peerId);
+          if (next >= 0) this.#peerIds += 1;
+          return next;
+        }
+        if (!isAt(bytes, start, end, PORT) || !this.#digits(bytes, start + PORT.length, end)) {
+          return -1;
+        }
+        if (this.#number > 0xffff) return -1;
+        announce.port = this.#number;
+        this.#hasPort = true;
+        return this.#numberEnd;
+      case LOWER_U:
+        if (!isAt(bytes, start, end, UPLOADED)) return -1;
+        if (!this.#digits(bytes, start + UPLOADED.length, end)) return -1;
+        announce.uploaded = this.#number;
+        this.#hasUploaded = true;
+        return this.#numberEnd;
+      case LOWER_D:
+        if (!isAt(bytes, start, end, DOWNLOADED)) return -1;
+        if (!this.#digits(bytes, start + DOWNLOADED.length, end)) return -1;
+        announce.downloaded = this.#number;
+        this.#hasDownloaded = true;
+        return this.#numberEnd;
+      case LOWER_L:
+        if (!isAt(bytes, start, end, LEFT)) return -1;
+        if (!this.#digits(bytes, start + LEFT.length, end)) return -1;
+        announce.left = Math.min(this.#number, LEFT_UNKNOWN);
+        return this.#numberEnd;
+      case LOWER_N:
+        if (!isAt(bytes, start, end, NUMWANT)) return -1;
+        if (!this.#digits(bytes, start + NUMWANT.length, end)) return -1;
+        announce.numwant = Math.min(this.#number, NUMWANT_MAX);
+        return this.#numberEnd;
+      case LOWER_C:
+        if (!isAt(bytes, start, end, COMPACT)) return -1;
+        if (!this.#digits(bytes, start + COMPACT.length, end)) return -1;
+        if (this.#number !== 1) return -1;
+        this.wantsDictionary = false;
+        return this.#numberEnd;
+      default:
+        return -1;
+    }
+  }
+
+  #plainHash(bytes: Uint8Array, from: number, end: number): number {
+    const next = decodeId(bytes, from, end, this.announce.infoHash);
+    if (next >= 0) this.#infoHashes += 1;
+    return next;
+  }
+
+  /** A value of few digits and nothing else, into `#number`; it ends at `#numberEnd`. */
+  #digits(bytes: Uint8Array, from: number, end: number): boolean {
+    let number = 0;
+    let at = from;
+    for (; at < end; at++) {
+      const digit = (bytes[at] as number) - 0x30;
+      if (digit < 0 || digit > 9) break;
+      number = number * 10 + digit;
+    }
+    const size = at - from;
+    if (size === 0 || size > PLAIN_DIGITS_MAX) return false;
+    if (at < end && bytes[at] !== AMPERSAND) return false;
+    this.#number = number;
+    this.#numberEnd = at;
+    return true;
   }
 
   #path(bytes: Uint8Array, start: number, end: number): HttpTargetRefusal {
@@ -258,6 +372,26 @@ export class HttpTarget {
   }
 }
 
+/** Longer than `announce` and `scrape`: a first part of a path that is a key for sure. */
+const PLAIN_PASSKEY_BYTES_MIN = 9;
+/** So many digits are a safe integer. */
+const PLAIN_DIGITS_MAX = 15;
+const PATH_END: Uint8Array = utf8('/announce');
+const INFO_HASH: Uint8Array = utf8('info_hash=');
+const PEER_ID: Uint8Array = utf8('peer_id=');
+const PORT: Uint8Array = utf8('port=');
+const UPLOADED: Uint8Array = utf8('uploaded=');
+const DOWNLOADED: Uint8Array = utf8('downloaded=');
+const LEFT: Uint8Array = utf8('left=');
+const NUMWANT: Uint8Array = utf8('numwant=');
+const COMPACT: Uint8Array = utf8('compact=');
+const LOWER_C = 0x63;
+const LOWER_D = 0x64;
+const LOWER_I = 0x69;
+const LOWER_L = 0x6c;
+const LOWER_N = 0x6e;
+const LOWER_P = 0x70;
+const LOWER_U = 0x75;
 const SLASH = 0x2f;
 const QUESTION_MARK = 0x3f;
 const AMPERSAND = 0x26;
@@ -277,6 +411,35 @@ function indexOf(bytes: Uint8Array, byte: number, start: number, end: number): n
   let at = start;
   while (at < end && bytes[at] !== byte) at += 1;
   return Math.min(at, end);
+}
+
+/** Whether `expected` stands at `at`, before `end`. */
+function isAt(bytes: Uint8Array, at: number, end: number, expected: Uint8Array): boolean {
+  if (end - at < expected.length) return false;
+  for (let index = 0; index < expected.length; index++) {
+    if (bytes[at + index] !== expected[index]) return false;
+  }
+  return true;
+}
+
+/** Decodes a value of twenty bytes; returns where it ends, -1 when it is anything else. */
+function decodeId(bytes: Uint8Array, from: number, end: number, into: Uint8Array): number {
+  let at = from;
+  for (let size = 0; size < HASH_BYTES; size++, at++) {
+    if (at >= end) return -1;
+    let byte = bytes[at] as number;
+    if (byte === AMPERSAND) return -1;
+    if (byte === PERCENT) {
+      if (at + 2 >= end) return -1;
+      const high = HEX_DIGITS[bytes[at + 1] as number] as number;
+      const low = HEX_DIGITS[bytes[at + 2] as number] as number;
+      if ((high | low) > 15) return -1;
+      byte = (high << 4) | low;
+      at += 2;
+    }
+    into[size] = byte;
+  }
+  return at === end || bytes[at] === AMPERSAND ? at : -1;
 }
 
 /** Decodes percent-encoding into the start of `into`; returns how many bytes, or why not. */
@@ -303,6 +466,9 @@ function hexDigit(byte: number): number {
   const lower = byte | 0x20;
   return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
 }
+
+/** The value of each hexadecimal digit; more than 15 for what is none. */
+const HEX_DIGITS: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => hexDigit(byte) & 0xff);
 
 function isText(bytes: Uint8Array, size: number, text: string): boolean {
   if (size !== text.length) return false;

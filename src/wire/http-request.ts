@@ -45,6 +45,7 @@ const TOKEN_UPGRADE = bytesOf('upgrade');
 const METHOD_GET = bytesOf('GET ');
 const METHOD_HEAD = bytesOf('HEAD ');
 const HTTP_SLASH = bytesOf('HTTP/');
+const VERSION_AND_LINE_END = bytesOf(' HTTP/1.1\r\n');
 
 /** One per connection or thread; `parse` overwrites it. Spans point into the parsed buffer. */
 export class HttpRequestHead {
@@ -79,17 +80,23 @@ export class HttpRequestHead {
     while (at < end && at - start < 4 && isLineEnd(bytes[at])) at += 1;
     const limit = Math.min(end, start + HTTP_HEAD_BYTES_MAX);
     const isFull = end - start >= HTTP_HEAD_BYTES_MAX;
-    const lineEnd = findLine(bytes, at, limit);
-    if (lineEnd < 0) {
-      if (isFull) return 414;
-      // Who speaks TLS to this port is told so by the first byte; there is no line to wait for.
-      return at < end && !isTokenByte(bytes[at]) && !isLineEnd(bytes[at]) ? 400 : 'incomplete';
+    const plainEnd = this.#plainLine(bytes, at, limit);
+    if (plainEnd >= 0) at = plainEnd;
+    else {
+      const lineEnd = findLine(bytes, at, limit);
+      if (lineEnd < 0) {
+        if (isFull) return 414;
+        // Who speaks TLS to this port is told so by the first byte; there is no line to wait for.
+        return at < end && !isTokenByte(bytes[at]) && !isLineEnd(bytes[at]) ? 400 : 'incomplete';
+      }
+      const line = this.#requestLine(bytes, at, trimCr(bytes, at, lineEnd));
+      if (line !== 'complete') return line;
+      at = lineEnd + 1;
     }
-    const line = this.#requestLine(bytes, at, trimCr(bytes, at, lineEnd));
-    if (line !== 'complete') return line;
-    at = lineEnd + 1;
     for (let headers = 0; ; headers++) {
-      const next = findLine(bytes, at, limit);
+      // The empty line, which needs no search.
+      const isEmpty = at + 1 < limit && bytes[at] === CR && bytes[at + 1] === LF;
+      const next = isEmpty ? at + 1 : findLine(bytes, at, limit);
       if (next < 0) return isFull ? 431 : 'incomplete';
       const last = trimCr(bytes, at, next);
       if (last === at) {
@@ -116,6 +123,24 @@ export class HttpRequestHead {
     this.#saysClose = false;
     this.#saysKeepAlive = false;
     this.#saysUpgrade = false;
+  }
+
+  /**
+   * `GET /… HTTP/1.1` in one pass, as nearly every request begins. Returns where the next line
+   * begins; -1 when this one is another, or not whole.
+   */
+  #plainLine(bytes: Uint8Array, start: number, limit: number): number {
+    const from = start + METHOD_GET.length;
+    if (limit - from <= VERSION_AND_LINE_END.length || bytes[from] !== SLASH) return -1;
+    if (!equals(bytes, start, METHOD_GET)) return -1;
+    let at = from + 1;
+    while (at < limit && TARGET_BYTES[bytes[at] as number] === 1) at += 1;
+    if (limit - at < VERSION_AND_LINE_END.length) return -1;
+    if (!equals(bytes, at, VERSION_AND_LINE_END)) return -1;
+    this.target.at = from;
+    this.target.length = at - from;
+    this.isHttp10 = false;
+    return at + VERSION_AND_LINE_END.length;
   }
 
   #requestLine(bytes: Uint8Array, start: number, end: number): HttpHeadResult {
@@ -319,6 +344,9 @@ function bytesOf(text: string): Uint8Array {
 }
 
 const TOKEN_BYTES: Uint8Array = tokenBytes();
+const TARGET_BYTES: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) =>
+  isTargetByte(byte) ? 1 : 0,
+);
 
 /** RFC 9110 5.6.2. */
 function tokenBytes(): Uint8Array {

@@ -8,8 +8,12 @@ import type { AnnounceAnswer } from './announce-target.ts';
 import { encodeBencode } from './bencode.ts';
 import { addressText } from './compact-peers.ts';
 
-/** Room in front of the body: the longest head that `#finish` writes fits. */
+/** The longest head that `#finish` writes. */
 const HEAD_BYTES_MAX = 128;
+/** Digits of the length of most bodies. */
+const USUAL_DIGITS = 3;
+const USUAL_MIN = 100;
+const USUAL_MAX = 999;
 const ANSWER_FIXED_BYTES = 512;
 const DICTIONARY_PEER_BYTES = 128;
 const HASH_BYTES = 20;
@@ -77,7 +81,7 @@ export class HttpAnswerWriter {
   ): number {
     const room = httpAnnounceBytesMax(answer, form.dictionary);
     assert(at + room <= into.length, 'an announce answer has room');
-    this.#begin(into, at);
+    this.#begin(into, at, form.close);
     this.#bytes(OPEN_COMPLETE);
     this.#number(answer.seeders);
     this.#bytes(KEY_DOWNLOADED);
@@ -108,7 +112,7 @@ export class HttpAnswerWriter {
   /** Writes at `at`; returns the bytes written. `into` has room for `httpScrapeBytesMax`. */
   writeScrape(into: Uint8Array, at: number, answer: HttpScrapeAnswer, close: boolean): number {
     assert(at + httpScrapeBytesMax(answer.count) <= into.length, 'a scrape answer has room');
-    this.#begin(into, at);
+    this.#begin(into, at, close);
     this.#bytes(OPEN_FILES);
     const { hashes } = answer;
     let previous = -1;
@@ -185,22 +189,34 @@ export class HttpAnswerWriter {
     this.#byte(END);
   }
 
-  /** The body is written behind the longest head; `#finish` then moves it up to the real one. */
-  #begin(into: Uint8Array, at: number): void {
+  /**
+   * The body is written where it begins when its length has three digits, as nearly all have;
+   * `#finish` moves it when it has others.
+   */
+  #begin(into: Uint8Array, at: number, close: boolean): void {
     this.#into = into;
-    this.#at = at + HEAD_BYTES_MAX;
+    this.#at = at;
+    this.#bytes(HEAD_OK);
+    this.#at += USUAL_DIGITS;
+    this.#bytes(close ? HEAD_END_CLOSE : HEAD_END_KEEP);
   }
 
   #finish(at: number, close: boolean): number {
-    const bodyAt = at + HEAD_BYTES_MAX;
+    const end = close ? HEAD_END_CLOSE : HEAD_END_KEEP;
+    const bodyAt = at + HEAD_OK.length + USUAL_DIGITS + end.length;
     const bodyEnd = this.#at;
-    this.#at = at;
-    this.#bytes(HEAD_OK);
-    this.#number(bodyEnd - bodyAt);
-    this.#bytes(close ? HEAD_END_CLOSE : HEAD_END_KEEP);
-    assert(this.#at <= bodyAt, 'the head is not longer than its room');
-    this.#into.copyWithin(this.#at, bodyAt, bodyEnd);
-    return this.#at - at + bodyEnd - bodyAt;
+    const bytes = bodyEnd - bodyAt;
+    this.#at = at + HEAD_OK.length;
+    if (bytes >= USUAL_MIN && bytes <= USUAL_MAX) {
+      this.#number(bytes);
+      return bodyEnd - at;
+    }
+    const moved = at + HEAD_OK.length + String(bytes).length + end.length;
+    assert(moved - at <= HEAD_BYTES_MAX, 'the head is not longer than its room');
+    this.#into.copyWithin(moved, bodyAt, bodyEnd);
+    this.#number(bytes);
+    this.#bytes(end);
+    return moved - at + bytes;
   }
 
   #byte(byte: number): void {
@@ -225,8 +241,30 @@ export class HttpAnswerWriter {
     this.#part(bytes, from, length);
   }
 
+  #int(value: number): void {
+    const into = this.#into;
+    let size = 1;
+    for (let above = value | 0; above >= 10; above = (above / 10) | 0) size += 1;
+    let rest = value | 0;
+    for (let at = this.#at + size - 1; at >= this.#at; at--) {
+      const upper = (rest / 10) | 0;
+      into[at] = 0x30 + (rest - upper * 10);
+      rest = upper;
+    }
+    this.#at += size;
+  }
+
   /** Decimal digits of a safe integer that is not negative. */
   #number(value: number): void {
+    if (value < 10) {
+      this.#into[this.#at] = 0x30 + value;
+      this.#at += 1;
+      return;
+    }
+    if (value <= INT_MAX) {
+      this.#int(value);
+      return;
+    }
     let size = 1;
     for (let above = value; above >= 10; above = Math.floor(above / 10)) size += 1;
     let rest = value;
@@ -238,6 +276,9 @@ export class HttpAnswerWriter {
     this.#at += size;
   }
 }
+
+/** Up to it integer arithmetic is exact and quick. */
+const INT_MAX = 0x7fff_ffff;
 
 /** A refusal (T18): status 200 and a `failure reason`, whole, to be kept and sent as often as needed. */
 export function encodeHttpFailure(reason: string, close: boolean): Uint8Array {
