@@ -125,7 +125,7 @@ export class LocalLog implements BatchLog {
   }
 
   async stats(topic: string): Promise<TopicStats> {
-    return this.#find(topic).state.stats;
+    return this.#find(topic).stats();
   }
 
   append(

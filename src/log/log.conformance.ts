@@ -354,6 +354,19 @@ export function describeLog(factory: LogFactory): void {
       );
     });
 
+    it('stats() tells how far each consumer is behind', async () => {
+      const world = await open();
+      const { log, settle } = world;
+      await append(world, 'a', 'b', 'c');
+      await settle(log.commit('events', 'slow', 1));
+      await settle(log.commit('events', 'done', 3));
+      const { consumers } = await settle(log.stats('events'));
+      assert.deepEqual(consumers, [
+        { name: 'done', offset: 3, lag: 0 },
+        { name: 'slow', offset: 1, lag: 2 },
+      ]);
+    });
+
     it('stats() counts offsets, segments and bytes', async () => {
       const world = await open();
       assert.equal((await world.settle(world.log.stats('events'))).nextOffset, 0);

@@ -96,6 +96,16 @@ export interface TopicStats {
   readonly segments: number;
   /** Bytes of batches, without preallocated room. */
   readonly bytes: number;
+  /** Who has committed a position, by name; only from `stats`, and only when there is any. */
+  readonly consumers?: readonly ConsumerStats[];
+}
+
+export interface ConsumerStats {
+  readonly name: string;
+  /** The next record it wants. */
+  readonly offset: number;
+  /** Records from there to the end. */
+  readonly lag: number;
 }
 
 export interface Log {

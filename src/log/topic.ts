@@ -11,9 +11,17 @@
 import { ActiveSegment } from './active-segment.ts';
 import type { BatchRead } from './batch-log.ts';
 import { Checkpoint } from './checkpoint.ts';
-import { checkName, type TopicDescription } from './descriptions.ts';
+import { checkName, isTopicName, type TopicDescription } from './descriptions.ts';
 import { LogError } from './errors.ts';
-import type { Appended, AppendOptions, LogRecord, ReadOptions, ReadResult } from './log.ts';
+import type {
+  Appended,
+  AppendOptions,
+  ConsumerStats,
+  LogRecord,
+  ReadOptions,
+  ReadResult,
+  TopicStats,
+} from './log.ts';
 import type { PackedRecords } from './packed-records.ts';
 import { Producers } from './producers.ts';
 import { recoverTopic } from './recovery.ts';
@@ -119,6 +127,35 @@ export class Topic {
         { cause },
       );
     }
+  }
+
+  /** Counts, and how far each consumer is behind. @throws the disk's error */
+  async stats(): Promise<TopicStats> {
+    const consumers: ConsumerStats[] = [];
+    for (const name of await this.#consumerNames()) {
+      const offset = await this.#committed(name);
+      // One that was cut back with the topic may stand beyond its end.
+      const lag = Math.max(0, this.state.nextOffset - (offset ?? 0));
+      if (offset !== undefined) consumers.push({ name, offset, lag });
+    }
+    const { stats } = this.state;
+    return consumers.length === 0 ? stats : { ...stats, consumers };
+  }
+
+  async #consumerNames(): Promise<readonly string[]> {
+    const { disk } = this.#world;
+    const folder = this.#consumersFolder;
+    if ((await disk.stat(folder)) === undefined) return [];
+    return (await disk.list(folder)).filter(isTopicName);
+  }
+
+  /** To be looked at only: what was read is not made durable first. */
+  async #committed(consumer: string): Promise<number | undefined> {
+    const known = this.#consumers.get(consumer);
+    if (known !== undefined) return (await known).value;
+    const { disk, epoch } = this.#world;
+    const place = { folder: this.#consumersFolder, name: consumer, epoch };
+    return (await Checkpoint.open(disk, place)).value;
   }
 
   /** Readers that wait end with LOG_CLOSED; appends that wait are written. Idempotent. */
