@@ -13,6 +13,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
@@ -38,6 +39,7 @@ const RAW_FILE_BYTES = 64 * 1024 * 1024;
 const RAW_READ_BYTES = 1024 * 1024;
 const TOPICS = 1000;
 const SEGMENTS = 10;
+const OPENER = fileURLToPath(new URL('./load/log-open-process.ts', import.meta.url));
 const ONE = [{ value: new Uint8Array(VALUE_BYTES).fill(7) }];
 
 interface Rate {
@@ -240,7 +242,7 @@ async function measureOpen(folder: string): Promise<void> {
   await log.close();
   const found: { ms: number; rss: number; bytes: number; segments: number }[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    const words = ['-C', 'swarmkeep-src', '--expose-gc', 'bench/load/log-open-process.ts', folder];
+    const words = ['-C', 'swarmkeep-src', '--expose-gc', OPENER, folder];
     const { output } = await runProgram(process.execPath, words);
     found.push(JSON.parse(output));
   }
