@@ -1,0 +1,92 @@
+// The store in memory: for tests, and the plainest example of the contract.
+
+import type { BlobRef } from '#base/ids.ts';
+import { StoreError } from './errors.ts';
+import {
+  assertBlob,
+  type BlobInfo,
+  type BlobSource,
+  type CallOptions,
+  type ListOptions,
+  missing,
+  type PutOptions,
+  type PutResult,
+  readVerified,
+  type Store,
+  type StoreStats,
+  sliceRange,
+  throwIfCancelled,
+} from './store.ts';
+
+export class MemoryStore implements Store {
+  readonly #blobs = new Map<BlobRef, Uint8Array>();
+  #closed = false;
+
+  async put(source: BlobSource, options: PutOptions = {}): Promise<PutResult> {
+    this.#begin(options.signal);
+    const { ref, bytes } = await readVerified(source, options);
+    this.#begin(options.signal);
+    const fresh = !this.#blobs.has(ref);
+    if (fresh) this.#blobs.set(ref, bytes.slice());
+    return { ref, bytes: bytes.byteLength, new: fresh };
+  }
+
+  async get(ref: BlobRef, options: CallOptions = {}): Promise<Uint8Array> {
+    this.#begin(options.signal);
+    const bytes = this.#blobs.get(ref);
+    if (bytes === undefined) throw missing(ref);
+    assertBlob(ref, bytes);
+    return bytes.slice();
+  }
+
+  async getRange(
+    ref: BlobRef,
+    range: { readonly start: number; readonly end: number },
+    options: CallOptions = {},
+  ): Promise<Uint8Array> {
+    return sliceRange(await this.get(ref, options), range);
+  }
+
+  async stat(refs: readonly BlobRef[], options: CallOptions = {}): Promise<BlobInfo[]> {
+    this.#begin(options.signal);
+    return refs.flatMap((ref) => {
+      const bytes = this.#blobs.get(ref);
+      return bytes === undefined ? [] : [{ ref, bytes: bytes.byteLength }];
+    });
+  }
+
+  async list(options: ListOptions = {}): Promise<BlobInfo[]> {
+    this.#begin(options.signal);
+    const { after, limit = 1000 } = options;
+    return [...this.#blobs]
+      .filter(([ref]) => after === undefined || ref > after)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .slice(0, limit)
+      .map(([ref, bytes]) => ({ ref, bytes: bytes.byteLength }));
+  }
+
+  async remove(refs: readonly BlobRef[], options: CallOptions = {}): Promise<number> {
+    this.#begin(options.signal);
+    return refs.filter((ref) => this.#blobs.delete(ref)).length;
+  }
+
+  async stats(): Promise<StoreStats> {
+    this.#begin(undefined);
+    let bytes = 0;
+    for (const blob of this.#blobs.values()) bytes += blob.byteLength;
+    return { blobs: this.#blobs.size, bytes, storedBytes: bytes };
+  }
+
+  async flush(): Promise<void> {
+    this.#begin(undefined);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+
+  #begin(signal: AbortSignal | undefined): void {
+    if (this.#closed) throw new StoreError('STORE_CLOSED', 'The store was closed');
+    throwIfCancelled(signal);
+  }
+}

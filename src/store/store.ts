@@ -1,0 +1,205 @@
+// The store: immutable bytes under the name that is their hash. This file is the contract of every
+// backend and every wrapper; store.conformance.ts holds them to it.
+//
+// A blob has 0 to 16 MiB and is named `sha256-` and the hash in hex. Because it is that small, a read
+// is given whole and only after its hash was compared: no caller ever holds a byte that was not
+// verified. A range costs reading its blob for the same reason.
+
+import { createHash } from 'node:crypto';
+import { type BlobRef, blobRef } from '#base/ids.ts';
+import { StoreError } from './errors.ts';
+
+export const BLOB_BYTES_MAX = 16 * 1024 * 1024;
+const LIST_PAGE = 1000;
+
+export interface BlobInfo {
+  readonly ref: BlobRef;
+  readonly bytes: number;
+}
+
+export interface PutResult extends BlobInfo {
+  /** False when the store had it already. */
+  readonly new: boolean;
+}
+
+export type BlobSource = Uint8Array | AsyncIterable<Uint8Array>;
+
+export interface CallOptions {
+  /** Once aborted the call rejects with STORE_CANCELLED, unless its work is already being synced. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface PutOptions extends CallOptions {
+  /** The name the bytes must have; others are refused with STORE_WRONG_HASH and nothing is kept. */
+  readonly ref?: BlobRef;
+  /** True when it may wait a moment to share a sync with others. The answer means the same. */
+  readonly noRush?: boolean;
+}
+
+export interface ListOptions extends CallOptions {
+  /** Only names greater than this one; it need not exist. */
+  readonly after?: BlobRef;
+  /** 1 to 1000; 1000 unless given. */
+  readonly limit?: number;
+}
+
+export interface StoreStats {
+  readonly blobs: number;
+  /** Of the blobs themselves. */
+  readonly bytes: number;
+  /** On the medium, with headers and what was removed but not yet given back. */
+  readonly storedBytes: number;
+}
+
+export interface Store {
+  /**
+   * Takes the bytes and answers when they are on the medium. The store owns a Uint8Array until then.
+   * Fails with STORE_BLOB_TOO_LARGE, STORE_WRONG_HASH, STORE_WRITE_FAILED; then nothing was kept. An
+   * error of the source is passed on as it is.
+   */
+  put(source: BlobSource, options?: PutOptions): Promise<PutResult>;
+  /** The blob, verified; the caller owns it. STORE_BLOB_MISSING, STORE_CORRUPT_BLOB. */
+  get(ref: BlobRef, options?: CallOptions): Promise<Uint8Array>;
+  /** Verified bytes from `start` to before `end`, cut at the blob's end. STORE_RANGE_INVALID. */
+  getRange(
+    ref: BlobRef,
+    range: { readonly start: number; readonly end: number },
+    options?: CallOptions,
+  ): Promise<Uint8Array>;
+  /** Those of `refs` that are there, in the order asked. A missing one is no error. */
+  stat(refs: readonly BlobRef[], options?: CallOptions): Promise<BlobInfo[]>;
+  /** Names in ascending order, each once; fewer than `limit` only at the end. */
+  list(options?: ListOptions): Promise<BlobInfo[]>;
+  /** Durable when answered: how many there were. A missing one is no error. */
+  remove(refs: readonly BlobRef[], options?: CallOptions): Promise<number>;
+  stats(): Promise<StoreStats>;
+  /** Syncs what waits without hurry. */
+  flush(): Promise<void>;
+  /** Ends in order: what waits is synced and answered. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** All blobs in ascending order. One put or removed meanwhile may be there or not. */
+export async function* walkStore(
+  store: Store,
+  options: ListOptions = {},
+): AsyncGenerator<BlobInfo> {
+  let after = options.after;
+  for (;;) {
+    const page = await store.list({
+      limit: options.limit ?? LIST_PAGE,
+      signal: options.signal,
+      ...(after === undefined ? {} : { after }),
+    });
+    yield* page;
+    after = page.at(-1)?.ref;
+    if (after === undefined) return;
+  }
+}
+
+/** The name of these bytes. */
+export function refOf(bytes: Uint8Array): BlobRef {
+  return blobRef(`sha256-${createHash('sha256').update(bytes).digest('hex')}`) as BlobRef;
+}
+
+/**
+ * Reads a source to its end, never holding more than 16 MiB, hashing on the way. With `ref` other
+ * bytes are refused. Nothing is given before the last byte was seen and the hash compared.
+ */
+export async function readVerified(
+  source: BlobSource,
+  options: { readonly ref?: BlobRef; readonly signal?: AbortSignal | undefined } = {},
+): Promise<{ readonly ref: BlobRef; readonly bytes: Uint8Array }> {
+  throwIfCancelled(options.signal);
+  const bytes = source instanceof Uint8Array ? source : await collect(source, options.signal);
+  if (bytes.byteLength > BLOB_BYTES_MAX) throw tooLarge();
+  const ref = refOf(bytes);
+  if (options.ref !== undefined && options.ref !== ref) {
+    throw new StoreError('STORE_WRONG_HASH', `Cannot put "${options.ref}": the bytes are ${ref}`);
+  }
+  return { ref, bytes };
+}
+
+async function collect(
+  source: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let total = 0;
+  for await (const part of abortable(source, signal)) {
+    total += part.byteLength;
+    if (total > BLOB_BYTES_MAX) throw tooLarge();
+    // A source may use its buffer again for the next part.
+    parts.push(part.slice());
+  }
+  return Buffer.concat(parts, total);
+}
+
+/** A source that stands still must not keep a cancelled call. */
+async function* abortable(
+  source: AsyncIterable<Uint8Array>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
+  const iterator = source[Symbol.asyncIterator]();
+  let abort = (): void => {};
+  const aborted = new Promise<never>((_resolve, reject) => {
+    abort = () => reject(cancelled());
+    signal?.addEventListener('abort', abort, { once: true });
+  });
+  aborted.catch(() => {});
+  let ended = false;
+  try {
+    for (;;) {
+      throwIfCancelled(signal);
+      const next = await Promise.race([iterator.next(), aborted]);
+      ended = next.done === true;
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    signal?.removeEventListener('abort', abort);
+    // Not awaited: a source that stands still ends when it can.
+    if (!ended) iterator.return?.()?.then(undefined, () => {});
+  }
+}
+
+/** Throws STORE_CORRUPT_BLOB unless `bytes` are the blob. */
+export function assertBlob(ref: BlobRef, bytes: Uint8Array): void {
+  if (refOf(bytes) === ref) return;
+  throw new StoreError(
+    'STORE_CORRUPT_BLOB',
+    `Cannot read "${ref}": its ${bytes.byteLength} bytes have another hash`,
+  );
+}
+
+/** The part of a verified blob that a range asks for. */
+export function sliceRange(
+  bytes: Uint8Array,
+  range: { readonly start: number; readonly end: number },
+): Uint8Array {
+  const { start, end } = range;
+  const whole = Number.isSafeInteger(start) && Number.isSafeInteger(end);
+  if (!whole || start < 0 || end < start || start > bytes.byteLength) {
+    throw new StoreError(
+      'STORE_RANGE_INVALID',
+      `Cannot read bytes ${start} to ${end} of a blob of ${bytes.byteLength}`,
+    );
+  }
+  return bytes.slice(start, end);
+}
+
+export function throwIfCancelled(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw cancelled();
+}
+
+export function cancelled(): StoreError {
+  return new StoreError('STORE_CANCELLED', 'The request was taken back');
+}
+
+export function missing(ref: BlobRef): StoreError {
+  return new StoreError('STORE_BLOB_MISSING', `There is no blob "${ref}"`);
+}
+
+function tooLarge(): StoreError {
+  return new StoreError('STORE_BLOB_TOO_LARGE', `A blob has at most ${BLOB_BYTES_MAX} bytes`);
+}
