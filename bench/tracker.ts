@@ -8,7 +8,8 @@ import { TestServer } from '#tools/e2e/server.ts';
 import { Community, madeHashes } from './load/community.ts';
 import type { LoadOrder } from './load/load.ts';
 import { type Measured, measureInTurn, ratioOf, type Side } from './load/pairs.ts';
-import { startEcho, startNginx, startOpentracker } from './peers/opponents.ts';
+import type { WsLoadOrder } from './load/ws-load.ts';
+import { startEcho, startNginx, startOpentracker, startWsTracker } from './peers/opponents.ts';
 import { membersAndTorrents } from './peers/private-community.ts';
 
 const TURNS = { turns: 5, seconds: 3 };
@@ -17,6 +18,8 @@ const TORRENTS = 1_000_000;
 const TORRENTS_SMALL = 20_000;
 const WANTED = 30;
 const ECHO_BATCH = 64;
+const WS_PEERS = 10_000;
+const WS_TORRENTS = 500;
 
 const ORDER: Omit<LoadOrder, 'hashes' | 'peers' | 'port'> = {
   ...{ door: 'udp', host: '127.0.0.1', sources: 4, underWay: 32, scrapePercent: 1, passkeys: [] },
@@ -28,6 +31,7 @@ const ROWS: Readonly<Record<string, () => Promise<void>>> = {
   workers: measureWorkers,
   'http-kept': measureHttpKept,
   'http-closed': measureHttpClosed,
+  websocket: measureWebSocket,
   node: measureNode,
   sweep: measureSweep,
 };
@@ -158,6 +162,40 @@ async function measureHttpClosed(): Promise<void> {
     compare('HTTP announce, a connection for each', both, { aim: 0.85, floor: 1 });
   } finally {
     await Promise.all([server.remove(), opentracker.end()]);
+  }
+}
+
+/** 10,000 web peers; each side relays the same offers and answers, so messages are compared. */
+async function measureWebSocket(): Promise<void> {
+  const hashes = madeHashes(WS_TORRENTS);
+  const order: Omit<WsLoadOrder, 'port'> = {
+    ...ORDER,
+    ...{ door: 'ws', hashes, peers: WS_PEERS, isEven: true, offersEach: 5, underWay: 64 },
+  };
+  const server = await startOpen(WS_TORRENTS, {
+    'swarm.peersMax': 2 * WS_PEERS,
+    'swarm.announceIntervalMsMin': 0,
+    'tracker.httpConnectionsMax': 2 * WS_PEERS,
+    'tracker.webSocketConnectionsMax': 2 * WS_PEERS,
+  });
+  const other = await startWsTracker();
+  try {
+    const ours = { ...sideOf(server, order), isConstant: true };
+    const theirs = { ...order, port: other.port };
+    const rows = await measureInTurn(
+      [ours, { name: 'bittorrent-tracker', pid: other.pid, order: theirs, isConstant: true }],
+      TURNS,
+    );
+    const [mine, its] = [rows[0]!, rows[1]!];
+    const times = ratioOf(its.turns, mine.turns);
+    const word = times >= 8 ? 'aim reached' : times >= 4 ? 'floor reached' : 'MISSED';
+    say(
+      `WebSocket, ${WS_PEERS.toLocaleString('en')} connections, 5 offers each, answers relayed: ` +
+        `${times.toFixed(2)} times the messages per CPU second (aim 8, floor 4: ${word})`,
+    );
+    for (const side of [mine, its]) say(`  ${lineOf(side)}`);
+  } finally {
+    await Promise.all([server.remove(), other.end()]);
   }
 }
 

@@ -3,6 +3,7 @@ import { after, test } from 'node:test';
 import { TestTracker } from '#sim/test-tracker.ts';
 import { Community, madeHashes } from './community.ts';
 import { faultOf, Load, type LoadOrder, lostOf } from './load.ts';
+import { WsLoad, type WsLoadOrder } from './ws-load.ts';
 
 const ORDER: Omit<LoadOrder, 'door' | 'port'> = {
   ...{ hashes: madeHashes(50), peers: 400, sources: 2, seederChance: 0.75, wanted: 30 },
@@ -36,6 +37,22 @@ for (const [what, changes] of [
   });
 }
 
+test('every offer and answer that web peers send arrives, or it is said why not', async () => {
+  const ws = { door: 'ws', hashes: madeHashes(5), peers: 50, offersEach: 5 } as const;
+  const order: WsLoadOrder = { ...ORDER, ...ws, isEven: true, port: tracker.port };
+  const load = new WsLoad(order);
+  try {
+    await load.fill();
+    const report = await load.measure();
+    assert.equal(faultOf(report, 0), undefined);
+    assert.ok(report.answers > 100, `${report.answers} messages`);
+    assert.ok(report.peersInAnswers > 10, `${report.peersInAnswers} offers`);
+    assert.ok(report.scrapes > 0);
+  } finally {
+    await load.end();
+  }
+});
+
 test('a run whose answers hold too few peers does not count, nor one of errors or of nothing', () => {
   const report = {
     ...{ answers: 1000, scrapes: 0, errors: 0, firstError: '', peersInAnswers: 8000, seconds: 1 },
@@ -46,6 +63,8 @@ test('a run whose answers hold too few peers does not count, nor one of errors o
   assert.match(faultOf(report, 10) ?? '', /^too few peers: 8.00 per answer where 10.00/);
   assert.match(faultOf({ ...report, errors: 2, firstError: 'no' }, 8) ?? '', /^2 errors/);
   assert.equal(faultOf({ ...report, answers: 0 }, 8), 'nothing was answered');
+  const unexplained = 'of 10 offers 9 arrived';
+  assert.equal(faultOf({ ...report, unexplained }, 8), unexplained);
 });
 
 test('who does not answer ends the filling with an error', async () => {

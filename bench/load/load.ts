@@ -6,7 +6,7 @@
 import { Worker } from 'node:worker_threads';
 import type { CommunityShape } from './community.ts';
 
-export type LoadDoor = 'udp' | 'http';
+export type LoadDoor = 'udp' | 'http' | 'ws';
 
 export interface LoadOrder extends CommunityShape {
   readonly door: LoadDoor;
@@ -49,6 +49,8 @@ export interface LoadReport {
   readonly seconds: number;
   /** CPU time of the loader's threads, µs. */
   readonly ownCpuMicros: number;
+  /** WebSocket: messages that were sent and neither arrived nor were refused, in words. */
+  readonly unexplained?: string;
   /** Times from request to answer, ms. */
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -103,7 +105,7 @@ export class Load {
 }
 
 const FILL_MS_MIN = 5000;
-const FILL_PEERS_PER_MS_MIN = { udp: 8, http: 1 } as const;
+const FILL_PEERS_PER_MS_MIN = { udp: 8, http: 1, ws: 0.2 } as const;
 
 /** @throws when the tracker answers so slowly, or not at all, that nothing worth measuring comes */
 export async function withinFillTime(order: LoadOrder, filled: Promise<unknown>): Promise<void> {
@@ -122,8 +124,9 @@ export async function withinFillTime(order: LoadOrder, filled: Promise<unknown>)
  */
 export function faultOf(report: LoadReport, peersExpected: number): string | undefined {
   if (report.answers === 0) return 'nothing was answered';
-  const { errors, firstError } = report;
+  const { errors, firstError, unexplained } = report;
   if (errors > report.answers / 1000) return `${errors} errors, the first: ${firstError}`;
+  if (unexplained !== undefined) return unexplained;
   const announces = report.answers - report.scrapes;
   const got = report.peersInAnswers / announces;
   if (got >= peersExpected * PEERS_PART_MIN) return undefined;

@@ -6,6 +6,7 @@ import { cpuMicrosOf } from '#bench/server-use.ts';
 import { Community } from './community.ts';
 import { HttpReplay } from './http-replay.ts';
 import { faultOf, Load, type LoadOrder, type LoadReport, lostOf } from './load.ts';
+import { isWsOrder, WsLoad } from './ws-load.ts';
 
 export interface Side {
   readonly name: string;
@@ -45,7 +46,7 @@ export async function measureInTurn(
   const loads: Generator[] = [];
   try {
     for (const { order } of sides) {
-      loads.push(order.door === 'http' ? await HttpReplay.start(order) : new Load(order));
+      loads.push(await generatorOf(order));
     }
     for (const load of loads) await load.fill();
     return await measureFilled(sides, loads, how);
@@ -69,6 +70,11 @@ async function measureFilled(
     }
   }
   return sides.map((side, at) => summary(side, all[at]!));
+}
+
+async function generatorOf(order: LoadOrder): Promise<Generator> {
+  if (isWsOrder(order)) return new WsLoad(order);
+  return order.door === 'http' ? await HttpReplay.start(order) : new Load(order);
 }
 
 type Generator = Pick<Load, 'fill' | 'measure' | 'end'>;

@@ -70,3 +70,9 @@ export async function startEcho(answerBytes: number, batch: number): Promise<Chi
   ];
   return await Child.start(program, words, { isTcp: false });
 }
+
+/** bittorrent-tracker (npm), which web torrents use everywhere, in a Node process of its own. */
+export async function startWsTracker(): Promise<Child> {
+  const source = new URL('./ws-tracker-process.ts', import.meta.url).pathname;
+  return await Child.start(process.execPath, ({ port }) => [source, String(port)]);
+}

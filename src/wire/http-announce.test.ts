@@ -261,3 +261,43 @@ test('any damaged target is read or refused, and nothing is kept from the one be
     );
   }
 });
+
+test('the usual spelling and one with needless percent signs are read alike, good or bad', (t) => {
+  const words = ['1', '0', '65536', '', '-1', '00', '1x', '9'.repeat(15), '9'.repeat(17)];
+  const ids = [HASH_TEXT, PEER_TEXT, `${PEER_TEXT}a`, 'short', '%zz', `${PEER_TEXT.slice(1)}%`];
+  const number = fc.tuple(
+    fc.constantFrom('port', 'uploaded', 'downloaded', 'left', 'numwant', 'compact', 'key', 'lefty'),
+    fc.constantFrom(...words),
+  );
+  const id = fc.tuple(fc.constantFrom('info_hash', 'peer_id', 'peer_i'), fc.constantFrom(...ids));
+  const path = fc.constantFrom(
+    'k'.repeat(32),
+    'k'.repeat(64),
+    'k'.repeat(65),
+    'k',
+    'scrape',
+    'ann',
+  );
+  const good = [
+    ['info_hash', HASH_TEXT],
+    ['peer_id', PEER_TEXT],
+  ] as const;
+  const pairs = fc.array(fc.oneof(number, id), { maxLength: 9 });
+  fc.assert(
+    fc.property(path, pairs, fc.boolean(), (passkey, some, isGood) => {
+      const all = isGood ? [...good, ['port', '1'], ...some] : some;
+      const spell = (head: string, wrap: (name: string) => string): string =>
+        `/${passkey}/${head}?${all.map(([name, value]) => `${wrap(name!)}=${value}`).join('&')}`;
+      const plain = parse(spell('announce', (name) => name));
+      const percent = (name: string): string =>
+        `%${name.charCodeAt(0).toString(16)}${name.slice(1)}`;
+      const spelled = parse(spell('%61nnounce', percent));
+      assert.equal(plain.refusal, spelled.refusal);
+      if (plain.refusal !== 'none') return;
+      assert.deepEqual(plain.announce, spelled.announce);
+      assert.equal(plain.request.wantsDictionary, spelled.request.wantsDictionary);
+      assert.equal(passkeyOf(plain.request), passkeyOf(spelled.request));
+    }),
+    { seed: testSeed(t, 11) | 0, numRuns: 3000 },
+  );
+});
