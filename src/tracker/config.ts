@@ -237,6 +237,12 @@ export const trackerConfig = z.strictObject({
     .describe(
       "Networks of the clients that may state another address with `ip` in an HTTP announce: seedboxes in the tracker's own network. From anywhere else it is ignored.",
     ),
+  statusPage: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Whether `/status` on the HTTP port tells every visitor how many torrents and peers there are, as JSON or as a page. It names none of them.',
+    ),
   fullScrape: z
     .boolean()
     .default(false)

@@ -8,6 +8,7 @@ import { formatEndpoint } from '#net/ip-address.ts';
 import type { OpenTcp, TcpServer } from '#net/tcp-server.ts';
 import type { OpenUdp, UdpShare, UdpSocket } from '#net/udp-socket.ts';
 import type { TrackerConfig } from './config.ts';
+import type { DoorLatency } from './door-latency.ts';
 import { type HttpDoor, httpAnswerBytesMax } from './http-door.ts';
 import { UDP_INPUT_BYTES_MAX, type UdpDoor } from './udp-door.ts';
 import { wsLimits, wsOutputBytesMin } from './ws-limits.ts';
@@ -42,6 +43,7 @@ export interface DoorsWorld {
   readonly worker: { readonly index: number; readonly count: number };
   readonly udp: UdpDoor;
   readonly http: HttpDoor;
+  readonly latency: DoorLatency;
 }
 
 export class Doors {
@@ -142,7 +144,7 @@ export class Doors {
   }
 
   #openUdp(address: string, port: number): Promise<UdpSocket> {
-    const { config, openUdp, udp, onFailed } = this.#world;
+    const { config, openUdp, udp, onFailed, latency } = this.#world;
     return openUdp({
       address,
       port,
@@ -154,14 +156,17 @@ export class Doors {
       sendBufferBytes: config.udpSendBufferBytes,
       sendsPendingMax: UDP_SENDS_PENDING_MAX,
       onBatch: (socket) => {
-        if (this.#isListening) udp.onBatch(socket);
+        if (!this.#isListening) return;
+        const sinceMs = latency.startMs();
+        udp.onBatch(socket);
+        latency.udpDone(sinceMs);
       },
       onFailed,
     });
   }
 
   #openTcp(open: OpenTcp, address: string, port: number): Promise<TcpServer> {
-    const { config, http, onFailed, peersPerAnswerMax } = this.#world;
+    const { config, http, onFailed, peersPerAnswerMax, latency } = this.#world;
     return open({
       address,
       port,
@@ -179,8 +184,13 @@ export class Doors {
       writeMsMax: config.httpWriteMsMax,
       handler: {
         onInput: (connection) => {
-          if (this.#isListening) http.onInput(connection);
-          else connection.end();
+          if (!this.#isListening) connection.end();
+          else if (!latency.timesHttp) http.onInput(connection);
+          else {
+            const sinceMs = latency.startMs();
+            http.onInput(connection);
+            latency.httpDone(sinceMs);
+          }
         },
         onClosed: (connection) => http.onClosed(connection),
       },

@@ -29,6 +29,7 @@ import type { FormerUrls } from './former-urls.ts';
 import type { FullScrapes } from './full-scrape.ts';
 import { newRefusal, REFUSALS, type Refusal } from './refusals.ts';
 import type { Scraper } from './scrape.ts';
+import type { StatusPage } from './status-page.ts';
 import type { TrackerCounts } from './tracker-counts.ts';
 import { newAnnounceRequest, type Parked } from './waiting.ts';
 import type { WsDoor } from './ws-door.ts';
@@ -59,6 +60,8 @@ export interface HttpDoorWorld {
   readonly webSocket: WsDoor;
   /** Undefined: every connection is its client. */
   readonly clients: ClientAddresses | undefined;
+  /** Undefined: visitors are told nothing. */
+  readonly statusPage: StatusPage | undefined;
   /** Undefined: there are none. */
   readonly former: FormerUrls | undefined;
 }
@@ -152,6 +155,10 @@ export class HttpDoor implements TcpHandler {
       form.moved = former?.has(input, head.host) === true;
       const { at, length } = head.target;
       const refusal = this.#target.parse(input, at, length);
+      if (refusal === 'path' && this.#world.statusPage?.isAsked(input, head.target) === true) {
+        if (!this.#showStatus(connection, form, this.#world.statusPage)) return;
+        continue;
+      }
       connection.consume(head.consumed);
       const goesOn = this.#route(connection, form, refusal);
       if (!goesOn) return;
@@ -179,6 +186,14 @@ export class HttpDoor implements TcpHandler {
     const result = client === undefined ? 400 : this.#upgrade.open(connection, head, client);
     if (result !== 'open') this.#status(connection, result);
     else this.#world.webSocket.onInput(connection);
+  }
+
+  #showStatus(connection: TcpConnection, form: Form, page: StatusPage): boolean {
+    const { consumed } = this.#head;
+    const bytes = page.answer(connection.input, consumed, form.close);
+    connection.consume(consumed);
+    connection.output.set(bytes, connection.outputLength);
+    return this.#produced(connection, form, bytes.byteLength);
   }
 
   /** False when the connection ends or waits. */

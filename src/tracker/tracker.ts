@@ -32,6 +32,7 @@ import type { TrackerConfig } from './config.ts';
 import { ConnectionIds } from './connection-id.ts';
 import { ControlFollower } from './control-follower.ts';
 import { Directory, type DirectoryTorrent } from './directory.ts';
+import { DoorLatency } from './door-latency.ts';
 import { type DoorAddress, Doors } from './doors.ts';
 import { TrackerError } from './errors.ts';
 import { FormerUrls } from './former-urls.ts';
@@ -40,6 +41,7 @@ import { Housekeeping } from './housekeeping.ts';
 import { HttpDoor } from './http-door.ts';
 import { keepRecords, queueToKeeper } from './record-queues.ts';
 import { Scraper } from './scrape.ts';
+import { StatusPage } from './status-page.ts';
 import { TrackerCounts } from './tracker-counts.ts';
 import type { TrackerStats } from './tracker-stats.ts';
 import { UdpDoor } from './udp-door.ts';
@@ -419,6 +421,7 @@ function buildDoors(
     openTls: world.openTls,
     onFailed: world.onFailed ?? endThread,
     worker: rooms.mail.link,
+    latency: new DoorLatency({ clock: world.clock, metrics }),
     udp: new UdpDoor({ ...rooms, scraper, connectionIds, slotsMax: udpSlotsMax }),
     http: new HttpDoor({
       ...rooms,
@@ -429,6 +432,9 @@ function buildDoors(
       webSocket,
       clients: ClientAddresses.of(world.config.tracker),
       former: FormerUrls.of(world.config.tracker),
+      statusPage: world.config.tracker.statusPage
+        ? new StatusPage({ clock: world.clock, totals: () => rooms.swarm.totals() })
+        : undefined,
     }),
   });
 }
