@@ -9,7 +9,7 @@ import type { Sql } from '#sql/sql.ts';
 export function pruneDaysJob(world: { readonly sql: Sql; readonly daysKept: number }): Job {
   return {
     name: 'prune-days',
-    summary: 'Removes days of the ledger that are older than `accounting.daysKept`.',
+    summary: 'Removes days of the ledger that are older than the setting accounting.daysKept.',
     schedule: { everyMs: 86_400_000, jitterPercent: 10 },
     timeLimitMs: 3_600_000,
     async run({ clock, fenced }) {

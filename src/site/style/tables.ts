@@ -21,6 +21,7 @@ const tableStyle = `
 .table .title .under { display: flex; flex-wrap: wrap; gap: var(--space-1) var(--space-2); align-items: center;
   font-weight: 400; font-size: var(--type-small); color: var(--muted); margin-top: 0.125rem; }
 .table .actions { white-space: nowrap; text-align: right; }
+.table .actions .row { flex-wrap: nowrap; justify-content: flex-end; }
 .table tr > :first-child { padding-left: var(--space-4); }
 .table tr > :last-child { padding-right: var(--space-4); }
 `;
@@ -47,6 +48,7 @@ function cards(table: string): string {
   ${table} tbody td[data-label]::before { content: attr(data-label) " "; color: var(--muted); }
   ${table} .end { text-align: left; }
   ${table} tbody .actions { flex: 0 0 100%; text-align: left; margin-top: var(--space-2); }
+  ${table} tbody .actions .row { flex-wrap: wrap; justify-content: flex-start; }
   ${table} tbody td:has(.meter) { flex: 1 1 100%; display: flex; align-items: center; gap: var(--space-2); }
   ${table} tbody .meter { flex: 1; }
 `;
