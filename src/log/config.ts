@@ -97,6 +97,16 @@ export const logConfig = z.strictObject({
     .describe(
       'Producers of one topic whose last append is remembered, so that its repetition is not written twice. The longest silent is forgotten first; each takes about 100 bytes.',
     ),
+  scrubBytesPerSecond: bytes({ min: 0, max: 1024 * MIB })
+    .default(4 * MIB)
+    .describe(
+      'Bytes a second that the scrub reads of sealed segments, to find what rotted before someone needs it. More finds it sooner and takes from what the disk has for others; 0 turns the scrub off.',
+    ),
+  scrubEveryMs: ms({ min: 60_000, max: 366 * 86_400_000 })
+    .default(14 * 86_400_000)
+    .describe(
+      'Milliseconds from the begin of one whole scrub to the begin of the next. A scrub that takes longer at its rate is followed by the next at once.',
+    ),
   openFilesMax: z
     .int()
     .min(4)

@@ -14,7 +14,7 @@ import type { Consistency, TopicOptions } from './log.ts';
 import { type SizeLimit, sizeLimitOf, TOPIC_BYTES_MIN } from './size-limit.ts';
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
-const JSON_BYTES_MAX = 64 * 1024;
+const JSON_BYTES_MAX = 4 * 1024 * 1024;
 const VERSION = 1;
 export const LOG_JSON = 'log.json';
 export const TOPIC_JSON = 'topic.json';
@@ -100,7 +100,8 @@ export function writeTopicDescription(
   return writeJson(disk, { folder, name: TOPIC_JSON }, value);
 }
 
-async function readJson<T extends { version: number }>(
+/** Undefined when there is no such file. @throws as readLogDescription */
+export async function readJson<T extends { version: number }>(
   disk: Disk,
   path: string,
   schema: z.ZodType<T>,
@@ -129,7 +130,8 @@ async function readJson<T extends { version: number }>(
   return parsed.data;
 }
 
-async function writeJson(
+/** Replaces the file as a whole; on disk when it resolves. @throws the disk's error */
+export async function writeJson(
   disk: Disk,
   place: { readonly folder: string; readonly name: string },
   value: unknown,

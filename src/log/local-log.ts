@@ -37,6 +37,7 @@ import { LogMetrics } from './log-metrics.ts';
 import { OpenFiles } from './open-files.ts';
 import type { PackedRecords } from './packed-records.ts';
 import { listSegments, type PlantedBug } from './recovery.ts';
+import { Scrub } from './scrub.ts';
 import { SegmentIndexes } from './segment-indexes.ts';
 import { Topic } from './topic.ts';
 import type { TopicWorld } from './topic-world.ts';
@@ -65,6 +66,7 @@ export class LocalLog implements BatchLog {
   readonly #indexes: SegmentIndexes;
   readonly #topics = new Map<string, Topic>();
   readonly #creating = new Map<string, Promise<void>>();
+  #scrub: Scrub | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(world: LocalLogWorld, description: LogDescription) {
@@ -102,6 +104,7 @@ export class LocalLog implements BatchLog {
     for (const name of await disk.list(folder)) {
       if (isTopicName(name)) await log.#openFound(name);
     }
+    await log.#startScrub();
     return log;
   }
 
@@ -121,11 +124,11 @@ export class LocalLog implements BatchLog {
   async topics(): Promise<readonly TopicStats[]> {
     this.#checkOpen();
     const names = [...this.#topics.keys()].sort();
-    return names.map((name) => this.#find(name).state.stats);
+    return names.map((name) => this.#withScrub(this.#find(name).state.stats));
   }
 
   async stats(topic: string): Promise<TopicStats> {
-    return this.#find(topic).stats();
+    return this.#withScrub(await this.#find(topic).stats());
   }
 
   append(
@@ -169,10 +172,30 @@ export class LocalLog implements BatchLog {
   }
 
   async #close(): Promise<void> {
+    await this.#scrub?.close();
     await Promise.allSettled(this.#creating.values());
     const closed = await Promise.allSettled([...this.#topics.values()].map((t) => t.close()));
     await this.#files.close();
     for (const result of closed) if (result.status === 'rejected') throw result.reason;
+  }
+
+  async #startScrub(): Promise<void> {
+    const { disk, clock, logger, config, folder, onFatal } = this.#world;
+    this.#scrub = await Scrub.start({
+      disk,
+      clock,
+      logger,
+      config,
+      folder,
+      metrics: this.#metrics,
+      topics: () => this.#topics.values(),
+      onFatal: (error) => onFatal?.(error instanceof Error ? error : new Error(String(error))),
+    });
+  }
+
+  #withScrub(stats: TopicStats): TopicStats {
+    const scrub = this.#scrub?.statsOf(stats.name);
+    return scrub === undefined ? stats : { ...stats, scrub };
   }
 
   #checkOpen(): void {

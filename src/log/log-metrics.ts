@@ -1,6 +1,6 @@
 // The log's numbers for Prometheus.
 
-import type { Counter, Histogram, Registry } from '#metrics/registry.ts';
+import type { Counter, Gauge, Histogram, Registry } from '#metrics/registry.ts';
 
 const SYNC_SECONDS = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.2, 1, 5];
 
@@ -13,6 +13,10 @@ export class LogMetrics {
   readonly recordsRead: Counter;
   readonly damage: Counter;
   readonly tornTails: Counter;
+  readonly scrubBytes: Counter;
+  readonly scrubSegments: Counter;
+  readonly scrubDamage: Counter;
+  readonly scrubbed: Gauge;
 
   constructor(registry: Registry) {
     this.records = registry.counter('swarmkeep_log_appended_records_total', 'Records appended.');
@@ -41,6 +45,22 @@ export class LogMetrics {
     this.tornTails = registry.counter(
       'swarmkeep_log_torn_tails_total',
       'Torn tails cut at start; nothing in them had been acknowledged as on disk.',
+    );
+    this.scrubBytes = registry.counter(
+      'swarmkeep_log_scrubbed_bytes_total',
+      'Bytes that the scrub of sealed segments has read.',
+    );
+    this.scrubSegments = registry.counter(
+      'swarmkeep_log_scrubbed_segments_total',
+      'Sealed segments that the scrub has read to their end.',
+    );
+    this.scrubDamage = registry.counter(
+      'swarmkeep_log_scrub_damage_total',
+      'Damaged places that the scrub was the first to find.',
+    );
+    this.scrubbed = registry.gauge(
+      'swarmkeep_log_scrub_last_pass_timestamp_seconds',
+      'When the last whole pass of the scrub ended, Unix time; 0 before the first.',
     );
   }
 }

@@ -55,7 +55,7 @@ const PLANTED: (Pick<CrashSeries, 'firstSeed' | 'options'> & { readonly name: st
   },
   {
     name: 'a torn tail that is kept',
-    firstSeed: 980,
+    firstSeed: 3960,
     options: { lives: LIVES, planted: 'torn-tail-kept' },
   },
 ];

@@ -96,8 +96,20 @@ export interface TopicStats {
   readonly segments: number;
   /** Bytes of batches, without preallocated room. */
   readonly bytes: number;
+  /** Of the last whole scrub of the log's sealed segments; not before the first has ended. */
+  readonly scrub?: ScrubStats;
   /** Who has committed a position, by name; only from `stats`, and only when there is any. */
   readonly consumers?: readonly ConsumerStats[];
+}
+
+export interface ScrubStats {
+  /** When it ended, Unix milliseconds. */
+  readonly finishedMs: number;
+  /** Of all topics. */
+  readonly bytes: number;
+  readonly segments: number;
+  /** Damaged places that it found in this topic, also those that were known. */
+  readonly damage: number;
 }
 
 export interface ConsumerStats {

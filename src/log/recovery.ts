@@ -9,6 +9,7 @@
 import type { Disk, DiskFile } from '#base/disk.ts';
 import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
+import { placeKey } from './damage-reports.ts';
 import { LogError } from './errors.ts';
 import type { Appended, ProducerStamp } from './log.ts';
 import {
@@ -33,7 +34,8 @@ export interface RecoveryWorld {
   /** What the file `mark` says; 0 when it says nothing. */
   readonly mark: number;
   readonly planted?: PlantedBug;
-  onDamage(): void;
+  /** `place` is named as by damage-reports.ts, where there is one. */
+  onDamage(place?: string): void;
   onTornTail(): void;
   /** A batch of the last segment that carries a producer's stamp; it may be cut after this. */
   onStamped?(stamp: ProducerStamp, appended: Appended): void;
@@ -104,7 +106,7 @@ async function recoverLast(
     const hasBatches = found.some((item) => item.kind === 'batch');
     if (!hasBatches && header === undefined && mark <= segment.firstOffset) return undefined;
     if (header === undefined) {
-      world.onDamage();
+      world.onDamage(placeKey(segment.firstOffset, 0));
       world.logger.error('The header of a segment is damaged; its batches are read all the same', {
         topic: world.topic,
         segment: segmentName(segment.firstOffset),
@@ -245,7 +247,7 @@ async function reportDamage(
   range: { readonly position: number; readonly end: number },
 ): Promise<void> {
   const { file, segment } = tail;
-  world.onDamage();
+  world.onDamage(placeKey(segment.firstOffset, range.position));
   const at = { segment: segmentName(segment.firstOffset), position: range.position };
   let copy = '';
   try {

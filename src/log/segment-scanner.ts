@@ -34,7 +34,7 @@ export interface BadRange {
 }
 
 export interface ScanOptions {
-  readonly file: DiskFile;
+  readonly file: Pick<DiskFile, 'read'>;
   /** Where to begin: the segment's header end or a place from its index. */
   readonly position: number;
   readonly end: number;
@@ -50,7 +50,7 @@ export interface ScanOptions {
 const WINDOW_BYTES = 256 * 1024;
 
 export class SegmentScanner {
-  readonly #file: DiskFile;
+  readonly #file: Pick<DiskFile, 'read'>;
   readonly #end: number;
   readonly #checksums: boolean;
   readonly #padding: boolean;

@@ -4,21 +4,20 @@
 // that is answered into memory of its own, which its records share and the caller owns.
 
 import { utf8 } from '#base/bytes.ts';
-import { codeOf, messageOf } from '#base/errors.ts';
+import type { DiskFile } from '#base/disk.ts';
+import { codeOf } from '#base/errors.ts';
 import { BATCH_HEADER_BYTES, gapReason, readRecords, sealBatch } from './batch.ts';
 import type { BatchRead } from './batch-log.ts';
+import type { DamageReports } from './damage-reports.ts';
 import { LogError } from './errors.ts';
 import type { LogGap, ReadFrom, ReadOptions, ReadRecord, ReadResult } from './log.ts';
-import { SEGMENT_HEADER_BYTES, type Segment, segmentName } from './segment.ts';
+import { SEGMENT_HEADER_BYTES, type Segment } from './segment.ts';
 import { type BadRange, type ScannedBatch, SegmentScanner } from './segment-scanner.ts';
-import { setAside } from './set-aside.ts';
 import type { TopicState } from './topic-state.ts';
 import type { TopicWorld } from './topic-world.ts';
 
 const WINDOW_BYTES_MIN = 4096;
 const WINDOW_BYTES_MAX = 256 * 1024;
-/** Damaged places that were reported already; beyond this many they are reported again. */
-const REPORTED_MAX = 4096;
 const MISSING = 'records are missing: the bytes that held them are damaged or gone';
 
 /** A read being collected. */
@@ -40,10 +39,11 @@ interface Collected {
 export class TopicReader {
   readonly #world: TopicWorld;
   readonly #state: TopicState;
-  readonly #reported = new Set<string>();
+  readonly #damage: DamageReports;
 
-  constructor(world: TopicWorld, state: TopicState) {
+  constructor(world: TopicWorld, state: TopicState, damage: DamageReports) {
     this.#world = world;
+    this.#damage = damage;
     this.#state = state;
   }
 
@@ -230,30 +230,12 @@ export class TopicReader {
     into.isFull = !isWhole || into.bytes >= into.bytesMax;
   }
 
-  /** Once for each place: a copy is kept and the operator is told. Padding is not looked at. */
-  async #report(segment: Segment, range: BadRange, file: ScanFile): Promise<void> {
-    if (range.isZeros && range.end === segment.endPosition) return;
-    const key = `${segment.firstOffset}:${range.position}`;
-    if (this.#reported.has(key)) return;
-    if (this.#reported.size >= REPORTED_MAX) this.#reported.clear();
-    this.#reported.add(key);
-    const { metrics, logger } = this.#world;
-    metrics.damage.add(1);
-    const at = { segment: segmentName(segment.firstOffset), position: range.position };
-    let copy = '';
-    try {
-      copy = await setAside(this.#world, 'damage', {
-        file,
-        segment: segment.firstOffset,
-        position: range.position,
-        end: range.end,
-      });
-    } catch (error) {
-      logger.warn('Cannot keep a copy of a damaged range', { ...at, error: messageOf(error) });
-    }
-    const bytes = range.end - range.position;
-    const topic = this.#state.name;
-    logger.error('A read found damage; readers are given a gap', { topic, ...at, bytes, copy });
+  /** Padding is not looked at. */
+  async #report(segment: Segment, range: BadRange, file: DiskFile): Promise<void> {
+    const { position, end, isZeros } = range;
+    if (isZeros && end === segment.endPosition) return;
+    const message = 'A read found damage; readers are given a gap';
+    await this.#damage.report({ segment, position, end, file, message });
   }
 
   #failure(cause: unknown, segment: Segment): unknown {
@@ -265,8 +247,6 @@ export class TopicReader {
     );
   }
 }
-
-type ScanFile = Parameters<typeof setAside>[2]['file'];
 
 function addGap(into: Collected, next: number, reason: string): void {
   if (next <= into.offset) return;

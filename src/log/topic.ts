@@ -11,6 +11,7 @@
 import { ActiveSegment } from './active-segment.ts';
 import type { BatchRead } from './batch-log.ts';
 import { Checkpoint } from './checkpoint.ts';
+import { DamageReports } from './damage-reports.ts';
 import { checkName, isTopicName, type TopicDescription } from './descriptions.ts';
 import { LogError } from './errors.ts';
 import type {
@@ -33,16 +34,26 @@ import { TopicWriter } from './topic-writer.ts';
 
 export class Topic {
   readonly state: TopicState;
+  readonly damage: DamageReports;
   readonly #world: TopicWorld;
   readonly #writer: TopicWriter;
   readonly #reader: TopicReader;
   readonly #consumers = new Map<string, Promise<Checkpoint>>();
 
-  private constructor(world: TopicWorld, state: TopicState, writer: TopicWriter) {
+  private constructor(
+    world: TopicWorld,
+    parts: {
+      readonly state: TopicState;
+      readonly writer: TopicWriter;
+      readonly damage: DamageReports;
+    },
+  ) {
+    const { state, writer, damage } = parts;
     this.#world = world;
     this.state = state;
+    this.damage = damage;
     this.#writer = writer;
-    this.#reader = new TopicReader(world, state);
+    this.#reader = new TopicReader(world, state, damage);
   }
 
   /** Recovers it from whatever end it had. @throws LogError, and the disk's errors */
@@ -55,13 +66,17 @@ export class Topic {
     const mark = await Checkpoint.open(disk, { folder, name: MARK_NAME, epoch });
     const producers = new Producers(config.producersMax);
     await producers.load(disk, folder);
+    const damage = new DamageReports(world, name);
     const recovered = await recoverTopic({
       disk,
       folder,
       logger,
       topic: name,
       mark: mark.value ?? 0,
-      onDamage: () => metrics.damage.add(1),
+      onDamage: (place) => {
+        metrics.damage.add(1);
+        if (place !== undefined) damage.know(place);
+      },
       onTornTail: () => metrics.tornTails.add(1),
       onStamped: (stamp, appended) => producers.note(stamp, appended),
       ...(planted === undefined ? undefined : { planted }),
@@ -79,7 +94,8 @@ export class Topic {
     const last = lastIsActive ? segments.at(-1) : undefined;
     const active =
       last === undefined ? undefined : ActiveSegment.resume(world, last, lastCreatedMs);
-    return new Topic(world, state, new TopicWriter(world, state, { active, mark, producers }));
+    const writer = new TopicWriter(world, state, { active, mark, producers });
+    return new Topic(world, { state, writer, damage });
   }
 
   append(

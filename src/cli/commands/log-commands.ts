@@ -24,13 +24,22 @@ const FOLLOW_WAIT_MS = 5_000;
 const READ_RECORDS = 1000;
 
 function topicItem(stats: TopicStats): Item {
-  return { ...stats };
+  const { scrub, consumers, ...counts } = stats;
+  return {
+    ...counts,
+    ...(scrub === undefined ? undefined : { scrub: { ...scrub } }),
+    ...(consumers === undefined ? undefined : { consumers: consumers.map((one) => ({ ...one })) }),
+  };
 }
 
 function topicText(item: Item): string {
   const name = textOf(item, 'name').padEnd(24);
   const range = `${item['firstOffset']} to ${item['nextOffset']}`.padStart(24);
-  return `${name} ${range}  ${item['segments']} segments  ${item['bytes']} bytes`;
+  const line = `${name} ${range}  ${item['segments']} segments  ${item['bytes']} bytes`;
+  const scrub = item['scrub'] as Item | undefined;
+  if (scrub === undefined) return line;
+  const ended = new Date(Number(scrub['finishedMs'])).toISOString();
+  return `${line}  scrubbed ${ended}: ${scrub['damage']} damaged`;
 }
 
 export const logTopics: RoomsCommand = logCommand({
@@ -46,7 +55,8 @@ export const logTopics: RoomsCommand = logCommand({
 
 export const logStats: RoomsCommand = logCommand({
   name: 'log stats',
-  summary: 'All topics as one object: offsets, segments, bytes.',
+  summary:
+    'All topics as one object: offsets, segments, bytes, and what the last whole scrub found.',
   example: 'swarmkeep log stats --json',
   readOnly: true,
   async runOnLog(log, _input, output) {
