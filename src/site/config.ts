@@ -38,6 +38,12 @@ export const siteConfig = z.strictObject({
     .describe(
       'Whether the .torrent files that members download carry the WebSocket address too. Web clients (WebTorrent) need it there; others show it as a tracker that does not work, and do without it.',
     ),
+  portTestPrivate: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Whether a member's port test also tries private and local addresses. Only where all members are in one private network: else members could have the server's neighbours tried.",
+    ),
   downloadKeys: z
     .boolean()
     .default(false)

@@ -59,6 +59,7 @@ export const ROUTE_RULES: Readonly<Record<RouteName, RouteRule>> = {
   sessionsRevokeAll: { GET: 'account', POST: 'account' },
   invites: { GET: 'invite', POST: 'invite' },
   inviteRevoke: { POST: 'invite' },
+  portTest: { GET: 'account', POST: 'account' },
   downloadKeys: { GET: 'account' },
   downloadKeyRevoke: { POST: 'account' },
   bonus: { GET: 'account', POST: 'account' },

@@ -19,6 +19,7 @@ export const ROUTES = {
   sessionsRevokeAll: '/me/sessions/revoke-all',
   invites: '/me/invites',
   inviteRevoke: '/me/invites/:id/revoke',
+  portTest: '/me/port',
   downloadKeys: '/me/keys',
   downloadKeyRevoke: '/me/keys/:id/revoke',
   notices: '/me/notices',

@@ -4,8 +4,10 @@
 import { Hono } from 'hono';
 import { toHex } from '#base/bytes.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
+import { dialTcp } from '#net/tcp-dial.ts';
 import { accountRoutes } from './accounts/account-routes.ts';
 import { Passwords } from './accounts/passwords.ts';
+import { PortTests } from './accounts/port-tests.ts';
 import { Settings } from './accounts/settings.ts';
 import { Admission, type RouteHandlers, type SiteEnv } from './admission.ts';
 import { Assets, assetResponse } from './assets.ts';
@@ -88,6 +90,11 @@ function partsOf(world: SiteWorld): SiteParts {
     settings: new Settings(world),
     ruleBook: new RuleBook(world),
     assets: new Assets(),
+    portTests: new PortTests({
+      clock: world.clock,
+      dial: world.dial ?? dialTcp,
+      isPrivateTried: config.portTestPrivate,
+    }),
     limits: {
       signInAddress: limit(config.signInsPerMinute, MINUTE_MS),
       signInName: limit(config.signInsPerNamePerMinute, MINUTE_MS),

@@ -5,8 +5,10 @@ import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
 import type { Registry } from '#metrics/registry.ts';
+import type { Dial } from '#net/tcp-dial.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { Passwords } from './accounts/passwords.ts';
+import type { PortTests } from './accounts/port-tests.ts';
 import type { Settings, TrackerDefaults } from './accounts/settings.ts';
 import type { KnownAddresses } from './announce-urls.ts';
 import type { Assets } from './assets.ts';
@@ -24,6 +26,8 @@ export interface SiteWorld {
   readonly config: SiteConfig;
   readonly swarms: Swarms;
   readonly addresses: KnownAddresses;
+  /** How ports are tried; by sockets of this machine unless given. */
+  readonly dial?: Dial;
   readonly trackerDefaults: TrackerDefaults;
   /** By what members are judged, as configured; the operator may change it on the site. */
   readonly rules: RulesConfig;
@@ -100,6 +104,7 @@ export interface SiteParts extends SiteWorld {
   readonly settings: Settings;
   readonly ruleBook: RuleBook;
   readonly assets: Assets;
+  readonly portTests: PortTests;
   readonly limits: {
     readonly signInAddress: RateLimit;
     readonly signInName: RateLimit;

@@ -24,6 +24,7 @@ import {
   showRevokeAll,
   showSessions,
 } from './own-handlers.ts';
+import { postPortTest, showPortTest } from './port-test-pages.ts';
 import {
   postPasskeyReset,
   showMe,
@@ -47,6 +48,7 @@ export const accountRoutes: RouteHandlers = {
   sessionsRevokeAll: { GET: showRevokeAll, POST: postRevokeAll },
   invites: { GET: showInvites, POST: postInvite },
   inviteRevoke: { POST: postInviteRevoke },
+  portTest: { GET: showPortTest, POST: postPortTest },
   downloadKeys: { GET: showDownloadKeys },
   downloadKeyRevoke: { POST: postDownloadKeyRevoke },
   members: { GET: showMembers },

@@ -288,7 +288,7 @@ function announcePanel(
     : NOTHING;
   return panel({
     title: 'Announce address',
-    body: html`${movedNotice(formerUrls)}<p class="small muted">Every .torrent you download has it inside. It holds your passkey: whoever knows it announces as you.</p>${reveal('Show my announce address', html`${items}${warning}`)}<p>${linkButton({ label: 'Reset passkey', href: href('passkeyReset'), kind: 'danger', small: true })} <a href="${href('downloadKeys')}">Keys of your downloads</a></p>`,
+    body: html`${movedNotice(formerUrls)}<p class="small muted">Every .torrent you download has it inside. It holds your passkey: whoever knows it announces as you.</p>${reveal('Show my announce address', html`${items}${warning}`)}<p>${linkButton({ label: 'Reset passkey', href: href('passkeyReset'), kind: 'danger', small: true })} <a href="${href('downloadKeys')}">Keys of your downloads</a> <a href="${href('portTest')}">Test my port</a></p>`,
     id: 'announce',
   });
 }
