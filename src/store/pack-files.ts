@@ -221,9 +221,12 @@ export class PackFiles {
       if (damage.start < scan.durable) this.damage.push({ pack: number, ...damage });
     }
     if (cut < pack.end) await file.truncate(cut);
+    // Zeros to the end of the sector, so that what is written next begins a new one.
+    const whole = alignUp(cut, GROUP_ALIGNMENT);
+    await file.truncate(whole);
     // What is given from now on must be on the medium, whoever wrote it.
     await file.datasync();
-    pack.end = cut;
+    pack.end = whole;
   }
 
   #keep(number: number, file: DiskFile, end: number): void {

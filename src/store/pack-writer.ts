@@ -4,7 +4,14 @@
 import type { BlobRef } from '#base/ids.ts';
 import type { BlobIndex, BlobPlace } from './blob-index.ts';
 import { StoreError } from './errors.ts';
-import { nextRecord, type PackRecord, RECORD_HEADER_BYTES, writeRecordHeader } from './pack.ts';
+import {
+  alignUp,
+  GROUP_ALIGNMENT,
+  nextRecord,
+  type PackRecord,
+  RECORD_HEADER_BYTES,
+  writeRecordHeader,
+} from './pack.ts';
 import { groupStart, type Pack, type PackFiles } from './pack-files.ts';
 import type { PackedWorld } from './packed.ts';
 import { cancelled } from './store.ts';
@@ -110,7 +117,7 @@ export class PackWriter {
     if (this.#failed !== undefined) return;
     const pack = this.#files.active;
     const position = groupStart(pack);
-    const header = Buffer.alloc(RECORD_HEADER_BYTES);
+    const header = Buffer.alloc(GROUP_ALIGNMENT);
     const mark = { kind: 'mark', hash: new Uint8Array(32), bytes: 0, position } as const;
     writeRecordHeader(header, { ...mark, durable: pack.end }, this.#files.seed);
     // Without a mark nothing is lost: the next recovery reads a little more.
@@ -204,7 +211,10 @@ export class PackWriter {
       parts.push(header, body, new Uint8Array(position - end));
       records.push(record);
     }
-    return { parts, records, end: position };
+    // Whole sectors: the next group must not touch one that was acknowledged, not even to grow.
+    const whole = alignUp(position, GROUP_ALIGNMENT);
+    parts.push(new Uint8Array(whole - position));
+    return { parts, records, end: whole };
   }
 
   #stillHolds(operation: Operation, inGroup: ReadonlyMap<BlobRef, unknown>): boolean {

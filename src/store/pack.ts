@@ -160,8 +160,9 @@ export async function scanPack(
       record = await scanner.recordAfter(position);
       if (record === undefined) {
         // Zeros to the end are room, anything else is a tail for the caller to judge.
-        if (!(await scanner.isZero(end, scanner.sizeBytes))) {
-          damage.push({ start: end, end: scanner.sizeBytes });
+        // It begins here, not at the end of the last body: `durable` counts the zeros behind that.
+        if (!(await scanner.isZero(position, scanner.sizeBytes))) {
+          damage.push({ start: position, end: scanner.sizeBytes });
         }
         break;
       }

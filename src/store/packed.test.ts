@@ -50,7 +50,7 @@ it('a pack has the bytes its format says', async () => {
   await store.put(utf8('golden'));
   const bytes = Buffer.from(disk.bytesOf('/store/0000000001.pack'));
   assert.equal(bytes.subarray(0, 4).toString(), 'SKP1');
-  assert.equal(bytes.subarray(512).toString('hex'), GOLDEN_RECORD);
+  assert.equal(bytes.subarray(512, 584).toString('hex'), GOLDEN_RECORD);
   await store.close();
 });
 const GOLDEN_RECORD =
@@ -78,7 +78,7 @@ it('every flipped bit of a store that ended in order is found, and no wrong byte
     // Only the mark itself is cut as a tail: without it nothing else is lost.
     if (!found) assert.equal((await opened.stats()).blobs, 3, `byte ${at}`);
     for (const { ref } of await opened.list()) {
-      const got = await opened.get(ref).catch(() => undefined);
+      const got: Uint8Array | undefined = await opened.get(ref).catch(() => undefined);
       if (got !== undefined) assert.equal(refOf(got), ref);
     }
     if (corrupt.length > 0) {
