@@ -8,6 +8,8 @@ import { HttpReplay } from './http-replay.ts';
 import { faultOf, Load, type LoadOrder, type LoadReport, lostOf } from './load.ts';
 import { isWsOrder, WsLoad } from './ws-load.ts';
 
+const TURN_SPARE_SECONDS = 20;
+
 export interface Side {
   readonly name: string;
   readonly pid: number;
@@ -65,11 +67,27 @@ async function measureFilled(
   for (let turn = -1; turn < how.turns; turn++) {
     for (const [at, side] of sides.entries()) {
       const before = cpuMicrosOf(side.pid);
-      const report = await loads[at]!.measure(how.seconds, how.ratePerSecond ?? 0);
+      const measured = loads[at]!.measure(how.seconds, how.ratePerSecond ?? 0);
+      const report = await withinTurnTime(side.name, how.seconds, measured);
       if (turn >= 0) all[at]!.push({ report, cpuMicros: cpuMicrosOf(side.pid) - before });
     }
   }
   return sides.map((side, at) => summary(side, all[at]!));
+}
+
+/** @throws when a turn takes far longer than it should: somebody hangs, and the row ends */
+async function withinTurnTime(
+  name: string,
+  seconds: number,
+  measured: Promise<LoadReport>,
+): Promise<LoadReport> {
+  const secondsMax = seconds + TURN_SPARE_SECONDS;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new Error(`${name}: a turn of ${seconds} s did not end in ${secondsMax} s`);
+    timer = setTimeout(() => reject(error), secondsMax * 1000);
+  });
+  return await Promise.race([measured, late]).finally(() => clearTimeout(timer));
 }
 
 async function generatorOf(order: LoadOrder): Promise<Generator> {
@@ -89,7 +107,10 @@ function summary(side: Side, turns: readonly Turn[]): Measured {
   const perAnswer = ({ report, cpuMicros }: Turn): number =>
     cpuMicros / Math.max(1, report.answers);
   const expected = side.isConstant === true ? 0 : new Community(side.order).peersExpected();
-  const faults = turns.map(({ report }) => faultOf(report, expected));
+  const faults = turns.map(({ report }) => {
+    const lost = lostOf(report.losses);
+    return faultOf(report, expected) ?? (lost > 0 ? `${lost} lost` : undefined);
+  });
   return {
     name: side.name,
     microsPerAnswer: of(perAnswer),
