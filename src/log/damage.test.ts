@@ -298,3 +298,65 @@ async function mutate(world: LogWorld, random: SeededRandom): Promise<void> {
     for (let many = 1 + below(random, 8); many > 0; many--) bytes[at + many] = random.u32() & 0xff;
   world.disk.damage(path, bytes);
 }
+
+for (const [name, lose] of [
+  ['missing', (world: LogWorld) => world.until(world.disk.remove('/log/events/mark'))],
+  [
+    'garbled',
+    async (world: LogWorld) => world.disk.damage('/log/events/mark', new Uint8Array(1024).fill(7)),
+  ],
+] as const) {
+  it(`a mark that is ${name} beside segments is damage, and a damaged end is not cut`, async () => {
+    for (const isEndDamaged of [false, true]) {
+      const world = await filled();
+      await lose(world);
+      if (isEndDamaged) world.flip(FIRST, 512 * 10 + 70);
+      const before = await verify(world);
+      assert.equal(before.isDamaged, true);
+      assert.match(
+        before.findings.map(({ message }) => message).join(),
+        /mark is missing or garbled/,
+      );
+      const damaged = before.findings.filter(
+        ({ firstOffset, nextOffset }) => nextOffset > firstOffset,
+      );
+      assert.equal(damaged.length, isEndDamaged ? 1 : 0);
+      await world.reopen();
+      assert.ok(world.lines.some(({ message }) => /mark of a topic is missing/.test(message)));
+      const { records, gaps, nextOffset } = await world.read();
+      assert.deepEqual(plain(gaps), isEndDamaged ? [[9, 10]] : []);
+      assert.deepEqual([records.length, nextOffset], [isEndDamaged ? 9 : 10, 10]);
+      assert.deepEqual(await world.append('more'), { firstOffset: 10, count: 1 });
+      if (isEndDamaged) {
+        const aside = await world.until(world.disk.list('/log/events/damaged'));
+        assert.deepEqual(aside, ['00000000000000000000.5120.damage']);
+      }
+      await world.close();
+      assert.equal((await verify(world)).isDamaged, isEndDamaged);
+    }
+  });
+}
+
+it('repair makes a lost mark again, and verify is content', async () => {
+  const world = await filled();
+  await world.until(world.disk.remove('/log/events/mark'));
+  world.flip(FIRST, 512 * 10 + 70);
+  assert.equal(await repair(world), 2);
+  const after = await verify(world);
+  assert.equal(after.isDamaged, false, JSON.stringify(after.findings));
+  await world.reopen();
+  assert.deepEqual(plain((await world.read()).gaps), [[9, 10]]);
+});
+
+it('repair puts a gap in the place of a topic that lost its only segment', async () => {
+  const world = await filled();
+  await world.until(world.disk.remove(`/log/events/${FIRST}`));
+  assert.equal((await verify(world)).isDamaged, true);
+  assert.equal(await repair(world), 1);
+  const after = await verify(world);
+  assert.equal(after.isDamaged, false, JSON.stringify(after.findings));
+  assert.equal(await repair(world), 0);
+  await world.reopen();
+  assert.deepEqual(plain((await world.read()).gaps), [[0, 10]]);
+  assert.deepEqual(await world.append('more'), { firstOffset: 10, count: 1 });
+});

@@ -5,6 +5,7 @@
 import type { Disk, DiskFile } from '#base/disk.ts';
 import { gapReason, readRecords } from './batch.ts';
 import { Checkpoint, readWhole } from './checkpoint.ts';
+import { endOfUnproven } from './lost-mark.ts';
 import { listSegments } from './recovery.ts';
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, type Segment, segmentName } from './segment.ts';
 import { indexPath } from './segment-indexes.ts';
@@ -18,6 +19,7 @@ const UNKNOWN = -1;
 
 export interface Problem {
   readonly kind:
+    | 'mark' // the durable mark is missing or garbled; the next start makes it again
     | 'header' // the first 512 bytes
     | 'range' // no valid batch where one belongs
     | 'padding' // something stands in the zeros after a good batch; no record is harmed
@@ -68,6 +70,7 @@ class Inspector {
   #records = 0;
   #bytes = 0;
   #mark = 0;
+  #isMarkLost = false;
   /** Where the zeros at the end of a segment begin. */
   readonly #tails = new Map<Segment, number>();
 
@@ -81,6 +84,8 @@ class Inspector {
     const mark = await Checkpoint.open(disk, { folder, name: MARK_NAME, epoch });
     const segments = await listSegments(disk, folder);
     this.#mark = Math.max(mark.value ?? 0, segments.at(-1)?.firstOffset ?? 0);
+    this.#isMarkLost = mark.value === undefined && segments.length > 0;
+    if (this.#isMarkLost) this.#lostMark(segments.at(-1)!);
     let offset = segments[0]?.firstOffset ?? 0;
     for (const [nth, segment] of segments.entries()) {
       const limit = segments[nth + 1]?.firstOffset;
@@ -137,6 +142,12 @@ class Inspector {
           next: UNKNOWN,
           detail,
         });
+      }
+      const torn = ranges.at(-1);
+      if (this.#isMarkLost && limit === undefined) {
+        const place = { position: torn?.position ?? 0, offset: scanner.offset };
+        const end = torn?.next === UNKNOWN ? await endOfUnproven(file, place) : scanner.offset;
+        this.#mark = Math.max(this.#mark, end);
       }
       this.#judge(ranges, limit ?? Math.max(scanner.offset, this.#mark));
       if (limit !== undefined) await this.#sealed(segment, scanner.offset, limit);
@@ -228,6 +239,13 @@ class Inspector {
     const [first, next] = [segment.firstOffset, segment.firstOffset];
     const detail = 'the index is made again when it is wanted';
     this.#problems.push({ kind: 'index', segment, position: 0, end: 0, first, next, detail });
+  }
+
+  #lostMark(segment: Segment): void {
+    const [first, next] = [segment.firstOffset, segment.firstOffset];
+    const detail =
+      'the durable mark is missing or garbled; nothing at the end can be shown to be torn';
+    this.#problems.push({ kind: 'mark', segment, position: 0, end: 0, first, next, detail });
   }
 
   #missing(segment: Segment | undefined, first: number, next: number): void {

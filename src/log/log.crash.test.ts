@@ -55,7 +55,7 @@ const PLANTED: (Pick<CrashSeries, 'firstSeed' | 'options'> & { readonly name: st
   },
   {
     name: 'a torn tail that is kept',
-    firstSeed: 3960,
+    firstSeed: 225,
     options: { lives: LIVES, planted: 'torn-tail-kept' },
   },
 ];

@@ -12,6 +12,7 @@ import type { Logger } from '#base/logger.ts';
 import { placeKey } from './damage-reports.ts';
 import { LogError } from './errors.ts';
 import type { Appended, ProducerStamp } from './log.ts';
+import { endOfUnproven } from './lost-mark.ts';
 import {
   decodeSegmentHeader,
   SEGMENT_HEADER_BYTES,
@@ -31,8 +32,8 @@ export interface RecoveryWorld {
   readonly folder: string;
   readonly topic: string;
   readonly logger: Logger;
-  /** What the file `mark` says; 0 when it says nothing. */
-  readonly mark: number;
+  /** What the file `mark` says; undefined when it is missing or garbled. */
+  readonly mark: number | undefined;
   readonly planted?: PlantedBug;
   /** `place` is named as by damage-reports.ts, where there is one. */
   onDamage(place?: string): void;
@@ -55,7 +56,8 @@ export async function recoverTopic(world: RecoveryWorld): Promise<Recovered> {
   // A new name that was not synced before the last end is made to stay before it is relied on.
   await world.disk.syncFolder(world.folder);
   const segments = await listSegments(world.disk, world.folder);
-  let mark = world.mark;
+  let mark = world.mark ?? 0;
+  if (world.mark === undefined && segments.length > 0) reportLostMark(world);
   for (;;) {
     const last = segments.at(-1);
     if (last === undefined) {
@@ -103,6 +105,7 @@ async function recoverLast(
     for (const item of found) {
       if (item.kind === 'batch') mark = Math.max(mark, item.durableOffset);
     }
+    if (world.mark === undefined) mark = Math.max(mark, await unprovenEnd(file, segment, found));
     const hasBatches = found.some((item) => item.kind === 'batch');
     if (!hasBatches && header === undefined && mark <= segment.firstOffset) return undefined;
     if (header === undefined) {
@@ -261,6 +264,27 @@ async function reportDamage(
     bytes: range.end - range.position,
     copy,
   });
+}
+
+/** Everything that stands in the segment, the damaged end as well. */
+async function unprovenEnd(
+  file: DiskFile,
+  segment: Segment,
+  found: readonly Found[],
+): Promise<number> {
+  let offset = segment.firstOffset;
+  for (const item of found) if (item.kind === 'batch') offset = item.nextOffset;
+  const last = found.at(-1);
+  if (last?.kind !== 'bad' || last.isZeros) return offset;
+  return endOfUnproven(file, { position: last.position, offset });
+}
+
+function reportLostMark(world: RecoveryWorld): void {
+  world.onDamage();
+  world.logger.error(
+    'The durable mark of a topic is missing or garbled; nothing at its end is cut as torn',
+    { topic: world.topic },
+  );
 }
 
 function reportMissing(world: RecoveryWorld, first: number, next: number): void {

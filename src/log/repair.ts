@@ -7,8 +7,8 @@ import type { Logger } from '#base/logger.ts';
 import { BATCH_BYTES_LIMIT, BATCH_HEADER_BYTES, sealBatch } from './batch.ts';
 import { Checkpoint } from './checkpoint.ts';
 import { inspectTopic, type Problem, placeOf } from './inspect-topic.ts';
-import { recoverTopic } from './recovery.ts';
-import { aligned, encodeSegmentHeader, SEGMENT_HEADER_BYTES } from './segment.ts';
+import { listSegments, recoverTopic } from './recovery.ts';
+import { aligned, encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from './segment.ts';
 import { indexPath } from './segment-indexes.ts';
 import { setAside } from './set-aside.ts';
 import { MARK_NAME } from './topic-files.ts';
@@ -30,6 +30,8 @@ export interface Repaired {
   readonly nextOffset: number;
   /** The copy of what stood there, or undefined when there was nothing to keep. */
   readonly copy: string | undefined;
+  /** False where there is no room for a gap: readers are given one, `log verify` goes on to tell. */
+  readonly isMended: boolean;
 }
 
 interface RepairWorld {
@@ -49,14 +51,24 @@ export async function repairLog(options: RepairOptions): Promise<readonly Repair
     const folder = `${options.folder}/${topic}`;
     const mark = await Checkpoint.open(disk, { folder, name: MARK_NAME, epoch });
     const quiet = { onDamage: () => {}, onTornTail: () => {} };
-    await recoverTopic({ disk, folder, topic, logger, mark: mark.value ?? 0, ...quiet });
     const world: RepairWorld = { disk, folder, logId, epoch };
+    const segments = await listSegments(disk, folder);
+    const isMarkLost = mark.value === undefined && segments.length > 0;
+    const recovering = { disk, folder, topic, logger, mark: mark.value, ...quiet };
+    const { nextOffset: end } = await recoverTopic(recovering);
+    if (isMarkLost) {
+      await mark.write(end);
+      const at = { firstOffset: end, nextOffset: end };
+      repaired.push({ topic, place: MARK_NAME, ...at, copy: undefined, isMended: true });
+    }
     const { problems } = await inspectTopic(world);
     for (const problem of problems) {
       if (!isDamage(problem)) continue;
       const copy = await mend(world, problem);
       const { first: firstOffset, next: nextOffset } = problem;
-      repaired.push({ topic, place: placeOf(problem), firstOffset, nextOffset, copy });
+      // Between two batches that touch there is no room to say what is missing.
+      const isMended = problem.kind !== 'hole';
+      repaired.push({ topic, place: placeOf(problem), firstOffset, nextOffset, copy, isMended });
     }
   }
   return repaired;
@@ -65,8 +77,11 @@ export async function repairLog(options: RepairOptions): Promise<readonly Repair
 async function mend(world: RepairWorld, problem: Problem): Promise<string | undefined> {
   const { disk, folder, logId, epoch } = world;
   const { segment } = problem;
-  // Without any segment the topic goes on at its mark, and a hole has no room: readers see the gap.
-  if (segment === undefined || problem.kind === 'hole') return undefined;
+  if (problem.kind === 'hole') return undefined;
+  if (segment === undefined) {
+    await replaceLost(world, problem);
+    return undefined;
+  }
   const file = await disk.open(segment.path, { write: true });
   let copy: string | undefined;
   try {
@@ -90,6 +105,21 @@ async function mend(world: RepairWorld, problem: Problem): Promise<string | unde
   if ((await disk.stat(indexPath(segment))) !== undefined) await disk.remove(indexPath(segment));
   await disk.syncFolder(folder);
   return copy;
+}
+
+/** A segment in the place of all that are gone, with nothing in it but the gap. */
+async function replaceLost(world: RepairWorld, problem: Problem): Promise<void> {
+  const { disk, folder, logId, epoch } = world;
+  const firstOffset = problem.first;
+  const file = await disk.create(`${folder}/${segmentName(firstOffset)}`);
+  try {
+    await file.write(encodeSegmentHeader({ logId, epoch, firstOffset, createdMs: 0 }), 0);
+    await writeGap(world, file, problem);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+  await disk.syncFolder(folder);
 }
 
 /** Over the damaged range, or, where there is none, at the end of the segment. */

@@ -8,6 +8,7 @@
 //   <log>/<topic>/consumers/<name>            positions (checkpoint.ts)
 //   <log>/<topic>/damaged/                    copies of what was cut or could not be read
 
+import { codeOf, messageOf } from '#base/errors.ts';
 import { ActiveSegment } from './active-segment.ts';
 import type { BatchRead } from './batch-log.ts';
 import { Checkpoint } from './checkpoint.ts';
@@ -72,7 +73,7 @@ export class Topic {
       folder,
       logger,
       topic: name,
-      mark: mark.value ?? 0,
+      mark: mark.value,
       onDamage: (place) => {
         metrics.damage.add(1);
         if (place !== undefined) damage.know(place);
@@ -83,6 +84,16 @@ export class Topic {
     });
     const { segments, nextOffset, lastIsActive, lastCreatedMs } = recovered;
     producers.forgetFrom(nextOffset);
+    // Before the first segment, so that one without a mark is known to have lost it.
+    if (mark.value === undefined) {
+      try {
+        await mark.write(nextOffset);
+      } catch (error) {
+        // A full disk must not keep a log from being read; the next start tells the same again.
+        if (segments.length === 0 || codeOf(error) === undefined) throw error;
+        logger.warn('Cannot write the durable mark', { topic: name, error: messageOf(error) });
+      }
+    }
     const state = new TopicState({
       name,
       consistency: description.consistency,

@@ -52,6 +52,17 @@ export const logVerify: LocalCommand = {
   },
 };
 
+function outcomeOf(repaired: Item): string {
+  if (repaired['isMended'] === false)
+    return 'there is no room to say what is missing; readers see a gap';
+  const copy = repaired['copy'];
+  if (typeof copy === 'string') return `mended; what stood there is kept in ${copy}`;
+  const lost = Number(repaired['nextOffset']) - Number(repaired['firstOffset']);
+  return lost > 0
+    ? `${lost} records are gone, nothing was left to keep; readers see a gap`
+    : 'mended';
+}
+
 export const logRepair: LocalCommand = {
   name: 'log repair',
   summary:
@@ -71,6 +82,9 @@ export const logRepair: LocalCommand = {
         ...placeOf(folder.path, input),
       });
       output.item({ repaired: JSON.parse(JSON.stringify(repaired)) as Item[] });
+      if (repaired.some(({ isMended }) => !isMended)) {
+        throw new CliError('CLI_FOUND_DAMAGE', 'Some of the damage cannot be mended');
+      }
     } finally {
       folder.release();
     }
@@ -78,8 +92,6 @@ export const logRepair: LocalCommand = {
   text(item) {
     const repaired = item['repaired'] as Item[];
     if (repaired.length === 0) return 'Nothing had to be mended.';
-    return repaired
-      .map((one) => `${one['topic']} ${one['place']}: kept in ${one['copy']}`)
-      .join('\n');
+    return repaired.map((one) => `${one['topic']} ${one['place']}: ${outcomeOf(one)}`).join('\n');
   },
 };
