@@ -209,6 +209,11 @@ export class HttpDoor implements TcpHandler {
       return this.#refuse(connection, form, FORM_REFUSALS[refusal]);
     }
     if (this.#target.kind === 'scrape') return this.#scrape(connection, form);
+    // Who only looks (link previews, proxies) must not move a counter.
+    if (form.isHead) {
+      this.#status(connection, 405, true);
+      return false;
+    }
     form.dictionary = this.#target.wantsDictionary;
     return this.#announce(connection, form);
   }
@@ -305,11 +310,13 @@ export class HttpDoor implements TcpHandler {
     return !form.close;
   }
 
-  #status(connection: TcpConnection, status: HttpStatus): void {
+  #status(connection: TcpConnection, status: HttpStatus, isHead = false): void {
     const { counts } = this.#world;
     counts.count(DOOR.http, connection.family, 'refused');
     counts.refused(`http-${status}`);
-    this.#last(connection, this.#statuses.get(status) ?? this.#overloaded);
+    const bytes = this.#statuses.get(status) ?? this.#overloaded;
+    const length = isHead ? httpHeadBytes(bytes, 0, bytes.byteLength) : bytes.byteLength;
+    this.#last(connection, bytes.subarray(0, length));
   }
 
   #drop(connection: TcpConnection): void {
@@ -350,7 +357,7 @@ const NO_PEER_IDS: Uint8Array = new Uint8Array(0);
 const STATUS_WORDS: readonly (readonly [HttpStatus, string])[] = [
   [400, 'not a request that a tracker reads'],
   [404, HTTP_TARGET_REFUSAL_WORDS.path],
-  [405, 'a tracker answers GET and HEAD'],
+  [405, 'announces are made by GET'],
   [413, 'a request to a tracker has no body'],
   [414, 'the request line is too long'],
   [426, 'a tracker speaks WebSocket in version 13'],

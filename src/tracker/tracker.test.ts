@@ -413,6 +413,17 @@ describe('a private tracker', () => {
     head.close();
   });
 
+  test('HEAD of an announce moves nothing and is told to use GET', async () => {
+    const before = world.tracker.stats();
+    const target = announceTarget('/alice/announce', announceOf('looker', { event: 'started' }));
+    const http = await HttpClient.open(world.port);
+    http.send(`HEAD ${target} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n`);
+    await assert.rejects(http.answer(), /ended/);
+    assert.equal(world.tracker.stats().swarm.peers, before.swarm.peers);
+    assert.equal(world.tracker.stats().requests.announces, before.requests.announces);
+    http.close();
+  });
+
   test('the interval differs from client to client within its jitter and is stable', async () => {
     const intervals = new Set<number>();
     for (let index = 0; index < 12; index++) {

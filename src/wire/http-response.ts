@@ -320,7 +320,7 @@ export function encodeHttpStatus(
     `Content-Length: ${body.length}`,
     'Connection: close',
   ];
-  if (status === 405) lines.push('Allow: GET, HEAD');
+  if (status === 405) lines.push('Allow: GET');
   if (status === 426) lines.push('Upgrade: websocket', 'Sec-WebSocket-Version: 13');
   if (options.retryAfterSeconds !== undefined) {
     lines.push(`Retry-After: ${options.retryAfterSeconds}`);
