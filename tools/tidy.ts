@@ -63,7 +63,8 @@ const BANS: readonly Ban[] = [
     pattern: /'node:fs(?:\/promises)?'/g,
     instead: 'the Disk you were given',
     // The log's writer in sim/ is a process of its own, that a test kills.
-    mayUse: /^src\/(?:base\/disk\.ts$|config\/load\.ts$|cli\/)|^sim\/log-writer-process\.ts$/,
+    mayUse:
+      /^src\/(?:base\/disk\.ts$|config\/load\.ts$|cli\/)|^sim\/(?:log|store)-writer-process\.ts$/,
   },
   {
     pattern: /'node:(?:dgram|net|tls|https?|http2)'/g,

@@ -1,4 +1,4 @@
-// The scrub of sealed segments: on a simulated disk and clock, and a real disk's rotten byte.
+// The scrub of sealed segments: on a simulated disk and clock, and a rotten byte.
 
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
