@@ -17,6 +17,8 @@ export const STORE_ERRORS = {
     'After a failed write the store could not be cut back to its last good blob, so it takes no more. Check the disk, then start again: recovery runs at start.',
   STORE_VERSION_UNSUPPORTED:
     'A pack was written by a newer version of the program; use that version or a later one.',
+  STORE_TOKEN_INVALID:
+    'The place to go on from is none of this store; it was made by another one. Begin again without it.',
   STORE_CANCELLED: 'The request was taken back by who made it.',
   STORE_CLOSED: 'The store was closed.',
 } as const;

@@ -1,7 +1,7 @@
 // The store in memory: for tests, and the plainest example of the contract.
 
 import type { BlobRef } from '#base/ids.ts';
-import { StoreError } from './errors.ts';
+import { Gate } from './calls.ts';
 import {
   assertBlob,
   type BlobInfo,
@@ -15,24 +15,23 @@ import {
   type Store,
   type StoreStats,
   sliceRange,
-  throwIfCancelled,
 } from './store.ts';
 
 export class MemoryStore implements Store {
   readonly #blobs = new Map<BlobRef, Uint8Array>();
-  #closed = false;
+  readonly #gate = new Gate();
 
   async put(source: BlobSource, options: PutOptions = {}): Promise<PutResult> {
-    this.#begin(options.signal);
+    this.#gate.enter(options.signal);
     const { ref, bytes } = await readVerified(source, options);
-    this.#begin(options.signal);
+    this.#gate.enter(options.signal);
     const fresh = !this.#blobs.has(ref);
     if (fresh) this.#blobs.set(ref, bytes.slice());
     return { ref, bytes: bytes.byteLength, new: fresh };
   }
 
   async get(ref: BlobRef, options: CallOptions = {}): Promise<Uint8Array> {
-    this.#begin(options.signal);
+    this.#gate.enter(options.signal);
     const bytes = this.#blobs.get(ref);
     if (bytes === undefined) throw missing(ref);
     assertBlob(ref, bytes);
@@ -48,7 +47,7 @@ export class MemoryStore implements Store {
   }
 
   async stat(refs: readonly BlobRef[], options: CallOptions = {}): Promise<BlobInfo[]> {
-    this.#begin(options.signal);
+    this.#gate.enter(options.signal);
     return refs.flatMap((ref) => {
       const bytes = this.#blobs.get(ref);
       return bytes === undefined ? [] : [{ ref, bytes: bytes.byteLength }];
@@ -56,7 +55,7 @@ export class MemoryStore implements Store {
   }
 
   async list(options: ListOptions = {}): Promise<BlobInfo[]> {
-    this.#begin(options.signal);
+    this.#gate.enter(options.signal);
     const { after, limit = 1000 } = options;
     return [...this.#blobs]
       .filter(([ref]) => after === undefined || ref > after)
@@ -66,27 +65,22 @@ export class MemoryStore implements Store {
   }
 
   async remove(refs: readonly BlobRef[], options: CallOptions = {}): Promise<number> {
-    this.#begin(options.signal);
+    this.#gate.enter(options.signal);
     return refs.filter((ref) => this.#blobs.delete(ref)).length;
   }
 
   async stats(): Promise<StoreStats> {
-    this.#begin(undefined);
+    this.#gate.enter();
     let bytes = 0;
     for (const blob of this.#blobs.values()) bytes += blob.byteLength;
     return { blobs: this.#blobs.size, bytes, storedBytes: bytes };
   }
 
   async flush(): Promise<void> {
-    this.#begin(undefined);
+    this.#gate.enter();
   }
 
-  async close(): Promise<void> {
-    this.#closed = true;
-  }
-
-  #begin(signal: AbortSignal | undefined): void {
-    if (this.#closed) throw new StoreError('STORE_CLOSED', 'The store was closed');
-    throwIfCancelled(signal);
+  close(): Promise<void> {
+    return this.#gate.close(async () => this.#blobs.clear());
   }
 }

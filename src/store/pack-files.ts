@@ -68,6 +68,11 @@ export class PackFiles {
     return [...this.#packs.keys()].filter((number) => number !== this.#last);
   }
 
+  /** All of them, in order. */
+  numbers(): number[] {
+    return [...this.#packs.keys()];
+  }
+
   oldest(): number | undefined {
     return this.#packs.keys().next().value;
   }

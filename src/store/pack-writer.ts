@@ -3,6 +3,7 @@
 
 import type { BlobRef } from '#base/ids.ts';
 import type { BlobIndex, BlobPlace } from './blob-index.ts';
+import { cancelled } from './calls.ts';
 import { StoreError } from './errors.ts';
 import {
   alignUp,
@@ -14,7 +15,6 @@ import {
 } from './pack.ts';
 import { groupStart, type Pack, type PackFiles } from './pack-files.ts';
 import type { PackedWorld } from './packed.ts';
-import { cancelled } from './store.ts';
 
 export interface Operation {
   readonly kind: 'blob' | 'removal';

@@ -108,6 +108,26 @@ it('compaction gives back the space of removed blobs and keeps removals in force
   await again.close();
 });
 
+it('a stream that compaction overtakes misses no blob', async () => {
+  const disk = new SimDisk({ random: new SeededRandom(1) });
+  const world = simulated(disk, { packBytesMax: 65_536, writeBytesMax: 16_384 });
+  const store = await PackedStore.open(world);
+  const random = new SeededRandom(6);
+  const blobs = Array.from({ length: 60 }, () => random.bytes(8192));
+  for (const blob of blobs) await store.put(blob);
+  const gone = blobs.filter((_, at) => at % 2 === 0).map(refOf);
+  const seen = new Set<string>();
+  let count = 0;
+  for await (const { ref } of store.stream()) {
+    seen.add(ref);
+    if (++count !== 3) continue;
+    await store.remove(gone);
+    assert.ok((await store.compact()).packs > 2);
+  }
+  for (const { ref } of await store.list()) assert.ok(seen.has(ref), ref);
+  await store.close();
+});
+
 it('a write that fails is refused and never found; the next one is taken', async () => {
   for (const failing of ['write', 'datasync']) {
     const disk = new SimDisk({ random: new SeededRandom(3) });

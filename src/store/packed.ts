@@ -15,18 +15,19 @@ import type { Clock, Timer } from '#base/clock.ts';
 import type { Disk } from '#base/disk.ts';
 import { type BlobRef, blobRef } from '#base/ids.ts';
 import type { Random } from '#base/random.ts';
-import { BlobIndex } from './blob-index.ts';
+import { BlobIndex, type BlobPlace } from './blob-index.ts';
+import { Gate, throwIfCancelled, unlessCancelled } from './calls.ts';
 import type { StoreConfig } from './config.ts';
 import { StoreError } from './errors.ts';
 import { type Damage, type PackRecord, scanPack } from './pack.ts';
 import { PackFiles } from './pack-files.ts';
 import { type Operation, PackWriter } from './pack-writer.ts';
+import { streamPacks } from './packed-stream.ts';
 import {
   assertBlob,
   type BlobInfo,
   type BlobSource,
   type CallOptions,
-  cancelled,
   type ListOptions,
   missing,
   type PutOptions,
@@ -34,8 +35,9 @@ import {
   readVerified,
   type Store,
   type StoreStats,
+  type StreamedBlob,
+  type StreamOptions,
   sliceRange,
-  throwIfCancelled,
 } from './store.ts';
 
 export interface PackedWorld {
@@ -72,9 +74,10 @@ export class PackedStore implements Store {
   readonly #writer: PackWriter;
   /** Blobs whose bytes were found wrong: a put of one is stored again. */
   readonly #corrupt = new Set<BlobRef>();
+  readonly #gate = new Gate();
   #timer: Timer | undefined;
   #compacting: Promise<Compacted> | undefined;
-  #closed: Promise<void> | undefined;
+  #compactions = 0;
 
   private constructor(world: PackedWorld, files: PackFiles, index: BlobIndex) {
     this.#world = world;
@@ -100,9 +103,9 @@ export class PackedStore implements Store {
   }
 
   async put(source: BlobSource, options: PutOptions = {}): Promise<PutResult> {
-    this.#begin(options.signal);
+    this.#gate.enter(options.signal);
     const { ref, bytes } = await readVerified(source, options);
-    this.#begin(options.signal);
+    this.#gate.enter(options.signal);
     const hash = hashOf(ref);
     for (;;) {
       const pending = this.#writer.lastOf(ref);
@@ -117,8 +120,8 @@ export class PackedStore implements Store {
         return { ref, bytes: bytes.byteLength, new: false };
       }
       if (this.#writer.hasRoom(bytes.byteLength)) break;
-      await this.#abortable(this.#writer.room(), options.signal);
-      this.#begin(options.signal);
+      await unlessCancelled(this.#writer.room(), options.signal);
+      this.#gate.enter(options.signal);
     }
     const operation = this.#writer.add({ kind: 'blob', ref, hash, body: bytes });
     if (options.noRush === true) this.#wakeLater();
@@ -129,17 +132,11 @@ export class PackedStore implements Store {
   }
 
   async get(ref: BlobRef, options: CallOptions = {}): Promise<Uint8Array> {
-    this.#begin(options.signal);
+    this.#gate.enter(options.signal);
     const place = this.#index.get(hashOf(ref));
     if (place === undefined) throw missing(ref);
-    const bytes = await this.#files.readBody(place);
+    const bytes = await this.#readBlob(ref, place);
     throwIfCancelled(options.signal);
-    try {
-      assertBlob(ref, bytes);
-    } catch (error) {
-      this.#corrupt.add(ref);
-      throw error;
-    }
     return bytes;
   }
 
@@ -152,7 +149,7 @@ export class PackedStore implements Store {
   }
 
   async stat(refs: readonly BlobRef[], options: CallOptions = {}): Promise<BlobInfo[]> {
-    this.#begin(options.signal);
+    this.#gate.enter(options.signal);
     return refs.flatMap((ref) => {
       const place = this.#index.get(hashOf(ref));
       return place === undefined ? [] : [{ ref, bytes: place.bytes }];
@@ -160,7 +157,7 @@ export class PackedStore implements Store {
   }
 
   async list(options: ListOptions = {}): Promise<BlobInfo[]> {
-    this.#begin(options.signal);
+    this.#gate.enter(options.signal);
     const after = options.after === undefined ? undefined : hashOf(options.after);
     return this.#index
       .page(after, options.limit ?? 1000)
@@ -168,7 +165,7 @@ export class PackedStore implements Store {
   }
 
   async remove(refs: readonly BlobRef[], options: CallOptions = {}): Promise<number> {
-    this.#begin(options.signal);
+    this.#gate.enter(options.signal);
     const waits: Promise<void>[] = [];
     let removed = 0;
     for (const ref of new Set(refs)) {
@@ -187,8 +184,25 @@ export class PackedStore implements Store {
     return removed;
   }
 
+  async *stream(options: StreamOptions = {}): AsyncGenerator<StreamedBlob> {
+    this.#gate.enter(options.signal);
+    const parts = {
+      files: this.#files,
+      compactions: () => this.#compactions,
+      read: async (record: PackRecord, pack: number) => {
+        this.#gate.enter(options.signal);
+        const place = this.#index.get(record.hash);
+        if (place?.pack !== pack || place.position !== record.position) return undefined;
+        const ref = refOfHash(record.hash);
+        const body = await this.#readBlob(ref, place).catch(undefinedIfCorrupt);
+        return { ref, bytes: place.bytes, body };
+      },
+    };
+    yield* streamPacks(parts, options);
+  }
+
   async stats(): Promise<StoreStats> {
-    this.#begin(undefined);
+    this.#gate.enter();
     return {
       blobs: this.#index.count,
       bytes: this.#index.blobBytes,
@@ -197,7 +211,7 @@ export class PackedStore implements Store {
   }
 
   async flush(): Promise<void> {
-    this.#begin(undefined);
+    this.#gate.enter();
     await this.#writer.flush();
   }
 
@@ -234,8 +248,7 @@ export class PackedStore implements Store {
   }
 
   close(): Promise<void> {
-    this.#closed ??= this.#end();
-    return this.#closed;
+    return this.#gate.close(() => this.#end());
   }
 
   async #end(): Promise<void> {
@@ -246,13 +259,13 @@ export class PackedStore implements Store {
   }
 
   async #compact(options: CallOptions): Promise<Compacted> {
-    this.#begin(options.signal);
+    this.#gate.enter(options.signal);
     const kept: number[] = [];
     let packs = 0;
     let freedBytes = 0;
     const before = this.#files.storedBytes();
     for (const pack of this.#files.sealed()) {
-      this.#begin(options.signal);
+      this.#gate.enter(options.signal);
       if (this.#files.deadPercent(pack) < this.#world.config.compactDeadPercent) continue;
       if (await this.#rewrite(pack, options.signal)) packs++;
       else kept.push(pack);
@@ -276,7 +289,7 @@ export class PackedStore implements Store {
       last = this.#writer.carry(wanted).done.catch((error: unknown) => void failures.push(error));
     };
     for (const record of records) {
-      this.#begin(signal);
+      this.#gate.enter(signal);
       const ref = refOfHash(record.hash);
       if (record.kind === 'removal' && !isOldest) {
         await carry({ kind: 'removal', ref, hash: record.hash, carriedFrom: undefined });
@@ -299,7 +312,19 @@ export class PackedStore implements Store {
     if (failures.length > 0) throw failures[0];
     assert(!this.#files.hasLive(pack), 'a pack that is removed holds nothing that lives');
     await this.#files.removePack(pack);
+    this.#compactions++;
     return true;
+  }
+
+  async #readBlob(ref: BlobRef, place: BlobPlace): Promise<Uint8Array> {
+    const bytes = await this.#files.readBody(place);
+    try {
+      assertBlob(ref, bytes);
+    } catch (error) {
+      this.#corrupt.add(ref);
+      throw error;
+    }
+    return bytes;
   }
 
   #wakeLater(): void {
@@ -312,32 +337,17 @@ export class PackedStore implements Store {
   async #wait(operation: Operation, signal: AbortSignal | undefined): Promise<void> {
     operation.waiters++;
     try {
-      await this.#abortable(operation.done, signal);
+      await unlessCancelled(operation.done, signal);
     } finally {
       operation.waiters--;
       if (operation.waiters === 0) this.#writer.withdraw(operation);
     }
   }
+}
 
-  async #abortable(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-    if (signal === undefined) return work;
-    throwIfCancelled(signal);
-    let abort = (): void => {};
-    const aborted = new Promise<never>((_resolve, reject) => {
-      abort = () => reject(cancelled());
-      signal.addEventListener('abort', abort, { once: true });
-    });
-    try {
-      await Promise.race([work, aborted]);
-    } finally {
-      signal.removeEventListener('abort', abort);
-    }
-  }
-
-  #begin(signal: AbortSignal | undefined): void {
-    if (this.#closed !== undefined) throw new StoreError('STORE_CLOSED', 'The store was closed');
-    throwIfCancelled(signal);
-  }
+function undefinedIfCorrupt(error: unknown): undefined {
+  if (error instanceof StoreError && error.code === 'STORE_CORRUPT_BLOB') return undefined;
+  throw error;
 }
 
 function hashOf(ref: BlobRef): Uint8Array {

@@ -5,7 +5,7 @@ import { afterEach, describe, it } from 'node:test';
 import { utf8 } from '#base/bytes.ts';
 import { blobRef } from '#base/ids.ts';
 import { SeededRandom } from '#base/random.ts';
-import { BLOB_BYTES_MAX, refOf, type Store, walkStore } from './store.ts';
+import { BLOB_BYTES_MAX, readStore, refOf, type Store, walkStore } from './store.ts';
 
 export interface StoreUnderTest {
   readonly store: Store;
@@ -148,6 +148,40 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       assert.deepEqual([...seen].sort(), seen);
       assert.equal(new Set(seen).size, seen.length);
       for (const ref of sorted) assert.ok(seen.includes(ref));
+    });
+
+    it('reads every blob with its bytes, and goes on from any token, also opened again', async () => {
+      const { store, reopen } = await fresh();
+      const blobs = Array.from({ length: 40 }, (_, n) => utf8(`blob ${n}`));
+      for (const blob of blobs) await store.put(blob, { noRush: true });
+      await store.remove([refOf(blobs[7]!)]);
+      const refs = blobs.map(refOf).filter((ref) => ref !== refOf(blobs[7]!));
+      const tokens: string[] = [];
+      const order: string[] = [];
+      for await (const { ref, bytes, body, token } of readStore(store)) {
+        assert.equal(refOf(body!), ref);
+        assert.equal(body!.byteLength, bytes);
+        order.push(ref);
+        tokens.push(token);
+      }
+      assert.deepEqual([...order].sort(), refs.sort());
+      const again = reopen === undefined ? store : await reopen();
+      for (const [at, after] of tokens.entries()) {
+        const rest: string[] = [];
+        for await (const { ref } of readStore(again, { after })) rest.push(ref);
+        assert.deepEqual(rest, order.slice(at + 1));
+      }
+      const controller = new AbortController();
+      await assert.rejects(
+        async () => {
+          for await (const _ of readStore(again, { signal: controller.signal })) controller.abort();
+        },
+        { code: 'STORE_CANCELLED' },
+      );
+      await assert.rejects(readStore(again, { after: '../x' }).next(), {
+        code: 'STORE_TOKEN_INVALID',
+      });
+      if (again !== store) await again.close();
     });
 
     it('removes for good, and takes the same blob again', async () => {

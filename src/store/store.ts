@@ -7,6 +7,7 @@
 
 import { createHash } from 'node:crypto';
 import { type BlobRef, blobRef } from '#base/ids.ts';
+import { abortable, throwIfCancelled } from './calls.ts';
 import { StoreError } from './errors.ts';
 
 export const BLOB_BYTES_MAX = 16 * 1024 * 1024;
@@ -43,6 +44,18 @@ export interface ListOptions extends CallOptions {
   readonly limit?: number;
 }
 
+export interface StreamOptions extends CallOptions {
+  /** The token of the last blob that was seen. */
+  readonly after?: string;
+}
+
+export interface StreamedBlob extends BlobInfo {
+  /** Verified; undefined when the bytes on the medium are not those of the blob. */
+  readonly body: Uint8Array | undefined;
+  /** Names this place of the stream, also for a later process. */
+  readonly token: string;
+}
+
 export interface StoreStats {
   readonly blobs: number;
   /** Of the blobs themselves. */
@@ -73,6 +86,12 @@ export interface Store {
   /** Durable when answered: how many there were. A missing one is no error. */
   remove(refs: readonly BlobRef[], options?: CallOptions): Promise<number>;
   stats(): Promise<StoreStats>;
+  /**
+   * Where the medium has an order that is faster to read than that of names: every blob that is there
+   * from beginning to end, each at least once (one that is moved meanwhile may come again).
+   * STORE_TOKEN_INVALID at once when `after` is not a token of this store.
+   */
+  stream?(options?: StreamOptions): AsyncGenerator<StreamedBlob>;
   /** Syncs what waits without hurry. */
   flush(): Promise<void>;
   /** Ends in order: what waits is synced and answered. Idempotent. */
@@ -94,6 +113,38 @@ export async function* walkStore(
     yield* page;
     after = page.at(-1)?.ref;
     if (after === undefined) return;
+  }
+}
+
+/** Every blob with its bytes, in the store's own order where it has one; else by name. */
+export async function* readStore(
+  store: Store,
+  options: StreamOptions = {},
+): AsyncGenerator<StreamedBlob> {
+  if (store.stream !== undefined) {
+    yield* store.stream(options);
+    return;
+  }
+  const after = options.after === undefined ? undefined : blobRef(options.after);
+  if (options.after !== undefined && after === undefined) throw invalidToken(options.after);
+  const from = after === undefined ? {} : { after };
+  for await (const { ref, bytes } of walkStore(store, { signal: options.signal, ...from })) {
+    const body = await bodyOf(store, ref, options);
+    if (body !== 'removed') yield { ref, bytes, body, token: ref };
+  }
+}
+
+async function bodyOf(
+  store: Store,
+  ref: BlobRef,
+  options: CallOptions,
+): Promise<Uint8Array | undefined | 'removed'> {
+  try {
+    return await store.get(ref, options);
+  } catch (error) {
+    if (error instanceof StoreError && error.code === 'STORE_BLOB_MISSING') return 'removed';
+    if (error instanceof StoreError && error.code === 'STORE_CORRUPT_BLOB') return undefined;
+    throw error;
   }
 }
 
@@ -135,34 +186,6 @@ async function collect(
   return Buffer.concat(parts, total);
 }
 
-/** A source that stands still must not keep a cancelled call. */
-async function* abortable(
-  source: AsyncIterable<Uint8Array>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Uint8Array> {
-  const iterator = source[Symbol.asyncIterator]();
-  let abort = (): void => {};
-  const aborted = new Promise<never>((_resolve, reject) => {
-    abort = () => reject(cancelled());
-    signal?.addEventListener('abort', abort, { once: true });
-  });
-  aborted.catch(() => {});
-  let ended = false;
-  try {
-    for (;;) {
-      throwIfCancelled(signal);
-      const next = await Promise.race([iterator.next(), aborted]);
-      ended = next.done === true;
-      if (next.done === true) return;
-      yield next.value;
-    }
-  } finally {
-    signal?.removeEventListener('abort', abort);
-    // Not awaited: a source that stands still ends when it can.
-    if (!ended) iterator.return?.()?.then(undefined, () => {});
-  }
-}
-
 /** Throws STORE_CORRUPT_BLOB unless `bytes` are the blob. */
 export function assertBlob(ref: BlobRef, bytes: Uint8Array): void {
   if (refOf(bytes) === ref) return;
@@ -188,16 +211,12 @@ export function sliceRange(
   return bytes.slice(start, end);
 }
 
-export function throwIfCancelled(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw cancelled();
-}
-
-export function cancelled(): StoreError {
-  return new StoreError('STORE_CANCELLED', 'The request was taken back');
-}
-
 export function missing(ref: BlobRef): StoreError {
   return new StoreError('STORE_BLOB_MISSING', `There is no blob "${ref}"`);
+}
+
+export function invalidToken(token: string): StoreError {
+  return new StoreError('STORE_TOKEN_INVALID', `"${token}" names no place in this store`);
 }
 
 function tooLarge(): StoreError {
