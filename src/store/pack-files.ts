@@ -3,6 +3,7 @@
 
 import { crc32 } from 'node:zlib';
 import type { DiskFile } from '#base/disk.ts';
+import { makeDurableFolder } from '#base/durable-folder.ts';
 import type { BlobIndex, BlobPlace } from './blob-index.ts';
 import { StoreError } from './errors.ts';
 import {
@@ -173,8 +174,7 @@ export class PackFiles {
 
   async #recover(index: BlobIndex): Promise<void> {
     const { disk, folder } = this.#world;
-    await disk.makeFolder(folder);
-    await disk.syncFolder(folder.slice(0, folder.lastIndexOf('/')) || '/');
+    await makeDurableFolder(disk, folder);
     const names = await disk.list(folder);
     const numbers = names.map(packNumber).filter((number) => number !== undefined);
     for (const name of names) {

@@ -1,0 +1,279 @@
+// The store in a directory: a file for each blob, `<folder>/<2 digits>/<ref>`, where the digits are the
+// first two of the hash. For those who want to see and copy their blobs with other tools; a put costs
+// three syncs (file, name), so many small blobs are the packed store's business.
+//
+// A put writes `<ref>.<n>.new` beside the file, syncs it, renames it and syncs the folder. What a crash
+// leaves behind ends in `.new` and is removed when the store is opened; other files that are no blobs are
+// left alone and not seen. There is no index: names are the index.
+
+import type { Disk } from '#base/disk.ts';
+import { makeDurableFolder } from '#base/durable-folder.ts';
+import { type BlobRef, blobRef } from '#base/ids.ts';
+import { Slots } from '#base/slots.ts';
+import { Gate, throwIfCancelled, unlessCancelled } from './calls.ts';
+import { StoreError } from './errors.ts';
+import {
+  assertBlob,
+  BLOB_BYTES_MAX,
+  type BlobInfo,
+  type BlobSource,
+  type CallOptions,
+  type ListOptions,
+  missing,
+  type PutOptions,
+  type PutResult,
+  readVerified,
+  type Store,
+  type StoreStats,
+  sliceRange,
+  walkStore,
+} from './store.ts';
+
+/** Files open at once. */
+const FILES_MAX = 16;
+const HASH_AT = 'sha256-'.length;
+const LEFT_BEHIND = /^sha256-[0-9a-f]{64}\.[0-9]+\.new$/;
+
+export interface DirectoryWorld {
+  readonly folder: string;
+  readonly disk: Disk;
+}
+
+export class DirectoryStore implements Store {
+  readonly #world: DirectoryWorld;
+  readonly #gate = new Gate();
+  readonly #slots = new Slots(FILES_MAX);
+  /** The last change of each name that is under way: changes of one name go one after the other. */
+  readonly #underWay = new Map<BlobRef, Promise<unknown>>();
+  readonly #folders: Set<string>;
+  /** Names whose file is not to be trusted: a put of one writes it again. */
+  readonly #doubtful = new Set<BlobRef>();
+  #counter = 0;
+
+  private constructor(world: DirectoryWorld, folders: Set<string>) {
+    this.#world = world;
+    this.#folders = folders;
+  }
+
+  /** Makes the folder when there is none; else clears what a crash left. One process at a time. */
+  static async open(world: DirectoryWorld): Promise<DirectoryStore> {
+    try {
+      return new DirectoryStore(world, await recover(world));
+    } catch (error) {
+      throw new StoreError('STORE_READ_FAILED', `Cannot open "${world.folder}"`, { cause: error });
+    }
+  }
+
+  async put(source: BlobSource, options: PutOptions = {}): Promise<PutResult> {
+    this.#gate.enter(options.signal);
+    const { ref, bytes } = await readVerified(source, options);
+    this.#gate.enter(options.signal);
+    const done = this.#change(ref, () => this.#write(ref, bytes, options.signal));
+    return { ref, bytes: bytes.byteLength, new: await unlessCancelled(done, options.signal) };
+  }
+
+  async get(ref: BlobRef, options: CallOptions = {}): Promise<Uint8Array> {
+    this.#gate.enter(options.signal);
+    const bytes = await this.#slots.use(() => this.#read(ref));
+    throwIfCancelled(options.signal);
+    try {
+      assertBlob(ref, bytes);
+    } catch (error) {
+      this.#doubtful.add(ref);
+      throw error;
+    }
+    return bytes;
+  }
+
+  async getRange(
+    ref: BlobRef,
+    range: { readonly start: number; readonly end: number },
+    options: CallOptions = {},
+  ): Promise<Uint8Array> {
+    return sliceRange(await this.get(ref, options), range);
+  }
+
+  async stat(refs: readonly BlobRef[], options: CallOptions = {}): Promise<BlobInfo[]> {
+    const found: BlobInfo[] = [];
+    for (const ref of refs) {
+      this.#gate.enter(options.signal);
+      const stat = await this.#world.disk.stat(this.#path(ref));
+      if (stat !== undefined) found.push({ ref, bytes: stat.sizeBytes });
+    }
+    return found;
+  }
+
+  async list(options: ListOptions = {}): Promise<BlobInfo[]> {
+    this.#gate.enter(options.signal);
+    const { after, limit = 1000 } = options;
+    const from = after === undefined ? '' : digitsOf(after);
+    const found: BlobInfo[] = [];
+    for (const digits of [...this.#folders].sort()) {
+      if (digits < from) continue;
+      const refs = await this.#names(digits);
+      const wanted = after === undefined ? refs : refs.filter((ref) => ref > after);
+      // One that is removed between its listing and its stat leaves its place to the next.
+      for (let at = 0; at < wanted.length && found.length < limit; at += limit) {
+        found.push(...(await this.stat(wanted.slice(at, at + limit - found.length), options)));
+      }
+      if (found.length >= limit) break;
+    }
+    return found;
+  }
+
+  async remove(refs: readonly BlobRef[], options: CallOptions = {}): Promise<number> {
+    this.#gate.enter(options.signal);
+    const results = await Promise.allSettled(
+      [...new Set(refs)].map((ref) => this.#change(ref, () => this.#unlink(ref))),
+    );
+    let removed = 0;
+    for (const result of results) {
+      if (result.status === 'rejected') throw result.reason;
+      if (result.value) removed++;
+    }
+    return removed;
+  }
+
+  async stats(): Promise<StoreStats> {
+    this.#gate.enter();
+    let blobs = 0;
+    let total = 0;
+    for await (const { bytes } of walkStore(this)) {
+      blobs++;
+      total += bytes;
+    }
+    return { blobs, bytes: total, storedBytes: total };
+  }
+
+  async flush(): Promise<void> {
+    this.#gate.enter();
+    await Promise.allSettled(this.#underWay.values());
+  }
+
+  close(): Promise<void> {
+    return this.#gate.close(async () => void (await Promise.allSettled(this.#underWay.values())));
+  }
+
+  /** After every change of that name before, whether they failed or not. */
+  #change<T>(ref: BlobRef, work: () => Promise<T>): Promise<T> {
+    const before = this.#underWay.get(ref) ?? Promise.resolve();
+    const run = (): Promise<T> => this.#slots.use(work);
+    const done = before.then(run, run);
+    this.#underWay.set(ref, done);
+    const forget = (): void => {
+      if (this.#underWay.get(ref) === done) this.#underWay.delete(ref);
+    };
+    done.then(forget, forget);
+    return done;
+  }
+
+  /** True when it wrote, false when the blob was there. */
+  async #write(ref: BlobRef, bytes: Uint8Array, signal?: AbortSignal): Promise<boolean> {
+    throwIfCancelled(signal);
+    const { disk } = this.#world;
+    const path = this.#path(ref);
+    const made = `${path}.${++this.#counter}.new`;
+    let isRenamed = false;
+    try {
+      const isThere = (await disk.stat(path))?.sizeBytes === bytes.byteLength;
+      if (isThere && !this.#doubtful.has(ref)) return false;
+      await this.#makeFolder(digitsOf(ref));
+      const file = await disk.create(made);
+      try {
+        await file.write(bytes, 0);
+        await file.datasync();
+      } finally {
+        await file.close();
+      }
+      // Until its name is synced. If the removal below fails too, the next put writes it again.
+      this.#doubtful.add(ref);
+      await disk.rename(made, path);
+      isRenamed = true;
+      await disk.syncFolder(this.#folder(digitsOf(ref)));
+    } catch (error) {
+      // So that what was refused is not found; a blob that was there stays.
+      await disk.remove(isRenamed ? path : made).catch(() => {});
+      throw new StoreError('STORE_WRITE_FAILED', `Cannot write "${path}"`, { cause: error });
+    }
+    this.#doubtful.delete(ref);
+    return true;
+  }
+
+  async #unlink(ref: BlobRef): Promise<boolean> {
+    const { disk } = this.#world;
+    const path = this.#path(ref);
+    try {
+      if ((await disk.stat(path)) === undefined) return false;
+      await disk.remove(path);
+      await disk.syncFolder(this.#folder(digitsOf(ref)));
+    } catch (error) {
+      throw new StoreError('STORE_WRITE_FAILED', `Cannot remove "${path}"`, { cause: error });
+    }
+    this.#doubtful.delete(ref);
+    return true;
+  }
+
+  async #read(ref: BlobRef): Promise<Uint8Array> {
+    const { disk } = this.#world;
+    const path = this.#path(ref);
+    try {
+      const file = await disk.open(path, { write: false });
+      try {
+        // A longer file is none of ours: what is read of it has another hash.
+        const size = Math.min(await file.sizeBytes(), BLOB_BYTES_MAX + 1);
+        const bytes = Buffer.allocUnsafeSlow(size);
+        return bytes.subarray(0, size === 0 ? 0 : await file.read(bytes, 0));
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') throw missing(ref);
+      throw new StoreError('STORE_READ_FAILED', `Cannot read "${path}"`, { cause: error });
+    }
+  }
+
+  async #makeFolder(digits: string): Promise<void> {
+    if (this.#folders.has(digits)) return;
+    await makeDurableFolder(this.#world.disk, this.#folder(digits));
+    this.#folders.add(digits);
+  }
+
+  async #names(digits: string): Promise<BlobRef[]> {
+    const names = await this.#world.disk.list(this.#folder(digits));
+    return names
+      .map(blobRef)
+      .filter((ref) => ref !== undefined)
+      .filter((ref) => digitsOf(ref) === digits);
+  }
+
+  #folder(digits: string): string {
+    return `${this.#world.folder}/${digits}`;
+  }
+
+  #path(ref: BlobRef): string {
+    return `${this.#folder(digitsOf(ref))}/${ref}`;
+  }
+}
+
+/** The folders that are there. A name that is seen must not be undone by a later loss of power. */
+async function recover({ disk, folder }: DirectoryWorld): Promise<Set<string>> {
+  await makeDurableFolder(disk, folder);
+  const folders = (await disk.list(folder)).filter((name) => /^[0-9a-f]{2}$/.test(name));
+  for (const digits of folders) {
+    const path = `${folder}/${digits}`;
+    for (const name of await disk.list(path)) {
+      if (LEFT_BEHIND.test(name)) await disk.remove(`${path}/${name}`);
+    }
+    await disk.syncFolder(path);
+  }
+  await disk.syncFolder(folder);
+  return new Set(folders);
+}
+
+function digitsOf(ref: BlobRef): string {
+  return ref.slice(HASH_AT, HASH_AT + 2);
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
