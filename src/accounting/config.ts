@@ -47,6 +47,11 @@ export const accountingConfig = z.strictObject({
   ledgerBatchRecordsMax: count({ min: 1, max: 65_536 })
     .default(16_384)
     .describe('Transfer records that the ledger applies in one transaction.'),
+  addressDaysKept: count({ min: 1, max: 36_500 })
+    .default(30)
+    .describe(
+      'Days for which the addresses of clients stay in the log, and those of devices with their sessions. After that they are removed by rewriting; nobody can then tell from where an old announce came. Fewer protect members more and give moderators less to look at.',
+    ),
   daysKept: count({ min: 31, max: 36_500 })
     .default(400)
     .describe(

@@ -39,6 +39,7 @@ export function buildSite(joints: SiteJoints): Site {
   const { mode, clientsAllowed, clientsDenied } = config.tracker;
   return createSite({
     sql,
+    log: rooms.log,
     clock,
     random,
     logger,
@@ -47,6 +48,7 @@ export function buildSite(joints: SiteJoints): Site {
     swarms: swarmsOf(swarm),
     addresses: knownAddresses(config),
     rules: config.rules,
+    addressDays: config.accounting.addressDaysKept,
     bonusTokenPoints: config.accounting.bonusTokenPoints,
     jobs: rooms.jobs,
     trackerDefaults: { mode, clientsAllowed, clientsDenied },

@@ -64,6 +64,9 @@ export const ROUTE_RULES: Readonly<Record<RouteName, RouteRule>> = {
   downloadKeyRevoke: { POST: 'account' },
   bonus: { GET: 'account', POST: 'account' },
   notices: { GET: 'account', POST: 'account' },
+  myData: { GET: 'account' },
+  myDataExport: { GET: 'account' },
+  accountErase: { GET: 'account', POST: 'account' },
 
   members: { GET: 'browse' },
   member: { GET: 'browse' },
@@ -85,6 +88,7 @@ export const ROUTE_RULES: Readonly<Record<RouteName, RouteRule>> = {
   consoleMemberRole: { POST: 'administer' },
   consoleMemberBan: { GET: 'administer', POST: 'administer' },
   consoleMemberUnban: { POST: 'administer' },
+  consoleMemberProtect: { POST: 'administer' },
   consoleSettings: { GET: 'administer', POST: 'administer' },
   consoleJobs: { GET: 'administer' },
   consoleJob: { GET: 'administer', POST: 'administer' },

@@ -23,6 +23,9 @@ export const ROUTES = {
   downloadKeys: '/me/keys',
   downloadKeyRevoke: '/me/keys/:id/revoke',
   notices: '/me/notices',
+  myData: '/me/data',
+  myDataExport: '/me/data/export',
+  accountErase: '/me/erase',
   bonus: '/me/bonus',
 
   members: '/members',
@@ -45,6 +48,7 @@ export const ROUTES = {
   consoleMemberRole: '/console/members/:name/role',
   consoleMemberBan: '/console/members/:name/ban',
   consoleMemberUnban: '/console/members/:name/unban',
+  consoleMemberProtect: '/console/members/:name/protect',
   consoleSettings: '/console/settings',
   consoleJobs: '/console/jobs',
   consoleJob: '/console/jobs/:name',

@@ -18,6 +18,8 @@ import { creditRoutes } from './credit/credit-handlers.ts';
 import { ERROR_WORDS } from './error-pages.ts';
 import { noticeRoutes } from './notices/notice-pages.ts';
 import { ROUTE_RULES } from './permissions.ts';
+import { Exports } from './privacy/exports.ts';
+import { privacyRoutes } from './privacy/privacy-pages.ts';
 import { RateLimit } from './rate-limit.ts';
 import { href, ROUTES, type RouteName } from './routes.ts';
 import { RuleBook } from './rules/rule-book.ts';
@@ -50,6 +52,7 @@ export function createSite(world: SiteWorld): Site {
     ...noticeRoutes,
     ...bonusRoutes,
     ...signalRoutes,
+    ...privacyRoutes,
   };
   for (const [name, path] of Object.entries(ROUTES) as [RouteName, string][]) {
     for (const method of ['GET', 'POST'] as const) {
@@ -95,6 +98,7 @@ function partsOf(world: SiteWorld): SiteParts {
       dial: world.dial ?? dialTcp,
       isPrivateTried: config.portTestPrivate,
     }),
+    exports: new Exports(),
     limits: {
       signInAddress: limit(config.signInsPerMinute, MINUTE_MS),
       signInName: limit(config.signInsPerNamePerMinute, MINUTE_MS),

@@ -4,10 +4,12 @@
 import assert from 'node:assert/strict';
 import { accountingMigrations } from '#accounting/migrations/all.ts';
 import { type RulesConfig, rulesConfig } from '#accounting/rules-config.ts';
+import { TRANSFERS_TOPIC } from '#accounting/transfer-record.ts';
 import { type LogLine, memoryLogger } from '#base/logger.ts';
 import { SystemRandom } from '#base/random.ts';
 import { Registry } from '#metrics/registry.ts';
 import { SimClock } from '#sim/clock.ts';
+import { MemoryLog } from '#sim/memory-log.ts';
 import { migrate } from '#sql/migrate.ts';
 import { sqlMigrations } from '#sql/migrations/all.ts';
 import type { Sql } from '#sql/sql.ts';
@@ -45,6 +47,7 @@ export class TestSite {
   readonly site: Site;
   readonly world: SiteWorld;
   readonly sql: Sql;
+  readonly log = new MemoryLog();
   readonly clock: SimClock;
   readonly passwords: Passwords;
   readonly lines: LogLine[];
@@ -61,6 +64,7 @@ export class TestSite {
     this.lines = [];
     this.world = {
       sql,
+      log: this.log,
       clock: this.clock,
       random: new SystemRandom(),
       logger: memoryLogger(this.lines),
@@ -85,6 +89,7 @@ export class TestSite {
         },
       },
       rules: { ...rulesConfig.parse({}), ...options.rules },
+      addressDays: 30,
       bonusTokenPoints: 500,
       jobs: testJobs(this.jobs),
       trackerDefaults: { mode: 'private', clientsAllowed: [], clientsDenied: [] },
@@ -107,6 +112,7 @@ export class TestSite {
     const site = new TestSite(sql, options);
     const migrations = [...sqlMigrations, ...accountingMigrations, ...siteMigrations];
     await migrate(sql, migrations, { clock: site.clock });
+    await site.log.createTopic(TRANSFERS_TOPIC);
     return site;
   }
 

@@ -152,12 +152,15 @@ export class Visit {
 
   /** A file to save. `fileName` may hold any characters. */
   download(bytes: Uint8Array, file: { readonly name: string; readonly type: string }): Response {
-    const plain = file.name.replaceAll(/[^\x20-\x7e]|["\\%]/g, '_');
-    const disposition = `attachment; filename="${plain}"; filename*=UTF-8''${encodeExtended(file.name)}`;
-    return this.#context.body(new Uint8Array(bytes), 200, {
-      'content-type': file.type,
-      'content-disposition': disposition,
-    });
+    return this.#context.body(new Uint8Array(bytes), 200, fileHeaders(file));
+  }
+
+  /** A file to save, made while it is sent. */
+  stream(
+    bytes: ReadableStream<Uint8Array>,
+    file: { readonly name: string; readonly type: string },
+  ): Response {
+    return this.#context.body(bytes, 200, fileHeaders(file));
   }
 
   async #frame(section: Section): Promise<PageFrame> {
@@ -210,6 +213,7 @@ export class Visit {
       { label: 'Invites', href: href('invites') },
       { label: 'Sessions', href: href('sessions') },
       { label: 'Password', href: href('password') },
+      { label: 'Your data', href: href('myData') },
     ];
     return links.map((link) => ({ ...link, current: link.href === here }));
   }
@@ -229,6 +233,15 @@ async function frameMember(parts: SiteParts, viewer: Viewer): Promise<FrameMembe
     leeching: torrents.leeching.size,
     unread: await unreadNotices(parts.sql, viewer.memberId),
   };
+}
+
+function fileHeaders(file: {
+  readonly name: string;
+  readonly type: string;
+}): Record<string, string> {
+  const plain = file.name.replaceAll(/[^\x20-\x7e]|["\\%]/g, '_');
+  const disposition = `attachment; filename="${plain}"; filename*=UTF-8''${encodeExtended(file.name)}`;
+  return { 'content-type': file.type, 'content-disposition': disposition };
 }
 
 /** RFC 8187: what encodeURIComponent leaves, but for the characters that header values reserve. */

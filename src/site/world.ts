@@ -4,6 +4,7 @@ import type { RulesConfig } from '#accounting/rules-config.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
+import type { Log } from '#log/log.ts';
 import type { Registry } from '#metrics/registry.ts';
 import type { Dial } from '#net/tcp-dial.ts';
 import type { Sql } from '#sql/sql.ts';
@@ -13,12 +14,15 @@ import type { Settings, TrackerDefaults } from './accounts/settings.ts';
 import type { KnownAddresses } from './announce-urls.ts';
 import type { Assets } from './assets.ts';
 import type { SiteConfig } from './config.ts';
+import type { Exports } from './privacy/exports.ts';
 import type { RateLimit } from './rate-limit.ts';
 import type { RuleBook } from './rules/rule-book.ts';
 import type { Swarms } from './swarms.ts';
 
 export interface SiteWorld {
   readonly sql: Sql;
+  /** Where announces are told from: exports and the stream of transfers. */
+  readonly log: Pick<Log, 'read' | 'stats'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -31,6 +35,8 @@ export interface SiteWorld {
   readonly trackerDefaults: TrackerDefaults;
   /** By what members are judged, as configured; the operator may change it on the site. */
   readonly rules: RulesConfig;
+  /** Days after which addresses are removed, for those who ask. */
+  readonly addressDays: number;
   /** For which a member may buy a token; 0 sells none. */
   readonly bonusTokenPoints: number;
   /** What runs by itself; for the console. */
@@ -105,6 +111,7 @@ export interface SiteParts extends SiteWorld {
   readonly ruleBook: RuleBook;
   readonly assets: Assets;
   readonly portTests: PortTests;
+  readonly exports: Exports;
   readonly limits: {
     readonly signInAddress: RateLimit;
     readonly signInName: RateLimit;

@@ -52,6 +52,8 @@ export class SqliteEngine {
       if (!options.readOnly) this.#database.exec('pragma journal_mode = wal');
       this.#database.exec('pragma synchronous = full');
       this.#database.exec(`pragma cache_size = -${options.cacheKiB}`);
+      // What is deleted is overwritten: an account that was erased is not to be found in the file.
+      this.#database.exec('pragma secure_delete = on');
       this.#database.exec('pragma temp_store = memory');
       this.#database.exec('pragma trusted_schema = off');
     } catch (error) {

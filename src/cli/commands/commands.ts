@@ -30,6 +30,7 @@ import {
   memberShow,
   memberUnban,
 } from './member-commands.ts';
+import { memberErase, memberExport, memberProtect } from './privacy-commands.ts';
 import { serve } from './serve-command.ts';
 import {
   torrentAdd,
@@ -49,6 +50,9 @@ export const COMMANDS: readonly CliCommand[] = [
   memberBan,
   memberUnban,
   memberRemove,
+  memberErase,
+  memberExport,
+  memberProtect,
   memberResetPasskey,
   memberResetPassword,
   torrentAdd,

@@ -173,7 +173,8 @@ export const memberRemove = changing(
     summary: 'Remove a member for good; totals stay under a pseudonym.',
     example: 'swarmkeep member rm mallory',
   },
-  async (world, name) => (await members()).removeMember(world, name),
+  async (world, name) =>
+    (await import('#site/accounts/remove-member.ts')).removeMember(world, name),
 );
 
 export const memberResetPasskey = changing(

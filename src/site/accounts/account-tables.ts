@@ -20,6 +20,10 @@ export interface MemberTable {
   seen_ms: number | null;
   /** 0 while a rule keeps the member from taking more. */
   may_leech: Generated<number>;
+  /** 1 while addresses of theirs are written nowhere. */
+  is_protected: Generated<number>;
+  /** When everything personal was removed; null while the account is there. */
+  erased_ms: Generated<number | null>;
 }
 
 export interface MemberKeyTable {

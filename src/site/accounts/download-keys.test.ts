@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { type TestBrowser, TestSite } from '#site/test-site.ts';
 import { forEachDatabase } from '#sql/test-databases.ts';
 import { enqueueAllDownloadKeys, findDownloadKey } from './download-keys.ts';
-import { removeMember } from './members.ts';
+import { removeMember } from './remove-member.ts';
 
 async function keyIn(browser: TestBrowser, hash: string): Promise<string> {
   const file = await browser.get(`/torrents/${hash}/download`);

@@ -12,9 +12,9 @@ import {
   findMemberById,
   listMembers,
   memberNames,
-  removeMember,
   resetPassword,
 } from './members.ts';
+import { removeMember } from './remove-member.ts';
 
 function worldOf(site: TestSite): AccountsWorld {
   const { sql, clock, passwords, world } = site;

@@ -43,6 +43,8 @@ export interface Member {
   readonly seenMs: number | undefined;
   /** False while a rule keeps them from taking more. */
   readonly mayLeech: boolean;
+  /** Addresses of theirs are written nowhere. */
+  readonly isProtected: boolean;
 }
 
 export interface NewMember {
@@ -261,7 +263,7 @@ export async function banMember(
     const message = `A reason has at most ${REASON_LENGTH_MAX} characters; it is shown in clients.`;
     return new Refusal('reason-long', message, 'reason');
   }
-  return await change(world, name, async (transaction, member) => {
+  return await changeMember(world, name, async (transaction, member) => {
     const last = await refuseLastAdmin(transaction, member);
     if (last !== undefined) return last;
     await endSessions(transaction, member.id);
@@ -270,7 +272,7 @@ export async function banMember(
 }
 
 export async function unbanMember(world: AccountsWorld, name: string): Promise<Member | Refusal> {
-  return await change(world, name, async () => ({ state: 'active', reason: '' }));
+  return await changeMember(world, name, async () => ({ state: 'active', reason: '' }));
 }
 
 export async function setMemberRole(
@@ -278,41 +280,15 @@ export async function setMemberRole(
   name: string,
   role: Role,
 ): Promise<Member | Refusal> {
-  return await change(world, name, async (transaction, member) => {
+  return await changeMember(world, name, async (transaction, member) => {
     const last = role === 'admin' ? undefined : await refuseLastAdmin(transaction, member);
     return last ?? { role };
   });
 }
 
-/** For good. The id stays, without a name, because the ledger and the torrents refer to it. */
-export async function removeMember(world: AccountsWorld, name: string): Promise<Member | Refusal> {
-  return await change(world, name, async (transaction, member) => {
-    const last = await refuseLastAdmin(transaction, member);
-    if (last !== undefined) return last;
-    await endSessions(transaction, member.id);
-    await dropKeys(transaction, member.id, world.clock.nowMs());
-    await transaction
-      .updateTable('invite')
-      .set({ revoked_ms: world.clock.nowMs() })
-      .where('member_id', '=', member.id)
-      .where('used_by', 'is', null)
-      .execute();
-    const removedName = `removed-${member.id}`;
-    return {
-      state: 'removed',
-      reason: '',
-      role: 'member',
-      name: removedName,
-      name_key: removedName,
-      password_hash: null,
-      seen_ms: null,
-    };
-  });
-}
-
 /** The old key stops at the same moment as the new one starts. Returns the member with the new one. */
 export async function resetPasskey(world: AccountsWorld, name: string): Promise<Member | Refusal> {
-  return await change(world, name, async (transaction, member) => {
+  return await changeMember(world, name, async (transaction, member) => {
     await dropKeys(transaction, member.id, world.clock.nowMs());
     const passkey = newPasskey(world.random);
     await transaction
@@ -334,7 +310,7 @@ export async function resetPassword(
   const wrong = checkPassword(chosen, name);
   if (wrong !== undefined) return wrong;
   const password_hash = await world.passwords.hash(chosen);
-  const changed = await change(world, name, async (transaction, member) => {
+  const changed = await changeMember(world, name, async (transaction, member) => {
     await endSessions(transaction, member.id);
     return { password_hash };
   });
@@ -367,10 +343,10 @@ export async function enqueueAllMembers(sql: Sql): Promise<number> {
 }
 
 type MemberRow = Selectable<MemberTable> & { readonly passkey: string | null };
-type MemberChange = Partial<Omit<MemberTable, 'id' | 'may_leech'>>;
+export type MemberChange = Partial<Omit<Selectable<MemberTable>, 'id' | 'may_leech'>>;
 
 /** One change of one member with its message, or a refusal that leaves everything as it was. */
-async function change(
+export async function changeMember(
   world: AccountsWorld,
   name: string,
   make: (
@@ -408,7 +384,7 @@ async function change(
 }
 
 /** Someone must be able to run the community. Rows are locked, so that two cannot leave at once. */
-async function refuseLastAdmin(
+export async function refuseLastAdmin(
   transaction: Transaction<AccountTables>,
   member: Member,
 ): Promise<Refusal | undefined> {
@@ -439,7 +415,7 @@ function locking<Query extends { forUpdate(): Query }>(
   return dialectOf(reading) === 'postgres' ? query.forUpdate() : query;
 }
 
-async function endSessions(
+export async function endSessions(
   transaction: Transaction<AccountTables>,
   memberId: number,
 ): Promise<void> {
@@ -469,6 +445,7 @@ export function memberOf(row: MemberRow): Member {
     createdMs: row.created_ms,
     seenMs: row.seen_ms ?? undefined,
     mayLeech: row.may_leech === 1,
+    isProtected: row.is_protected === 1,
   };
 }
 
@@ -481,7 +458,7 @@ export function messageOf(member: Member): MemberMessage {
     state: member.state,
     reason: member.reason,
     mayLeech: member.mayLeech,
-    isProtected: false,
+    isProtected: member.isProtected,
   };
 }
 

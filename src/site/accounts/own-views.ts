@@ -63,7 +63,13 @@ export function sessionsMain(view: SessionsView): Html {
         cell: (session) =>
           html`${deviceName(session.device)} ${session.id === currentId ? badge('good', 'This device') : NOTHING}`,
       },
-      { label: 'Address', cell: (session) => html`<span class="mono">${session.address}</span>` },
+      {
+        label: 'Address',
+        cell: (session) =>
+          session.address === ''
+            ? html`<span class="muted">not kept</span>`
+            : html`<span class="mono">${session.address}</span>`,
+      },
       { label: 'Signed in', kind: 'figure', cell: (session) => timeAgo(session.createdMs, nowMs) },
       { label: 'Last used', kind: 'figure', cell: (session) => timeAgo(session.seenMs, nowMs) },
       {

@@ -42,6 +42,7 @@ export interface Session {
   readonly createdMs: number;
   readonly seenMs: number;
   readonly expiresMs: number;
+  /** Empty when it was removed, or never kept. */
   readonly address: string;
   readonly device: string;
 }
@@ -82,6 +83,11 @@ export async function openSession(
   const nowMs = clock.nowMs();
   await sql.transaction<AccountTables, void>(async (transaction) => {
     await transaction.deleteFrom('session').where('expires_ms', '<=', nowMs).execute();
+    const { is_protected } = await transaction
+      .selectFrom('member')
+      .select('is_protected')
+      .where('id', '=', memberId)
+      .executeTakeFirstOrThrow();
     const keep = transaction
       .selectFrom('session')
       .select('id')
@@ -102,7 +108,7 @@ export async function openSession(
         created_ms: nowMs,
         seen_ms: nowMs,
         expires_ms: nowMs + config.sessionIdleDays * DAY_MS,
-        address: from.address.slice(0, 64),
+        address: is_protected === 1 ? '' : from.address.slice(0, 64),
         device: printable(from.device).slice(0, DEVICE_LENGTH_MAX),
       })
       .execute();

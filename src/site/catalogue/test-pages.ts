@@ -6,6 +6,7 @@ import { silentLogger } from '#base/logger.ts';
 import { SeededRandom } from '#base/random.ts';
 import { Registry } from '#metrics/registry.ts';
 import { SimClock } from '#sim/clock.ts';
+import { MemoryLog } from '#sim/memory-log.ts';
 import { addMember } from '#site/accounts/members.ts';
 import { Passwords } from '#site/accounts/passwords.ts';
 import { openSession } from '#site/accounts/sessions.ts';
@@ -16,6 +17,7 @@ import type { Role } from '#site/permissions.ts';
 import { Refusal } from '#site/refusal.ts';
 import { createSite } from '#site/site.ts';
 import type { SwarmCounts, SwarmPeer, Swarms } from '#site/swarms.ts';
+import type { SiteWorld } from '#site/world.ts';
 import { migrate } from '#sql/migrate.ts';
 import { sqlMigrations } from '#sql/migrations/all.ts';
 import type { Sql } from '#sql/sql.ts';
@@ -59,6 +61,14 @@ export interface TestPages {
   signIn(name: string, role?: Role): Promise<TestVisitor>;
 }
 
+const NO_JOBS: SiteWorld['jobs'] = {
+  views: async () => [],
+  runs: async () => [],
+  request: async () => undefined,
+  pause: async () => undefined,
+  resume: async () => undefined,
+};
+
 export async function openPages(open: OpenTestSql): Promise<TestPages> {
   const sql = await open();
   const clock = new SimClock();
@@ -71,6 +81,7 @@ export async function openPages(open: OpenTestSql): Promise<TestPages> {
   const none = { http: '', udp: '', ws: '' };
   const site = createSite({
     sql,
+    log: new MemoryLog(),
     clock,
     random,
     logger: silentLogger,
@@ -85,14 +96,9 @@ export async function openPages(open: OpenTestSql): Promise<TestPages> {
       },
     },
     rules: rulesConfig.parse({}),
+    addressDays: 30,
     bonusTokenPoints: 0,
-    jobs: {
-      views: async () => [],
-      runs: async () => [],
-      request: async () => undefined,
-      pause: async () => undefined,
-      resume: async () => undefined,
-    },
+    jobs: NO_JOBS,
     trackerDefaults: { mode: 'private', clientsAllowed: [], clientsDenied: [] },
     changed() {},
     status: async () => undefined,

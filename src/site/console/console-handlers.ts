@@ -14,6 +14,7 @@ import {
 import { oneOf, SIGN_UP_MODES, TRACKER_MODES } from '#site/accounts/settings.ts';
 import { listTorrents } from '#site/catalogue/torrent-list.ts';
 import { isRole } from '#site/permissions.ts';
+import { protectMember } from '#site/privacy/protect-member.ts';
 import { Refusal } from '#site/refusal.ts';
 import { href, hrefTo } from '#site/routes.ts';
 import type { Visit } from '#site/visit.ts';
@@ -145,6 +146,16 @@ async function banPage(visit: Visit, errors: Errors): Promise<Response> {
 export async function postUnban(visit: Visit): Promise<Response> {
   const name = visit.param('name');
   return await answerChange(visit, await unbanMember(visit.parts, name), `${name} is in again.`);
+}
+
+export async function postProtect(visit: Visit): Promise<Response> {
+  const name = visit.param('name');
+  const isProtected = visit.form.text('protected') === 'yes';
+  const changed = await protectMember(visit.parts, name, isProtected);
+  const done = isProtected
+    ? `${name} is protected: addresses of theirs are written nowhere.`
+    : `${name} is not protected any more.`;
+  return await answerChange(visit, changed, done);
 }
 
 async function answerChange(

@@ -3,6 +3,7 @@
 import type { RouteHandlers } from '#site/admission.ts';
 import {
   postBan,
+  postProtect,
   postRole,
   postSettings,
   postUnban,
@@ -32,4 +33,5 @@ export const consoleRoutes: RouteHandlers = {
   consoleMemberRole: { POST: postRole },
   consoleMemberBan: { GET: showBan, POST: postBan },
   consoleMemberUnban: { POST: postUnban },
+  consoleMemberProtect: { POST: postProtect },
 };

@@ -274,11 +274,21 @@ export function consoleMemberMain(view: ConsoleMemberView): Html {
           title: 'Ban',
           body: html`<p class="muted">A banned member is signed out and refused by the tracker within a second.</p><p>${linkButton({ label: `Ban ${member.name}`, href: hrefTo('consoleMemberBan', { name: member.name }), kind: 'danger' })}</p>`,
         });
+  const privacy = panel({
+    title: 'Privacy',
+    body: html`<p class="muted">${member.isProtected ? 'Protected: the addresses of their devices and clients are written nowhere.' : 'For members who must not be found: the addresses of a protected member are written nowhere, and those in the log are removed within a day.'}</p>${postForm(
+      {
+        action: hrefTo('consoleMemberProtect', { name: member.name }),
+        csrf,
+        body: html`<input type="hidden" name="protected" value="${member.isProtected ? 'no' : 'yes'}">${submitButton({ label: member.isProtected ? 'End the protection' : `Protect ${member.name}` })}`,
+      },
+    )}`,
+  });
   const body = html`${pageHead({
     title: member.name,
     crumbs: [{ label: 'Members', href: href('members') }],
     actions: linkButton({ label: 'Profile', href: hrefTo('member', { name: member.name }) }),
-  })}${panels(about, role, ...(view.isSelf ? [] : [ban]))}`;
+  })}${panels(about, role, privacy, ...(view.isSelf ? [] : [ban]))}`;
   return inConsole('members', body);
 }
 

@@ -6,6 +6,7 @@ import { catalogueMigration } from './0300-catalogue.ts';
 import { noticesMigration } from './0310-notices.ts';
 import { creditMigration } from './0320-credit.ts';
 import { downloadKeysMigration } from './0330-download-keys.ts';
+import { privacyMigration } from './0340-privacy.ts';
 
 export const siteMigrations: readonly Migration[] = [
   accountsMigration,
@@ -13,4 +14,5 @@ export const siteMigrations: readonly Migration[] = [
   noticesMigration,
   creditMigration,
   downloadKeysMigration,
+  privacyMigration,
 ];
