@@ -117,15 +117,7 @@ export class SimDisk implements Disk {
   async list(path: string): Promise<string[]> {
     await this.#begin('list', path);
     if (this.#names.get(path)?.isFolder !== true) throw systemError('ENOENT', 'list', path);
-    const prefix = path === '/' ? '/' : `${path}/`;
-    const names: string[] = [];
-    for (const name of this.#names.keys()) {
-      if (name.startsWith(prefix) && name.length > prefix.length) {
-        const rest = name.slice(prefix.length);
-        if (!rest.includes('/')) names.push(rest);
-      }
-    }
-    return names.sort();
+    return this.namesIn(path);
   }
 
   async stat(path: string): Promise<DiskStat | undefined> {
@@ -171,6 +163,19 @@ export class SimDisk implements Disk {
       if (touches) applyName(this.#durableNames, change);
       return !touches;
     });
+  }
+
+  /** As `list`, at once and without being an operation. */
+  namesIn(path: string): string[] {
+    const prefix = path === '/' ? '/' : `${path}/`;
+    const names: string[] = [];
+    for (const name of this.#names.keys()) {
+      if (name.startsWith(prefix) && name.length > prefix.length) {
+        const rest = name.slice(prefix.length);
+        if (!rest.includes('/')) names.push(rest);
+      }
+    }
+    return names.sort();
   }
 
   /** The bytes that a program would read, for looking at and for damaging in tests. */

@@ -1,35 +1,34 @@
-// Lives and deaths of a log on a simulated disk, from one seed: writers, readers and a consumer work
-// until the power goes, the process is killed, or it ends in order; then the log is opened again and
-// compared with what its users had been told. The rules:
+// Lives and deaths of a log on a simulated disk, from one seed: writers, readers, a consumer and
+// producers that repeat themselves work on topics of every consistency, with a limit of size and
+// without, until the power goes, the process is killed, or it ends in order; a recovery may be cut
+// short as well. Then the log is opened again and compared with what its users had been told. The
+// rules are those of log-witness.ts, and:
 //
-// - What was answered as on disk, and what a reader was given, is there, at its offset, for ever.
-// - What was refused is never seen. What was in flight may be there or not; once a recovery has
-//   shown that it is not, it never appears.
-// - Nothing appears twice, out of place, or that nobody wrote. Offsets have no gap, unless a sync
-//   had failed: then what was answered from memory may be one.
+// - An append that is repeated with its stamp is answered with the offset of the first time, and
+//   stands there once; one that is older than its producer's newest is refused.
+// - A topic with a limit never has more bytes, and refuses only what would be more.
 // - Recovery never takes a torn tail for damage.
 //
 // Not promised, and so not tried: a disk that fails a sync, then a process that ends before it has
 // cut, then a loss of power. The kernel shows the next process bytes that it will not write.
 
-import { utf8 } from '#base/bytes.ts';
-import { codeOf } from '#base/errors.ts';
+import type { Disk } from '#base/disk.ts';
 import { type LogLine, memoryLogger } from '#base/logger.ts';
 import { below, SeededRandom } from '#base/random.ts';
 import { logConfig } from '#log/config.ts';
 import { LocalLog } from '#log/local-log.ts';
-import type { Consistency, Log, LogRecord, TopicStats } from '#log/log.ts';
-import type { PlantedBug } from '#log/recovery.ts';
+import type { TopicOptions } from '#log/log.ts';
 import { Registry } from '#metrics/registry.ts';
 import { SimClock, settle } from './clock.ts';
 import { SimDisk } from './disk.ts';
+import { LogUsers } from './log-users.ts';
+import { checkTopic, Violation } from './log-witness.ts';
+import { type PlantedBug, PlantedDisk } from './planted-disk.ts';
 
 export interface CrashOptions {
   readonly seed: number;
   readonly lives: number;
   readonly planted?: PlantedBug;
-  /** Syncs of segments, or of the names in a topic's folder, that are not done. */
-  readonly lying?: 'datasync' | 'syncFolder';
 }
 
 export interface CrashOutcome {
@@ -39,68 +38,55 @@ export interface CrashOutcome {
   readonly acknowledged: number;
 }
 
-const CONSISTENCIES: readonly Consistency[] = ['memory', 'interval', 'durable'];
+const FOLDER = '/log';
 const FAULTY = new Set(['write', 'datasync', 'truncate', 'create', 'syncFolder', 'remove']);
-
-/** What the users of one topic know. */
-class Known {
-  /** Offset to text: it must be there. */
-  readonly certain = new Map<number, string>();
-  /** Answered from memory: where it must be if it is there. */
-  readonly placed = new Map<string, number>();
-  /** In flight: it may be there. */
-  readonly maybe = new Set<string>();
-  /** Refused, or known to be lost. */
-  readonly forbidden = new Set<string>();
-  committed: number | undefined;
-  readonly committing = new Set<number>();
-}
+/** The first two always, of the others each in every second world. */
+const TOPICS: readonly (readonly [string, TopicOptions])[] = [
+  ['safe', { consistency: 'durable' }],
+  ['fast', { consistency: 'memory' }],
+  ['ring', { consistency: 'durable', bytesMax: 12_288, whenFull: 'removeOldest' }],
+  ['small', { consistency: 'interval', bytesMax: 8192, whenFull: 'refuse' }],
+];
 
 export async function runCrashes(options: CrashOptions): Promise<CrashOutcome> {
   const world = new CrashWorld(options);
+  let violation: string | undefined;
   try {
-    return await world.run();
+    await world.run();
   } catch (error) {
-    const violation = error instanceof Violation ? error.message : `it threw ${describe(error)}`;
-    return { violation, crashes: world.crashes, acknowledged: world.acknowledged };
+    violation = error instanceof Violation ? error.message : `it threw ${describe(error)}`;
   }
+  return { violation, crashes: world.crashes, acknowledged: world.users.acknowledged };
 }
-
-class Violation extends Error {}
 
 class CrashWorld {
   crashes = 0;
-  acknowledged = 0;
+  readonly users: LogUsers;
   readonly #options: CrashOptions;
   readonly #random: SeededRandom;
   readonly #clock = new SimClock();
-  readonly #topics = new Map<string, Known>([
-    ['safe', new Known()],
-    ['fast', new Known()],
-  ]);
   readonly #config;
   readonly #hasFaults: boolean;
   #disk: SimDisk;
   #lines: LogLine[] = [];
-  #records = 0;
   #isDead = false;
   #syncFailed = false;
   /** In this life. */
   #syncFailedNow = false;
+  #faultsNow = false;
   /** The disk as the next life finds it. */
   #next: SimDisk | undefined;
 
   constructor(options: CrashOptions) {
     this.#options = options;
     this.#random = new SeededRandom(options.seed);
-    const { lying } = options;
-    this.#disk = new SimDisk({
-      random: this.#random,
-      clock: this.#clock,
-      lying: (operation, path) =>
-        operation === lying && (operation === 'datasync' ? path.endsWith('.log') : path !== '/log'),
-    });
+    this.#disk = new SimDisk({ random: this.#random, clock: this.#clock });
     this.#hasFaults = this.#chance(3);
+    this.users = new LogUsers({
+      random: this.#random,
+      topics: TOPICS.filter((_, nth) => nth < 2 || this.#chance(2)),
+      hasFaults: this.#hasFaults,
+    });
     this.#config = logConfig.parse({
       segmentBytesMax: 4096,
       preallocateBytes: this.#chance(2) ? 1024 : 0,
@@ -112,145 +98,121 @@ class CrashWorld {
     });
   }
 
-  async run(): Promise<CrashOutcome> {
+  async run(): Promise<void> {
     for (let life = 0; life < this.#options.lives; life++) await this.#live();
-    const { crashes, acknowledged } = this;
-    return { violation: undefined, crashes, acknowledged };
   }
 
   async #live(): Promise<void> {
-    const clean = await this.#open();
-    await this.#check(clean);
     this.#next = undefined;
     this.#isDead = false;
     this.#syncFailedNow = false;
-    const deadline = below(this.#random, 120) + 1;
+    this.#faultsNow = false;
     const killed = this.#chance(4);
-    const faults = this.#hasFaults && this.#chance(2);
-    this.#disk.capacityBytesMax = faults && this.#chance(3) ? 12_000 : Number.POSITIVE_INFINITY;
+    if (this.#chance(6)) this.#dieAt(1 + below(this.#random, 30), killed);
+    const log = await this.#open(killed);
+    if (log !== undefined) {
+      this.#dieAt(0, killed);
+      await this.#check(log);
+      this.users.begin(log);
+      await this.#work(log, killed);
+    }
+    this.#die(killed);
+    this.crashes++;
+    this.#disk = this.#next!;
+    this.#disk.capacityBytesMax = Number.POSITIVE_INFINITY;
+  }
+
+  async #work(log: LocalLog, killed: boolean): Promise<void> {
+    this.#faultsNow = this.#hasFaults && this.#chance(2);
+    if (this.#faultsNow && this.#chance(3)) this.#disk.capacityBytesMax = 30_000;
+    this.#dieAt(1 + below(this.#random, 160), killed);
+    for (let step = 0; step < 60 && !this.#isDead; step++) {
+      this.users.act();
+      await settle();
+      for (let turns = below(this.#random, 6); turns > 0 && !this.#isDead; turns--) {
+        this.#clock.step();
+        await settle();
+      }
+      if (this.users.violation !== undefined) throw this.users.violation;
+    }
+    if (!this.#isDead && this.#chance(2)) await this.#closeInOrder(log);
+  }
+
+  /** The end comes with the operation of this number, 0 for none. */
+  #dieAt(deadline: number, killed: boolean): void {
     let operations = 0;
-    this.#disk.onOperation = (operation) => {
+    this.#disk.onOperation = (operation, path) => {
+      if (operation === 'remove') this.#noteRemoval(path);
       if (++operations === deadline) this.#die(killed);
-      if (!faults || !FAULTY.has(operation) || !this.#chance(30)) return undefined;
+      if (!this.#faultsNow || !FAULTY.has(operation) || !this.#chance(30)) return undefined;
       if (operation === 'datasync') {
         this.#syncFailed = true;
         this.#syncFailedNow = true;
       }
       return 'EIO';
     };
-    for (let step = 0; step < 60 && !this.#isDead; step++) {
-      this.#act(clean);
-      await settle();
-      for (let turns = below(this.#random, 6); turns > 0 && !this.#isDead; turns--) {
-        this.#clock.step();
-        await settle();
-      }
+  }
+
+  /** From here on the topic may begin with the segment after the one that is removed. */
+  #noteRemoval(path: string): void {
+    for (const { witness, options } of this.users.topics) {
+      const folder = `${FOLDER}/${witness.name}`;
+      const name = path.slice(folder.length + 1);
+      if (options.whenFull !== 'removeOldest' || path !== `${folder}/${name}`) continue;
+      const next = this.#disk.namesIn(folder).find((one) => one > name && one.endsWith('.log'));
+      if (!name.endsWith('.log') || next === undefined) continue;
+      witness.beginsAtMost = Math.max(witness.beginsAtMost, Number(next.slice(0, 20)));
     }
-    if (!this.#isDead && this.#chance(2)) await this.#closeInOrder(clean);
-    if (!this.#isDead) this.#die(killed);
-    this.crashes++;
-    this.#disk = this.#next!;
-    this.#disk.capacityBytesMax = Number.POSITIVE_INFINITY;
   }
 
   #die(killed: boolean): void {
     if (this.#isDead) return;
     this.#isDead = true;
+    this.users.end();
     this.#next = killed && !this.#syncFailedNow ? this.#disk.kill() : this.#disk.crash();
   }
 
-  async #open(): Promise<LocalLog> {
+  /** Undefined when the end came before it was open. */
+  async #open(killed: boolean): Promise<LocalLog | undefined> {
     this.#lines = [];
-    const opening = LocalLog.open({
-      disk: this.#disk,
+    const { planted } = this.#options;
+    const broken = planted && new PlantedDisk(this.#disk, planted, FOLDER);
+    if (broken !== undefined) broken.isOpening = true;
+    const opening = this.#openOn(broken ?? this.#disk, killed);
+    let isOpen = false;
+    const mark = (): void => {
+      isOpen = true;
+    };
+    opening.then(mark, mark);
+    for (let idle = 0; !isOpen && !this.#isDead && idle < 100; ) {
+      await settle();
+      idle = this.#clock.step() ? 0 : idle + 1;
+    }
+    if (this.#isDead) return undefined;
+    const log = await this.#clock.until(opening);
+    if (broken !== undefined) broken.isOpening = false;
+    return log;
+  }
+
+  async #openOn(disk: Disk, killed: boolean): Promise<LocalLog> {
+    const log = await LocalLog.open({
+      disk,
       clock: this.#clock,
       random: this.#random,
       logger: memoryLogger(this.#lines),
       metrics: new Registry(),
       config: this.#config,
-      folder: '/log',
-      onFatal: () => this.#die(true),
-      ...(this.#options.planted === undefined ? undefined : { planted: this.#options.planted }),
+      folder: FOLDER,
+      onFatal: () => this.#die(killed),
     });
-    const log = await this.#clock.until(opening);
-    const found = await log.topics();
-    const names = new Set(found.map(({ name }) => name));
-    for (const [name, known] of this.#topics) {
-      if (known.certain.size > 0 && !names.has(name)) throw new Violation(`topic ${name} is gone`);
-      const consistency = name === 'safe' ? 'durable' : 'memory';
-      await this.#clock.until(log.createTopic(name, { consistency }));
+    const names = new Set((await log.topics()).map(({ name }) => name));
+    for (const { witness, options } of this.users.topics) {
+      const { name } = witness;
+      const isTold = witness.certain.size > 0;
+      if (isTold && !names.has(name)) throw new Violation(`topic ${name} is gone`);
+      await log.createTopic(name, options);
     }
     return log;
-  }
-
-  #act(log: LocalLog): void {
-    const kind = below(this.#random, 10);
-    const name = this.#chance(3) ? 'fast' : 'safe';
-    const known = this.#topics.get(name)!;
-    if (kind < 7) {
-      for (let many = 1 + below(this.#random, 3); many > 0; many--) this.#append(log, name, known);
-    } else if (kind < 9) {
-      if (name === 'safe') void this.#read(log, known);
-    } else {
-      void this.#commit(log, name, known);
-    }
-  }
-
-  #append(log: LocalLog, name: string, known: Known): void {
-    const texts: string[] = [];
-    const records: LogRecord[] = [];
-    for (let many = 1 + below(this.#random, 4); many > 0; many--) {
-      const text = `${this.#records++}.`;
-      texts.push(text);
-      const padding = this.#chance(5) ? below(this.#random, 900) : below(this.#random, 60);
-      records.push({ key: utf8(text), value: new Uint8Array(padding).fill(0x61) });
-    }
-    const consistency = CONSISTENCIES[below(this.#random, 3)]!;
-    for (const text of texts) known.maybe.add(text);
-    log.append(name, records, { consistency }).then(
-      ({ firstOffset }) => {
-        if (this.#isDead) return;
-        for (const [nth, text] of texts.entries()) {
-          const offset = firstOffset + nth;
-          if (consistency === 'memory') known.placed.set(text, offset);
-          else {
-            known.certain.set(offset, text);
-            this.acknowledged++;
-          }
-        }
-      },
-      (error: unknown) => {
-        if (this.#isDead || codeOf(error) !== 'LOG_APPEND_FAILED') return;
-        for (const text of texts) {
-          known.maybe.delete(text);
-          known.forbidden.add(text);
-        }
-      },
-    );
-  }
-
-  async #read(log: LocalLog, known: Known): Promise<void> {
-    const { durableOffset } = await countsOf(log, 'safe').catch(() => ({ durableOffset: 0 }));
-    const from = below(this.#random, durableOffset + 1);
-    try {
-      const { records } = await log.read('safe', { from, recordsMax: 5 });
-      if (this.#isDead) return;
-      for (const { offset, key } of records) known.certain.set(offset, textOf(key));
-    } catch (error) {
-      if (codeOf(error) === undefined) throw error;
-    }
-  }
-
-  async #commit(log: LocalLog, name: string, known: Known): Promise<void> {
-    try {
-      const { nextOffset } = await countsOf(log, name);
-      const offset = below(this.#random, nextOffset + 1);
-      known.committing.add(offset);
-      await log.commit(name, 'ledger', offset);
-      if (!this.#isDead) known.committed = offset;
-    } catch (error) {
-      if (codeOf(error) === undefined) throw error;
-    }
   }
 
   async #closeInOrder(log: LocalLog): Promise<void> {
@@ -269,67 +231,19 @@ class CrashWorld {
     await closing;
     await settle();
     // Closed in order, everything that was answered is on disk, from memory or not.
-    for (const known of this.#topics.values()) {
-      if (this.#syncFailed) continue;
-      for (const [text, offset] of known.placed) known.certain.set(offset, text);
-    }
+    if (!this.#syncFailed) for (const { witness } of this.users.topics) witness.closed();
   }
 
   async #check(log: LocalLog): Promise<void> {
+    const until = <T>(promise: Promise<T>): Promise<T> => this.#clock.until(promise);
+    for (const { witness } of this.users.topics) {
+      const seen = { log, until, random: this.#random, maybeLossy: this.#syncFailed };
+      await checkTopic(witness, seen);
+    }
+    this.users.checked();
     for (const line of this.#lines) {
-      if (/damage/.test(line.message)) throw new Violation(`recovery said: ${line.message}`);
+      if (/damage/.test(line.message)) throw new Violation(`the log said: ${line.message}`);
       if (/missing/.test(line.message) && !this.#syncFailed) throw new Violation(line.message);
-    }
-    for (const [name, known] of this.#topics) {
-      const found = new Map<number, string>();
-      const { firstOffset, nextOffset } = await this.#clock.until(countsOf(log, name));
-      if (firstOffset !== 0) throw new Violation(`${name} begins at ${firstOffset}`);
-      for (let from = 0; from < nextOffset; ) {
-        const result = await this.#clock.until(log.read(name, { from, recordsMax: 50 }));
-        for (const gap of result.gaps) {
-          if (!this.#syncFailed) throw new Violation(`${name} has a gap at ${gap.first}`);
-        }
-        for (const { offset, key } of result.records) {
-          if (offset < from) throw new Violation(`${name} repeats ${offset}`);
-          found.set(offset, textOf(key));
-        }
-        if (result.nextOffset <= from) throw new Violation(`${name} stands still at ${from}`);
-        from = result.nextOffset;
-      }
-      this.#compare(name, known, found);
-      const position = await this.#clock.until(log.position(name, 'ledger'));
-      const isKnown = position === known.committed;
-      if (!isKnown && (position === undefined || !known.committing.has(position))) {
-        throw new Violation(`${name}: consumer at ${position}, committed ${known.committed}`);
-      }
-      known.committed = position;
-      known.committing.clear();
-    }
-  }
-
-  #compare(name: string, known: Known, found: ReadonlyMap<number, string>): void {
-    for (const [offset, text] of known.certain) {
-      if (found.get(offset) !== text) {
-        throw new Violation(`${name}: ${offset} is ${found.get(offset)}, was told ${text}`);
-      }
-    }
-    const seen = new Set<string>();
-    for (const [offset, text] of found) {
-      if (seen.has(text)) throw new Violation(`${name}: ${text} is there twice`);
-      seen.add(text);
-      if (known.forbidden.has(text)) throw new Violation(`${name}: ${text} came back at ${offset}`);
-      if (!known.maybe.has(text)) throw new Violation(`${name}: nobody wrote ${text}`);
-      const placed = known.placed.get(text);
-      if (placed !== undefined && placed !== offset) {
-        throw new Violation(`${name}: ${text} is at ${offset}, was told ${placed}`);
-      }
-      known.certain.set(offset, text);
-    }
-    for (const text of known.maybe) {
-      if (seen.has(text)) continue;
-      known.maybe.delete(text);
-      known.placed.delete(text);
-      known.forbidden.add(text);
     }
   }
 
@@ -339,17 +253,6 @@ class CrashWorld {
   }
 }
 
-function textOf(key: Uint8Array | undefined): string {
-  return key === undefined ? '' : new TextDecoder().decode(key);
-}
-
 function describe(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
-}
-
-/** Without a look at the disk, which would be one more chance for it to fail. */
-async function countsOf(log: Log, name: string): Promise<TopicStats> {
-  const found = (await log.topics()).find((topic) => topic.name === name);
-  if (found === undefined) throw new Error(`There is no topic ${name}`);
-  return found;
 }

@@ -36,7 +36,7 @@ import type {
 import { LogMetrics } from './log-metrics.ts';
 import { OpenFiles } from './open-files.ts';
 import type { PackedRecords } from './packed-records.ts';
-import { listSegments, type PlantedBug } from './recovery.ts';
+import { listSegments } from './recovery.ts';
 import { Scrub } from './scrub.ts';
 import { SegmentIndexes } from './segment-indexes.ts';
 import { Topic } from './topic.ts';
@@ -53,8 +53,6 @@ export interface LocalLogWorld {
   readonly folder: string;
   /** A topic could not be cut back after a failure, or our own code failed: end the process. */
   onFatal?(error: Error): void;
-  /** For tests that see whether a bug is found. */
-  readonly planted?: PlantedBug;
 }
 
 export class LocalLog implements BatchLog {
@@ -257,7 +255,7 @@ export class LocalLog implements BatchLog {
   }
 
   #topicWorld(topic: string): TopicWorld {
-    const { disk, clock, logger, config, folder, onFatal, planted } = this.#world;
+    const { disk, clock, logger, config, folder, onFatal } = this.#world;
     return {
       disk,
       clock,
@@ -269,7 +267,6 @@ export class LocalLog implements BatchLog {
       folder: `${folder}/${topic}`,
       logId: this.id,
       epoch: this.epoch,
-      ...(planted === undefined ? undefined : { planted }),
       onFatal: (error) => onFatal?.(error),
     };
   }

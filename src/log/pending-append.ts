@@ -25,6 +25,21 @@ export interface Group {
   bytes: number;
 }
 
+/** An append that stands in the segment already and waits for a sync once more. */
+export function writtenBefore(
+  { firstOffset, count }: Appended,
+  answer: Pick<Pending, 'resolve' | 'reject'>,
+): Pending {
+  const written = {
+    records: [],
+    count,
+    bytes: 0,
+    consistency: 'durable',
+    stamp: undefined,
+  } as const;
+  return { ...written, ...answer, firstOffset, stopListening: undefined, isCancelled: false };
+}
+
 /** Why an append is not taken, whatever it holds. */
 export function refusalOf(
   { count, bytes }: { readonly count: number; readonly bytes: number },

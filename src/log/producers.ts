@@ -37,14 +37,22 @@ export class Producers {
     this.#producersMax = producersMax;
   }
 
-  /** A repetition gets the first one's answer, as soon as there is one. Rejects LOG_SEQUENCE_OLD. */
-  once(stamp: ProducerStamp, append: () => Promise<Appended>): Promise<Appended> {
+  /**
+   * A repetition gets the first one's answer, as soon as there is one, and `confirm` has its say: the
+   * first one may have been answered from memory. Rejects LOG_SEQUENCE_OLD.
+   */
+  once(
+    stamp: ProducerStamp,
+    append: () => Promise<Appended>,
+    confirm: (appended: Appended) => Appended | Promise<Appended>,
+  ): Promise<Appended> {
     const { id, sequence } = stamp;
     const running = this.#running.get(id);
-    if (running?.sequence === sequence) return running.appended;
+    if (running?.sequence === sequence) return running.appended.then(confirm);
     const known = this.#known.get(id);
     if (running === undefined && known?.sequence === sequence) {
-      return Promise.resolve({ firstOffset: known.firstOffset, count: known.count });
+      const { firstOffset, count } = known;
+      return Promise.resolve(confirm({ firstOffset, count }));
     }
     const newest = running?.sequence ?? known?.sequence ?? 0;
     if (sequence <= newest) {

@@ -24,9 +24,6 @@ import { type Scanned, SegmentScanner } from './segment-scanner.ts';
 import { setAside } from './set-aside.ts';
 import { SparseIndex } from './sparse-index.ts';
 
-/** Bugs that tests plant to see that they are found. Never set outside of a test. */
-export type PlantedBug = 'recovery-without-checksums' | 'torn-tail-kept';
-
 export interface RecoveryWorld {
   readonly disk: Disk;
   readonly folder: string;
@@ -34,7 +31,6 @@ export interface RecoveryWorld {
   readonly logger: Logger;
   /** What the file `mark` says; undefined when it is missing or garbled. */
   readonly mark: number | undefined;
-  readonly planted?: PlantedBug;
   /** `place` is named as by damage-reports.ts, where there is one. */
   onDamage(place?: string): void;
   onTornTail(): void;
@@ -166,7 +162,6 @@ async function scanAll(world: RecoveryWorld, file: DiskFile, segment: Segment): 
     position: SEGMENT_HEADER_BYTES,
     end: segment.endPosition,
     offset: segment.firstOffset,
-    checksums: world.planted !== 'recovery-without-checksums',
   });
   const found: Found[] = [];
   for (;;) {
@@ -240,7 +235,6 @@ async function cut(world: RecoveryWorld, tail: Tail, position: number): Promise<
       copy,
     });
   }
-  if (world.planted === 'torn-tail-kept') return;
   await file.truncate(position);
 }
 

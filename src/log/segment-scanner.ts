@@ -43,8 +43,6 @@ export interface ScanOptions {
   readonly windowBytes?: number;
   /** Looks at the room after each batch as well. */
   readonly padding?: boolean;
-  /** Off only to plant that bug in a test. */
-  readonly checksums?: boolean;
 }
 
 const WINDOW_BYTES = 256 * 1024;
@@ -52,7 +50,6 @@ const WINDOW_BYTES = 256 * 1024;
 export class SegmentScanner {
   readonly #file: Pick<DiskFile, 'read'>;
   readonly #end: number;
-  readonly #checksums: boolean;
   readonly #padding: boolean;
   #position: number;
   #offset: number;
@@ -67,7 +64,6 @@ export class SegmentScanner {
     this.#position = options.position;
     this.#end = options.end;
     this.#offset = options.offset;
-    this.#checksums = options.checksums ?? true;
     this.#padding = options.padding ?? false;
     const room = Math.max(ALIGNMENT, options.end - options.position);
     this.#window = new Uint8Array(Math.min(options.windowBytes ?? WINDOW_BYTES, room));
@@ -121,7 +117,7 @@ export class SegmentScanner {
     const wanted = Math.max(header.length, room);
     if (!(await this.#load(position, wanted))) return undefined;
     const start = position - this.#windowAt;
-    if (this.#checksums && !isBatchIntact(this.#window, start, header)) return undefined;
+    if (!isBatchIntact(this.#window, start, header)) return undefined;
     const bytes = this.#window.subarray(start, start + header.length);
     const rest = this.#window.subarray(start + header.length, start + wanted);
     const isPadded = rest.every((byte) => byte === 0);

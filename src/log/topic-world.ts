@@ -6,7 +6,6 @@ import type { Logger } from '#base/logger.ts';
 import type { LogConfig } from './config.ts';
 import type { LogMetrics } from './log-metrics.ts';
 import type { OpenFiles } from './open-files.ts';
-import type { PlantedBug } from './recovery.ts';
 import type { SegmentIndexes } from './segment-indexes.ts';
 
 export interface TopicWorld {
@@ -21,7 +20,6 @@ export interface TopicWorld {
   readonly folder: string;
   readonly logId: string;
   readonly epoch: number;
-  readonly planted?: PlantedBug;
   /** The topic can no longer keep its promises; the process is to end. */
   onFatal(error: Error): void;
 }

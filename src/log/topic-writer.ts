@@ -17,7 +17,7 @@ import { LogError } from './errors.ts';
 import { layBatches } from './lay-batches.ts';
 import type { Appended, AppendOptions, LogRecord } from './log.ts';
 import { PackedRecords, packedBytes, viewOf } from './packed-records.ts';
-import { type Group, groupOf, type Pending, refusalOf } from './pending-append.ts';
+import { type Group, groupOf, type Pending, refusalOf, writtenBefore } from './pending-append.ts';
 import type { Producers } from './producers.ts';
 import { aligned } from './segment.ts';
 import { removeOldest, roomOf, segmentBytesMaxOf, topicFull } from './size-limit.ts';
@@ -74,7 +74,22 @@ export class TopicWriter {
   ): Promise<Appended> {
     const { producer } = options;
     if (producer === undefined) return this.#enqueue(records, options);
-    return this.#producers.once(producer, () => this.#enqueue(records, options));
+    const confirm = (before: Appended) => this.#confirm(before, options);
+    return this.#producers.once(producer, () => this.#enqueue(records, options), confirm);
+  }
+
+  /** What was written before is answered as is asked for now; whoever closes syncs as well. */
+  #confirm(before: Appended, options: AppendOptions): Appended | Promise<Appended> {
+    const { consistency = this.#state.consistency } = options;
+    const isDurable = before.firstOffset + before.count <= this.#state.durableOffset;
+    if (consistency === 'memory' || isDurable) return before;
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push(writtenBefore(before, { resolve, reject }));
+      if (this.#closing !== undefined) return;
+      this.#isSyncWanted = true;
+      this.#start();
+    });
   }
 
   #enqueue(

@@ -63,7 +63,7 @@ export class Topic {
     name: string,
     description: TopicDescription,
   ): Promise<Topic> {
-    const { disk, folder, logger, metrics, config, epoch, planted } = world;
+    const { disk, folder, logger, metrics, config, epoch } = world;
     const mark = await Checkpoint.open(disk, { folder, name: MARK_NAME, epoch });
     const producers = new Producers(config.producersMax);
     await producers.load(disk, folder);
@@ -80,12 +80,12 @@ export class Topic {
       },
       onTornTail: () => metrics.tornTails.add(1),
       onStamped: (stamp, appended) => producers.note(stamp, appended),
-      ...(planted === undefined ? undefined : { planted }),
     });
     const { segments, nextOffset, lastIsActive, lastCreatedMs } = recovered;
     producers.forgetFrom(nextOffset);
-    // Before the first segment, so that one without a mark is known to have lost it.
-    if (mark.value === undefined) {
+    // Before the first segment, so that one without a mark is known to have lost it. One that is there
+    // already may be in the page cache alone, when its writer was killed before the sync.
+    if (mark.value === undefined || segments.length === 0) {
       try {
         await mark.write(nextOffset);
       } catch (error) {

@@ -1,0 +1,207 @@
+// What the users of one topic have been told, and the comparison of it with what the log holds after
+// an end. Each record is known by its text, its key. The rules:
+//
+// - What was answered as on disk, and what a reader was given, is there, at its offset, for ever, or
+//   until the topic removed its oldest segments: never more of them than had been begun, and never
+//   fewer than were done when an append was answered after them.
+// - What was refused is never seen. What was in flight may be there or not; once a recovery has
+//   shown that it is not, it never appears, unless it is appended again.
+// - Nothing appears twice, out of place, or that nobody wrote. Offsets have no gap, unless a sync
+//   had failed: then what was answered from memory may be one.
+// - A read from a time begins with the first record that is as late.
+
+import { below, type Random } from '#base/random.ts';
+import type { Appended, Consistency, Log, LogGap, ReadRecord, TopicStats } from '#log/log.ts';
+
+export class Violation extends Error {}
+
+/** Everything that a topic gives to a reader, and its counts. */
+interface TopicContent {
+  readonly stats: TopicStats;
+  readonly records: ReadonlyMap<number, { readonly text: string; readonly timeMs: number }>;
+  readonly gaps: readonly LogGap[];
+}
+
+export class Witness {
+  readonly name: string;
+  /** Offset to text: it must be there. */
+  readonly certain = new Map<number, string>();
+  /** Answered from memory: where it must be if it is there. */
+  readonly placed = new Map<string, number>();
+  /** Where each text was when the topic was read last. */
+  readonly seen = new Map<string, number>();
+  /** Where the topic may begin. It moves only where oldest segments are removed. */
+  beginsAtLeast = 0;
+  beginsAtMost = 0;
+  committed: number | undefined;
+  readonly committing = new Set<number>();
+  /** Was, or is, in flight: it may be there. */
+  readonly #maybe = new Set<string>();
+  /** Refused, or known to be lost. */
+  readonly #forbidden = new Set<string>();
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** Also again, with the stamp that it had. */
+  began(texts: readonly string[]): void {
+    for (const text of texts) {
+      this.#maybe.add(text);
+      this.#forbidden.delete(text);
+    }
+  }
+
+  answered(texts: readonly string[], { firstOffset }: Appended, consistency: Consistency): void {
+    for (const [nth, text] of texts.entries()) {
+      const offset = firstOffset + nth;
+      if (consistency === 'memory') {
+        this.placed.set(text, offset);
+      } else {
+        this.placed.delete(text);
+        this.certain.set(offset, text);
+      }
+    }
+  }
+
+  refused(texts: readonly string[]): void {
+    for (const text of texts) {
+      this.#forget(text);
+      this.#forbidden.add(text);
+    }
+  }
+
+  wasRead(records: readonly ReadRecord[]): void {
+    for (const { offset, key } of records) this.certain.set(offset, textOf(key));
+  }
+
+  /** The topic was closed in order: what was answered from memory is on disk. */
+  closed(): void {
+    for (const [text, offset] of this.placed) this.certain.set(offset, text);
+  }
+
+  /** Throws a Violation, or takes what was found for what is certain from now on. */
+  check(content: TopicContent, { maybeLossy }: { readonly maybeLossy: boolean }): void {
+    const { name } = this;
+    const { firstOffset, nextOffset } = content.stats;
+    if (firstOffset < this.beginsAtLeast || firstOffset > this.beginsAtMost) {
+      const expected = `${this.beginsAtLeast} to ${this.beginsAtMost}`;
+      throw new Violation(`${name} begins at ${firstOffset}, expected ${expected}`);
+    }
+    const [gap] = content.gaps;
+    if (gap !== undefined && !maybeLossy) throw new Violation(`${name} has a gap at ${gap.first}`);
+    const known = content.records.size + content.gaps.reduce((sum, one) => sum + spanOf(one), 0);
+    if (known !== nextOffset - firstOffset) throw new Violation(`${name} has a hole`);
+    for (const [offset, text] of this.certain) {
+      if (offset < firstOffset) {
+        this.certain.delete(offset);
+        this.#forget(text);
+        continue;
+      }
+      const found = content.records.get(offset)?.text;
+      if (found !== text) throw new Violation(`${name}: ${offset} is ${found}, was told ${text}`);
+    }
+    for (const [text, offset] of this.placed) if (offset < firstOffset) this.#forget(text);
+    this.#checkTexts(content);
+    this.beginsAtLeast = firstOffset;
+    this.beginsAtMost = firstOffset;
+  }
+
+  #checkTexts(content: TopicContent): void {
+    const { name } = this;
+    this.seen.clear();
+    for (const [offset, { text }] of content.records) {
+      if (this.seen.has(text)) throw new Violation(`${name}: ${text} is there twice`);
+      this.seen.set(text, offset);
+      if (this.#forbidden.has(text)) throw new Violation(`${name}: ${text} came back at ${offset}`);
+      if (!this.#maybe.has(text)) throw new Violation(`${name}: nobody wrote ${text}`);
+      const placed = this.placed.get(text);
+      if (placed !== undefined && placed !== offset) {
+        throw new Violation(`${name}: ${text} is at ${offset}, was told ${placed}`);
+      }
+      this.certain.set(offset, text);
+    }
+    for (const text of this.#maybe) {
+      if (this.seen.has(text)) continue;
+      this.#forget(text);
+      this.#forbidden.add(text);
+    }
+  }
+
+  /** From here on nobody wrote it. */
+  #forget(text: string): void {
+    this.#maybe.delete(text);
+    this.placed.delete(text);
+  }
+}
+
+export interface TopicCheck {
+  readonly log: Log;
+  readonly until: <T>(promise: Promise<T>) => Promise<T>;
+  readonly random: Random;
+  /** A sync has failed before. */
+  readonly maybeLossy: boolean;
+}
+
+/** Reads a topic through and compares. @throws Violation */
+export async function checkTopic(witness: Witness, check: TopicCheck): Promise<void> {
+  const { log, until } = check;
+  const { name } = witness;
+  const content = await contentOf(name, check);
+  witness.check(content, check);
+  if (content.gaps.length === 0) await checkTime(content, check);
+  const position = await until(log.position(name, 'ledger'));
+  const isKnown = position === witness.committed;
+  if (!isKnown && (position === undefined || !witness.committing.has(position))) {
+    throw new Violation(`${name}: consumer at ${position}, committed ${witness.committed}`);
+  }
+  witness.committed = position;
+  witness.committing.clear();
+}
+
+/** Reads a topic through, from its first record to its end. */
+async function contentOf(name: string, { log, until }: TopicCheck): Promise<TopicContent> {
+  const stats = await until(countsOf(log, name));
+  const records = new Map<number, { text: string; timeMs: number }>();
+  const gaps: LogGap[] = [];
+  for (let from = stats.firstOffset; from < stats.nextOffset; ) {
+    const result = await until(log.read(name, { from, recordsMax: 50 }));
+    gaps.push(...result.gaps);
+    for (const { offset, key, timeMs } of result.records) {
+      if (offset < from) throw new Violation(`${name} repeats ${offset}`);
+      records.set(offset, { text: textOf(key), timeMs });
+    }
+    if (result.nextOffset <= from) throw new Violation(`${name} stands still at ${from}`);
+    from = result.nextOffset;
+  }
+  return { stats, records, gaps };
+}
+
+/** Looks for the time of one of the records. */
+async function checkTime(content: TopicContent, check: TopicCheck): Promise<void> {
+  const { name } = content.stats;
+  const all = [...content.records];
+  if (all.length === 0) return;
+  const [, { timeMs }] = all[below(check.random, all.length)]!;
+  const { records } = await check.until(check.log.read(name, { from: { timeMs } }));
+  const expected = all.find(([, record]) => record.timeMs >= timeMs)?.[0];
+  const found = records[0]?.offset;
+  if (found !== expected) {
+    throw new Violation(`${name} at ${timeMs} begins with ${found}, expected ${expected}`);
+  }
+}
+
+/** Without a look at the disk, which would be one more chance for it to fail. */
+export async function countsOf(log: Log, name: string): Promise<TopicStats> {
+  const found = (await log.topics()).find((topic) => topic.name === name);
+  if (found === undefined) throw new Violation(`topic ${name} is gone`);
+  return found;
+}
+
+function textOf(key: Uint8Array | undefined): string {
+  return key === undefined ? '' : new TextDecoder().decode(key);
+}
+
+function spanOf(gap: LogGap): number {
+  return gap.next - gap.first;
+}
