@@ -14,6 +14,7 @@ import type { Logger } from '#base/logger.ts';
 import type { Log } from '#log/log.ts';
 import { type Baseline, type BaselineKey, baselineKeyText } from './baseline.ts';
 import { BASELINE_ENTRY_BYTES, decodeBaseline, lastSeenAt } from './baseline-file.ts';
+import { openSnapshot, snapshotNumber } from './baseline-opening.ts';
 import { BaselineReader } from './baseline-reader.ts';
 import { BaselineHeap, writeSnapshot } from './baseline-snapshot.ts';
 import type { AccountingConfig } from './config.ts';
@@ -47,15 +48,17 @@ export interface TransferBarrier {
 /** recent() goes back no further than this. */
 export const RECENT_SECONDS_MAX = 24 * 3600;
 
-const NAME = /^baselines-([0-9]{8})\.snapshot$/;
 const SECONDS_PER_DAY = 86_400;
 const READ_RECORDS_MAX = 4096;
+const PROGRESS_MS = 5000;
 
 export class BaselineStore {
   readonly #world: BaselineStoreWorld;
   /** Newer than the snapshot, oldest first. */
   readonly #overlay = new Map<string, Baseline>();
   #reader: BaselineReader | undefined;
+  /** Entries of the reader that are known to be damaged; the log made up for them. */
+  #damagedKnown = 0;
   #number = 0;
   #replayedTo = 0;
   #recent: Baseline[] = [];
@@ -66,15 +69,20 @@ export class BaselineStore {
     this.#world = world;
   }
 
-  /** Opens the newest valid snapshot and reads the log after it. @throws the disk's and log's errors */
+  /**
+   * Opens the newest intact snapshot and reads the log after it, all of it when none is intact.
+   * @throws the disk's and log's errors
+   */
   static async open(world: BaselineStoreWorld): Promise<BaselineStore> {
     const store = new BaselineStore(world);
     await world.disk.makeFolder(world.folder);
     await world.disk.syncFolder(dirname(world.folder));
     await world.log.createTopic(TRANSFERS_TOPIC, { consistency: 'durable' });
-    await store.#openNewest();
-    await store.#loadRecent();
-    await store.#replay();
+    const snapshot = await openSnapshot(world);
+    store.#reader = snapshot.reader;
+    store.#damagedKnown = snapshot.damagedEntries;
+    store.#number = snapshot.number;
+    await store.#replay(snapshot.replayFrom);
     return store;
   }
 
@@ -161,11 +169,12 @@ export class BaselineStore {
       await disk.remove(part).catch(() => undefined);
       throw error;
     });
-    if (written.damaged > 0) {
-      logger.error('Damaged baselines were left out; those clients are credited anew', {
-        baselines: written.damaged,
+    if (written.damaged > this.#damagedKnown) {
+      logger.error('Damaged baselines were left out; the next announce of those credits nothing', {
+        baselines: written.damaged - this.#damagedKnown,
       });
     }
+    this.#damagedKnown = 0;
     await disk.rename(part, path);
     await disk.syncFolder(folder);
     this.#reader = await BaselineReader.open(disk, path);
@@ -181,57 +190,16 @@ export class BaselineStore {
   async #removeOlderThan(number: number): Promise<void> {
     const { disk, folder, logger } = this.#world;
     for (const name of await disk.list(folder)) {
-      const found = NAME.exec(name);
-      if (found === null || Number(found[1]) >= number) continue;
+      const found = snapshotNumber(name);
+      if (found === undefined || found >= number) continue;
       await disk.remove(join(folder, name)).catch((error: unknown) => {
         logger.warn('An old snapshot could not be removed', { name, error: messageOf(error) });
       });
     }
   }
 
-  /** Damaged snapshots are set aside under another name, for whoever wants to look. */
-  async #openNewest(): Promise<void> {
-    const { disk, folder, logger } = this.#world;
-    const names = await disk.list(folder);
-    for (const name of names) if (name.endsWith('.part')) await disk.remove(join(folder, name));
-    for (const name of names.filter((each) => NAME.test(each)).reverse()) {
-      const number = Number(NAME.exec(name)?.[1]);
-      this.#number = Math.max(this.#number, number);
-      const path = join(folder, name);
-      try {
-        const reader = await BaselineReader.open(disk, path);
-        if (await this.#fits(reader)) {
-          this.#reader = reader;
-          return;
-        }
-        await reader.retire();
-      } catch (error) {
-        logger.error('A snapshot of the baselines is set aside', { name, error: messageOf(error) });
-        await disk.rename(path, `${path}.damaged`);
-      }
-    }
-  }
-
-  /**
-   * A snapshot that knows more than the log would make bytes look credited that no record carries;
-   * without it the clients' next announces bring them.
-   */
-  async #fits(reader: BaselineReader): Promise<boolean> {
-    const { log, logger } = this.#world;
-    const { logId, epoch, nextOffset } = reader.header;
-    const stats = await log.stats(TRANSFERS_TOPIC);
-    if (logId === log.id && epoch === log.epoch && nextOffset <= stats.nextOffset) return true;
-    logger.error(
-      'A snapshot of the baselines belongs to another state of the log and is not used',
-      {
-        snapshot: { logId, epoch, nextOffset },
-        log: { id: log.id, epoch: log.epoch, nextOffset: stats.nextOffset },
-      },
-    );
-    return false;
-  }
-
   async #loadRecent(): Promise<void> {
+    this.#recent = [];
     if (this.#reader === undefined) return;
     const since = this.#world.clock.nowMs() / 1000 - RECENT_SECONDS_MAX;
     for await (const chunk of this.#reader.chunks()) {
@@ -243,15 +211,18 @@ export class BaselineStore {
     }
   }
 
-  /** Brings back, from the records behind the snapshot, every baseline they moved. */
-  async #replay(): Promise<void> {
-    const { log, logger } = this.#world;
-    const { firstOffset } = await log.stats(TRANSFERS_TOPIC);
-    const known = new Map(this.#recent.map((baseline) => [baselineKeyText(baseline), baseline]));
-    let from = Math.max(firstOffset, this.#reader?.header.nextOffset ?? 0);
+  /** Brings back, from the records at `start` and behind, every baseline they moved. */
+  async #replay(start: number): Promise<void> {
+    const { log, logger, clock, config } = this.#world;
+    const { nextOffset: end } = await log.stats(TRANSFERS_TOPIC);
+    const recordsMax = Math.min(READ_RECORDS_MAX, Math.ceil(config.baselineOverlayEntriesMax / 4));
+    const sinceMs = clock.monotonicMs();
+    let toldMs = sinceMs;
+    let known = await this.#knownBefore();
     let records = 0;
+    let from = start;
     for (;;) {
-      const read = await log.read(TRANSFERS_TOPIC, { from, recordsMax: READ_RECORDS_MAX });
+      const read = await log.read(TRANSFERS_TOPIC, { from, recordsMax });
       for (const { value } of read.records) {
         const record = decodeTransfer(value);
         if (record === undefined || record.memberId === 0) continue;
@@ -262,9 +233,28 @@ export class BaselineStore {
       }
       if (read.nextOffset === from) break;
       from = read.nextOffset;
+      if (this.#overlay.size > config.baselineOverlayEntriesMax - recordsMax) {
+        // Nothing is forgotten for want of room, and a start that is cut short goes on from here.
+        await this.#commit(new BaselineHeap(), from);
+        known = await this.#knownBefore();
+      }
+      if (clock.monotonicMs() - toldMs >= PROGRESS_MS) {
+        toldMs = clock.monotonicMs();
+        logger.info('Bringing baselines back from the log', { offset: from, until: end });
+      }
     }
     this.#replayedTo = from;
-    if (records > 0) logger.info('Baselines were brought back from the log', { records });
+    if (records === 0) return;
+    logger.info('Baselines were brought back from the log', {
+      records,
+      ms: Math.round(clock.monotonicMs() - sinceMs),
+    });
+  }
+
+  /** Those of the snapshot that the swarm will have, by their key. */
+  async #knownBefore(): Promise<Map<string, Baseline>> {
+    await this.#loadRecent();
+    return new Map(this.#recent.map((baseline) => [baselineKeyText(baseline), baseline]));
   }
 
   /** Only for what a record itself does not say; most records say all. */

@@ -18,7 +18,7 @@ export const ACCOUNTING_ERRORS = {
   LEDGER_POSITION_TAKEN:
     'Another process moved the position of the ledger. Only one ledger may run on a database; end the other.',
   BASELINES_SNAPSHOT_INVALID:
-    'A snapshot of the baselines is damaged. It is set aside and an older one is used; the log after it brings back what is newer.',
+    'A snapshot of the baselines is damaged. It is set aside; the one before it and the log after it, or the whole log, bring back what it held.',
   BASELINES_READ_FAILED: 'The snapshot of the baselines could not be read from the disk.',
 } as const;
 

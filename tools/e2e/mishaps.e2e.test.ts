@@ -16,6 +16,9 @@ const START_MS_MAX = 5000;
 
 const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-mishaps-'));
 let server: TestServer;
+let passkey = '';
+/** Of the torrent, as it stands in a URL. */
+let hash = '';
 
 interface Totals {
   readonly uploadedBytes: number;
@@ -28,18 +31,17 @@ before(async () => {
   const file = join(folder, 'small.torrent');
   writeFileSync(file, smallTorrent('small.bin'));
   const [torrent] = await server.json<{ infoHash: string }>(['torrent', 'add', file]);
-  const hash = (torrent?.infoHash ?? '').replace(/../g, '%$&');
+  hash = (torrent?.infoHash ?? '').replace(/../g, '%$&');
+  passkey = member?.passkey ?? '';
   for (const [event, uploaded] of [
     ['started', 0],
     ['', 1000],
     ['', 2000],
     ['stopped', 3000],
   ] as const) {
-    const query = `info_hash=${hash}&peer_id=-TR4050-abcdefghijkl&port=6881&left=0&downloaded=0`;
-    const url = `http://127.0.0.1:${server.trackerPort}/${member?.passkey}/announce?${query}`;
     // The torrent is in force at the tracker within a second.
     await waitFor('the announce', 5000, async () => {
-      const answer = await (await fetch(`${url}&uploaded=${uploaded}&event=${event}`)).text();
+      const answer = await announce(server, { uploaded, event });
       return answer.includes('8:interval') ? true : undefined;
     });
   }
@@ -53,6 +55,15 @@ after(async () => {
   await server?.remove();
   rmSync(folder, { recursive: true, force: true });
 });
+
+async function announce(
+  at: TestServer,
+  { uploaded, event }: { readonly uploaded: number; readonly event: string },
+): Promise<string> {
+  const query = `info_hash=${hash}&peer_id=-TR4050-abcdefghijkl&port=6881&left=0&downloaded=0`;
+  const url = `http://127.0.0.1:${at.trackerPort}/${passkey}/announce?${query}`;
+  return await (await fetch(`${url}&uploaded=${uploaded}&event=${event}`)).text();
+}
 
 /** A copy of the data as it stands, for a test to damage. */
 function copyOf(name: string): string {
@@ -154,4 +165,36 @@ test('an audit finds that the log is gone', async () => {
   const audit = await runProgram(['ledger', 'audit', '--data', copy, '--json']);
   assert.equal(audit.exitCode, 1, audit.stdout);
   assert.match(audit.stdout, /records before it are gone/);
+});
+
+test('with every snapshot of the baselines damaged nothing that clients moved is lost', async () => {
+  // An end makes the first snapshot, the next the second.
+  for (let life = 0; life < 2; life++) {
+    await server.end('SIGTERM');
+    await server.start();
+  }
+  const copy = copyOf('baselines');
+  const snapshots = join(copy, 'baselines');
+  const names = readdirSync(snapshots).filter((name) => name.endsWith('.snapshot'));
+  assert.equal(names.length, 2);
+  // In the only entry of each, behind the header of 128 bytes.
+  for (const name of names) flipByte(join(snapshots, name), 128 + 40);
+  const other = await TestServer.prepare({
+    dataFolder: copy,
+    settings: { 'swarm.announceIntervalMsMin': 1000 },
+  });
+  await other.start();
+  try {
+    const answer = await announce(other, { uploaded: 5000, event: 'started' });
+    assert.match(answer, /8:interval/);
+    await waitFor('the ledger', 5000, async () => {
+      const [totals] = await other.json<Totals>(['ledger', 'show', 'alice']);
+      return totals?.uploadedBytes === 5000 ? true : undefined;
+    });
+    const said = other.output.split('\n').filter((line) => /Every snapshot.*damaged/.test(line));
+    assert.equal(said.length, 1);
+    await other.json(['ledger', 'audit']);
+  } finally {
+    await other.remove();
+  }
 });

@@ -17,6 +17,8 @@ export interface ServerOptions {
   /** Where site and tracker listen; the tracker takes all of them. */
   readonly addresses?: readonly string[];
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
+  /** One that is there already; a fresh one unless given. Removed with the server. */
+  readonly dataFolder?: string;
 }
 
 export interface CommandResult {
@@ -36,7 +38,7 @@ export class TestServer {
   #child: ChildProcess | undefined;
 
   private constructor(ports: { site: number; tracker: number }, options: ServerOptions) {
-    this.dataFolder = mkdtempSync(join(tmpdir(), 'swarmkeep-e2e-'));
+    this.dataFolder = options.dataFolder ?? mkdtempSync(join(tmpdir(), 'swarmkeep-e2e-'));
     this.sitePort = ports.site;
     this.trackerPort = ports.tracker;
     this.addresses = options.addresses ?? ['127.0.0.1'];
@@ -53,7 +55,7 @@ export class TestServer {
     ]);
   }
 
-  /** Chooses free ports and a fresh data folder; starts nothing. */
+  /** Chooses free ports and a data folder; starts nothing. */
   static async prepare(options: ServerOptions = {}): Promise<TestServer> {
     return new TestServer({ site: await freePort(), tracker: await freePort() }, options);
   }
