@@ -28,6 +28,7 @@ import {
   sliceRange,
   walkStore,
 } from './store.ts';
+import { Turns } from './turns.ts';
 
 /** Files open at once. */
 const FILES_MAX = 16;
@@ -43,8 +44,7 @@ export class DirectoryStore implements Store {
   readonly #world: DirectoryWorld;
   readonly #gate = new Gate();
   readonly #slots = new Slots(FILES_MAX);
-  /** The last change of each name that is under way: changes of one name go one after the other. */
-  readonly #underWay = new Map<BlobRef, Promise<unknown>>();
+  readonly #turns = new Turns();
   readonly #folders: Set<string>;
   /** Names whose file is not to be trusted: a put of one writes it again. */
   readonly #doubtful = new Set<BlobRef>();
@@ -147,24 +147,15 @@ export class DirectoryStore implements Store {
 
   async flush(): Promise<void> {
     this.#gate.enter();
-    await Promise.allSettled(this.#underWay.values());
+    await this.#turns.idle();
   }
 
   close(): Promise<void> {
-    return this.#gate.close(async () => void (await Promise.allSettled(this.#underWay.values())));
+    return this.#gate.close(() => this.#turns.idle());
   }
 
-  /** After every change of that name before, whether they failed or not. */
   #change<T>(ref: BlobRef, work: () => Promise<T>): Promise<T> {
-    const before = this.#underWay.get(ref) ?? Promise.resolve();
-    const run = (): Promise<T> => this.#slots.use(work);
-    const done = before.then(run, run);
-    this.#underWay.set(ref, done);
-    const forget = (): void => {
-      if (this.#underWay.get(ref) === done) this.#underWay.delete(ref);
-    };
-    done.then(forget, forget);
-    return done;
+    return this.#turns.take(ref, () => this.#slots.use(work));
   }
 
   /** True when it wrote, false when the blob was there. */
