@@ -15,11 +15,12 @@ import type { Logger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
 import type { Config } from '#config/schema.ts';
 import { Scheduler } from '#jobs/scheduler.ts';
-import type { Log } from '#log/log.ts';
+import type { RewritingLog } from '#log/rewriting-log.ts';
 import type { Registry } from '#metrics/registry.ts';
 import type { AccountTables } from '#site/accounts/account-tables.ts';
 import { readSettings, type SiteSettings } from '#site/accounts/settings.ts';
 import { expireJob } from '#site/jobs/expire-job.ts';
+import { forgetAddressesJob } from '#site/jobs/forget-addresses-job.ts';
 import { swarmReadingsJob } from '#site/jobs/swarm-readings-job.ts';
 import { RuleBook } from '#site/rules/rule-book.ts';
 import {
@@ -37,7 +38,7 @@ export interface JobParts {
   readonly folder: DataFolder;
   readonly config: Config;
   readonly sql: Sql;
-  readonly log: Log;
+  readonly log: RewritingLog;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -78,6 +79,11 @@ function jobsOf(parts: JobParts): readonly Job[] {
       log: parts.log,
       sizes: (torrentIds) => torrentSizes(sql, torrentIds),
       settings: async () => signalSettings(config, await readSettings(sql.read<AccountTables>())),
+    }),
+    forgetAddressesJob({
+      sql,
+      log: parts.log,
+      daysKept: config.accounting.addressDaysKept,
     }),
     pruneDaysJob({ sql, daysKept: config.accounting.daysKept }),
     ratioWatchJob({

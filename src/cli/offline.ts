@@ -1,6 +1,7 @@
 // The rooms opened by a command itself, when no server runs on the data folder: under the folder's
 // lock, in this thread, with the log recovered and the schema brought up to date as `serve` would.
 
+import { BLANK_ADDRESSES, blankAddresses } from '#accounting/forget-addresses.ts';
 import { SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
 import { SystemRandom } from '#base/random.ts';
@@ -62,6 +63,7 @@ async function openRooms(opening: Opening): Promise<Rooms> {
     logger: logger.for('log'),
     metrics: new Registry(),
     config: config.log,
+    changes: new Map([[BLANK_ADDRESSES, blankAddresses]]),
     onFatal: (error) => {
       throw error;
     },

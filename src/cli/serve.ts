@@ -20,8 +20,8 @@ import { type Random, SeededRandom, SystemRandom } from '#base/random.ts';
 import { Stop } from '#base/stop.ts';
 import type { Config } from '#config/schema.ts';
 import type { Scheduler } from '#jobs/scheduler.ts';
-import type { Log } from '#log/log.ts';
 import { PortLog } from '#log/port-log.ts';
+import type { RewritingLog } from '#log/rewriting-log.ts';
 import { Registry, renderCollected } from '#metrics/registry.ts';
 import { type AddonPlace, loadAddon } from '#net/addon.ts';
 import { TlsCertificate } from '#net/tls-certificate.ts';
@@ -73,7 +73,7 @@ export interface RunningRooms {
 
 interface Parts {
   readonly sql: Sql;
-  readonly log: Log;
+  readonly log: RewritingLog;
   readonly relay: OutboxRelay;
   readonly ledger: Ledger;
   readonly jobs: Scheduler;
@@ -179,7 +179,7 @@ export class Server {
     return thread;
   }
 
-  async #connectLog(thread: ServerThread): Promise<Log> {
+  async #connectLog(thread: ServerThread): Promise<RewritingLog> {
     const { port1, port2 } = new MessageChannel();
     thread.give(port2);
     const log = await PortLog.connect(port1);
@@ -205,7 +205,7 @@ export class Server {
 
   async #openLedger(parts: {
     readonly sql: Sql;
-    readonly log: Log;
+    readonly log: RewritingLog;
     readonly swarm: Swarm;
   }): Promise<Ledger> {
     const ledger = await Ledger.open({
@@ -298,7 +298,7 @@ export class Server {
     return certificate;
   }
 
-  #startRelay(sql: Sql, log: Log): OutboxRelay {
+  #startRelay(sql: Sql, log: RewritingLog): OutboxRelay {
     const relay = new OutboxRelay({
       sql,
       log,

@@ -38,6 +38,8 @@ export const BATCH_MAGIC = 0x31424b53;
 const BATCH_VERSION = 1;
 const FLAG_GAP = 1;
 const CODEC = { none: 0, zstd: 1, gzip: 2 } as const;
+/** A body as it is, not compressed. */
+export const CODEC_NONE = CODEC.none;
 const LAG_MAX = 0xffff_ffff;
 
 export interface BatchHeader {
@@ -105,6 +107,12 @@ export function sealBatch(
       ? crc32c(bytes, start + 8, end)
       : crc32cJoined(crc32c(bytes, start + 8, body), bodySum, end - body);
   view.setUint32(4, sum, true);
+}
+
+/** Sums a batch anew whose records were changed in place; everything else of it stays. */
+export function resealBatch(bytes: Uint8Array, at: number, header: BatchHeader): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + at, BATCH_HEADER_BYTES);
+  view.setUint32(4, crc32c(bytes, at + 8, at + header.length), true);
 }
 
 /** The header at `at`, or undefined when its own fields are not legal. The sum is not looked at. */

@@ -20,6 +20,8 @@ export const LOG_ERRORS = {
     'A producer repeats an append that is not its newest; nothing was written. It must keep one append on its way at a time in each topic.',
   LOG_APPEND_FAILED:
     'The disk refused a write or a sync; nothing of this append was kept and it can be tried again. Look for a full or failing disk.',
+  LOG_REWRITE_FAILED:
+    'A segment could not be rewritten without what is to be removed from it; the old one stands. Look for a full or failing disk; the job tries again.',
   LOG_TOPIC_FAILED:
     'After a failed write the topic could not be cut back to its last good record, so it takes no more; the process ends. Check the disk, then start again: recovery runs at start.',
   LOG_QUEUE_FULL:

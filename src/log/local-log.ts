@@ -3,6 +3,7 @@
 //   <log>/log.json     id and epoch (descriptions.ts)
 //   <log>/<topic>/     a topic (topic.ts)
 
+import { assert } from '#base/assert.ts';
 import { toHex } from '#base/bytes.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Disk } from '#base/disk.ts';
@@ -37,9 +38,11 @@ import { LogMetrics } from './log-metrics.ts';
 import { OpenFiles } from './open-files.ts';
 import type { PackedRecords } from './packed-records.ts';
 import { listSegments } from './recovery.ts';
+import type { RecordChange, RewriteOptions, RewriteResult, RewritingLog } from './rewriting-log.ts';
 import { Scrub } from './scrub.ts';
 import { SegmentIndexes } from './segment-indexes.ts';
 import { Topic } from './topic.ts';
+import { TopicRewriter } from './topic-rewriter.ts';
 import type { TopicWorld } from './topic-world.ts';
 
 export interface LocalLogWorld {
@@ -51,11 +54,13 @@ export interface LocalLogWorld {
   readonly config: LogConfig;
   /** Absolute; made when it is missing. Its parent exists. */
   readonly folder: string;
+  /** What `rewriteSegment` may do to records, by name. */
+  readonly changes?: ReadonlyMap<string, RecordChange>;
   /** A topic could not be cut back after a failure, or our own code failed: end the process. */
   onFatal?(error: Error): void;
 }
 
-export class LocalLog implements BatchLog {
+export class LocalLog implements BatchLog, RewritingLog {
   readonly id: string;
   readonly epoch: number;
   readonly #world: LocalLogWorld;
@@ -64,6 +69,7 @@ export class LocalLog implements BatchLog {
   readonly #indexes: SegmentIndexes;
   readonly #topics = new Map<string, Topic>();
   readonly #creating = new Map<string, Promise<void>>();
+  readonly #rewriters = new Map<Topic, TopicRewriter>();
   #scrub: Scrub | undefined;
   #closing: Promise<void> | undefined;
 
@@ -158,6 +164,21 @@ export class LocalLog implements BatchLog {
     return this.#find(topic).commit(consumer, offset);
   }
 
+  async rewriteSegment(name: string, options: RewriteOptions): Promise<RewriteResult> {
+    const topic = this.#find(name);
+    const change = this.#world.changes?.get(options.change);
+    assert(change !== undefined, 'the log was given every change that is asked for');
+    let rewriter = this.#rewriters.get(topic);
+    if (rewriter === undefined) {
+      const { disk, folder } = this.#world;
+      const files = { files: this.#files, indexes: this.#indexes };
+      const { state } = topic;
+      rewriter = new TopicRewriter({ disk, ...files, folder: `${folder}/${name}`, state });
+      this.#rewriters.set(topic, rewriter);
+    }
+    return await rewriter.next(change, options);
+  }
+
   /** @throws LogError LOG_APPEND_FAILED when a last sync failed; every topic was closed all the same */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -172,6 +193,7 @@ export class LocalLog implements BatchLog {
   async #close(): Promise<void> {
     await this.#scrub?.close();
     await Promise.allSettled(this.#creating.values());
+    await Promise.all([...this.#rewriters.values()].map((rewriter) => rewriter.idle()));
     const closed = await Promise.allSettled([...this.#topics.values()].map((t) => t.close()));
     await this.#files.close();
     for (const result of closed) if (result.status === 'rejected') throw result.reason;

@@ -52,6 +52,16 @@ export class OpenFiles {
     return this.#use({ key: keyOf(path, true), file: Promise.resolve(file), users: 0 });
   }
 
+  /** Another file has this name now: whoever asks from here on gets that one. */
+  async replaced(path: string): Promise<void> {
+    for (const write of [false, true]) {
+      const entry = this.#entries.get(keyOf(path, write));
+      if (entry === undefined) continue;
+      this.#entries.delete(entry.key);
+      if (entry.users === 0) await this.#close(entry);
+    }
+  }
+
   /** Closes the files of this path that nobody uses. */
   async forget(path: string): Promise<void> {
     for (const write of [false, true]) {
@@ -73,7 +83,9 @@ export class OpenFiles {
       if (!isHeld) return;
       isHeld = false;
       entry.users--;
-      this.#shrink();
+      const isReplaced = this.#entries.get(entry.key) !== entry;
+      if (isReplaced && entry.users === 0) void this.#close(entry);
+      else this.#shrink();
     };
     try {
       const file = await entry.file;

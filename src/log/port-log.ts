@@ -8,7 +8,6 @@ import { LogError } from './errors.ts';
 import type {
   Appended,
   AppendOptions,
-  Log,
   LogRecord,
   ReadOptions,
   ReadResult,
@@ -27,6 +26,7 @@ import {
   unpackRead,
   unpackRefusal,
 } from './port-messages.ts';
+import type { RewriteOptions, RewriteResult, RewritingLog } from './rewriting-log.ts';
 
 export interface PortServer {
   /** Calls in progress are cancelled and the port is closed. The log stays open. Idempotent. */
@@ -36,7 +36,7 @@ export interface PortServer {
 /** Serves `log` on a port until either end closes it. One port serves one PortLog. */
 export function servePortLog(
   port: MessagePort,
-  log: Log,
+  log: RewritingLog,
   config: LogConfig = logConfig.parse({}),
 ): PortServer {
   const running = new Map<number, AbortController>();
@@ -68,7 +68,7 @@ export function servePortLog(
   return { close: () => port.close() };
 }
 
-async function perform(log: Log, call: Call, signal: AbortSignal): Promise<unknown> {
+async function perform(log: RewritingLog, call: Call, signal: AbortSignal): Promise<unknown> {
   switch (call.method) {
     case 'append': {
       const { topic, count, body, consistency, producer } = call;
@@ -107,6 +107,8 @@ async function perform(log: Log, call: Call, signal: AbortSignal): Promise<unkno
       return log.position(call.topic, call.consumer);
     case 'commit':
       return log.commit(call.topic, call.consumer, call.offset);
+    case 'rewriteSegment':
+      return log.rewriteSegment(call.topic, { ...call.options, signal });
   }
 }
 
@@ -128,7 +130,7 @@ interface Waiting {
   readonly reject: (reason: unknown) => void;
 }
 
-export class PortLog implements Log {
+export class PortLog implements RewritingLog {
   readonly id: string;
   readonly epoch: number;
   readonly #port: MessagePort;
@@ -221,6 +223,14 @@ export class PortLog implements Log {
 
   async commit(topic: string, consumer: string, offset: number): Promise<void> {
     await this.#call({ method: 'commit', topic, consumer, offset });
+  }
+
+  async rewriteSegment(topic: string, asked: RewriteOptions): Promise<RewriteResult> {
+    const { signal, ...options } = asked;
+    return (await this.#call(
+      { method: 'rewriteSegment', topic, options },
+      signal,
+    )) as RewriteResult;
   }
 
   /** Closes this connection; the log behind it stays open. */

@@ -19,6 +19,7 @@ import type {
   TopicOptions,
 } from './log.ts';
 import { NO_LENGTH, viewOf } from './packed-records.ts';
+import type { RewriteOptions } from './rewriting-log.ts';
 
 const RECORD_HEADER_BYTES = 24;
 
@@ -50,6 +51,11 @@ export type Call =
   | { readonly method: 'topics' }
   | { readonly method: 'stats'; readonly topic: string }
   | { readonly method: 'position'; readonly topic: string; readonly consumer: string }
+  | {
+      readonly method: 'rewriteSegment';
+      readonly topic: string;
+      readonly options: Omit<RewriteOptions, 'signal'>;
+    }
   | {
       readonly method: 'commit';
       readonly topic: string;

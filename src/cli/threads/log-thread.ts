@@ -3,6 +3,7 @@
 // process with it: a restart recovers from what is on disk.
 
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
+import { BLANK_ADDRESSES, blankAddresses } from '#accounting/forget-addresses.ts';
 import { assert } from '#base/assert.ts';
 import { SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
@@ -32,6 +33,7 @@ const log = await LocalLog.open({
   logger: pinoLogger(data.logLevel).for('log'),
   metrics,
   config: data.config,
+  changes: new Map([[BLANK_ADDRESSES, blankAddresses]]),
   onFatal: (error) => {
     throw error;
   },

@@ -276,7 +276,7 @@ export function consoleMemberMain(view: ConsoleMemberView): Html {
         });
   const privacy = panel({
     title: 'Privacy',
-    body: html`<p class="muted">${member.isProtected ? 'Protected: the addresses of their devices and clients are written nowhere.' : 'For members who must not be found: the addresses of a protected member are written nowhere, and those in the log are removed within a day.'}</p>${postForm(
+    body: html`<p class="muted">${member.isProtected ? 'Protected: the addresses of their devices and clients are written nowhere.' : 'For members who must not be found: the addresses of a protected member are written nowhere, and those in the log are removed as soon as its current file is complete.'}</p>${postForm(
       {
         action: hrefTo('consoleMemberProtect', { name: member.name }),
         csrf,
