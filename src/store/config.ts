@@ -1,7 +1,7 @@
 // Settings of the store, by consequence. `config print` shows these sentences.
 
 import { z } from 'zod';
-import { bytes, ms } from '#base/field.ts';
+import { bytes, count, ms } from '#base/field.ts';
 
 const MIB = 1024 * 1024;
 
@@ -35,3 +35,86 @@ export const storeConfig = z.strictObject({
 });
 
 export type StoreConfig = z.output<typeof storeConfig>;
+
+export const s3Config = z.strictObject({
+  endpoint: z
+    .string()
+    .refine((text) => text === '' || isEndpoint(text), 'write https://HOST or http://HOST:PORT')
+    .default('')
+    .describe(
+      'Address of the S3 service, as its provider names it, without the bucket: "https://s3.eu-central-1.amazonaws.com". Empty: there is no S3 store.',
+    ),
+  region: z
+    .string()
+    .regex(/^[a-z0-9-]{1,63}$/)
+    .default('us-east-1')
+    .describe(
+      'Region that requests are signed for. A wrong one is refused by the service, and the refusal names the right one where the service tells it. R2 calls it "auto"; MinIO and Swift are content with us-east-1 unless configured otherwise.',
+    ),
+  bucket: z
+    .string()
+    .regex(/^(?:[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])?$/)
+    .default('')
+    .describe('The bucket that keeps the blobs. It must be there; it is not made.'),
+  prefix: z
+    .string()
+    .regex(/^(?:[A-Za-z0-9._-]+\/)*[A-Za-z0-9._-]*$/)
+    .max(256)
+    .default('')
+    .describe(
+      'What the name of every object begins with, "swarmkeep/" for example. Objects of the bucket that begin otherwise are neither read nor touched.',
+    ),
+  pathStyle: z
+    .boolean()
+    .default(true)
+    .describe(
+      'True writes the bucket into the path of the address, false into its host name. Services of your own mostly know the path only; AWS wants the host name for buckets made in new regions.',
+    ),
+  keyFile: z
+    .string()
+    .default('')
+    .describe(
+      "Path of the file with the keys, in the format of AWS's credentials file: lines aws_access_key_id, aws_secret_access_key and, for temporary keys, aws_session_token. It should be readable for the server's account only.",
+    ),
+  putChecksum: z
+    .enum(['none', 'md5', 'sha256'])
+    .default('none')
+    .describe(
+      'Further checksum of each upload, beside the SHA-256 that its signature covers. Buckets with object lock want one; B2 knows md5 only. sha256 costs nothing, md5 some processor time.',
+    ),
+  requestsAtOnceMax: count({ min: 1, max: 256 })
+    .default(16)
+    .describe(
+      'Requests under way at the same time; others wait. More gives more throughput over long distances, until the service asks to slow down.',
+    ),
+  idleMsMax: ms({ min: 100, max: 600_000 })
+    .default(30_000)
+    .describe('Milliseconds without a byte after which a request is given up and tried again.'),
+  callMsMax: ms({ min: 1000, max: 86_400_000 })
+    .default(300_000)
+    .describe(
+      'Milliseconds that an operation may take with all its attempts. Longer rides out longer outages; shorter lets a replica or the caller take over earlier.',
+    ),
+  attemptsMax: count({ min: 1, max: 100 })
+    .default(10)
+    .describe(
+      'How often a request is tried when the service is busy, fails or cannot be reached, with pauses that double.',
+    ),
+  retryMsMin: ms({ min: 1, max: 60_000 })
+    .default(100)
+    .describe('Milliseconds of the first pause before a request is tried again.'),
+  retryMsMax: ms({ min: 1, max: 600_000 })
+    .default(10_000)
+    .describe(
+      'Milliseconds of the longest pause before a request is tried again, unless the service asks for a longer one.',
+    ),
+});
+
+export type S3Config = z.output<typeof s3Config>;
+
+/** No keys in it, which would end up in logs; and nothing after the path. */
+function isEndpoint(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, username, password, search, hash } = new URL(text);
+  return /^https?:$/.test(protocol) && `${username}${password}${search}${hash}` === '';
+}

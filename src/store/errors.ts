@@ -19,6 +19,24 @@ export const STORE_ERRORS = {
     'A pack was written by a newer version of the program; use that version or a later one.',
   STORE_TOKEN_INVALID:
     'The place to go on from is none of this store; it was made by another one. Begin again without it.',
+  STORE_S3_SETTINGS_INVALID:
+    'The S3 store cannot be opened as it is configured; the message names the setting or what is wrong in the key file.',
+  STORE_S3_DENIED:
+    'The S3 service refused the keys, or the keys may not do this. Check the key file, and that its keys may list, read, write and delete in the bucket.',
+  STORE_S3_BUCKET_MISSING:
+    'The S3 service knows no such bucket. Check its name, the endpoint and the region; the bucket is not made by itself.',
+  STORE_S3_REGION_WRONG:
+    'The bucket is in another region than requests are signed for. Set the region, and the endpoint of that region, which the message names where the service tells them.',
+  STORE_S3_CLOCK_WRONG:
+    'The S3 service refuses requests because the clock of this machine differs from its own by many minutes. Set the clock, best by NTP.',
+  STORE_S3_UNREACHABLE:
+    'The S3 service gave no answer, however often it was asked. Check the endpoint, the network and the certificate; the cause says what happened last.',
+  STORE_S3_UNAVAILABLE:
+    'The S3 service answered that it is busy or failing, however often it was asked. Look at its state; fewer requests at once may help.',
+  STORE_S3_REFUSED:
+    'The S3 service refused a request; the message has its words. An upload that was refused can be tried again.',
+  STORE_S3_ANSWER_INVALID:
+    'An answer is not what an S3 service says. Check that the endpoint is one and that no proxy answers in its place.',
   STORE_CANCELLED: 'The request was taken back by who made it.',
   STORE_CLOSED: 'The store was closed.',
 } as const;
