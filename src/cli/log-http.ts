@@ -1,5 +1,6 @@
 // `GET /api/log/<topic>` on a port of HTTP: who may read, and what they get (log/http-read.ts).
 
+import { TRANSFERS_TOPIC } from '#accounting/transfer-record.ts';
 import { secretEqual, utf8 } from '#base/bytes.ts';
 import { answerHttpRead } from '#log/http-read.ts';
 import type { Log } from '#log/log.ts';
@@ -51,14 +52,16 @@ async function isAllowed(world: LogHttpWorld, request: Request): Promise<boolean
 
 /**
  * The site with the log's topics beside it. An administrator reads them by their session, a program
- * with the token: it is whether the console opens for the same cookies that tells the first.
+ * with the token (and `transfers` only that): it is whether the console opens for the same cookies that tells the first.
  */
 export function siteWithLog(site: Site, log: Log, token: string): Site {
   return {
     async fetch(request, env) {
       const mayRead = async (asked: Request): Promise<boolean> => {
         const cookie = asked.headers.get('cookie');
-        if (cookie === null) return false;
+        const isRaw = new URL(asked.url).pathname.endsWith(`/${TRANSFERS_TOPIC}`);
+        // Raw records hold addresses; the console's stream of transfers does not.
+        if (cookie === null || isRaw) return false;
         const console = new Request(new URL(href('console'), asked.url), { headers: { cookie } });
         return (await site.fetch(console, env)).status === 200;
       };

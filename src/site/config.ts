@@ -140,6 +140,18 @@ export const siteConfig = z.strictObject({
     .describe(
       'Addresses and names whose attempts are remembered, about 200 bytes each. The longest unused are forgotten first.',
     ),
+  transferAddresses: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether the console’s page and stream of transfers tell from which address a client announced. Of protected members they never do. Off, moderators cannot see who shares a line, and neither can whoever takes over their session.',
+    ),
+  streamsMax: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(16)
+    .describe('Streams of transfers open at once; one more is answered 503.'),
   inviteDays: z
     .int()
     .min(1)

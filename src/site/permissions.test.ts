@@ -38,9 +38,12 @@ after(async () => {
 
 /** A path of the route that exists where that is possible. */
 function pathOf(name: RouteName): string {
-  return ROUTES[name].replaceAll(/:(\w+)/g, (_, param: string) =>
+  // A stream without an end would never be read to it: this one is refused after it was let in.
+  const query = name === 'transferEvents' ? '?from=99' : '';
+  const path = ROUTES[name].replaceAll(/:(\w+)/g, (_, param: string) =>
     param === 'name' ? 'mina' : '1',
   );
+  return path + query;
 }
 
 for (const role of ['visitor', 'member', 'admin'] as const) {
@@ -61,7 +64,7 @@ for (const role of ['visitor', 'member', 'admin'] as const) {
           const isFormStopped = method === 'POST' && page.status === 403;
           if (method === 'POST') assert.ok(isFormStopped, what);
           if (method === 'POST') assert.match(page.text, /form is too old/, what);
-          else assert.ok([200, 303, 404].includes(page.status), what);
+          else assert.ok([200, 303, 404, 416].includes(page.status), what);
           assert.doesNotMatch(page.location, /sign-in\?next/, what);
         } else if (role !== 'visitor') {
           assert.equal(page.status, 403, what);

@@ -95,6 +95,8 @@ export const ROUTE_RULES: Readonly<Record<RouteName, RouteRule>> = {
   consoleCredit: { GET: 'administer', POST: 'administer' },
   consoleCreditEnd: { POST: 'administer' },
   consoleTokens: { POST: 'administer' },
+  consoleTransfers: { GET: 'administer' },
+  transferEvents: { GET: 'administer' },
   consoleSignals: { GET: 'administer' },
   consoleSignalDismiss: { POST: 'administer' },
   consoleRules: { GET: 'administer', POST: 'administer' },

@@ -55,6 +55,8 @@ export const ROUTES = {
   consoleCredit: '/console/freeleech',
   consoleCreditEnd: '/console/freeleech/:id/end',
   consoleTokens: '/console/tokens',
+  consoleTransfers: '/console/transfers',
+  transferEvents: '/console/transfers/events',
   consoleSignals: '/console/signals',
   consoleSignalDismiss: '/console/signals/:id/dismiss',
   consoleRules: '/console/rules',

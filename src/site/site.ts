@@ -25,6 +25,8 @@ import { href, ROUTES, type RouteName } from './routes.ts';
 import { RuleBook } from './rules/rule-book.ts';
 import { setSecurityHeaders } from './security-headers.ts';
 import { signalRoutes } from './signals/signal-pages.ts';
+import { Streams } from './transfers/streams.ts';
+import { transferRoutes } from './transfers/transfer-pages.ts';
 import { localPath, type Visit } from './visit.ts';
 import type { SiteParts, SiteWorld } from './world.ts';
 
@@ -53,6 +55,7 @@ export function createSite(world: SiteWorld): Site {
     ...bonusRoutes,
     ...signalRoutes,
     ...privacyRoutes,
+    ...transferRoutes,
   };
   for (const [name, path] of Object.entries(ROUTES) as [RouteName, string][]) {
     for (const method of ['GET', 'POST'] as const) {
@@ -99,6 +102,7 @@ function partsOf(world: SiteWorld): SiteParts {
       isPrivateTried: config.portTestPrivate,
     }),
     exports: new Exports(),
+    streams: new Streams(config.streamsMax),
     limits: {
       signInAddress: limit(config.signInsPerMinute, MINUTE_MS),
       signInName: limit(config.signInsPerNamePerMinute, MINUTE_MS),

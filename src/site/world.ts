@@ -18,6 +18,7 @@ import type { Exports } from './privacy/exports.ts';
 import type { RateLimit } from './rate-limit.ts';
 import type { RuleBook } from './rules/rule-book.ts';
 import type { Swarms } from './swarms.ts';
+import type { Streams } from './transfers/streams.ts';
 
 export interface SiteWorld {
   readonly sql: Sql;
@@ -112,6 +113,7 @@ export interface SiteParts extends SiteWorld {
   readonly assets: Assets;
   readonly portTests: PortTests;
   readonly exports: Exports;
+  readonly streams: Streams;
   readonly limits: {
     readonly signInAddress: RateLimit;
     readonly signInName: RateLimit;

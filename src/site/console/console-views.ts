@@ -35,7 +35,15 @@ import { href, hrefTo } from '#site/routes.ts';
 import type { SiteStatus } from '#site/world.ts';
 import type { TrackerMode } from '#wire/control-message.ts';
 
-type ConsolePart = 'status' | 'settings' | 'rules' | 'credit' | 'signals' | 'jobs' | 'members';
+type ConsolePart =
+  | 'status'
+  | 'settings'
+  | 'rules'
+  | 'credit'
+  | 'transfers'
+  | 'signals'
+  | 'jobs'
+  | 'members';
 
 export function inConsole(part: ConsolePart, body: Html): Html {
   const links = [
@@ -43,6 +51,7 @@ export function inConsole(part: ConsolePart, body: Html): Html {
     { label: 'Settings', href: href('consoleSettings'), current: part === 'settings' },
     { label: 'Rules', href: href('consoleRules'), current: part === 'rules' },
     { label: 'Freeleech', href: href('consoleCredit'), current: part === 'credit' },
+    { label: 'Transfers', href: href('consoleTransfers'), current: part === 'transfers' },
     { label: 'Signals', href: href('consoleSignals'), current: part === 'signals' },
     { label: 'Jobs', href: href('consoleJobs'), current: part === 'jobs' },
     { label: 'Members', href: href('members'), current: part === 'members' },

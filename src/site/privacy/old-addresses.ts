@@ -18,6 +18,23 @@ export async function forgetSessionAddresses(sql: Sql, beforeMs: number): Promis
   });
 }
 
+/** Those of these members of whom no address is to be told. At most 1,000 ids are looked at. */
+export async function addresslessAmong(
+  sql: Sql,
+  memberIds: readonly number[],
+): Promise<ReadonlySet<number>> {
+  const ids = [...new Set(memberIds)].slice(0, IDS_AT_ONCE);
+  if (ids.length === 0) return new Set();
+  const rows = await sql
+    .read<AccountTables>()
+    .selectFrom('member')
+    .select('id')
+    .where((where) => where.or([where('is_protected', '=', 1), where('erased_ms', 'is not', null)]))
+    .where('id', 'in', ids)
+    .execute();
+  return new Set(rows.map((row) => row.id));
+}
+
 /** Members of whom no address is to stay in the log, however new: protected and erased ones. */
 export async function addresslessMembers(sql: Sql): Promise<readonly number[]> {
   const ids: number[] = [];
