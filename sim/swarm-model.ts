@@ -42,6 +42,8 @@ export class SwarmModel {
   #peers: ModelPeer[] = [];
   #repeated = false;
   #early = false;
+  /** The member of the last announce had as many clients in the torrent as it may. */
+  #isFull = false;
 
   constructor(config: SwarmConfig) {
     this.#config = config;
@@ -70,6 +72,7 @@ export class SwarmModel {
     const isPlain = request.event === EVENT.none || request.event === EVENT.paused;
     const isSoon = last !== undefined && (age + 1) * 1000 < this.#config.announceIntervalMsMin;
     this.#early = !this.#repeated && isPlain && isSoon;
+    this.#isFull = false;
     const isPresent = peer !== undefined && peer.reach.size > 0;
     const refused = this.#refusal(request, isPresent);
     const found = refused === 'torrent-unknown' ? undefined : peer;
@@ -101,6 +104,7 @@ export class SwarmModel {
     const needsRoom = [...peer.reach.keys()].some((it) => it !== reach);
     const isOtherChannel = peer.own !== undefined && peer.own.name !== channelOf(request);
     if (request.family === 6 || needsRoom || isOtherChannel) peer.isExtended = true;
+    const displaced = this.#sameAddress(request, peer);
     peer.lastSeen = now;
     peer.reach.set(reach, now);
     peer.addresses.set(request.family, wireOf(request));
@@ -109,6 +113,10 @@ export class SwarmModel {
     const keepsState = wasPresent && isOlder && request.memberId !== 0;
     if (!keepsState) peer.state = stateOf(request);
     if (!this.#early && !this.#repeated) this.#remember(peer, request, now);
+    if (displaced === undefined) return;
+    for (const each of [...displaced.reach.keys()]) {
+      if (this.#isFull || each[0] === reach[0]) this.#leave(displaced, each);
+    }
   }
 
   candidates(request: AnnounceRequest, family: 4 | 6): string[] {
@@ -196,10 +204,28 @@ export class SwarmModel {
       (it) => it.memberId === request.memberId && it.reach.size > 0,
     );
     const here = theirs.filter((it) => it.torrent === torrent).length;
-    if (here >= this.#config.peersPerMemberTorrentMax) return 'member-peers';
+    if (here >= this.#config.peersPerMemberTorrentMax) {
+      this.#isFull = true;
+      if (this.#sameAddress(request, undefined) === undefined) return 'member-peers';
+    }
     const torrents = new Set(theirs.map((it) => it.torrent)).size;
     if (here === 0 && torrents >= this.#config.torrentsPerMemberMax) return 'member-torrents';
     return 'none';
+  }
+
+  /** Another present peer of the member with the request's very address. */
+  #sameAddress(request: AnnounceRequest, own: ModelPeer | undefined): ModelPeer | undefined {
+    if (request.memberId === 0) return undefined;
+    const torrent = this.#torrent(request.torrentId);
+    const found = own ?? this.#find(request);
+    return this.#peers.find(
+      (it) =>
+        it !== found &&
+        it.torrent === torrent &&
+        it.memberId === request.memberId &&
+        [...it.reach.keys()].some((reach) => reach[0] === String(request.family)) &&
+        it.addresses.get(request.family) === wireOf(request),
+    );
   }
 
   #stop(peer: ModelPeer, request: AnnounceRequest, next: BaselineNumbers, now: number): void {

@@ -3,6 +3,10 @@
 // a member's peer id, so that one walk finds the peer and counts the member's others in the torrent.
 // The caller holds the torrent's shard lock, which keeps every record of that torrent still; the
 // bucket's own lock keeps the chain, which may hold peers of any torrent.
+//
+// An address stands once for each member in a torrent's lists: whoever comes to where another peer
+// of the same member is takes it over, as a client does that was restarted. That other one is found
+// in the member's own chain, which SILENT_MAX bounds. Where nobody is named the address is the peer.
 
 import { assert } from '#base/assert.ts';
 import { type AnnounceRequest, DOOR } from './announce-slot.ts';
@@ -49,7 +53,7 @@ export class PeerIndex {
     readAddress(request, this.address);
     if (request.memberId !== 0) {
       this.lookForMember(torrent, request.memberId, request.peerId);
-      if (this.found === 0 && this.othersPresent > 0) {
+      if (this.othersPresent > 0) {
         this.sameAddress = this.#sameAddressOf(torrent, request);
       }
       return;
@@ -210,7 +214,9 @@ export class PeerIndex {
     return (this.#words[entry + 5]! & 0xffff) === this.address[4];
   }
 
+  /** Walks the chain of the member's own peers, only when another of them is present. */
   #sameAddressOf(torrent: number, request: AnnounceRequest): number {
+    if (request.door === DOOR.websocket) return 0;
     const peers = this.#peers;
     const bucket = this.#memberBucket(torrent, request.memberId);
     let found = 0;
@@ -219,7 +225,7 @@ export class PeerIndex {
       const at = peer * PEER_WORDS;
       if (peers[at + PEER.torrent] !== torrent) continue;
       if (peers[at + PEER.memberId] !== request.memberId) continue;
-      if (request.door !== DOOR.websocket && this.#isAt(torrent, peer, request)) found = peer;
+      if (peer !== this.found && this.#isAt(torrent, peer, request)) found = peer;
     }
     unlockBucket(this.#buckets, bucket, first);
     return found;

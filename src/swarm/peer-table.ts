@@ -270,6 +270,16 @@ export class PeerTable {
     return false;
   }
 
+  /**
+   * A present peer is no longer at the address of the family of reach `bit`: by none of its hashes.
+   * Without another address it ends; its baseline stays.
+   */
+  leaveFamily(peer: number, bit: number): void {
+    const rest = this.reachOf(peer) & ~(3 << (bit & ~1));
+    if (rest === 0) this.silence(peer);
+    else this.setReach(peer, rest, this.stateOf(peer));
+  }
+
   /** Frees the record of a silent peer. */
   free(peer: number): void {
     const at = peer * PEER_WORDS;

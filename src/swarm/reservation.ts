@@ -17,7 +17,9 @@ export class Reservation {
   /** A fresh record, 0 when the peer has one. */
   newPeer = 0;
   extension = 0;
-  /** Another peer of the member, whose place the announce takes. */
+  /** Another peer of the member, which is listed by the address that the announce takes over. */
+  displaced = 0;
+  /** The same when the announce also takes its place among the member's clients. */
   replaced = 0;
   #hasEntered = false;
   readonly #table: PeerTable;
@@ -40,6 +42,7 @@ export class Reservation {
   ): SwarmRefusal {
     const table = this.#table;
     const { found } = table.index;
+    this.displaced = table.index.sameAddress;
     if (request.memberId !== 0 && !isPresent) {
       const refused = this.#admit(request.memberId);
       if (refused !== 'none') return refused;
@@ -78,6 +81,7 @@ export class Reservation {
   clear(): void {
     this.newPeer = 0;
     this.extension = 0;
+    this.displaced = 0;
     this.replaced = 0;
     this.#hasEntered = false;
   }

@@ -137,7 +137,10 @@ test('T11: the asker is not in its own answer, also under an older peer id of it
   world.announce({ peerId: peerIdOf(100) });
   world.announce({ peerId: peerIdOf(101) });
   assert.deepEqual(world.peersFor({ peerId: peerIdOf(101) }), []);
-  assert.equal(world.peersFor({ memberId: 2 }).length, 2);
+  // Nor under another member's, behind the same address.
+  world.announce({ memberId: 2, address: addressOf(1, 4) });
+  assert.deepEqual(world.peersFor({ peerId: peerIdOf(101) }), []);
+  assert.equal(world.peersFor({ memberId: 3 }).length, 2);
 });
 
 test('T11: wanting none gives none, and more than peersPerAnswerMax gives that many', () => {
@@ -262,6 +265,36 @@ test('T15: a fourth client of a member is refused, and a restarted one takes its
   assert.equal(fourth.refused, 'member-peers');
   const restarted = world.announce({ peerId: peerIdOf(4), port: 7001 });
   assert.deepEqual([restarted.refused, restarted.leechers], ['none', 3]);
+});
+
+test('T14: a client that comes back under a new peer id takes its old address over at once', () => {
+  const world = new TestSwarm();
+  world.announce({ peerId: peerIdOf(1), left: 0, uploaded: 500 });
+  world.announce({ peerId: peerIdOf(2), port: 6999 });
+  const back = world.announce({ peerId: peerIdOf(3), left: 0 });
+  assert.deepEqual([back.seeders, back.leechers], [1, 1]);
+  const listed = ['10.0.0.1:6881', '10.0.0.1:6999'];
+  assert.deepEqual(world.peersFor({ memberId: 2 }), listed);
+  // What the old one moved is not forgotten: its late goodbye is measured against its own baseline.
+  const late = world.stop({ peerId: peerIdOf(1), left: 0, uploaded: 700 });
+  assert.deepEqual([late.known, late.uploaded, late.seeders], [true, 500, 1]);
+  // One that moves to a port where another of its member was takes that over as well.
+  const moved = world.announce({ peerId: peerIdOf(2), port: 6881 });
+  assert.deepEqual([moved.seeders, moved.leechers], [0, 1]);
+  assert.deepEqual(world.peersFor({ memberId: 2 }), ['10.0.0.1:6881']);
+  assert.equal(world.swarm.totals().silentBaselines, 2);
+});
+
+test('T14: who takes an IPv4 address over leaves the other its IPv6 address', () => {
+  const world = new TestSwarm();
+  world.announce({ peerId: peerIdOf(1) });
+  world.announce({ peerId: peerIdOf(1), family: 6 });
+  world.announce({ peerId: peerIdOf(2) });
+  assert.equal(world.peersFor({ memberId: 2 }, 4).length, 1);
+  assert.equal(world.peersFor({ memberId: 2 }, 6).length, 1);
+  assert.equal(world.counts().leechers, 2);
+  assert.equal(world.announce({ peerId: peerIdOf(2), family: 6 }).leechers, 1);
+  assert.equal(world.peersFor({ memberId: 2 }, 6).length, 1);
 });
 
 test('T15: silent baselines do not count against the limit of clients', () => {

@@ -405,7 +405,7 @@ export class Swarm {
     const table = this.#table;
     const peer = this.#peer;
     const bit = reachBitOf(request);
-    const { newPeer, extension, replaced } = this.#reserved;
+    const { newPeer, extension, displaced, replaced } = this.#reserved;
     if (newPeer !== 0) this.#create(request);
     if (extension !== 0) table.attachExtension(peer, extension);
     table.clearFlag(peer, PEER_FLAG.expired | PEER_FLAG.ended);
@@ -421,6 +421,7 @@ export class Swarm {
     }
     // Only now: the member was in the torrent all along, so its count of torrents must not dip.
     if (replaced !== 0) table.silence(replaced);
+    else if (displaced !== 0) table.leaveFamily(displaced, bit);
   }
 
   #create(request: AnnounceRequest): void {
