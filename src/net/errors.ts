@@ -9,6 +9,12 @@ export const NET_ERRORS = {
     'A port could not be opened. The message names address and port: see what else listens there, or choose another port.',
   NET_DIAL_FAILED:
     'Another program could not be reached. The message names its address: see whether it runs and listens there.',
+  NET_HTTP_FAILED:
+    'Another server gave no answer, or not all of it; the cause says why. See whether it runs and can be reached from here.',
+  NET_HTTP_UNTRUSTED:
+    'Another server shows a certificate that is not trusted here. Check the address; an authority of your own is named by NODE_EXTRA_CA_CERTS.',
+  NET_HTTP_ANSWER_TOO_LARGE:
+    'The answer of another server is longer than can be right; it was not read. Check the address.',
   NET_TLS_INVALID:
     'A TLS key or certificate cannot be used; the cause says why. Check the PEM files.',
   NET_SOCKET_FAILED:

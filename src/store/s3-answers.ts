@@ -1,8 +1,6 @@
 // Reads what an S3 service answers in XML: a page of a listing, and an error. Only the few elements that
 // are needed are looked at; what is not whole or not in order is told by undefined, never guessed at.
 
-import { utf8Text } from '#base/bytes.ts';
-
 export interface S3Object {
   readonly key: string;
   readonly bytes: number;
@@ -28,20 +26,23 @@ const WORDS_CHARS_MAX = 300;
 
 /** A page of ListObjectsV2 that was asked for with `encoding-type=url`. */
 export function readS3Page(body: Uint8Array): S3Page | undefined {
-  const text = utf8Text(body);
-  if (!/<ListBucketResult[\s>]/.test(text) || !/<\/ListBucketResult>\s*$/.test(text)) {
+  const text = new TextDecoder().decode(body);
+  if (!/<ListBucketResult[\s>]/.test(text) || !text.trimEnd().endsWith('</ListBucketResult>')) {
     return undefined;
   }
-  const isEncoded = /<EncodingType>\s*url\s*</.test(text);
+  const isEncoded = text.includes('<EncodingType>url</EncodingType>');
   const objects: S3Object[] = [];
-  for (const [, contents = ''] of text.matchAll(/<Contents>(.*?)<\/Contents>/gs)) {
-    const size = element(contents, 'Size');
-    const name = element(contents, 'Key');
-    const key = name === undefined || !isEncoded ? name : percentDecoded(name);
-    if (key === undefined || size === undefined || !/^[0-9]{1,15}$/.test(size)) return undefined;
-    objects.push({ key, bytes: Number(size) });
+  let outside = '';
+  for (let at = 0; at < text.length; ) {
+    const start = text.indexOf('<Contents>', at);
+    outside += text.slice(at, start < 0 ? undefined : start);
+    if (start < 0) break;
+    const end = text.indexOf('</Contents>', start);
+    const object = end < 0 ? undefined : readObject(text.slice(start, end), isEncoded);
+    if (object === undefined) return undefined;
+    objects.push(object);
+    at = end + '</Contents>'.length;
   }
-  const outside = text.replace(/<Contents>.*?<\/Contents>/gs, '');
   const truncated = element(outside, 'IsTruncated');
   if (truncated !== 'true' && truncated !== 'false') return undefined;
   return {
@@ -51,9 +52,17 @@ export function readS3Page(body: Uint8Array): S3Page | undefined {
   };
 }
 
+function readObject(xml: string, isEncoded: boolean): S3Object | undefined {
+  const size = element(xml, 'Size');
+  const name = element(xml, 'Key');
+  const key = name === undefined || !isEncoded ? name : percentDecoded(name);
+  if (key === undefined || size === undefined || !/^[0-9]{1,15}$/.test(size)) return undefined;
+  return { key, bytes: Number(size) };
+}
+
 export function readS3Failure(body: Uint8Array): S3Failure {
-  const text = utf8Text(body);
-  const error = /<Error>(.*)<\/Error>/s.exec(text)?.[1] ?? '';
+  const text = new TextDecoder().decode(body);
+  const error = text.slice(text.indexOf('<Error>'), text.indexOf('</Error>'));
   return {
     code: plainWords(element(error, 'Code') ?? ''),
     message: plainWords(element(error, 'Message') ?? ''),

@@ -2,7 +2,8 @@
 
 Usage: python3 test-swift.py FOLDER. Everything it keeps is in FOLDER. It listens on free ports of
 127.0.0.1, prints the one of the S3 door on a line, and ends when its standard input does.
-Key and secret: "test:tester" and "testing".
+Key and secret: "test:tester" and "testing". Its parts wait long for each other: with Swift's usual
+half second a busy machine would give listings that lack what was just put.
 """
 
 import os
@@ -33,6 +34,10 @@ devices = {FOLDER}/devices
 mount_check = false
 log_level = ERROR
 log_address = {FOLDER}/no-syslog
+conn_timeout = 60
+node_timeout = 60
+recoverable_node_timeout = 60
+container_update_timeout = 60
 """
 PROXY = """[pipeline:main]
 pipeline = catch_errors gatekeeper cache bulk s3api tempauth slo dlo proxy-server
