@@ -125,7 +125,9 @@ export const siteConfig = z.strictObject({
     .min(1)
     .max(100_000)
     .default(10)
-    .describe('Failed sign-ins for one name in a minute, wherever they come from.'),
+    .describe(
+      'Failed sign-ins for one name in a minute, wherever they come from. A browser that the member signed in with before has as many of its own, so that nobody can lock a member out.',
+    ),
   signUpsPerHour: z
     .int()
     .min(1)

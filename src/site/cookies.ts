@@ -3,6 +3,7 @@
 //
 //   swarmkeep          the session's token
 //   swarmkeep-visitor  a random secret for visitors without a session: their forms' CSRF tokens
+//   swarmkeep-known    who signed in here last, so that strangers cannot lock them out
 //   swarmkeep-theme    light or dark
 //   swarmkeep-flash    a message for the next page
 
@@ -15,6 +16,7 @@ import type { Flash, ThemeChoice } from './components/layout.ts';
 const NAMES = {
   session: 'swarmkeep',
   visitor: 'swarmkeep-visitor',
+  known: 'swarmkeep-known',
   theme: 'swarmkeep-theme',
   flash: 'swarmkeep-flash',
 } as const;

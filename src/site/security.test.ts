@@ -128,6 +128,52 @@ test('guessing passwords is slowed down by address and by name, and good ones do
   );
 });
 
+test('strangers who fail on purpose lock nobody out of a browser that was signed in before', async () => {
+  await withSite(
+    async (site) => {
+      await site.addMember('olga');
+      await site.addMember('mina');
+      const olga = await site.signedIn('olga');
+      await olga.get('/me/password');
+      assert.equal((await olga.post('/sign-out')).status, 303);
+      let stranger = 0;
+      const fail = async (): Promise<number> => {
+        const browser = site.browser(`10.2.0.${++stranger}`);
+        // A cookie of another member, or a made-up one, is worth nothing.
+        const known = olga.cookies.get('swarmkeep-known') ?? '';
+        if (stranger % 3 === 1) browser.cookies.set('swarmkeep-known', `${known.slice(0, -1)}!`);
+        if (stranger % 3 === 2) {
+          const mina = await site.signedIn('mina');
+          browser.cookies.set('swarmkeep-known', mina.cookies.get('swarmkeep-known') ?? '');
+        }
+        await browser.get('/sign-in');
+        return (await browser.post('/sign-in', { name: 'olga', password: 'wrong' })).status;
+      };
+      for (let time = 0; time < 5; time++) assert.equal(await fail(), 422);
+      for (let time = 0; time < 3; time++) assert.equal(await fail(), 429);
+      const good = { name: 'Olga', password: TEST_PASSWORD };
+      const fresh = site.browser('10.2.1.1');
+      await fresh.get('/sign-in');
+      assert.equal((await fresh.post('/sign-in', good)).status, 429);
+      await olga.get('/sign-in');
+      assert.equal((await olga.post('/sign-in', good)).status, 303);
+      // Nor is a member who is signed in kept from a new password by them.
+      await olga.get('/me/password');
+      const change = { current: TEST_PASSWORD, password: 'another lamp by the river' };
+      assert.equal((await olga.post('/me/password', change)).status, 303);
+      // The browser is known for its own attempts only, of which it has as many as a name.
+      await olga.get('/me/password');
+      await olga.post('/sign-out');
+      await olga.get('/sign-in');
+      for (let time = 0; time < 5; time++) {
+        assert.equal((await olga.post('/sign-in', { ...good, password: 'x' })).status, 422);
+      }
+      assert.equal((await olga.post('/sign-in', good)).status, 429);
+    },
+    { config: { signInsPerMinute: 8, signInsPerNamePerMinute: 5 } },
+  );
+});
+
 test('the answer to a wrong password and to an unknown name is the same', async () => {
   await withSite(async (site) => {
     await site.addMember('olga');
@@ -228,7 +274,7 @@ test('every answer carries the headers, and cookies are out of reach of scripts'
       }
       await browser.get('/sign-in');
       await browser.post('/sign-in', { name: 'olga', password: TEST_PASSWORD });
-      assert.deepEqual([...browser.cookies.keys()], ['__Host-swarmkeep']);
+      assert.deepEqual([...browser.cookies.keys()], ['__Host-swarmkeep', '__Host-swarmkeep-known']);
     },
     { publicUrl: 'https://swarm.example.org' },
   );

@@ -18,11 +18,13 @@ import {
 } from './entry-views.ts';
 import { completeFirstRun, isFirstRun } from './first-run.ts';
 import { findInviter, signUp } from './invites.ts';
+import { KNOWN_DAYS, knownBrowserKey, knownBrowserToken } from './known-browsers.ts';
 import { hasAdmin } from './members.ts';
 import { endSession, openSession } from './sessions.ts';
 import type { SettingsChange } from './settings.ts';
 
 const SITE_NAME_LENGTH_MAX = 60;
+const DAY_SECONDS = 86_400;
 
 export async function home(visit: Visit): Promise<Response> {
   if (visit.viewer !== undefined) return visit.redirect(href('torrents'));
@@ -42,9 +44,10 @@ export async function postSignIn(visit: Visit): Promise<Response> {
   const { parts, form } = visit;
   const name = form.text('name').trim().slice(0, 100);
   const next = localPath(form.text('next')) ?? '';
+  const known = await knownBrowserKey(parts.sql, name, visit.cookies.get('known'));
   const buckets = [
     [parts.limits.signInAddress, addressKey(visit.address)],
-    [parts.limits.signInName, name.toLowerCase()],
+    [parts.limits.signInName, known ?? `name:${name.toLowerCase()}`],
   ] as const;
   for (const [limit, key] of buckets) {
     const waitMs = limit.take(key);
@@ -196,7 +199,9 @@ async function signIn(visit: Visit, memberId: number): Promise<void> {
   const { parts, address } = visit;
   const device = visit.header('user-agent');
   const token = await openSession(parts, memberId, { address, device });
-  visit.cookies.set('session', token, parts.config.sessionIdleDays * 86_400);
+  visit.cookies.set('session', token, parts.config.sessionIdleDays * DAY_SECONDS);
+  const known = await knownBrowserToken(parts, memberId);
+  if (known !== '') visit.cookies.set('known', known, KNOWN_DAYS * DAY_SECONDS);
   visit.cookies.remove('visitor');
 }
 

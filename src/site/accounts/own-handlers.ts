@@ -7,6 +7,7 @@ import type { Visit } from '#site/visit.ts';
 import { changePassword } from './credentials.ts';
 import type { Errors } from './entry-views.ts';
 import { addInvite, listInvites, revokeInvite } from './invites.ts';
+import { KNOWN_DAYS, knownBrowserToken } from './known-browsers.ts';
 import { invitesMain, passwordMain, revokeAllMain, sessionsMain } from './own-views.ts';
 import { endAllSessions, endSession, listSessions } from './sessions.ts';
 
@@ -17,8 +18,9 @@ export async function showPassword(visit: Visit): Promise<Response> {
 export async function postPassword(visit: Visit): Promise<Response> {
   const { parts, form } = visit;
   const { memberId, sessionId, name } = visit.signedIn();
-  const waitMs = parts.limits.signInName.take(name.toLowerCase());
-  if (waitMs > 0) {
+  // By the member and not by the name: strangers who fail to sign in have no part in it.
+  const attempts = `member:${memberId}`;
+  if (parts.limits.signInName.take(attempts) > 0) {
     return await passwordPage(visit, { current: 'Too many attempts; wait a minute.' });
   }
   const refused = await changePassword(parts, memberId, {
@@ -29,7 +31,9 @@ export async function postPassword(visit: Visit): Promise<Response> {
   if (refused !== undefined) {
     return await passwordPage(visit, { [refused.field ?? 'current']: refused.message });
   }
-  parts.limits.signInName.giveBack(name.toLowerCase());
+  parts.limits.signInName.giveBack(attempts);
+  const known = await knownBrowserToken(parts, memberId);
+  visit.cookies.set('known', known, KNOWN_DAYS * 86_400);
   const text = 'Your password is changed. Every other device is signed out.';
   return visit.redirect(hrefTo('member', { name }), { kind: 'good', text });
 }

@@ -78,7 +78,7 @@ async function showErase(visit: Visit): Promise<Response> {
 async function postErase(visit: Visit): Promise<Response> {
   const { parts, form } = visit;
   const { name, memberId } = visit.signedIn();
-  if (parts.limits.signInName.take(name.toLowerCase()) > 0) {
+  if (parts.limits.signInName.take(`member:${memberId}`) > 0) {
     return await erasePage(visit, { password: 'Too many attempts; wait a minute.' });
   }
   const known = await authenticate(parts, name, form.text('password').slice(0, 1000));
@@ -89,6 +89,7 @@ async function postErase(visit: Visit): Promise<Response> {
   if (erased instanceof Refusal) return await erasePage(visit, { password: erased.message });
   parts.logger.info('A member erased their account', { memberId });
   visit.cookies.remove('session');
+  visit.cookies.remove('known');
   return visit.redirect(href('signIn'), { kind: 'good', text: 'Your account is erased.' });
 }
 
