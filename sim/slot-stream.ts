@@ -9,6 +9,7 @@ export class SlotStream implements TcpConnection {
   readonly address: Uint8Array = new Uint8Array(16);
   readonly port = 40_000;
   readonly input: Uint8Array;
+  context: object | undefined = undefined;
   inputLength = 0;
   readonly output: Uint8Array;
   outputLength = 0;

@@ -36,30 +36,36 @@ export class SystemClock implements Clock {
  */
 export class HeldClock implements Clock {
   readonly #clock: Clock;
-  #nowMs: number | undefined;
-  #monotonicMs: number | undefined;
+  #holders = 0;
+  #nowMs = 0;
+  #monotonicMs = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Until release(), which must come before this thread waits for anything. */
+  /**
+   * Until release(), which must come before this thread waits for anything. Who holds it within
+   * another's hold sees the same time, and it goes on when both have released it.
+   */
   hold(): void {
-    this.#nowMs = this.#clock.nowMs();
-    this.#monotonicMs = this.#clock.monotonicMs();
+    if (this.#holders === 0) {
+      this.#nowMs = this.#clock.nowMs();
+      this.#monotonicMs = this.#clock.monotonicMs();
+    }
+    this.#holders++;
   }
 
   release(): void {
-    this.#nowMs = undefined;
-    this.#monotonicMs = undefined;
+    this.#holders--;
   }
 
   nowMs(): number {
-    return this.#nowMs ?? this.#clock.nowMs();
+    return this.#holders > 0 ? this.#nowMs : this.#clock.nowMs();
   }
 
   monotonicMs(): number {
-    return this.#monotonicMs ?? this.#clock.monotonicMs();
+    return this.#holders > 0 ? this.#monotonicMs : this.#clock.monotonicMs();
   }
 
   after(delayMs: number, run: () => void): Timer {

@@ -41,6 +41,7 @@ export class BatchedTcpConnection implements TcpConnection {
   readonly family: Family;
   readonly address: Uint8Array = new Uint8Array(16);
   port = 0;
+  context: object | undefined = undefined;
   input: Uint8Array = NOTHING;
   inputLength = 0;
   outputLength = 0;
@@ -143,6 +144,7 @@ export class BatchedTcpConnection implements TcpConnection {
     const from = at * 16;
     for (let index = 0; index < 16; index++) this.address[index] = slots.addresses[from + index]!;
     this.isOpen = true;
+    this.context = undefined;
     this.#isHeld = false;
     this.#isEnding = false;
     this.#isShut = false;

@@ -61,8 +61,9 @@ class BatchedTcpServer implements TcpServer, ConnectionWorld {
   readonly #failures: FailureGauge;
   /** By slot; made when a slot is used for the first time. */
   readonly #all: BatchedTcpConnection[] = [];
-  /** Those that want an operation, in the order they asked. */
-  #marked: BatchedTcpConnection[] = [];
+  /** Those that want an operation, in the order they asked: the first `#markedCount`. */
+  readonly #marked: BatchedTcpConnection[] = [];
+  #markedCount = 0;
   /** Those whose operations the present native call runs. */
   readonly #running: BatchedTcpConnection[] = [];
   readonly #flushMarked = (): void => this.#flushOutside();
@@ -149,7 +150,7 @@ class BatchedTcpServer implements TcpServer, ConnectionWorld {
   mark(connection: BatchedTcpConnection): void {
     if (connection.isMarked) return;
     connection.isMarked = true;
-    this.#marked.push(connection);
+    this.#marked[this.#markedCount++] = connection;
     if (this.#isInTurn || this.#isFlushDue) return;
     // Answers that become due together go out together.
     this.#isFlushDue = true;
@@ -201,17 +202,17 @@ class BatchedTcpServer implements TcpServer, ConnectionWorld {
     do {
       events = this.#turn(1);
       this.#nowMs = this.#clock.monotonicMs();
-    } while ((events > 0 || this.#marked.length > 0) && this.#nowMs < untilMs && !this.#isClosed);
+    } while ((events > 0 || this.#markedCount > 0) && this.#nowMs < untilMs && !this.#isClosed);
     // What was accepted last is watched by the call after, and what was answered last goes out in it.
     if (events > 0 && !this.#isClosed) this.#turn(0);
     this.#isInTurn = false;
-    if (this.#marked.length > 0 && !this.#isClosed) this.#goOnLater();
+    if (this.#markedCount > 0 && !this.#isClosed) this.#goOnLater();
   }
 
   /** Answers that became due outside of a turn. */
   #flushOutside(): void {
     this.#isFlushDue = false;
-    if (this.#isClosed || this.#isInTurn || this.#marked.length === 0) return;
+    if (this.#isClosed || this.#isInTurn || this.#markedCount === 0) return;
     this.#isInTurn = true;
     this.#nowMs = this.#clock.monotonicMs();
     // Written answers let pipelined requests go on, which want to be written in turn.
@@ -219,9 +220,9 @@ class BatchedTcpServer implements TcpServer, ConnectionWorld {
     do {
       this.#turn(0);
       this.#nowMs = this.#clock.monotonicMs();
-    } while (this.#marked.length > 0 && this.#nowMs < untilMs && !this.#isClosed);
+    } while (this.#markedCount > 0 && this.#nowMs < untilMs && !this.#isClosed);
     this.#isInTurn = false;
-    if (this.#marked.length > 0 && !this.#isClosed) this.#goOnLater();
+    if (this.#markedCount > 0 && !this.#isClosed) this.#goOnLater();
   }
 
   #goOnLater(): void {
@@ -231,7 +232,7 @@ class BatchedTcpServer implements TcpServer, ConnectionWorld {
 
   /** Runs operations of up to BATCH connections, then handles what they and others have to say. */
   #turn(mayPoll: 0 | 1): number {
-    const { operations, events } = this.slots;
+    const { operations } = this.slots;
     const count = this.#writeOperations();
     const eventCount = this.#addon.tcpTurn(this.#id, count, mayPoll);
     const running = this.#running;
@@ -240,6 +241,14 @@ class BatchedTcpServer implements TcpServer, ConnectionWorld {
       running[at]!.onResult(operations[word + 1]!, operations[word + 5]!, operations[word + 6]!);
     }
     this.#readReport();
+    if (eventCount > 0) this.#handleEvents(eventCount);
+    return eventCount;
+  }
+
+  #handleEvents(eventCount: number): void {
+    const { events } = this.slots;
+    const { handler } = this.options;
+    handler.onTurnStart?.();
     for (let at = 0; at < eventCount; at++) {
       const word = at * EVENT_WORDS;
       const slot = events[word]!;
@@ -253,22 +262,23 @@ class BatchedTcpServer implements TcpServer, ConnectionWorld {
       if (length > 0) this.#counts.received(length);
       connection.onEvent(flags, this.slots.inputs[at]!, length);
     }
-    return eventCount;
+    handler.onTurnEnd?.();
   }
 
   #writeOperations(): number {
     const { operations } = this.slots;
     const marked = this.#marked;
+    const asked = this.#markedCount;
     let count = 0;
     let read = 0;
-    while (read < marked.length && count < BATCH) {
+    while (read < asked && count < BATCH) {
       const connection = marked[read++]!;
       connection.isMarked = false;
       if (!connection.writeOperation(operations, count * OPERATION_WORDS)) continue;
       this.#running[count++] = connection;
     }
-    if (read === marked.length) marked.length = 0;
-    else this.#marked = marked.slice(read);
+    for (let at = read; at < asked; at++) marked[at - read] = marked[at]!;
+    this.#markedCount = asked - read;
     return count;
   }
 

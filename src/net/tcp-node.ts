@@ -237,6 +237,7 @@ class NodeTcpConnection implements TcpConnection {
   readonly port: number;
   readonly input: Uint8Array;
   readonly output: Uint8Array;
+  context: object | undefined = undefined;
   inputLength = 0;
   outputLength = 0;
   readonly #server: NodeTcpServer;

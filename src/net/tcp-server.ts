@@ -13,6 +13,8 @@ export interface TcpConnection {
   readonly family: Family;
   readonly address: Uint8Array;
   readonly port: number;
+  /** The handler's own; undefined when the connection is new. */
+  context: object | undefined;
 
   /** The server's buffer: `input[0 … inputLength)` arrived and was not consumed. */
   readonly input: Uint8Array;
@@ -42,6 +44,12 @@ export interface TcpConnection {
 }
 
 export interface TcpHandler {
+  /**
+   * Inputs that arrived together are about to be handled, and have been. Not every input comes between
+   * these two calls.
+   */
+  onTurnStart?(): void;
+  onTurnEnd?(): void;
   /**
    * New input, or room in the output again. Takes as many requests as there are and as fit; one
    * that does not fit stays in the input, and the call comes again when output was read. A full

@@ -20,6 +20,7 @@ const SHUFFLED_PER_WANTED = 2;
  * peer may lack the asked hash, are worth more tries. */
 const DRAWS_PER_WANTED_HYBRID = 16;
 const DRAWS_PER_WANTED = 2;
+const VIEWS_MAX = 4;
 const STAMP_SHIFT = 24;
 const PLACE_MASK = 0xff_ffff;
 /** A power of two, so that multiplying with it is exact. */
@@ -51,7 +52,9 @@ export class Selection {
    */
   readonly #drawn: Int32Array;
   #stamp = 0;
-  #into: Uint8Array = new Uint8Array(0);
+  /** Answers that were written into before: a thread has three, one for each kind of peer. */
+  readonly #views: { readonly bytes: Uint8Array; readonly view: DataView }[] = [];
+  #into: DataView = new DataView(new ArrayBuffer(0));
   #written = 0;
   #first = 0;
   #entryWords = 3;
@@ -79,9 +82,9 @@ export class Selection {
   /** Writes up to `draw.want` peers as 6 or 18 bytes each; returns how many. */
   select(list: PeerList, into: Uint8Array): number {
     const { draw } = this;
-    this.#into = into;
     this.#written = 0;
     if (draw.candidates === 0 || draw.want === 0) return 0;
+    this.#into = this.#viewOf(into);
     this.#entryWords = list.entryWords;
     this.#first = list.entryAt(draw.torrent, 0);
     assert(draw.want * SHUFFLED_PER_WANTED <= this.#shuffled.length, 'want is within its maximum');
@@ -162,15 +165,19 @@ export class Selection {
     let at = this.#written * (this.#entryWords * 4 - 6);
     this.#written++;
     for (let word = entry + 1; word < last; word++) {
-      const value = words[word]!;
-      into[at] = value;
-      into[at + 1] = value >>> 8;
-      into[at + 2] = value >>> 16;
-      into[at + 3] = value >>> 24;
+      into.setUint32(at, words[word]!, true);
       at += 4;
     }
-    into[at] = words[last]!;
-    into[at + 1] = words[last]! >>> 8;
+    into.setUint16(at, words[last]!, true);
+  }
+
+  #viewOf(into: Uint8Array): DataView {
+    const views = this.#views;
+    for (let at = 0; at < views.length; at++) if (views[at]!.bytes === into) return views[at]!.view;
+    const view = new DataView(into.buffer, into.byteOffset, into.byteLength);
+    if (views.length === VIEWS_MAX) views.shift();
+    views.push({ bytes: into, view });
+    return view;
   }
 
   #isAsker(entry: number): boolean {

@@ -193,6 +193,8 @@ export class Doors {
           }
         },
         onClosed: (connection) => http.onClosed(connection),
+        onTurnStart: () => http.onTurnStart(),
+        onTurnEnd: () => http.onTurnEnd(),
       },
       onFailed,
     });

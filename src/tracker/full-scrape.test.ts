@@ -232,6 +232,7 @@ class DeafConnection implements TcpConnection {
   readonly family = 4;
   readonly address = new Uint8Array(16);
   readonly port = 1;
+  context: object | undefined = undefined;
   readonly input = new Uint8Array(0);
   readonly inputLength = 0;
   readonly output = new Uint8Array(20_000);

@@ -110,6 +110,15 @@ export class HttpDoor implements TcpHandler {
     });
   }
 
+  /** One time for all that arrived together: asking for it costs as much as reading a request. */
+  onTurnStart(): void {
+    this.#world.clock.hold();
+  }
+
+  onTurnEnd(): void {
+    this.#world.clock.release();
+  }
+
   onInput(connection: TcpConnection): void {
     const { webSocket, clock, clients } = this.#world;
     if (webSocket.has(connection)) {

@@ -62,7 +62,6 @@ export class WsDoor {
   readonly #offers: WsOffers;
   readonly #rooms = new WsRooms();
   readonly #roomBytes: number;
-  readonly #byConnection = new Map<TcpConnection, WsSession>();
   readonly #byNumber = new Map<number, WsSession>();
   /** Those whose ping is due first stand first. */
   readonly #byPing = new Set<WsSession>();
@@ -84,7 +83,7 @@ export class WsDoor {
   }
 
   get connections(): number {
-    return this.#byConnection.size;
+    return this.#byNumber.size;
   }
 
   get isFull(): boolean {
@@ -93,7 +92,7 @@ export class WsDoor {
 
   /** Whether the connection speaks WebSocket by now. */
   has(connection: TcpConnection): boolean {
-    return this.#byConnection.size > 0 && this.#byConnection.has(connection);
+    return connection.context instanceof WsSession;
   }
 
   /** Agrees to a request whose `key` is good; what comes after it on the connection is ours. */
@@ -118,7 +117,7 @@ export class WsDoor {
     });
     session.heardMs = clock.monotonicMs();
     session.pingDueMs = session.heardMs + limits.pingIntervalMs;
-    this.#byConnection.set(connection, session);
+    connection.context = session;
     this.#byNumber.set(session.number, session);
     this.#byPing.add(session);
     this.#timer ??= this.#nextTick();
@@ -131,8 +130,8 @@ export class WsDoor {
   }
 
   onInput(connection: TcpConnection): void {
-    const session = this.#byConnection.get(connection);
-    if (session === undefined) return;
+    const session = connection.context;
+    if (!(session instanceof WsSession)) return;
     session.heardMs = this.#world.clock.monotonicMs();
     while (connection.inputLength > 0 && !session.isOver) {
       if (connection.output.length - connection.outputLength < this.#roomBytes) return;
@@ -143,9 +142,9 @@ export class WsDoor {
   }
 
   onClosed(connection: TcpConnection): void {
-    const session = this.#byConnection.get(connection);
-    if (session === undefined) return;
-    this.#byConnection.delete(connection);
+    const session = connection.context;
+    if (!(session instanceof WsSession)) return;
+    connection.context = undefined;
     this.#byNumber.delete(session.number);
     this.#byPing.delete(session);
     this.#world.wsCounts.connections(this.connections);
@@ -158,7 +157,7 @@ export class WsDoor {
 
   /** Tells every client that the tracker goes away. */
   close(): void {
-    for (const session of this.#byConnection.values()) this.#end(session, WS_CLOSE.goingAway);
+    for (const session of this.#byNumber.values()) this.#end(session, WS_CLOSE.goingAway);
   }
 
   /** False when nothing more may be read now. */

@@ -6,7 +6,7 @@ import { assert } from '#base/assert.ts';
 import { utf8 } from '#base/bytes.ts';
 import type { AnnounceAnswer } from './announce-target.ts';
 import { encodeBencode } from './bencode.ts';
-import { addressText } from './compact-peers.ts';
+import { addressText, PeerCopier } from './compact-peers.ts';
 
 /** The longest head that `#finish` writes. */
 const HEAD_BYTES_MAX = 128;
@@ -69,6 +69,7 @@ export function httpScrapeBytesMax(count: number): number {
 
 /** One per thread: holds the cursor, so that an answer allocates nothing. */
 export class HttpAnswerWriter {
+  readonly #copier = new PeerCopier();
   #into: Uint8Array = new Uint8Array(0);
   #at = 0;
 
@@ -81,8 +82,7 @@ export class HttpAnswerWriter {
   ): number {
     const room = httpAnnounceBytesMax(answer, form.dictionary);
     assert(at + room <= into.length, 'an announce answer has room');
-    this.#begin(into, at, form.close);
-    this.#bytes(OPEN_COMPLETE);
+    this.#begin(into, at, form.close, OPEN_COMPLETE);
     this.#number(answer.seeders);
     this.#bytes(KEY_DOWNLOADED);
     this.#number(answer.completed);
@@ -112,15 +112,14 @@ export class HttpAnswerWriter {
   /** Writes at `at`; returns the bytes written. `into` has room for `httpScrapeBytesMax`. */
   writeScrape(into: Uint8Array, at: number, answer: HttpScrapeAnswer, close: boolean): number {
     assert(at + httpScrapeBytesMax(answer.count) <= into.length, 'a scrape answer has room');
-    this.#begin(into, at, close);
-    this.#bytes(OPEN_FILES);
+    this.#begin(into, at, close, OPEN_FILES);
     const { hashes } = answer;
     let previous = -1;
     for (const index of hashOrder(hashes, answer.count)) {
       if (previous >= 0 && compareHashes(hashes, previous, index) === 0) continue;
       previous = index;
       this.#string(hashes, index * HASH_BYTES, HASH_BYTES);
-      this.#bytes(OPEN_COMPLETE);
+      this.#bytes(KEY_COMPLETE);
       this.#number(answer.seeders[index] ?? 0);
       this.#bytes(KEY_DOWNLOADED);
       this.#number(answer.completed[index] ?? 0);
@@ -144,7 +143,7 @@ export class HttpAnswerWriter {
     this.#at = at;
     const { seeders, leechers, partialSeeds, completed } = file.counts;
     this.#string(file.infoHash, 0, HASH_BYTES);
-    this.#bytes(OPEN_COMPLETE);
+    this.#bytes(KEY_COMPLETE);
     this.#number(seeders);
     this.#bytes(KEY_DOWNLOADED);
     this.#number(completed);
@@ -158,11 +157,18 @@ export class HttpAnswerWriter {
 
   #compactPeers(answer: AnnounceAnswer): void {
     this.#bytes(KEY_PEERS);
-    this.#string(answer.peers4, 0, answer.peers4Count * 6);
+    this.#peers(answer.peers4, answer.peers4Count * 6);
     if (answer.peers6Count > 0) {
       this.#bytes(KEY_PEERS6);
-      this.#string(answer.peers6, 0, answer.peers6Count * 18);
+      this.#peers(answer.peers6, answer.peers6Count * 18);
     }
+  }
+
+  #peers(peers: Uint8Array, length: number): void {
+    this.#number(length);
+    this.#byte(COLON);
+    this.#copier.copy(peers, length, this.#into, this.#at);
+    this.#at += length;
   }
 
   #dictionaryPeers(answer: AnnounceAnswer, peerIds: Uint8Array): void {
@@ -193,12 +199,12 @@ export class HttpAnswerWriter {
    * The body is written where it begins when its length has three digits, as nearly all have;
    * `#finish` moves it when it has others.
    */
-  #begin(into: Uint8Array, at: number, close: boolean): void {
+  #begin(into: Uint8Array, at: number, close: boolean, body: AnswerStart): void {
+    // One call into the engine for what is the same in all answers: a loop takes four times as long.
+    const start = close ? body.close : body.keep;
+    into.set(start, at);
     this.#into = into;
-    this.#at = at;
-    this.#bytes(HEAD_OK);
-    this.#at += USUAL_DIGITS;
-    this.#bytes(close ? HEAD_END_CLOSE : HEAD_END_KEEP);
+    this.#at = at + start.length;
   }
 
   #finish(at: number, close: boolean): number {
@@ -354,8 +360,6 @@ const END = 0x65;
 const LIST = 0x6c;
 const COLON = 0x3a;
 const END_END: Uint8Array = utf8('ee');
-const OPEN_COMPLETE: Uint8Array = utf8('d8:completei');
-const OPEN_FILES: Uint8Array = utf8('d5:filesd');
 const OPEN_IP: Uint8Array = utf8('d2:ip');
 const KEY_DOWNLOADED: Uint8Array = utf8('e10:downloadedi');
 const KEY_DOWNLOADERS: Uint8Array = utf8('e11:downloadersi');
@@ -373,3 +377,20 @@ const KEY_WARNING: Uint8Array = utf8('15:warning message');
 const HEAD_OK: Uint8Array = utf8('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: ');
 const HEAD_END_KEEP: Uint8Array = utf8('\r\nConnection: keep-alive\r\n\r\n');
 const HEAD_END_CLOSE: Uint8Array = utf8('\r\nConnection: close\r\n\r\n');
+
+/** The head, with room for a length of USUAL_DIGITS, and how the body begins. */
+interface AnswerStart {
+  readonly keep: Uint8Array;
+  readonly close: Uint8Array;
+}
+
+const KEY_COMPLETE: Uint8Array = utf8('d8:completei');
+const OPEN_COMPLETE: AnswerStart = startWith(KEY_COMPLETE);
+const OPEN_FILES: AnswerStart = startWith(utf8('d5:filesd'));
+
+function startWith(body: Uint8Array): AnswerStart {
+  const room = new Uint8Array(USUAL_DIGITS);
+  const endedBy = (end: Uint8Array): Uint8Array =>
+    new Uint8Array(Buffer.concat([HEAD_OK, room, end, body]));
+  return { keep: endedBy(HEAD_END_KEEP), close: endedBy(HEAD_END_CLOSE) };
+}

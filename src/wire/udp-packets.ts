@@ -31,6 +31,7 @@
 import { assert } from '#base/assert.ts';
 import type { AnnounceAnswer, AnnounceEventNumber, AnnounceTarget } from './announce-target.ts';
 import { LEFT_UNKNOWN } from './announce-target.ts';
+import { PeerCopier } from './compact-peers.ts';
 
 export const UDP_CONNECT_BYTES = 16;
 export const UDP_ANNOUNCE_BYTES_MIN = 98;
@@ -73,6 +74,8 @@ export class UdpRequest {
   /** Filled by a scrape: `scrapeCount` hashes of 20 bytes; those above the maximum are left out. */
   readonly scrapeHashes: Uint8Array = new Uint8Array(UDP_SCRAPE_HASHES_MAX * HASH_BYTES);
   scrapeCount = 0;
+  /** Of the answer to it. */
+  readonly copier = new PeerCopier();
 
   constructor(announce: AnnounceTarget) {
     this.announce = announce;
@@ -183,7 +186,7 @@ export function writeUdpAnnounce(
   writeU32(into, at + 8, answer.intervalSeconds);
   writeU32(into, at + 12, answer.leechers);
   writeU32(into, at + 16, answer.seeders);
-  for (let byte = 0; byte < peersBytes; byte++) into[at + 20 + byte] = byteAt(peers, byte);
+  request.copier.copy(peers, peersBytes, into, at + 20);
   return 20 + peersBytes;
 }
 
