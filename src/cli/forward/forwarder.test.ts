@@ -52,10 +52,10 @@ describe('log forward', () => {
   });
 
   /** Forwards until `lines` have arrived, then stops as a kill would: between two of its steps. */
-  async function forwardUntil(lines: number, log: Log = local): Promise<void> {
+  async function forwardUntil(lines: number, log: Log = local, topic = 'lines'): Promise<void> {
     const abort = new AbortController();
     const { readBytes, lineBytesMax } = sizesFor(config);
-    const forwarder = newForwarder(log);
+    const forwarder = newForwarder(log, topic);
     const path = `${folder}/app.log`;
     const position = forwarder.positionOf(path);
     const tail = new FileTail({ path, lineBytesMax, position, fromStart: true });
@@ -64,20 +64,20 @@ describe('log forward', () => {
       readBytes,
       abort.signal,
     );
-    const deadlineMs = clock.monotonicMs() + 3_000;
-    while ((await local.stats('lines')).nextOffset < lines && clock.monotonicMs() < deadlineMs) {
-      await sleep(clock, 2);
-    }
+    const deadlineMs = clock.monotonicMs() + 20_000;
+    const hasThem = async (): Promise<boolean> =>
+      (await local.topics()).some(({ name, nextOffset }) => name === topic && nextOffset >= lines);
+    while (!(await hasThem()) && clock.monotonicMs() < deadlineMs) await sleep(clock, 2);
     abort.abort();
     await running;
     tail.close();
   }
 
-  function newForwarder(log: Log): Forwarder {
+  function newForwarder(log: Log, topic = 'lines'): Forwarder {
     return new Forwarder({
       log,
-      topic: 'lines',
-      create: false,
+      topic,
+      create: topic !== 'lines',
       statePath: `${folder}/state`,
       clock,
       random: new SystemRandom(),
@@ -108,9 +108,9 @@ describe('log forward', () => {
     renameSync(path('app.log'), path('app.log.1'));
     writeFileSync(path('app.log'), 'c\n');
     renameSync(path('app.log.1'), path('app.log.2'));
-    await sleep(clock, 5);
+    await sleep(clock, 20);
     renameSync(path('app.log'), path('app.log.1'));
-    await sleep(clock, 5);
+    await sleep(clock, 20);
     writeFileSync(path('app.log'), 'd\n');
     await forwardUntil(5);
     assert.deepEqual(await arrived(), ['a', 'b', 'last without end', 'c', 'd']);
@@ -151,13 +151,33 @@ describe('log forward', () => {
       appendFileSync(path('app.log'), `${lines.join('\n')}\n`);
       if (below(random, 3) === 0) {
         renameSync(path('app.log'), path(`app.log.${round}`));
-        await sleep(clock, 5);
+        await sleep(clock, 20);
       }
       await forwardUntil(below(random, expected.length + 1), lossy);
     }
     writeFileSync(path('app.log'), 'end\n', { flag: 'a' });
     await forwardUntil(expected.length + 1, lossy);
     assert.deepEqual(await arrived(), [...expected, 'end'], `seed ${seed}`);
+  });
+
+  it('goes on when the server is lost while it makes the topic', async () => {
+    let isLost = false;
+    const losingOnce = new Proxy(local, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target);
+        if (name !== 'createTopic' || isLost) {
+          return typeof value === 'function' ? value.bind(target) : value;
+        }
+        return async () => {
+          isLost = true;
+          throw new LogError('LOG_UNANSWERED', 'the server was killed');
+        };
+      },
+    });
+    writeFileSync(path('app.log'), 'one\n');
+    await forwardUntil(1, losingOnce, 'made');
+    assert.equal(isLost, true);
+    assert.equal((await local.stats('made')).nextOffset, 1);
   });
 
   it('takes messages from a stream, waits for the log, and ends with it', async () => {

@@ -156,21 +156,30 @@ export class Forwarder {
         onForwarded?.(records.count);
         return;
       } catch (error) {
-        if (codeOf(error) === 'LOG_TOPIC_UNKNOWN' && this.#world.create) {
-          await log.createTopic(topic);
-          continue;
-        }
-        if (!RETRIED.has(codeOf(error))) throw error;
+        const failure = await this.#mend(error);
+        if (failure === undefined) continue;
+        if (!RETRIED.has(codeOf(failure))) throw failure;
         if (!hasComplained) {
           logger.warn('The log server does not take a batch; it is kept and sent again', {
             topic,
-            error: messageOf(error),
+            error: messageOf(failure),
           });
         }
         hasComplained = true;
         await sleep(clock, retryMs, signal).catch(() => undefined);
         retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
       }
+    }
+  }
+  /** Makes the topic where that is what was missing; else what is still wrong. */
+  async #mend(error: unknown): Promise<unknown> {
+    const { log, topic, create } = this.#world;
+    if (codeOf(error) !== 'LOG_TOPIC_UNKNOWN' || !create) return error;
+    try {
+      await log.createTopic(topic);
+      return undefined;
+    } catch (failure) {
+      return failure;
     }
   }
 }
