@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { bytes, count, ms } from '#base/field.ts';
 import { parseFormula } from './bonus/formula.ts';
+import { parseClasses } from './classes/class-list.ts';
 
 export const accountingConfig = z.strictObject({
   ack: z
@@ -66,6 +67,27 @@ export const accountingConfig = z.strictObject({
     .default('sizeGiB * (0.0433 + 0.07 * ln(1 + seedDays) / seeders ^ 0.35)')
     .describe(
       'Points for each hour and torrent that a member seeds, of `sizeGiB`, `seedDays` and `seeders` with + - * / ^, ln, sqrt, min and max. "0" grants nothing.',
+    ),
+  classes: z
+    .array(z.string())
+    .max(100)
+    .superRefine((lines, check) => {
+      const classes = parseClasses(lines);
+      if (typeof classes === 'string') check.addIssue({ code: 'custom', message: classes });
+    })
+    .default([
+      'Member',
+      'Power member: given 25 GiB, ratio 1.05, age 14 d; keeps ratio 0.95',
+      'Elite: given 100 GiB, ratio 1.05, age 28 d; keeps ratio 0.95',
+      'Master: given 500 GiB, ratio 1.05, uploads 10, age 56 d; keeps ratio 0.95',
+    ])
+    .describe(
+      'Member classes, the lowest first: a name, what it takes to rise into it (`given`, `ratio`, `age`, `uploads`, `seeded`), and after "keeps" what it takes to stay. The console changes them without a restart. One class promotes nobody.',
+    ),
+  classGraceMs: ms()
+    .default(7 * 86_400_000)
+    .describe(
+      'How long a member who falls short of their class is warned before they are demoted, in milliseconds. 0 demotes with the second check.',
     ),
   bonusTokenPoints: count({ max: 1_000_000 })
     .default(500)

@@ -4,6 +4,7 @@
 import { type Formula, parseFormula } from '#accounting/bonus/formula.ts';
 import { bonusJob } from '#accounting/jobs/bonus-job.ts';
 import { cheatSignalsJob } from '#accounting/jobs/cheat-signals-job.ts';
+import { promotionsJob } from '#accounting/jobs/promotions-job.ts';
 import { pruneDaysJob } from '#accounting/jobs/prune-days-job.ts';
 import { ratioWatchJob } from '#accounting/jobs/ratio-watch-job.ts';
 import type { SignalSettings } from '#accounting/signals/signal-watch.ts';
@@ -19,6 +20,8 @@ import type { RewritingLog } from '#log/rewriting-log.ts';
 import type { Registry } from '#metrics/registry.ts';
 import type { AccountTables } from '#site/accounts/account-tables.ts';
 import { readSettings, type SiteSettings } from '#site/accounts/settings.ts';
+import { classesInForce } from '#site/classes/class-book.ts';
+import { classEffects, uploadCounts } from '#site/classes/class-effects.ts';
 import { expireJob } from '#site/jobs/expire-job.ts';
 import { forgetAddressesJob } from '#site/jobs/forget-addresses-job.ts';
 import { swarmReadingsJob } from '#site/jobs/swarm-readings-job.ts';
@@ -85,6 +88,13 @@ function jobsOf(parts: JobParts): readonly Job[] {
       log: parts.log,
       daysKept: config.accounting.addressDaysKept,
     }),
+    promotionsJob({
+      sql,
+      members: judgedMembers(sql),
+      uploads: (memberIds) => uploadCounts(sql, memberIds),
+      effects: classEffects,
+      rules: async () => await classesInForce({ sql, classes: configuredClasses(config) }),
+    }),
     pruneDaysJob({ sql, daysKept: config.accounting.daysKept }),
     ratioWatchJob({
       sql,
@@ -95,6 +105,10 @@ function jobsOf(parts: JobParts): readonly Job[] {
       everyMs: config.rules.checkEveryMs,
     }),
   ];
+}
+
+function configuredClasses({ accounting }: Config) {
+  return { lines: accounting.classes, graceMs: accounting.classGraceMs };
 }
 
 function signalSettings({ accounting, tracker }: Config, stored: SiteSettings): SignalSettings {

@@ -48,6 +48,7 @@ export function buildSite(joints: SiteJoints): Site {
     swarms: swarmsOf(swarm),
     addresses: knownAddresses(config),
     rules: config.rules,
+    classes: { lines: config.accounting.classes, graceMs: config.accounting.classGraceMs },
     addressDays: config.accounting.addressDaysKept,
     bonusTokenPoints: config.accounting.bonusTokenPoints,
     jobs: rooms.jobs,

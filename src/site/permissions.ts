@@ -99,6 +99,8 @@ export const ROUTE_RULES: Readonly<Record<RouteName, RouteRule>> = {
   transferEvents: { GET: 'administer' },
   consoleSignals: { GET: 'administer' },
   consoleSignalDismiss: { POST: 'administer' },
+  consoleClasses: { GET: 'administer', POST: 'administer' },
+  consoleClassesTry: { POST: 'administer' },
   consoleRules: { GET: 'administer', POST: 'administer' },
   consoleRulesTry: { POST: 'administer' },
   consoleRulesReset: { GET: 'administer', POST: 'administer' },

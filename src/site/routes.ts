@@ -59,6 +59,8 @@ export const ROUTES = {
   transferEvents: '/console/transfers/events',
   consoleSignals: '/console/signals',
   consoleSignalDismiss: '/console/signals/:id/dismiss',
+  consoleClasses: '/console/classes',
+  consoleClassesTry: '/console/classes/try',
   consoleRules: '/console/rules',
   consoleRulesTry: '/console/rules/try',
   consoleRulesReset: '/console/rules/reset',

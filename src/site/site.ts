@@ -13,6 +13,7 @@ import { Admission, type RouteHandlers, type SiteEnv } from './admission.ts';
 import { Assets, assetResponse } from './assets.ts';
 import { bonusRoutes } from './bonus/bonus-pages.ts';
 import { catalogueRoutes } from './catalogue/catalogue-routes.ts';
+import { classRoutes } from './classes/class-pages.ts';
 import { consoleRoutes } from './console/console-routes.ts';
 import { creditRoutes } from './credit/credit-handlers.ts';
 import { ERROR_WORDS } from './error-pages.ts';
@@ -49,6 +50,7 @@ export function createSite(world: SiteWorld): Site {
     ...coreRoutes,
     ...accountRoutes,
     ...catalogueRoutes,
+    ...classRoutes,
     ...consoleRoutes,
     ...creditRoutes,
     ...noticeRoutes,

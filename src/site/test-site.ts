@@ -20,6 +20,7 @@ import { Passwords } from './accounts/passwords.ts';
 import type { Torrent } from './catalogue/find-torrent.ts';
 import { makeTorrent } from './catalogue/test-catalogue.ts';
 import { addTorrent } from './catalogue/torrents.ts';
+import type { ConfiguredClasses } from './classes/class-book.ts';
 import { type SiteConfig, siteConfig } from './config.ts';
 import { siteMigrations } from './migrations/all.ts';
 import type { Role } from './permissions.ts';
@@ -39,6 +40,8 @@ export interface TestSiteOptions {
   readonly config?: Partial<SiteConfig>;
   readonly publicUrl?: string;
   readonly formerUrls?: readonly string[];
+  /** One class unless given. */
+  readonly classes?: ConfiguredClasses;
   /** As shipped, but for these. */
   readonly rules?: Partial<RulesConfig>;
 }
@@ -89,6 +92,7 @@ export class TestSite {
         },
       },
       rules: { ...rulesConfig.parse({}), ...options.rules },
+      classes: options.classes ?? { lines: ['Member'], graceMs: 7 * 86_400_000 },
       addressDays: 30,
       bonusTokenPoints: 500,
       jobs: testJobs(this.jobs),

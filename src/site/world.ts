@@ -13,6 +13,7 @@ import type { PortTests } from './accounts/port-tests.ts';
 import type { Settings, TrackerDefaults } from './accounts/settings.ts';
 import type { KnownAddresses } from './announce-urls.ts';
 import type { Assets } from './assets.ts';
+import type { ConfiguredClasses } from './classes/class-book.ts';
 import type { SiteConfig } from './config.ts';
 import type { Exports } from './privacy/exports.ts';
 import type { RateLimit } from './rate-limit.ts';
@@ -36,6 +37,8 @@ export interface SiteWorld {
   readonly trackerDefaults: TrackerDefaults;
   /** By what members are judged, as configured; the operator may change it on the site. */
   readonly rules: RulesConfig;
+  /** Member classes, as configured; the operator may change them on the site. */
+  readonly classes: ConfiguredClasses;
   /** Days after which addresses are removed, for those who ask. */
   readonly addressDays: number;
   /** For which a member may buy a token; 0 sells none. */

@@ -6,6 +6,7 @@ import { ledgerDaysMigration } from './0110-ledger-days.ts';
 import { standingsMigration } from './0120-standings.ts';
 import { signalsMigration } from './0130-signals.ts';
 import { bonusMigration } from './0140-bonus.ts';
+import { classesMigration } from './0150-classes.ts';
 
 export const accountingMigrations: readonly Migration[] = [
   ledgerMigration,
@@ -13,4 +14,5 @@ export const accountingMigrations: readonly Migration[] = [
   standingsMigration,
   signalsMigration,
   bonusMigration,
+  classesMigration,
 ];

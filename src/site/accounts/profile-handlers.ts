@@ -3,6 +3,7 @@
 import { bonusBalance } from '#accounting/bonus/bonus.ts';
 import { memberTotals, totalsOfMembers } from '#accounting/totals.ts';
 import { isLocalUrl, memberAnnounceUrls } from '#site/announce-urls.ts';
+import { classView } from '#site/classes/class-panel.ts';
 import { Refusal } from '#site/refusal.ts';
 import { href, hrefTo } from '#site/routes.ts';
 import { standingView } from '#site/rules/standing-panel.ts';
@@ -57,6 +58,7 @@ async function insideOf(visit: Visit, member: Member): Promise<ProfileInside> {
   const nowMs = visit.nowMs;
   return {
     standing: await standingView(visit.parts, member, nowMs),
+    memberClass: await classView(visit.parts, member, nowMs),
     days: await lastDays(sql, member.id, nowMs),
     milliPoints: await bonusBalance(sql, member.id),
     peers,

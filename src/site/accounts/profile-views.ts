@@ -3,6 +3,7 @@
 import { html } from 'hono/html';
 import type { MemberTotals } from '#accounting/totals.ts';
 import type { MemberAnnounceUrls } from '#site/announce-urls.ts';
+import { type ClassView, classPanel } from '#site/classes/class-panel.ts';
 import { badge } from '#site/components/badge.ts';
 import { linkButton } from '#site/components/button.ts';
 import { confirmation } from '#site/components/confirmation.ts';
@@ -49,6 +50,8 @@ export interface ProfileView {
 
 export interface ProfileInside {
   readonly standing: StandingView;
+  /** Undefined where there is one class only. */
+  readonly memberClass: ClassView | undefined;
   /** The last 30 days. */
   readonly days: readonly ChartDay[];
   /** Bonus points in thousandths. */
@@ -258,7 +261,7 @@ function sidePanels(view: ProfileView): Html {
       { figures: true },
     ),
   });
-  return html`${view.announceUrls === undefined ? NOTHING : announcePanel(view.announceUrls, view)}${view.inside === undefined ? NOTHING : standingPanel(view.inside.standing)}${view.inside === undefined ? NOTHING : bonusPanel(view.inside, view.isOwn)}${about}${exact}`;
+  return html`${view.announceUrls === undefined ? NOTHING : announcePanel(view.announceUrls, view)}${view.inside === undefined ? NOTHING : html`${standingPanel(view.inside.standing)}${classPanel(view.inside.memberClass)}`}${view.inside === undefined ? NOTHING : bonusPanel(view.inside, view.isOwn)}${about}${exact}`;
 }
 
 function bonusPanel({ milliPoints }: ProfileInside, isOwn: boolean): Html {

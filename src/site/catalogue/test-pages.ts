@@ -96,6 +96,7 @@ export async function openPages(open: OpenTestSql): Promise<TestPages> {
       },
     },
     rules: rulesConfig.parse({}),
+    classes: { lines: ['Member'], graceMs: 0 },
     addressDays: 30,
     bonusTokenPoints: 0,
     jobs: NO_JOBS,

@@ -39,6 +39,7 @@ type ConsolePart =
   | 'status'
   | 'settings'
   | 'rules'
+  | 'classes'
   | 'credit'
   | 'transfers'
   | 'signals'
@@ -50,6 +51,7 @@ export function inConsole(part: ConsolePart, body: Html): Html {
     { label: 'Status', href: href('console'), current: part === 'status' },
     { label: 'Settings', href: href('consoleSettings'), current: part === 'settings' },
     { label: 'Rules', href: href('consoleRules'), current: part === 'rules' },
+    { label: 'Classes', href: href('consoleClasses'), current: part === 'classes' },
     { label: 'Freeleech', href: href('consoleCredit'), current: part === 'credit' },
     { label: 'Transfers', href: href('consoleTransfers'), current: part === 'transfers' },
     { label: 'Signals', href: href('consoleSignals'), current: part === 'signals' },

@@ -109,6 +109,20 @@ export const HELD_TABLES: readonly HeldTable[] = [
     erasure: DELETE,
   },
   {
+    section: 'class',
+    table: 'member_class',
+    member: 'member_id',
+    key: 'member_id',
+    erasure: DELETE,
+  },
+  {
+    section: 'classEvents',
+    table: 'class_event',
+    member: 'member_id',
+    key: 'id',
+    erasure: DELETE,
+  },
+  {
     section: 'cheatSignals',
     table: 'cheat_signal',
     member: 'member_id',
