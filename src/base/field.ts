@@ -45,6 +45,27 @@ export function count(range: Range = {}) {
     .max(range.max ?? Number.MAX_SAFE_INTEGER);
 }
 
+/**
+ * Where something is reached from outside: a URL of one of these schemes, without a query, a fragment
+ * or a name and password; empty where it need not be said.
+ */
+export function publicUrl(schemes: readonly string[]) {
+  return z
+    .string()
+    .max(300)
+    .refine(
+      (text) => text === '' || isBaseUrl(text, schemes),
+      `expected an address such as "${schemes[0]}://swarm.example.org", or nothing`,
+    );
+}
+
+function isBaseUrl(text: string, schemes: readonly string[]): boolean {
+  if (!URL.canParse(text) || /[?#\s]/.test(text)) return false;
+  const url = new URL(text);
+  const isBare = url.username === '' && url.password === '';
+  return schemes.includes(url.protocol.slice(0, -1)) && url.host !== '' && isBare;
+}
+
 function withUnits(units: Units, range: Range) {
   return z.preprocess((value) => measure(value, units), count(range));
 }

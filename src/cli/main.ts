@@ -1,10 +1,12 @@
 // bin/swarmkeep: reads the words a person typed, finds the command, and runs it where the rooms are:
 // in the server that has the data folder, or here. Exit 0 done, 1 it failed or found something,
-// 2 asked wrongly.
+// 2 asked wrongly (a setting that cannot be used among it). With --json a failure is one more object
+// on standard output, `{"error":{"code","message"}}`, beside the sentence on standard error.
 
 import { Command as Commander, CommanderError } from 'commander';
 import { SystemClock } from '#base/clock.ts';
-import { codeOf } from '#base/errors.ts';
+import { codeOf, messageOf } from '#base/errors.ts';
+import { CONFIG_ERRORS } from '#config/errors.ts';
 import type { CliCommand, Item, Options, RoomsCommand, Words } from './command.ts';
 import { COMMANDS } from './commands/commands.ts';
 import { askServer } from './control-socket.ts';
@@ -13,7 +15,7 @@ import { CliError } from './errors.ts';
 import { errorLine, TerminalOutput } from './terminal.ts';
 import { VERSION } from './version.ts';
 
-const USAGE_CODES = new Set(['CLI_USAGE', 'CONFIG_INVALID', 'CONFIG_UNKNOWN_KEY']);
+const USAGE_CODES = new Set(['CLI_USAGE', ...Object.keys(CONFIG_ERRORS)]);
 const GROUP_SUMMARIES: Readonly<Record<string, string>> = {
   member: 'Add, list, ban and remove members, and reset their keys.',
   torrent: 'Add, list, download and remove torrents.',
@@ -45,11 +47,22 @@ async function main(argv: readonly string[]): Promise<number> {
     await program.parseAsync(argv, { from: 'user' });
     return exitCode;
   } catch (error) {
-    // Commander has printed its own words already; help and version are not failures.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof CommanderError) {
+      // It has printed its own words already; help and version are not failures.
+      if (error.exitCode === 0) return 0;
+      const message = error.message.replace(/^error: /, '');
+      if (argv.includes('--json')) writeFailure('CLI_USAGE', message);
+      return 2;
+    }
+    const failure = codeOf(error) ?? 'INTERNAL';
+    if (argv.includes('--json')) writeFailure(failure, messageOf(error));
     process.stderr.write(`${errorLine(error, process.stderr.isTTY)}\n`);
-    return USAGE_CODES.has(codeOf(error) ?? '') ? 2 : 1;
+    return USAGE_CODES.has(failure) ? 2 : 1;
   }
+}
+
+function writeFailure(code: string, message: string): void {
+  process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
 }
 
 function newCommander(name: string, summary: string): Commander {

@@ -17,15 +17,18 @@ export function pinoLogger(level: LogLevel): Logger {
     },
     pino.destination({ fd: 2, sync: true }),
   );
-  return wrap(root);
+  return wrap(root, '');
 }
 
-function wrap(target: Pino): Logger {
+/** `module` is the path of those it was made for: `tracker/baselines`. */
+function wrap(root: Pino, module: string): Logger {
+  const target = module === '' ? root : root.child({ module });
   return {
     debug: (message, fields: LogFields = {}) => target.debug(fields, message),
     info: (message, fields: LogFields = {}) => target.info(fields, message),
     warn: (message, fields: LogFields = {}) => target.warn(fields, message),
     error: (message, fields: LogFields = {}) => target.error(fields, message),
-    for: (module) => wrap(target.child({ module })),
+    // Made from the root: a child of a child would write the name twice.
+    for: (name) => wrap(root, module === '' ? name : `${module}/${name}`),
   };
 }

@@ -120,6 +120,33 @@ test('a value that does not fit is refused with its place, its value and what is
   assert.match(refusal(() => load('', 'site.port')).words, /expected section\.key=value/);
 });
 
+test('--set says the bound that a number is beyond, and what an address is', () => {
+  for (const [override, words] of [
+    ['site.port=99999', /^Cannot use site\.port = 99999 of --set: .*65535/],
+    ['log.segmentBytesMax=1 B', /^Cannot use log\.segmentBytesMax = "1 B" of --set: .*4096/],
+    ['tracker.addresses=["x"]', /^Cannot use tracker\.addresses\.0 = "x" of --set: .*IPv4 or IPv6/],
+    ['tracker.addresses=localhost', /IPv4 or IPv6.*not looked up/],
+    ['site.proxies=proxy', /IPv4 or IPv6/],
+    ['site.publicUrl=javascript:x', /expected an address such as "https:\/\/swarm/],
+    ['site.publicUrl=https://a.example/?x=1', /expected an address such as/],
+    ['site.publicUrl=https://me:secret@a.example', /expected an address such as/],
+    ['tracker.publicUrls.http=udp://a.example:1', /publicUrls\.http = .*such as "https:/],
+    ['tracker.publicUrls.udp=http://a.example', /such as "udp:/],
+    ['tracker.publicUrls.ws=https://a.example', /such as "wss:/],
+  ] as const) {
+    const refused = refusal(() => load('', override));
+    assert.deepEqual([refused.code, words.test(refused.words)], ['CONFIG_INVALID', true], override);
+  }
+  const { tracker, site } = load(
+    '[tracker]\naddresses = ["::", "10.0.0.1"]\n',
+    'tracker.publicUrls.udp=udp://[2001:db8::1]:6969',
+    'site.publicUrl=https://a.example/swarm',
+  );
+  assert.deepEqual(tracker.addresses, ['::', '10.0.0.1']);
+  assert.equal(tracker.publicUrls.udp, 'udp://[2001:db8::1]:6969');
+  assert.equal(site.publicUrl, 'https://a.example/swarm');
+});
+
 test('--set is not blamed for what the file has wrong', () => {
   const { words } = refusal(() => load('[site]\naddress = 7\n', 'site.port=81'));
   assert.match(words, /^Cannot use site\.address = 7 in/);

@@ -79,9 +79,25 @@ function applyOverride(tables: Table, override: string): void {
     put(table, keys, value);
     return;
   }
-  const values = tableOf(keys, text);
-  const issues = SECTIONS[section].safeParse(values).error?.issues ?? [];
-  throw issueError({ section, values, where: ' of --set' }, issues);
+  throw readingError(section, keys, text);
+}
+
+/** Of the reading that comes closest: one of the right type, out of bounds, before all others. */
+function readingError(section: SectionName, keys: readonly string[], text: string): ConfigError {
+  let closest: { readonly values: Table; readonly issues: readonly Issue[] } | undefined;
+  for (const value of [text, ...readings(text)]) {
+    const values = tableOf(keys, value);
+    const issues = SECTIONS[section].safeParse(values).error?.issues ?? [];
+    const isOfType = issues[0]?.code !== 'invalid_type';
+    closest ??= { values, issues };
+    if (!isOfType) continue;
+    closest = { values, issues };
+    break;
+  }
+  return issueError(
+    { section, values: closest?.values ?? {}, where: ' of --set' },
+    closest?.issues ?? [],
+  );
 }
 
 /** `8080` may be a number or a text, `a,b` a list or a text; TOML's own notation works too. */

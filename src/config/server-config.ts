@@ -17,6 +17,6 @@ export const serverConfig = z.strictObject({
     .enum(['debug', 'info', 'warn', 'error'])
     .default('info')
     .describe(
-      'The least important lines written to standard error. "debug" tells of every refusal and grows fast.',
+      'The least important lines written to standard error. "debug" also tells of connections to the log server that broke. Refused announces are in no line: the metrics count them by their reason.',
     ),
 });

@@ -3,7 +3,8 @@
 // setting in SQL instead; see accounts/settings.ts.
 
 import { z } from 'zod';
-import { bytes } from '#base/field.ts';
+import { bytes, publicUrl } from '#base/field.ts';
+import { parseIp } from '#net/ip-address.ts';
 import { catalogueConfig } from './catalogue/catalogue-config.ts';
 
 export const siteConfig = z.strictObject({
@@ -26,8 +27,7 @@ export const siteConfig = z.strictObject({
       'PEM file of a certificate, with those that vouch for it: the site then speaks HTTPS on its port, and nothing else. A file that changes is in force for new connections within 10 seconds; one that cannot be used is told and leaves the one before. Empty is plain HTTP.',
     ),
   tlsKeyFile: z.string().default('').describe('PEM file of the key of that certificate.'),
-  publicUrl: z
-    .string()
+  publicUrl: publicUrl(['https', 'http'])
     .default('')
     .describe(
       'Where members reach the site, as "https://swarm.example.org". Links and secure cookies follow it; when empty, what the first run was told counts.',
@@ -51,7 +51,14 @@ export const siteConfig = z.strictObject({
       'Whether each .torrent that a member downloads carries a key of its own, good for that torrent alone, in place of the passkey. A leaked file then names its leaker and is revoked alone. Files downloaded before go on working. Trackers hold every key in memory, about 200 bytes each.',
     ),
   proxies: z
-    .array(z.string())
+    .array(
+      z
+        .string()
+        .refine(
+          (text) => parseIp(text, new Uint8Array(16)) !== 0,
+          'expected an IPv4 or IPv6 address',
+        ),
+    )
     .max(64)
     .default([])
     .describe(

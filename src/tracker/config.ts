@@ -2,7 +2,8 @@
 // answer may hold is the swarm's (`[swarm]`); what an answer waits for is accounting's.
 
 import { z } from 'zod';
-import { bytes, ms } from '#base/field.ts';
+import { bytes, ms, publicUrl } from '#base/field.ts';
+import { parseIp } from '#net/ip-address.ts';
 import { parseNetwork } from '#net/ip-network.ts';
 
 const network = z
@@ -12,21 +13,25 @@ const network = z
     'expected an address or a network such as "10.0.0.0/8" or "2001:db8::/32"',
   );
 
+const ipAddress = z
+  .string()
+  .refine(
+    (text) => parseIp(text, new Uint8Array(16)) !== 0,
+    'expected an IPv4 or IPv6 address such as "0.0.0.0" or "::"; names are not looked up',
+  );
+
 const publicUrls = z.strictObject({
-  http: z
-    .string()
+  http: publicUrl(['https', 'http'])
     .default('')
     .describe(
       'Where members reach the HTTP door from outside, "https://tracker.example.org". Empty builds it from address and port.',
     ),
-  udp: z
-    .string()
+  udp: publicUrl(['udp'])
     .default('')
     .describe(
       'Where members reach the UDP door from outside, "udp://tracker.example.org:6969". Empty builds it from address and port.',
     ),
-  ws: z
-    .string()
+  ws: publicUrl(['wss', 'ws'])
     .default('')
     .describe(
       'Where web clients reach the WebSocket door from outside, "wss://tracker.example.org". Empty is the HTTP address with ws for http, since both doors are one port.',
@@ -43,7 +48,7 @@ const formerUrl = z
 
 export const trackerConfig = z.strictObject({
   addresses: z
-    .array(z.string())
+    .array(ipAddress)
     .min(1)
     .max(64)
     .default(['127.0.0.1', '::1'])

@@ -80,6 +80,31 @@ test('config print is a file that config check takes', async () => {
   const wrong = await runProgram(['config', 'check', path]);
   assert.equal(wrong.exitCode, 2);
   assert.match(wrong.stderr, /tracker\.port/);
+  // Whatever is wrong with a file is the same failure.
+  for (const text of ['[tracker\n', '[trakcer]\n', 'tracker = 5\n']) {
+    writeFileSync(path, text);
+    assert.equal((await runProgram(['config', 'check', path])).exitCode, 2, text);
+  }
+  assert.equal((await runProgram(['config', 'check', `${path}.not`])).exitCode, 2);
+});
+
+test('with --json a failure is one object on standard output, and words for people beside it', async () => {
+  const missing = join(server.dataFolder, 'missing');
+  for (const [words, exitCode, failure] of [
+    [['bogus'], 2, 'CLI_USAGE'],
+    [['member', 'add'], 2, 'CLI_USAGE'],
+    [['member', 'add', 'x', '--role', 'king'], 2, 'CLI_USAGE'],
+    [['config', 'check', missing], 2, 'CONFIG_UNREADABLE'],
+    [['config', 'print', '--set', 'site.port=99999'], 2, 'CONFIG_INVALID'],
+    [['member', 'list', '--data', missing], 1, 'CLI_NOT_FOUND'],
+    [['torrent', 'add', missing], 1, 'CLI_NOT_FOUND'],
+  ] as const) {
+    const result = await runProgram([...words, '--json']);
+    assert.equal(result.exitCode, exitCode, words.join(' '));
+    assert.notEqual(result.stderr, '', words.join(' '));
+    const { error } = JSON.parse(result.stdout) as { error: { code: string; message: string } };
+    assert.deepEqual([error.code, error.message.length > 5], [failure, true], words.join(' '));
+  }
 });
 
 for (const [where, open] of [
@@ -112,7 +137,9 @@ for (const [where, open] of [
     const [reset] = await server.json<Member>(['member', 'reset-passkey', name]);
     assert.notEqual(reset?.passkey, added?.passkey);
     await server.json(['member', 'reset-password', name]);
-    await server.json(['member', 'rm', name]);
+    const [removed] = await server.json<Member>(['member', 'rm', name]);
+    // Nobody can announce as somebody who is gone.
+    assert.deepEqual([removed?.passkey, removed?.announceUrls], ['', {}]);
     assert.equal((await server.command(['member', 'show', name])).exitCode, 1);
   });
 
@@ -224,6 +251,17 @@ test('a ban, a reset passkey and a removal are in force at the tracker within a 
   await waitFor('the removal', ONE_SECOND_MS, async () =>
     (await announce(passkey, hash)).includes('replaced by quick-2') ? true : undefined,
   );
+});
+
+test('each line of the log names its module once', async () => {
+  await online();
+  const lines = server.output.split('\n').filter((line) => line.startsWith('{'));
+  assert.ok(lines.length > 0);
+  for (const line of lines) {
+    assert.ok(line.split('"module":').length <= 2, line);
+    JSON.parse(line);
+  }
+  assert.ok(lines.some((line) => line.includes('"module":"tracker')));
 });
 
 test('SIGTERM and SIGINT end an idle server with exit code 0 within three seconds', async () => {

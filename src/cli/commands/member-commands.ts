@@ -15,7 +15,7 @@ const PAGE = 200;
 const members = () => import('#site/accounts/members.ts');
 const siteParts = () => import('#cli/site-parts.ts');
 
-/** `passkey` and URLs are secrets of the member; the operator may see them. */
+/** `passkey` and URLs are secrets of the member; the operator may see them. Who is removed has none. */
 async function memberItem(rooms: Rooms, member: Member): Promise<Item> {
   const { memberAnnounceUrlsOf } = await siteParts();
   return {
@@ -25,7 +25,8 @@ async function memberItem(rooms: Rooms, member: Member): Promise<Item> {
     state: member.state,
     ...(member.reason === '' ? {} : { reason: member.reason }),
     passkey: member.passkey,
-    announceUrls: { ...(await memberAnnounceUrlsOf(rooms, member.passkey)) },
+    announceUrls:
+      member.passkey === '' ? {} : { ...(await memberAnnounceUrlsOf(rooms, member.passkey)) },
     createdMs: member.createdMs,
   };
 }
