@@ -7,10 +7,10 @@
 // here: what is put under a name is always the same, and to read, to list and to remove twice is as once.
 // A request keeps its slot over its pauses, so that a service that asks to slow down is asked less.
 //
-// Signing is aws4fetch's. Every request carries the SHA-256 of its body under the signature, so a service
+// Signing is aws4's. Every request carries the SHA-256 of its body under the signature, so a service
 // that checks signatures also finds bytes that were changed on their way.
 
-import { AwsV4Signer } from 'aws4fetch';
+import aws4 from 'aws4';
 import { type Clock, sleep } from '#base/clock.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
 import { below, type Random } from '#base/random.ts';
@@ -26,7 +26,6 @@ import type { S3Credentials } from './s3-credentials.ts';
 /** Of an answer that says what went wrong. */
 const FAILURE_BYTES_MAX = 65_536;
 const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
-const SIGNING_KEYS_MAX = 8;
 
 export interface S3World {
   readonly clock: Clock;
@@ -65,7 +64,6 @@ export class S3Endpoint {
   readonly #calls = new Set<AbortController>();
   #isClosed = false;
   readonly #base: URL;
-  readonly #signingKeys = new Map<string, ArrayBuffer>();
   readonly #requests: Counter;
 
   /** STORE_S3_SETTINGS_INVALID without endpoint or bucket. */
@@ -150,7 +148,7 @@ export class S3Endpoint {
 
   async #ask(asked: S3Request, signal: AbortSignal): Promise<HttpAnswer | Failed> {
     const { http, config } = this.#world;
-    const { url, headers } = await this.#sign(asked);
+    const { url, headers } = this.#sign(asked);
     let answer: HttpAnswer;
     try {
       answer = await http.send({
@@ -215,27 +213,26 @@ export class S3Endpoint {
     return fullMs / 2 + below(random, Math.ceil(fullMs / 2) + 1);
   }
 
-  async #sign(asked: S3Request): Promise<{ url: URL; headers: Record<string, string> }> {
+  #sign(asked: S3Request): { url: URL; headers: Record<string, string> } {
     const { clock, config, credentials } = this.#world;
     const url = new URL(this.#base);
     if (asked.key !== '') url.pathname += `${url.pathname.endsWith('/') ? '' : '/'}${asked.key}`;
     for (const [name, value] of Object.entries(asked.query ?? {})) {
       url.searchParams.set(name, value);
     }
-    // One key a day and region: yesterday's must not pile up.
-    if (this.#signingKeys.size >= SIGNING_KEYS_MAX) this.#signingKeys.clear();
-    const signer = new AwsV4Signer({
-      method: asked.method,
-      url: url.href,
-      headers: { 'x-amz-content-sha256': asked.body?.sha256 ?? EMPTY_SHA256, ...asked.headers },
-      ...credentials,
-      service: 's3',
-      region: config.region,
-      cache: this.#signingKeys,
-      datetime: new Date(clock.nowMs()).toISOString().replace(/[:-]|\.\d{3}/g, ''),
-    });
-    const signed = await signer.sign();
-    return { url: signed.url, headers: Object.fromEntries(signed.headers) };
+    const headers = {
+      ...asked.headers,
+      host: url.host,
+      'x-amz-content-sha256': asked.body?.sha256 ?? EMPTY_SHA256,
+      'x-amz-date': new Date(clock.nowMs()).toISOString().replace(/[:-]|\.\d{3}/g, ''),
+    };
+    const path = `${url.pathname}${url.search}`;
+    const { method } = asked;
+    const signed = aws4.sign(
+      { method, path, headers, service: 's3', region: config.region },
+      credentials,
+    );
+    return { url, headers: signed.headers as Record<string, string> };
   }
 
   #unreachable(why: string, cause: unknown): StoreError {

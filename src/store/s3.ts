@@ -10,6 +10,9 @@
 // remove, because a DELETE does not tell. Changes of one name go one after the other, so that what is
 // `new` is counted once; between processes that share a bucket it is not. A put that failed may have
 // arrived all the same, when only its answer was lost; whole, under its right name.
+//
+// Answers without what S3 puts into them, an ETag for example, are those of something in between, a page
+// of a proxy for example: nothing is believed stored, there or removed because of one.
 
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
@@ -144,7 +147,9 @@ export class S3Store implements Store {
         throwIfCancelled(options.signal);
         const isThere = before ?? (await this.#sizeOf(ref, options.signal)) !== undefined;
         if (!isThere) return false;
-        await this.#endpoint.send({ method: 'DELETE', key: this.#key(ref) }, options.signal);
+        const isWhole = (answer: HttpAnswer): boolean => answer.body.byteLength === 0;
+        const asked = { method: 'DELETE', key: this.#key(ref), isWhole } as const;
+        await this.#endpoint.send(asked, options.signal);
         this.#corrupt.delete(ref);
         removed++;
         return false;
@@ -218,6 +223,7 @@ export class S3Store implements Store {
         key: this.#key(ref),
         headers: { 'content-type': 'application/octet-stream', ...this.#checksum(bytes, sha256) },
         body: { bytes, sha256 },
+        isWhole: (answer) => answer.headers['etag'] !== undefined,
       },
       signal,
     );
@@ -254,7 +260,8 @@ export class S3Store implements Store {
   }
 
   async #sizeOf(ref: BlobRef, signal: AbortSignal | undefined): Promise<number | undefined> {
-    const isWhole = (answer: HttpAnswer): boolean => lengthOf(answer) !== undefined;
+    const isWhole = (answer: HttpAnswer): boolean =>
+      lengthOf(answer) !== undefined && answer.headers['etag'] !== undefined;
     const asked = { method: 'HEAD', key: this.#key(ref), isWhole } as const;
     const answer = await this.#endpoint.send(asked, signal);
     return answer.status === 404 ? undefined : lengthOf(answer);
