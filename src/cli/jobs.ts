@@ -24,6 +24,7 @@ import { classesInForce } from '#site/classes/class-book.ts';
 import { classEffects, uploadCounts } from '#site/classes/class-effects.ts';
 import { expireJob } from '#site/jobs/expire-job.ts';
 import { forgetAddressesJob } from '#site/jobs/forget-addresses-job.ts';
+import { type HistoryWorld, historyJob } from '#site/jobs/history-job.ts';
 import { swarmReadingsJob } from '#site/jobs/swarm-readings-job.ts';
 import { RuleBook } from '#site/rules/rule-book.ts';
 import {
@@ -48,6 +49,8 @@ export interface JobParts {
   readonly metrics: Registry;
   /** Undefined offline, where nobody knows what the swarms look like. */
   readonly swarms: Swarms | undefined;
+  /** What the server says of itself; undefined offline. */
+  readonly health: HistoryWorld['health'] | undefined;
   /** Tells the outbox relay that something waits for the trackers. */
   readonly changed: () => void;
 }
@@ -66,10 +69,11 @@ export function buildScheduler(parts: JobParts): Scheduler {
 }
 
 function jobsOf(parts: JobParts): readonly Job[] {
-  const { sql, clock, config, swarms } = parts;
+  const { sql, clock, config, swarms, health } = parts;
   const ruleBook = new RuleBook({ sql, clock, rules: config.rules });
   return [
     ...(swarms === undefined ? [] : [swarmReadingsJob({ sql, swarms })]),
+    ...(swarms === undefined || health === undefined ? [] : [historyJob({ sql, swarms, health })]),
     expireJob({ sql, config: config.site, changed: parts.changed }),
     bonusJob({
       sql,

@@ -91,6 +91,7 @@ async function openRooms(opening: Opening): Promise<Rooms> {
     logger,
     metrics,
     swarms: undefined,
+    health: undefined,
     changed: () => undefined,
   });
   return {

@@ -34,6 +34,7 @@ import { findOrBuildAddon } from './addon-build.ts';
 import { runRoomsCommand } from './commands/commands.ts';
 import { ControlServer, socketPathFor } from './control-socket.ts';
 import type { DataFolder } from './data-folder.ts';
+import { healthOf } from './health.ts';
 import { buildScheduler } from './jobs.ts';
 import { siteWithLog } from './log-http.ts';
 import { MIGRATIONS } from './migrations.ts';
@@ -162,7 +163,7 @@ export class Server {
     }
     const relay = this.#startRelay(sql, log);
     this.#stop.own('ledger', ledger.run(this.#stop.signal));
-    const jobs = await this.#startJobs({ sql, log, relay }, swarm);
+    const jobs = await this.#startJobs({ sql, log, relay, ledger, tracker }, swarm);
     await this.#openPorts({ sql, log, relay, ledger, jobs, tracker, trackerUrls }, swarm);
   }
 
@@ -344,7 +345,7 @@ export class Server {
   }
 
   async #startJobs(
-    { sql, log, relay }: Pick<Parts, 'sql' | 'log' | 'relay'>,
+    { sql, log, relay, ledger, tracker }: Omit<Parts, 'jobs' | 'trackerUrls'>,
     swarm: Swarm,
   ): Promise<Scheduler> {
     const { folder, config, logger } = this.#world;
@@ -358,6 +359,15 @@ export class Server {
       random: this.#random,
       metrics: this.#metrics,
       swarms: swarmsOf(swarm),
+      health: healthOf({
+        clock: this.#clock,
+        ledgerLag: () => ledger.lag,
+        tracker: async () => {
+          const { swarm: swarms, requests } = await tracker.status();
+          return { peers: swarms.peers, announces: requests.announces };
+        },
+        memoryBytes: () => process.memoryUsage.rss(),
+      }),
       changed: () => relay.wake(),
     });
     await jobs.prepare();

@@ -10,6 +10,7 @@ import { countTokens } from '#site/credit/credit-tokens.ts';
 import { ERROR_WORDS } from '#site/error-pages.ts';
 import { Refusal } from '#site/refusal.ts';
 import { hrefTo } from '#site/routes.ts';
+import { swarmHistory } from '#site/series/series-panels.ts';
 import type { Visit } from '#site/visit.ts';
 import { listCategories } from './categories.ts';
 import { filePage } from './file-page.ts';
@@ -31,13 +32,14 @@ export async function torrentPage(visit: Visit): Promise<Response> {
   const { sql, swarms } = visit.parts;
   const { memberId } = visit.signedIn();
   const who = { memberId, torrentId: torrent.id };
-  const [uploader, files, transfer, totals, credit, tokens] = await Promise.all([
+  const [uploader, files, transfer, totals, credit, tokens, history] = await Promise.all([
     findMemberById(sql, torrent.uploaderId),
     filePage(sql, torrent.id, Number(visit.query('files'))),
     torrentTransfer(sql, memberId, torrent.id),
     myTotals(sql, memberId, [torrent.id]),
     creditNow(sql, who, visit.nowMs),
     countTokens(sql, memberId, visit.nowMs),
+    swarmHistory(sql, torrent.id, visit.nowMs),
   ]);
   const isHere = uploader !== undefined && uploader.state !== 'removed';
   const mine = swarms
@@ -57,6 +59,7 @@ export async function torrentPage(visit: Visit): Promise<Response> {
     credit,
     tokens,
     mayOpenCredit: visit.may('administer'),
+    history,
     nowMs: visit.nowMs,
   });
   return await visit.page({ title: torrent.title, section: 'torrents', main });

@@ -21,6 +21,7 @@ import { formatCount, plural } from '#site/format/number.ts';
 import { formatRatio } from '#site/format/ratio.ts';
 import { formatDuration } from '#site/format/time.ts';
 import { href, hrefTo } from '#site/routes.ts';
+import { type SwarmHistory, swarmHistoryPanel } from '#site/series/series-panels.ts';
 import type { SwarmCounts, SwarmPeer } from '#site/swarms.ts';
 import { clientName } from '#wire/peer-id.ts';
 import type { FilePage } from './file-page.ts';
@@ -45,6 +46,7 @@ export interface TorrentPage {
   /** That the reader can spend. */
   readonly tokens: number;
   readonly mayOpenCredit: boolean;
+  readonly history: SwarmHistory;
   readonly nowMs: number;
 }
 
@@ -60,7 +62,7 @@ export function torrentView(page: TorrentPage): Html {
     ],
     actions: isRemoved ? [] : actions(page),
   });
-  const main = html`${descriptionPanel(torrent)}${filesPanel(page)}${isRemoved ? NOTHING : peersPanel(page)}`;
+  const main = html`${descriptionPanel(torrent)}${filesPanel(page)}${isRemoved ? NOTHING : html`${peersPanel(page)}${swarmHistoryPanel(page.history, page.nowMs)}`}`;
   const side = html`${isRemoved ? NOTHING : minePanel(page)}${factsPanel(page)}`;
   return html`${head}${notices(page)}${isRemoved ? NOTHING : creditNotice(page.credit, page.nowMs)}${columns(main, side)}`;
 }

@@ -17,6 +17,7 @@ import { isRole } from '#site/permissions.ts';
 import { protectMember } from '#site/privacy/protect-member.ts';
 import { Refusal } from '#site/refusal.ts';
 import { href, hrefTo } from '#site/routes.ts';
+import { healthHistory } from '#site/series/series-panels.ts';
 import type { Visit } from '#site/visit.ts';
 import {
   banMain,
@@ -33,6 +34,7 @@ export async function showStatus(visit: Visit): Promise<Response> {
     members: await countMembers(parts.sql),
     torrents: (await listTorrents(parts.sql, { words: '', tags: [], rowsMax: 1 })).total,
     addresses: visit.addresses,
+    health: await healthHistory(parts.sql, visit.nowMs),
     nowMs: visit.nowMs,
   });
   return await visit.page({ title: 'Status', main, section: 'console' });

@@ -32,6 +32,7 @@ import { panel, panels } from '#site/components/panel.ts';
 import { formatCount } from '#site/format/number.ts';
 import { ROLES } from '#site/permissions.ts';
 import { href, hrefTo } from '#site/routes.ts';
+import { type HealthHistory, healthPanel } from '#site/series/series-panels.ts';
 import type { SiteStatus } from '#site/world.ts';
 import type { TrackerMode } from '#wire/control-message.ts';
 
@@ -66,6 +67,7 @@ export interface StatusView {
   readonly members: number;
   readonly torrents: number;
   readonly addresses: Addresses;
+  readonly health: HealthHistory;
   readonly nowMs: number;
 }
 
@@ -77,15 +79,17 @@ export function statusMain(view: StatusView): Html {
       { label: 'Torrents', value: formatCount(view.torrents) },
       ...(status === undefined ? [] : lagStats(status)),
     ],
-  )}${status === undefined ? NOTHING : statusPanels(status, nowMs)}${panel({
-    title: 'Public addresses',
-    aside: html`<a href="${href('consoleSettings')}">Change</a>`,
-    body: facts([
-      { term: 'Site', value: html`<code>${view.addresses.siteUrl}</code>` },
-      { term: 'Tracker, HTTP', value: html`<code>${view.addresses.tracker.http}</code>` },
-      { term: 'Tracker, UDP', value: html`<code>${view.addresses.tracker.udp}</code>` },
-    ]),
-  })}</div>`;
+  )}${status === undefined ? NOTHING : statusPanels(status, nowMs)}${healthPanel(view.health, nowMs)}${panel(
+    {
+      title: 'Public addresses',
+      aside: html`<a href="${href('consoleSettings')}">Change</a>`,
+      body: facts([
+        { term: 'Site', value: html`<code>${view.addresses.siteUrl}</code>` },
+        { term: 'Tracker, HTTP', value: html`<code>${view.addresses.tracker.http}</code>` },
+        { term: 'Tracker, UDP', value: html`<code>${view.addresses.tracker.udp}</code>` },
+      ]),
+    },
+  )}</div>`;
   return inConsole('status', body);
 }
 

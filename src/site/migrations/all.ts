@@ -7,6 +7,7 @@ import { noticesMigration } from './0310-notices.ts';
 import { creditMigration } from './0320-credit.ts';
 import { downloadKeysMigration } from './0330-download-keys.ts';
 import { privacyMigration } from './0340-privacy.ts';
+import { seriesMigration } from './0350-series.ts';
 
 export const siteMigrations: readonly Migration[] = [
   accountsMigration,
@@ -15,4 +16,5 @@ export const siteMigrations: readonly Migration[] = [
   creditMigration,
   downloadKeysMigration,
   privacyMigration,
+  seriesMigration,
 ];

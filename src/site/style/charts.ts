@@ -7,6 +7,11 @@ export const chartsStyle = `
 .day-chart .given, .key-given { fill: var(--accent); background: var(--accent); }
 .day-chart .taken, .key-taken { fill: var(--control); background: var(--control); }
 .day-chart .axis { stroke: var(--control); stroke-width: 1; vector-effect: non-scaling-stroke; fill: none; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: var(--space-4); }
+.charts figure { margin: 0; }
+.line-chart svg { height: 6rem; }
+.day-chart .line { fill: none; stroke: var(--accent); stroke-width: 2; vector-effect: non-scaling-stroke; }
+.day-chart .line.taken { stroke: var(--control); }
 .day-chart-ends { display: flex; justify-content: space-between; }
 .day-chart figcaption { display: flex; flex-wrap: wrap; gap: var(--space-1) var(--space-3); align-items: center; margin-top: var(--space-2); }
 .key { display: inline-block; width: 0.75rem; height: 0.75rem; border-radius: 2px; margin-right: -0.5rem; }
