@@ -208,7 +208,9 @@ export class LogUsers {
       topic.flightBytes -= bytes;
       witness.answered(texts, appended, consistency);
       if (consistency !== 'memory') this.acknowledged += texts.length;
-      await this.#checkLimit(life, topic, consistency).catch(unlessCoded);
+      // A repetition is answered at once, in the middle of whatever is being removed.
+      const isOwn = stamp === undefined && consistency !== 'memory';
+      await this.#checkLimit(life, topic, isOwn).catch(unlessCoded);
       return appended;
     } catch (error) {
       const code = codeOf(error);
@@ -226,7 +228,7 @@ export class LogUsers {
     }
   }
 
-  async #checkLimit(life: Life, topic: UserTopic, consistency: Consistency): Promise<void> {
+  async #checkLimit(life: Life, topic: UserTopic, isOnDisk: boolean): Promise<void> {
     const { bytesMax, whenFull } = topic.options;
     const { witness } = topic;
     if (bytesMax === undefined || this.#hasFaults) return;
@@ -236,9 +238,7 @@ export class LogUsers {
       throw new Violation(`${witness.name} has ${bytes} bytes, expected at most ${bytesMax}`);
     }
     // What was removed to make room for this append was removed durably.
-    if (whenFull === 'removeOldest' && consistency !== 'memory') {
-      witness.beginsAtLeast = firstOffset;
-    }
+    if (whenFull === 'removeOldest' && isOnDisk) witness.beginsAtLeast = firstOffset;
   }
 
   async #checkRefusal(life: Life, { witness, options, flightBytes }: UserTopic): Promise<void> {

@@ -222,6 +222,48 @@ describe('RemoteLog when things fail', () => {
     assert.equal(log.unansweredBytes, 0);
   });
 
+  it('a batch that is damaged on its way is refused by the one who receives it, both ways', async () => {
+    const mark = utf8('to be damaged');
+    const flipped = (bytes: Uint8Array): Uint8Array => {
+      const at = Buffer.from(bytes).indexOf(mark);
+      if (at < 0) return bytes;
+      const copy = bytes.slice();
+      copy[at] = copy[at]! ^ 1;
+      return copy;
+    };
+    let damages: 'reads' | 'appends' = 'reads';
+    const dial = async (): Promise<ByteStream> => {
+      const [near, far] = loopbackPair();
+      server.accept(far);
+      const start = near.start.bind(near);
+      near.start = (handler) => {
+        const onData = (bytes: Uint8Array): void =>
+          handler.onData(damages === 'reads' ? flipped(bytes) : bytes);
+        const rest = {
+          onDrain: () => handler.onDrain(),
+          onEnd: () => handler.onEnd(),
+          onClosed: (error: Error | undefined) => handler.onClosed(error),
+        };
+        start({ onData, ...rest });
+      };
+      const write = near.write.bind(near);
+      near.write = (bytes) => {
+        const raw = typeof bytes === 'string' ? utf8(bytes) : bytes;
+        write(damages === 'appends' ? flipped(raw) : raw);
+      };
+      return near;
+    };
+    const log = await connect({ dial });
+    await local.append('t', [{ value: mark }]);
+    await assert.rejects(log.read('t', { from: 0 }), (error) => codeOf(error) === 'LOG_PROTOCOL');
+    damages = 'appends';
+    await assert.rejects(
+      log.append('t', [{ value: mark }]),
+      (error) => codeOf(error) === 'LOG_BATCH_INVALID',
+    );
+    assert.equal((await local.stats('t')).nextOffset, 1);
+  });
+
   it('many senders, one receiver: every record once, each sender in order', async () => {
     const senders = await Promise.all([0, 1, 2, 3].map(() => connect()));
     const writing = senders.map(async (log, sender) => {
