@@ -34,10 +34,11 @@ import type { TrackerCounts } from './tracker-counts.ts';
 import { newAnnounceRequest, type Parked } from './waiting.ts';
 import type { WebRtcRelay } from './webrtc-relay.ts';
 import type { WsCounts } from './ws-counts.ts';
+import { Chains, hashOfId, sameId } from './ws-ids.ts';
 import { type WsLimits, wsRoomBytes } from './ws-limits.ts';
 import { type WsOfferSet, WsOffers } from './ws-offers.ts';
 import { WS_REFUSALS } from './ws-refusals.ts';
-import { hasOffersOut, idText, type WsPeer, WsSession, type WsSessionParts } from './ws-session.ts';
+import { hasOffersOut, type WsPeer, WsSession, type WsSessionParts } from './ws-session.ts';
 
 const NUMBERS = 0x1_0000_0000;
 const NO_BYTES: Uint8Array = new Uint8Array(0);
@@ -207,8 +208,7 @@ export class WsDoor {
     const request = this.#request;
     const { client } = session;
     counts.count(DOOR.websocket, client.family, 'announces');
-    const key = idText(request.infoHash);
-    const known = session.peers.get(key);
+    const known = session.peerOf(request.infoHash);
     const refusal = this.#announceRefusal(session, known);
     if (refusal !== undefined) {
       this.#refuse(session, refusal);
@@ -231,12 +231,12 @@ export class WsDoor {
       offerIds: message.offerIds,
       isWithheld,
     };
-    switch (announcer.announce(request, passkey, () => this.#park(session, key, offers))) {
+    switch (announcer.announce(request, passkey, () => this.#park(session, offers))) {
       case 'answer':
-        this.#answer(session, this.#joined(session, key), { answer: announcer.answer, offers });
+        this.#answer(session, this.#joined(session), { answer: announcer.answer, offers });
         return true;
       case 'refuse':
-        this.#forget(session, key);
+        this.#forget(session, request.infoHash);
         this.#refuse(session, announcer.refusal);
         return true;
       case 'wait':
@@ -253,7 +253,7 @@ export class WsDoor {
   #announceRefusal(session: WsSession, known: WsPeer | undefined): Refusal | undefined {
     const message = this.#message;
     const request = this.#request;
-    if (known !== undefined && Buffer.compare(known.peerId, request.peerId) !== 0) {
+    if (known !== undefined && !sameId(known.peerId, request.peerId)) {
       return WS_REFUSALS.secondPeerId;
     }
     const isFull = session.peers.size >= this.#world.limits.torrentsMax;
@@ -267,36 +267,48 @@ export class WsDoor {
   }
 
   /** The announce was heard: from here on the connection speaks for the peer, or no more. */
-  #joined(session: WsSession, key: string): WsPeer {
+  #joined(session: WsSession): WsPeer {
     const request = this.#request;
-    const known = session.peers.get(key);
+    const { memberId, torrentId, hashVersion } = request;
+    const isOver = request.event === EVENT.stopped;
+    const known = session.peerOf(request.infoHash);
+    if (known !== undefined) {
+      known.memberId = memberId;
+      known.torrentId = torrentId;
+      known.hashVersion = hashVersion;
+      if (!isOver) return known;
+      session.peers.remove(known);
+      this.#offers.endAsked(session, known.infoHash);
+      return known;
+    }
     const peer: WsPeer = {
-      infoHash: known?.infoHash ?? request.infoHash.slice(),
-      peerId: known?.peerId ?? request.peerId.slice(),
-      memberId: request.memberId,
-      torrentId: request.torrentId,
-      hashVersion: request.hashVersion,
-      offered: known?.offered ?? new Map(),
+      infoHash: request.infoHash.slice(),
+      peerId: request.peerId.slice(),
+      memberId,
+      torrentId,
+      hashVersion,
+      offered: new Chains(),
+      hash: hashOfId(request.infoHash),
+      next: undefined,
     };
-    if (request.event !== EVENT.stopped) session.peers.set(key, peer);
-    else if (session.peers.delete(key)) this.#offers.endAsked(session, peer.infoHash);
+    if (!isOver) session.peers.add(peer);
     return peer;
   }
 
   /** A refused peer is reached no more either. */
-  #forget(session: WsSession, key: string): void {
-    const peer = session.peers.get(key);
+  #forget(session: WsSession, infoHash: Uint8Array): void {
+    const peer = session.peerOf(infoHash);
     if (peer === undefined) return;
-    session.peers.delete(key);
+    session.peers.remove(peer);
     this.#leaveSwarm(session, peer);
     this.#offers.endAsked(session, peer.infoHash);
   }
 
-  #park(session: WsSession, key: string, offers: WsOfferSet): Parked {
+  #park(session: WsSession, offers: WsOfferSet): Parked {
     const { connection } = session;
     // The thread's message is parsed anew before this one is answered.
     const kept = this.#offers.keep(offers);
-    const peer = this.#joined(session, key);
+    const peer = this.#joined(session);
     connection.hold();
     const settle = (run: () => void): void => {
       if (session.isOver) {
@@ -313,7 +325,7 @@ export class WsDoor {
       answer: (answer) => settle(() => this.#answer(session, peer, { answer, offers: kept })),
       refuse: (refusal) =>
         settle(() => {
-          this.#forget(session, key);
+          this.#forget(session, peer.infoHash);
           this.#refuse(session, refusal, peer.infoHash);
         }),
       drop: () =>
@@ -342,9 +354,9 @@ export class WsDoor {
 
   #answerOf(session: WsSession): void {
     const message = this.#message;
-    const peer = session.peers.get(idText(this.#request.infoHash));
+    const peer = session.peerOf(this.#request.infoHash);
     // It answers in its own name only.
-    if (peer === undefined || Buffer.compare(peer.peerId, this.#request.peerId) !== 0) {
+    if (peer === undefined || !sameId(peer.peerId, this.#request.peerId)) {
       this.#world.wsCounts.count('stray');
       return;
     }

@@ -11,7 +11,7 @@ import type { FamilyAnswer } from './answer.ts';
 import type { WebRtcMessage, WebRtcPlace, WebRtcRelay } from './webrtc-relay.ts';
 import type { WsCounts } from './ws-counts.ts';
 import type { WsLimits } from './ws-limits.ts';
-import { idText, type WsPeer, type WsSession } from './ws-session.ts';
+import { addOffered, takeOffered, type WsPeer, type WsSession } from './ws-session.ts';
 
 const ID_BYTES = 20;
 /** A chosen peer: connection u32 and worker u16, lowest byte first. */
@@ -70,12 +70,10 @@ export class WsOffers {
     const expiresMs = clock.monotonicMs() + limits.offerMsMax;
     for (let index = 0; index < count; index++) {
       const offerId = offers.offerIds.subarray(index * ID_BYTES, (index + 1) * ID_BYTES);
-      const key = idText(offerId);
-      // The same id twice would let two peers answer one offer.
-      if (peer.offered.has(key)) continue;
       const span = offers.offers[index];
       if (span === undefined) return;
-      peer.offered.set(key, expiresMs);
+      // The same id twice would let two peers answer one offer.
+      if (!addOffered(peer, offerId, expiresMs)) continue;
       this.#send(placeAt(answer.webrtc, index), {
         kind: 'offer',
         from: { worker: relay.worker, connection: session.number },
@@ -100,9 +98,8 @@ export class WsOffers {
     const { clock, relay, wsCounts } = this.#world;
     const { offerId, toPeerId, description } = given;
     const { infoHash, peerId } = peer;
-    const asked = { infoHash, offerId, peerId: toPeerId };
     const to = this.#mayTakePart(session)
-      ? session.answered(asked, clock.monotonicMs())
+      ? session.answered(peer, { offerId, peerId: toPeerId }, clock.monotonicMs())
       : undefined;
     if (to === undefined) {
       wsCounts.count('stray');
@@ -120,7 +117,7 @@ export class WsOffers {
         kind: 'end',
         from,
         infoHash: offer.infoHash,
-        offerId: offer.offerId,
+        offerId: offer.offerId.toBytes(),
         peerId: NO_BYTES,
         description: NO_BYTES,
       });
@@ -148,7 +145,7 @@ export class WsOffers {
         else this.#world.wsCounts.count('undelivered');
         return;
       case 'end':
-        if (isThere) this.#offered(session, message)?.delete(idText(message.offerId));
+        if (isThere) takeOfferOf(session, message);
         return;
       default:
         unreachable(message.kind);
@@ -157,23 +154,20 @@ export class WsOffers {
 
   #deliverOffer(session: WsSession, message: WebRtcMessage): boolean {
     const { clock, limits, wsCounts } = this.#world;
-    const isIn = session.peers.has(idText(message.infoHash));
-    if (!isIn || !this.#hasRoom(session, message) || !this.#mayTakePart(session)) return false;
+    const peer = session.peerOf(message.infoHash);
+    if (peer === undefined) return false;
+    if (!this.#hasRoom(session, message) || !this.#mayTakePart(session)) return false;
     const nowMs = clock.monotonicMs();
     const when = { nowMs, expiresMs: nowMs + limits.offerMsMax, offersMax: limits.askedMax };
-    if (!session.ask(message, when)) return false;
-    this.#write(session, { ...message, kind: 'offer' });
+    if (!session.ask(peer, message, when)) return false;
+    this.#write(session, 'offer', message);
     wsCounts.count('offers');
     return true;
   }
 
   #deliverAnswer(session: WsSession, message: WebRtcMessage): void {
     const { clock, wsCounts } = this.#world;
-    const offered = this.#offered(session, message);
-    const key = idText(message.offerId);
-    const expiresMs = offered?.get(key);
-    offered?.delete(key);
-    if (expiresMs === undefined || expiresMs <= clock.monotonicMs()) {
+    if (takeOfferOf(session, message) <= clock.monotonicMs()) {
       wsCounts.count('stray');
       return;
     }
@@ -181,13 +175,8 @@ export class WsOffers {
       wsCounts.count('undelivered');
       return;
     }
-    this.#write(session, { ...message, kind: 'answer' });
+    this.#write(session, 'answer', message);
     wsCounts.count('answers');
-  }
-
-  /** The offers under way of the peer that this message is for. */
-  #offered(session: WsSession, message: WebRtcMessage): WsPeer['offered'] | undefined {
-    return session.peers.get(idText(message.infoHash))?.offered;
   }
 
   #hasRoom(session: WsSession, message: WebRtcMessage): boolean {
@@ -195,10 +184,10 @@ export class WsOffers {
     return output.length - outputLength >= wsRelayBytesMax(message.description.byteLength);
   }
 
-  #write(session: WsSession, message: WebRtcMessage & { readonly kind: 'offer' | 'answer' }): void {
+  #write(session: WsSession, kind: 'offer' | 'answer', message: WebRtcMessage): void {
     const { connection } = session;
     const { output, outputLength } = connection;
-    connection.produce(this.#world.writer.writeRelay(output, outputLength, message));
+    connection.produce(this.#world.writer.writeRelay(output, outputLength, kind, message));
     connection.flush();
   }
 
@@ -207,6 +196,12 @@ export class WsOffers {
     const { passkey } = session;
     return this.#world.admission.identify(passkey, passkey.byteLength, false) === undefined;
   }
+}
+
+/** The offer that the message is about is no more under way: until when it was, 0 when it was not. */
+function takeOfferOf(session: WsSession, message: WebRtcMessage): number {
+  const peer = session.peerOf(message.infoHash);
+  return peer === undefined ? 0 : takeOffered(peer, message.offerId);
 }
 
 /** A view would be posted with all of the buffer that it is a part of. */

@@ -5,23 +5,34 @@ import type { TcpConnection } from '#net/tcp-server.ts';
 import { WsFrameReader, type WsRooms } from '#wire/ws-frame.ts';
 import type { FormerUrls } from './former-urls.ts';
 import type { WebRtcPlace } from './webrtc-relay.ts';
+import { Chains, hashOfId, type Linked, sameId, WsId } from './ws-ids.ts';
 
-/** A peer that the connection announced and did not stop. */
-export interface WsPeer {
+/** A peer that the connection announced and did not stop; by its info hash. */
+export interface WsPeer extends Linked<WsPeer> {
   readonly infoHash: Uint8Array;
   readonly peerId: Uint8Array;
-  readonly memberId: number;
-  readonly torrentId: number;
-  readonly hashVersion: number;
-  /** Its offers that somebody was given and has not answered, by offer id, until when (ms). */
-  readonly offered: Map<string, number>;
+  /** As the last announce that was heard had them. */
+  memberId: number;
+  torrentId: number;
+  hashVersion: number;
+  /** Its offers that somebody was given and has not answered. */
+  readonly offered: Chains<OfferedOffer>;
 }
 
-/** An offer that this connection was given. */
-interface AskedOffer {
+/** By its offer id. */
+interface OfferedOffer extends Linked<OfferedOffer> {
+  readonly offerId: WsId;
+  readonly expiresMs: number;
+}
+
+/** An offer that this connection was given; by its offer id. */
+interface AskedOffer extends Linked<AskedOffer> {
   readonly from: WebRtcPlace;
+  /** The very bytes of the connection's own peer. */
   readonly infoHash: Uint8Array;
-  readonly offerId: Uint8Array;
+  readonly offerId: WsId;
+  /** Who offers. */
+  readonly peerId: WsId;
   readonly expiresMs: number;
 }
 
@@ -48,15 +59,14 @@ export class WsSession {
   readonly client: WsSessionParts['client'];
   readonly moved: FormerUrls | undefined;
   readonly reader: WsFrameReader;
-  /** By info hash, see `idText`. */
-  readonly peers = new Map<string, WsPeer>();
+  readonly peers = new Chains<WsPeer>();
   /** Closed, or told to close: nothing is written to it and nothing heard from it. */
   isOver = false;
   /** Monotonic: when something was heard last, and when the next ping is due. */
   heardMs = 0;
   pingDueMs = 0;
   /** In the order in which they came, so that the oldest expire first. */
-  readonly #asked = new Map<string, AskedOffer>();
+  readonly #asked = new Chains<AskedOffer>();
 
   constructor(parts: WsSessionParts) {
     this.number = parts.number;
@@ -67,72 +77,110 @@ export class WsSession {
     this.reader = new WsFrameReader(parts.messageBytesMax, parts.rooms);
   }
 
-  /** False when it has enough to answer, or has this very one already. */
+  /** The peer that it announced under this info hash. */
+  peerOf(infoHash: Uint8Array): WsPeer | undefined {
+    let peer = this.peers.first(hashOfId(infoHash));
+    while (peer !== undefined && !sameId(peer.infoHash, infoHash)) peer = peer.next;
+    return peer;
+  }
+
+  /** `peer` is asked. False when the connection has enough to answer, or has this very offer already. */
   ask(
-    offer: Omit<AskedOffer, 'expiresMs'> & { readonly peerId: Uint8Array },
+    peer: WsPeer,
+    offer: {
+      readonly from: WebRtcPlace;
+      readonly offerId: Uint8Array;
+      readonly peerId: Uint8Array;
+    },
     when: { readonly nowMs: number; readonly expiresMs: number; readonly offersMax: number },
   ): boolean {
-    this.#expire(when.nowMs);
-    const key = askedKey(offer.infoHash, offer.offerId, offer.peerId);
-    if (this.#asked.size >= when.offersMax || this.#asked.has(key)) return false;
-    this.#asked.set(key, {
-      from: offer.from,
-      infoHash: offer.infoHash.slice(),
-      offerId: offer.offerId.slice(),
+    const { from, offerId, peerId } = offer;
+    if (this.#asked.size >= when.offersMax) this.#expire(when.nowMs);
+    if (this.#asked.size >= when.offersMax) return false;
+    if (this.#findAsked(peer, offerId, peerId) !== undefined) return false;
+    this.#asked.add({
+      from,
+      infoHash: peer.infoHash,
+      offerId: new WsId(offerId),
+      peerId: new WsId(peerId),
       expiresMs: when.expiresMs,
+      hash: hashOfId(offerId),
+      next: undefined,
     });
     return true;
   }
 
-  /** The offer that is answered now, and only once; undefined when it was never made, or long ago. */
+  /**
+   * The offer of `peerId` to `peer` that is answered now, and only once; undefined when it was never
+   * made, or long ago.
+   */
   answered(
-    offer: {
-      readonly infoHash: Uint8Array;
-      readonly offerId: Uint8Array;
-      readonly peerId: Uint8Array;
-    },
+    peer: WsPeer,
+    offer: { readonly offerId: Uint8Array; readonly peerId: Uint8Array },
     nowMs: number,
   ): WebRtcPlace | undefined {
-    const key = askedKey(offer.infoHash, offer.offerId, offer.peerId);
-    const asked = this.#asked.get(key);
+    const asked = this.#findAsked(peer, offer.offerId, offer.peerId);
     if (asked === undefined) return undefined;
-    this.#asked.delete(key);
+    this.#asked.remove(asked);
     return asked.expiresMs > nowMs ? asked.from : undefined;
   }
 
   /** Forgets the offers it was given, in one torrent or in all; returns them. */
   unanswered(infoHash?: Uint8Array): AskedOffer[] {
     const ended: AskedOffer[] = [];
-    for (const [key, offer] of this.#asked) {
-      if (infoHash !== undefined && Buffer.compare(offer.infoHash, infoHash) !== 0) continue;
+    for (const offer of this.#asked.values()) {
+      if (infoHash !== undefined && !sameId(offer.infoHash, infoHash)) continue;
       ended.push(offer);
-      this.#asked.delete(key);
+      this.#asked.remove(offer);
     }
     return ended;
   }
 
+  #findAsked(peer: WsPeer, offerId: Uint8Array, peerId: Uint8Array): AskedOffer | undefined {
+    let asked = this.#asked.first(hashOfId(offerId));
+    for (; asked !== undefined; asked = asked.next) {
+      const isOf = asked.infoHash === peer.infoHash && asked.peerId.equals(peerId);
+      if (isOf && asked.offerId.equals(offerId)) return asked;
+    }
+    return undefined;
+  }
+
   #expire(nowMs: number): void {
-    for (const [key, offer] of this.#asked) {
+    for (const offer of this.#asked.values()) {
       if (offer.expiresMs > nowMs) return;
-      this.#asked.delete(key);
+      this.#asked.remove(offer);
     }
   }
 }
 
+/** Remembers that somebody was given the offer; false when somebody was already. */
+export function addOffered(peer: WsPeer, offerId: Uint8Array, expiresMs: number): boolean {
+  if (findOffered(peer, offerId) !== undefined) return false;
+  const id = new WsId(offerId);
+  peer.offered.add({ offerId: id, expiresMs, hash: hashOfId(offerId), next: undefined });
+  return true;
+}
+
+/** Nobody will answer the offer any more. Until when somebody could, 0 when it was not out. */
+export function takeOffered(peer: WsPeer, offerId: Uint8Array): number {
+  const offered = findOffered(peer, offerId);
+  if (offered === undefined) return 0;
+  peer.offered.remove(offered);
+  return offered.expiresMs;
+}
+
+function findOffered(peer: WsPeer, offerId: Uint8Array): OfferedOffer | undefined {
+  let offered = peer.offered.first(hashOfId(offerId));
+  while (offered !== undefined && !offered.offerId.equals(offerId)) offered = offered.next;
+  return offered;
+}
+
 /** Whether offers of the peer are out that may still be answered. */
 export function hasOffersOut(peer: WsPeer, nowMs: number): boolean {
-  for (const [offerId, expiresMs] of peer.offered) {
-    if (expiresMs > nowMs) return true;
-    peer.offered.delete(offerId);
+  if (peer.offered.size === 0) return false;
+  for (const offered of peer.offered.values()) {
+    if (offered.expiresMs > nowMs) return true;
+    peer.offered.remove(offered);
   }
   return false;
-}
-
-/** 20 bytes, or 40, as a key. */
-export function idText(id: Uint8Array): string {
-  return Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString('latin1');
-}
-
-function askedKey(infoHash: Uint8Array, offerId: Uint8Array, peerId: Uint8Array): string {
-  return idText(infoHash) + idText(offerId) + idText(peerId);
 }

@@ -31,7 +31,6 @@ export function wsScrapeBytesMax(count: number): number {
 
 /** An offer or answer on its way to the peer that is to read it. */
 export interface WsRelay {
-  readonly kind: 'offer' | 'answer';
   /** As the receiver announced it. 20 bytes, as the next two. */
   readonly infoHash: Uint8Array;
   readonly offerId: Uint8Array;
@@ -97,7 +96,7 @@ export class WsAnswerWriter {
     return this.#close(into, at);
   }
 
-  writeRelay(into: Uint8Array, at: number, relay: WsRelay): number {
+  writeRelay(into: Uint8Array, at: number, kind: 'offer' | 'answer', relay: WsRelay): number {
     this.#open(into, at);
     this.#bytes(OPEN_ANNOUNCE);
     this.#id(relay.infoHash, 0);
@@ -105,7 +104,7 @@ export class WsAnswerWriter {
     this.#id(relay.peerId, 0);
     this.#bytes(KEY_OFFER_ID);
     this.#id(relay.offerId, 0);
-    this.#bytes(relay.kind === 'offer' ? KEY_OFFER : KEY_ANSWER);
+    this.#bytes(kind === 'offer' ? KEY_OFFER : KEY_ANSWER);
     this.#bytes(relay.description);
     return this.#close(into, at);
   }

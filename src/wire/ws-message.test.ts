@@ -243,9 +243,9 @@ test('golden bytes of an answer, a warning, a failure and a relayed offer', () =
   );
   const description = Buffer.from('{"type":"offer"}');
   const peerId = Buffer.from(PEER_ID);
-  const relay = { kind: 'offer', infoHash: HASH, offerId: HASH, peerId, description } as const;
+  const relay = { infoHash: HASH, offerId: HASH, peerId, description };
   assert.equal(
-    sent((into) => writer.writeRelay(into, 0, relay), wsRelayBytesMax(16)),
+    sent((into) => writer.writeRelay(into, 0, 'offer', relay), wsRelayBytesMax(16)),
     `{"action":"announce","info_hash":${hash},"peer_id":"${PEER_ID}","offer_id":${hash},"offer":{"type":"offer"}}`,
   );
 });
