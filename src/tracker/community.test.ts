@@ -1,0 +1,13 @@
+// The thousand members of sim/community.ts, once in each run of the suite; thousands of seeds are for
+// `npm run soak`.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { communityHolds } from '#sim/community.ts';
+import { testSeed } from '#sim/seed.ts';
+
+test('a thousand members are credited what their clients moved, to the byte, and the audit agrees', async (context) => {
+  const counts = await communityHolds(testSeed(context, 1), 1000);
+  context.diagnostic(JSON.stringify(counts));
+  for (const [name, count] of Object.entries(counts)) assert.ok(count > 0, name);
+});
