@@ -14,6 +14,7 @@ import {
   type BlobInfo,
   type BlobSource,
   type CallOptions,
+  copyOf,
   type ListOptions,
   type PutOptions,
   type PutResult,
@@ -119,7 +120,7 @@ export class CacheStore implements Store {
       this.#reads.set(ref, read);
       return unlessCancelled(read, options.signal);
     }
-    return (await unlessCancelled(read, options.signal)).slice();
+    return copyOf(await unlessCancelled(read, options.signal));
   }
 
   async getRange(
@@ -211,7 +212,7 @@ export class CacheStore implements Store {
       .take(ref, async () => {
         const { answer, bytes } = await work();
         // The bytes are the caller's as soon as it is answered. With many waiting it is not worth it.
-        const copy = this.#nearPuts < NEAR_PUTS_MAX ? bytes.slice() : undefined;
+        const copy = this.#nearPuts < NEAR_PUTS_MAX ? copyOf(bytes) : undefined;
         resolve(answer);
         if (copy !== undefined) await this.#putNear(ref, copy);
       })

@@ -37,6 +37,12 @@ export const STORE_ERRORS = {
     'The S3 service refused a request; the message has its words. An upload that was refused can be tried again.',
   STORE_S3_ANSWER_INVALID:
     'An answer is not what an S3 service says. Check that the endpoint is one and that no proxy answers in its place.',
+  STORE_KEYS_INVALID:
+    'The key file of the encrypted store cannot be read, or holds a line that is no key. Bring back the file from where you keep its copy; without the key nothing can be decrypted.',
+  STORE_KEY_MISSING:
+    'Something in the encrypted store was made with a key that the key file has no longer. Add its line again, below the first.',
+  STORE_MANIFEST_DAMAGED:
+    'A manifest of the encrypted store cannot be read. `store rebuild` makes it anew from the encrypted blobs.',
   STORE_CANCELLED: 'The request was taken back by who made it.',
   STORE_CLOSED: 'The store was closed.',
 } as const;

@@ -7,6 +7,7 @@ import {
   type BlobInfo,
   type BlobSource,
   type CallOptions,
+  copyOf,
   type ListOptions,
   missing,
   type PutOptions,
@@ -26,7 +27,7 @@ export class MemoryStore implements Store {
     const { ref, bytes } = await readVerified(source, options);
     this.#gate.enter(options.signal);
     const fresh = !this.#blobs.has(ref);
-    if (fresh) this.#blobs.set(ref, bytes.slice());
+    if (fresh) this.#blobs.set(ref, copyOf(bytes));
     return { ref, bytes: bytes.byteLength, new: fresh };
   }
 
@@ -35,7 +36,7 @@ export class MemoryStore implements Store {
     const bytes = this.#blobs.get(ref);
     if (bytes === undefined) throw missing(ref);
     assertBlob(ref, bytes);
-    return bytes.slice();
+    return copyOf(bytes);
   }
 
   async getRange(

@@ -92,14 +92,12 @@ export class PackWriter {
     if (at < 0) return;
     this.#queue.splice(at, 1);
     this.#finish([operation], cancelled());
+    this.#wakeRoom();
   }
 
   hurry(): void {
     if (this.#running !== undefined || this.#queue.length === 0) return;
-    this.#running = this.#run().finally(() => {
-      this.#running = undefined;
-      this.#wakeRoom();
-    });
+    this.#running = this.#run();
   }
 
   /** Everything queued is answered when it resolves; rejects when any of it failed. */
@@ -159,6 +157,8 @@ export class PackWriter {
       }
       this.#wakeRoom();
     }
+    // In the same turn as the look above: who was answered may put before this promise is settled.
+    this.#running = undefined;
   }
 
   #take(): Operation[] {

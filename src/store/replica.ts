@@ -14,6 +14,7 @@ import {
   type BlobInfo,
   type BlobSource,
   type CallOptions,
+  copyOf,
   type ListOptions,
   missing,
   type PutOptions,
@@ -80,7 +81,7 @@ export class ReplicaStore implements Store {
     const bytes = await this.#race(ref, options.signal, lacking);
     for (const at of lacking) this.#heal(at, ref, bytes);
     // The caller owns what it gets, and a heal may still be reading it.
-    return lacking.length === 0 ? bytes : bytes.slice();
+    return lacking.length === 0 ? bytes : copyOf(bytes);
   }
 
   async getRange(

@@ -89,6 +89,28 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       assert.equal(ref, refOf(utf8('swarm')));
     });
 
+    it('gives each reader bytes of its own, and keeps none of the writer, Buffers too', async () => {
+      const { store } = await fresh();
+      const given = Buffer.from('0123456789');
+      const { ref } = await store.put(given);
+      given.fill(0);
+      const first = await store.get(ref);
+      const second = await store.get(ref);
+      const range = await store.getRange(ref, { start: 0, end: 5 });
+      first.fill(1);
+      range.fill(2);
+      assert.equal(Buffer.from(second).toString(), '0123456789');
+      assert.equal(Buffer.from(await store.get(ref)).toString(), '0123456789');
+      async function* reusing() {
+        const buffer = Buffer.alloc(1);
+        for (const byte of utf8('buffer')) {
+          buffer[0] = byte;
+          yield buffer;
+        }
+      }
+      assert.equal((await store.put(reusing())).ref, refOf(utf8('buffer')));
+    });
+
     it('answers ranges, cut at the end, and refuses impossible ones', async () => {
       const { store } = await fresh();
       const { ref } = await store.put(utf8('0123456789'));
@@ -123,6 +145,17 @@ export function describeStore(name: string, open: () => Promise<StoreUnderTest>)
       );
       assert.equal(answers.filter((answer) => answer.new).length, 1);
       assert.deepEqual(await store.stats().then(({ blobs, bytes }) => [blobs, bytes]), [1, 4]);
+    });
+
+    it('answers the next put, however soon after the answer before it comes', async () => {
+      const { store } = await fresh();
+      for (let turns = 0; turns < 12; turns++) {
+        await store.put(utf8(`first ${turns}`));
+        for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+        const next = store.put(utf8(`next ${turns}`));
+        const late = new Promise((resolve) => setTimeout(resolve, 20_000, 'late').unref());
+        assert.notEqual(await Promise.race([next, late]), 'late', `${turns} turns later`);
+      }
     });
 
     it('lists in order, by pages, from any name on, also while blobs come', async () => {

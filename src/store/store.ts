@@ -181,7 +181,7 @@ async function collect(
     total += part.byteLength;
     if (total > BLOB_BYTES_MAX) throw tooLarge();
     // A source may use its buffer again for the next part.
-    parts.push(part.slice());
+    parts.push(copyOf(part));
   }
   return Buffer.concat(parts, total);
 }
@@ -193,6 +193,11 @@ export function assertBlob(ref: BlobRef, bytes: Uint8Array): void {
     'STORE_CORRUPT_BLOB',
     `Cannot read "${ref}": its ${bytes.byteLength} bytes have another hash`,
   );
+}
+
+/** Bytes of their own: `slice` of a Buffer would share them. */
+export function copyOf(bytes: Uint8Array): Uint8Array {
+  return Uint8Array.from(bytes);
 }
 
 /** The part of a verified blob that a range asks for. */
@@ -208,7 +213,7 @@ export function sliceRange(
       `Cannot read bytes ${start} to ${end} of a blob of ${bytes.byteLength}`,
     );
   }
-  return bytes.slice(start, end);
+  return copyOf(bytes.subarray(start, end));
 }
 
 export function missing(ref: BlobRef): StoreError {
