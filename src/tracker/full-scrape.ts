@@ -22,6 +22,8 @@ import {
 const PIECE_BYTES = 8192;
 /** Torrents looked at in a row: well below a millisecond. */
 const PIECE_TORRENTS = 200;
+/** In the first piece; each has twice as many as the one before, until the engine has compiled it. */
+const PIECE_TORRENTS_FIRST = 8;
 /** Until a client that does not read is looked at again. */
 const BLOCKED_MS = 10;
 const OPEN: Uint8Array = utf8('d5:filesd');
@@ -91,6 +93,7 @@ class FullScrape {
   #phase: 'gathering' | 'listing' | 'packing' | 'ended' = 'gathering';
   /** Bytes of the body that wait for room in the output: a piece, or what packing gave. */
   #waiting: Uint8Array[] = [];
+  #pieceTorrents = PIECE_TORRENTS_FIRST;
   #isPacking = false;
   #isPacked: boolean;
   #timer: Timer | undefined;
@@ -178,7 +181,9 @@ class FullScrape {
     const { shows } = this.#world;
     const entry = this.#entry;
     let at = 0;
-    for (let looked = 0; looked < PIECE_TORRENTS; looked++) {
+    const torrents = this.#pieceTorrents;
+    this.#pieceTorrents = Math.min(torrents * 2, PIECE_TORRENTS);
+    for (let looked = 0; looked < torrents; looked++) {
       if (at + SCRAPE_FILE_BYTES > PIECE_BYTES) break;
       const result = this.#census.next(entry);
       if (result === 'end') {
