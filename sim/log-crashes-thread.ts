@@ -7,6 +7,8 @@ import { type CrashOptions, runCrashes } from './log-crashes.ts';
 export interface CrashSeries {
   readonly firstSeed: number;
   readonly seeds: number;
+  /** No further seed is begun after it, on a busy machine; of the first 20 all are. */
+  readonly msMax?: number;
   readonly options: Omit<CrashOptions, 'seed'>;
 }
 
@@ -16,16 +18,24 @@ export interface CrashSum {
   readonly violation: string | undefined;
   readonly crashes: number;
   readonly acknowledged: number;
+  /** How many were run. */
+  readonly seeds: number;
 }
 
-const { firstSeed, seeds, options } = workerData as CrashSeries;
+const SEEDS_MIN = 20;
+
+const { firstSeed, seeds, options, msMax = Infinity } = workerData as CrashSeries;
+const lateMs = performance.now() + msMax;
+let run = 0;
 let crashes = 0;
 let acknowledged = 0;
 let broken: Pick<CrashSum, 'seed' | 'violation'> = { seed: undefined, violation: undefined };
-for (let seed = firstSeed; seed < firstSeed + seeds && broken.seed === undefined; seed++) {
+for (let seed = firstSeed; run < seeds && broken.seed === undefined; seed++) {
+  if (run >= SEEDS_MIN && performance.now() > lateMs) break;
+  run++;
   const outcome = await runCrashes({ ...options, seed });
   crashes += outcome.crashes;
   acknowledged += outcome.acknowledged;
   if (outcome.violation !== undefined) broken = { seed, violation: outcome.violation };
 }
-parentPort?.postMessage({ ...broken, crashes, acknowledged } satisfies CrashSum);
+parentPort?.postMessage({ ...broken, crashes, acknowledged, seeds: run } satisfies CrashSum);

@@ -51,8 +51,14 @@ export class ToldLog {
     return this.#certain.size;
   }
 
-  /** Runs the process, and `end` once it has been told something; resolves after its end. */
-  async live(options: WriterOptions, end: (child: ChildProcess) => void): Promise<void> {
+  /**
+   * Runs the process, and `end` once it has been told something; resolves after its end. `end` gives
+   * the time (`process.hrtime`) from which on it may have been told what is not so, or undefined.
+   */
+  async live(
+    options: WriterOptions,
+    end: (child: ChildProcess) => Promise<bigint | undefined>,
+  ): Promise<void> {
     const { folder, kind, planted } = options;
     const first = this.#lives++ * LIFE_NUMBERS;
     const words = [folder, String(first), kind, ...(planted === undefined ? [] : [planted])];
@@ -60,21 +66,23 @@ export class ToldLog {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let output = '';
-    let isStarted = false;
+    let ending: Promise<bigint | undefined> | undefined;
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       output += text;
-      if (isStarted || !output.includes('told ')) return;
-      isStarted = true;
-      end(child);
+      if (ending === undefined && output.includes('told ')) ending = end(child);
     });
     await once(child, 'close');
-    assert.ok(isStarted, 'the process wrote before its end');
+    assert.ok(ending !== undefined, 'the process wrote before its end');
+    const endNs = await ending;
     // A line that was cut off in the middle told nobody anything.
-    for (const line of output.split('\n').slice(0, -1)) this.#hear(line);
+    for (const line of output.split('\n').slice(0, -1)) {
+      const [timeNs = '', ...words] = line.split(' ');
+      const isLate = endNs !== undefined && BigInt(timeNs) >= endNs;
+      if (!isLate || words[0] === 'committing') this.#hear(words);
+    }
   }
 
-  #hear(line: string): void {
-    const [kind, number, text = ''] = line.split(' ');
+  #hear([kind, number, text = '']: readonly string[]): void {
     const offset = Number(number);
     if (kind === 'committing') {
       this.#committing.add(offset);

@@ -39,6 +39,11 @@ const local = await LocalLog.open({
 await local.createTopic(TOLD_TOPIC, { consistency: 'durable' });
 const server = new LogServer({ ...world, log: local });
 
+/** With the time: what was said after the power had gone was said to nobody. */
+function say(words: string): void {
+  writeSync(1, `${process.hrtime.bigint()} ${words}\n`);
+}
+
 async function connect(): Promise<Log> {
   if (kind === 'local') return local;
   const dial = async () => {
@@ -54,7 +59,7 @@ async function write(writer: number, consistency: Consistency): Promise<never> {
   for (let number = Number(first); ; number++) {
     const record = recordOf(writer, number);
     const { firstOffset } = await log.append(TOLD_TOPIC, [record], { consistency });
-    writeSync(1, `told ${firstOffset} ${textOf(record)}\n`);
+    say(`told ${firstOffset} ${textOf(record)}`);
   }
 }
 
@@ -62,8 +67,7 @@ async function read(): Promise<never> {
   const log = await connect();
   for (let from = (await log.stats(TOLD_TOPIC)).nextOffset; ; ) {
     const { records, nextOffset } = await log.read(TOLD_TOPIC, { from, waitMs: 1000 });
-    const lines = records.map((record) => `read ${record.offset} ${textOf(record)}\n`);
-    if (lines.length > 0) writeSync(1, lines.join(''));
+    for (const record of records) say(`read ${record.offset} ${textOf(record)}`);
     from = nextOffset;
   }
 }
@@ -73,9 +77,9 @@ async function consume(): Promise<never> {
   const log = await connect();
   for (;;) {
     const { nextOffset } = await log.stats(TOLD_TOPIC);
-    writeSync(1, `committing ${nextOffset}\n`);
+    say(`committing ${nextOffset}`);
     await log.commit(TOLD_TOPIC, TOLD_CONSUMER, nextOffset);
-    writeSync(1, `committed ${nextOffset}\n`);
+    say(`committed ${nextOffset}`);
     await new Promise((resolve) => world.clock.after(3, () => resolve(undefined)));
   }
 }

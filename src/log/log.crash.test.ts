@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { SystemClock, sleep } from '#base/clock.ts';
 import { below, SeededRandom } from '#base/random.ts';
 import type { CrashSeries, CrashSum } from '#sim/log-crashes-thread.ts';
 import { ToldLog } from '#sim/log-told.ts';
@@ -16,6 +17,7 @@ import type { PlantedBug } from '#sim/planted-disk.ts';
 
 const REPLAY = 'node -C swarmkeep-src --test src/log/log.crash.test.ts';
 const LIVES = 6;
+const SERIES_MS_MAX = process.env['SWARMKEEP_LOG_SEEDS'] === undefined ? 25_000 : Infinity;
 const KILL_MS = Number(process.env['SWARMKEEP_KILL_MS'] ?? 3000);
 const KILLS_MIN = 3;
 const only = process.env['SWARMKEEP_LOG_SEED'];
@@ -31,11 +33,16 @@ async function runSeries(series: CrashSeries): Promise<CrashSum> {
 it('simulated crashes lose, double and invent nothing that anyone was told', async (t) => {
   const firstSeed = only === undefined ? 1 : Number(only);
   const seeds = only === undefined ? SEEDS : 1;
-  const sum = await runSeries({ firstSeed, seeds, options: { lives: LIVES } });
+  const sum = await runSeries({
+    firstSeed,
+    seeds,
+    msMax: SERIES_MS_MAX,
+    options: { lives: LIVES },
+  });
   const replay = `SWARMKEEP_LOG_SEED=${sum.seed} ${REPLAY}`;
   assert.equal(sum.violation, undefined, `${sum.violation}\nreplay: ${replay}`);
   t.diagnostic(
-    `${sum.crashes} crashes, ${sum.acknowledged} records acknowledged, ${seeds} seeds from ${firstSeed}`,
+    `${sum.crashes} crashes, ${sum.acknowledged} records acknowledged, ${sum.seeds} seeds from ${firstSeed}`,
   );
 });
 
@@ -73,8 +80,10 @@ for (const kind of ['local', 'loopback'] as const) {
     try {
       for (; kills < KILLS_MIN || performance.now() < untilMs; kills++) {
         const delayMs = below(random, 150);
-        await told.live({ folder: `${folder}/log`, kind }, (child) => {
-          setTimeout(() => child.kill('SIGKILL'), delayMs);
+        await told.live({ folder: `${folder}/log`, kind }, async (child) => {
+          await sleep(new SystemClock(), delayMs);
+          child.kill('SIGKILL');
+          return undefined;
         });
         if (kills % 3 === 2) await told.compare(`${folder}/log`);
       }
