@@ -4,6 +4,7 @@
 
 import { existsSync, globSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { findOrBuildAddon } from '#cli/addon-build.ts';
+import { swiftMissing } from '#store/test-swift.ts';
 import { runProgram, secondsText } from './child-process.ts';
 
 interface Part {
@@ -42,6 +43,12 @@ const PARTS: readonly Part[] = [
     debianPackage: 'postgresql',
     what: 'everything that runs on PostgreSQL too',
     isThere: () => globSync('/usr/lib/postgresql/*/bin/initdb').length > 0 || hasProgram('initdb'),
+  },
+  {
+    // The library alone: no service comes with it.
+    debianPackage: 'python3-swift',
+    what: 'the S3 store on a real service',
+    isThere: () => swiftMissing() === undefined,
   },
   { debianPackage: 'chromium', what: 'pages in a browser', isThere: () => hasProgram('chromium') },
   {

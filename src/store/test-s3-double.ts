@@ -216,12 +216,13 @@ function sendSlowly(response: ServerResponse, body: Uint8Array): void {
   const step = Math.max(1, Math.ceil(body.byteLength / SLOW_BYTES));
   let at = 0;
   const next = (): void => {
+    const part = body.subarray(at, at + step);
+    at += step;
     if (at >= body.byteLength) {
-      response.end();
+      response.end(part);
       return;
     }
-    response.write(body.subarray(at, at + step));
-    at += step;
+    response.write(part);
     setTimeout(next, 2);
   };
   next();
