@@ -2,6 +2,7 @@
 // a test runner's hooks on every promise make it several times slower.
 
 import { parentPort, workerData } from 'node:worker_threads';
+import { SystemClock } from '#base/clock.ts';
 import { type CrashOptions, runCrashes } from './log-crashes.ts';
 
 export interface CrashSeries {
@@ -25,13 +26,14 @@ export interface CrashSum {
 const SEEDS_MIN = 20;
 
 const { firstSeed, seeds, options, msMax = Infinity } = workerData as CrashSeries;
-const lateMs = performance.now() + msMax;
+const clock = new SystemClock();
+const lateMs = clock.monotonicMs() + msMax;
 let run = 0;
 let crashes = 0;
 let acknowledged = 0;
 let broken: Pick<CrashSum, 'seed' | 'violation'> = { seed: undefined, violation: undefined };
 for (let seed = firstSeed; run < seeds && broken.seed === undefined; seed++) {
-  if (run >= SEEDS_MIN && performance.now() > lateMs) break;
+  if (run >= SEEDS_MIN && clock.monotonicMs() > lateMs) break;
   run++;
   const outcome = await runCrashes({ ...options, seed });
   crashes += outcome.crashes;

@@ -53,11 +53,11 @@ export class ToldLog {
 
   /**
    * Runs the process, and `end` once it has been told something; resolves after its end. `end` gives
-   * the time (`process.hrtime`) from which on it may have been told what is not so, or undefined.
+   * the Unix milliseconds from which on it may have been told what is not so, or undefined.
    */
   async live(
     options: WriterOptions,
-    end: (child: ChildProcess) => Promise<bigint | undefined>,
+    end: (child: ChildProcess) => Promise<number | undefined>,
   ): Promise<void> {
     const { folder, kind, planted } = options;
     const first = this.#lives++ * LIFE_NUMBERS;
@@ -66,18 +66,18 @@ export class ToldLog {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     let output = '';
-    let ending: Promise<bigint | undefined> | undefined;
+    let ending: Promise<number | undefined> | undefined;
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       output += text;
       if (ending === undefined && output.includes('told ')) ending = end(child);
     });
     await once(child, 'close');
     assert.ok(ending !== undefined, 'the process wrote before its end');
-    const endNs = await ending;
+    const endMs = await ending;
     // A line that was cut off in the middle told nobody anything.
     for (const line of output.split('\n').slice(0, -1)) {
-      const [timeNs = '', ...words] = line.split(' ');
-      const isLate = endNs !== undefined && BigInt(timeNs) >= endNs;
+      const [timeMs, ...words] = line.split(' ');
+      const isLate = endMs !== undefined && Number(timeMs) >= endMs;
       if (!isLate || words[0] === 'committing') this.#hear(words);
     }
   }

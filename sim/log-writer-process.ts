@@ -41,7 +41,7 @@ const server = new LogServer({ ...world, log: local });
 
 /** With the time: what was said after the power had gone was said to nobody. */
 function say(words: string): void {
-  writeSync(1, `${process.hrtime.bigint()} ${words}\n`);
+  writeSync(1, `${world.clock.nowMs()} ${words}\n`);
 }
 
 async function connect(): Promise<Log> {

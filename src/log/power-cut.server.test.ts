@@ -23,6 +23,7 @@ const CUTS = Number(ASKED ?? 8);
 /** A busy machine makes fewer of them, when nobody has asked for a number. */
 const CUTS_MS_MAX = ASKED === undefined ? 20_000 : Number.POSITIVE_INFINITY;
 const CUTS_MIN = 2;
+const clock = new SystemClock();
 const CUTS_BROKEN_MAX = 4;
 const IMAGE_BYTES = 64 * 1024 * 1024;
 /** FS_IOC_SHUTDOWN, _IOR('X', 125, u32), with EXT4_GOING_FLAGS_NOLOGFLUSH. */
@@ -68,8 +69,8 @@ class LoopDisk {
     return run('mount', '-t', 'ext4', '-o', 'loop', this.#image, this.mount);
   }
 
-  /** Cuts after that time; when it began to, in `process.hrtime`, or why it could not. */
-  async cut(delayMs: number): Promise<bigint | string> {
+  /** Cuts after that time; when it began to, in Unix milliseconds, or why it could not. */
+  async cut(delayMs: number): Promise<number | string> {
     const child = spawn('perl', ['-e', SHUTDOWN, this.mount], { stdio: 'pipe' });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
@@ -82,11 +83,11 @@ class LoopDisk {
       child.once('close', resolve);
     });
     await Promise.race([once(child.stdout, 'data'), ended]);
-    await sleep(new SystemClock(), delayMs);
-    const startNs = process.hrtime.bigint();
+    await sleep(clock, delayMs);
+    const startMs = clock.nowMs();
     child.stdin.on('error', () => {}).end('now\n');
     const status = await ended;
-    return status === 0 ? startNs : `perl: ${output.split('\n').at(-2) ?? status}`;
+    return status === 0 ? startMs : `perl: ${output.split('\n').at(-2) ?? status}`;
   }
 
   detach(): string | undefined {
@@ -125,9 +126,9 @@ async function openDisk(t: TestContext): Promise<LoopDisk | undefined> {
  * When the cut began: a sync that was still running then may be answered as done by the kernel, which
  * a machine without power would not have lived to tell.
  */
-async function cutAfter(delayMs: number, disk: LoopDisk, child: ChildProcess): Promise<bigint> {
+async function cutAfter(delayMs: number, disk: LoopDisk, child: ChildProcess): Promise<number> {
   const cut = await disk.cut(delayMs);
-  if (typeof cut === 'bigint') return cut;
+  if (typeof cut === 'number') return cut;
   // A process whose disk is not cut would write for ever.
   child.kill('SIGKILL');
   return assert.fail(cut);
