@@ -10,14 +10,14 @@ import { AssertionFailure } from '#base/assert.ts';
 import type { Timer } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
 import { ActiveSegment } from './active-segment.ts';
+import { AppendQueue } from './append-queue.ts';
 import { BATCH_HEADER_BYTES } from './batch.ts';
 import type { Checkpoint } from './checkpoint.ts';
-import { Crowd } from './crowd.ts';
 import { LogError } from './errors.ts';
 import { layBatches } from './lay-batches.ts';
 import type { Appended, AppendOptions, LogRecord } from './log.ts';
-import { PackedRecords, packedBytes, viewOf } from './packed-records.ts';
-import { type Group, groupOf, type Pending, refusalOf, writtenBefore } from './pending-append.ts';
+import { type PackedRecords, viewOf } from './packed-records.ts';
+import { type Group, groupOf, type Pending, writtenBefore } from './pending-append.ts';
 import type { Producers } from './producers.ts';
 import { aligned } from './segment.ts';
 import { removeOldest, roomOf, segmentBytesMaxOf, topicFull } from './size-limit.ts';
@@ -34,10 +34,9 @@ export class TopicWriter {
   readonly #state: TopicState;
   readonly #mark: Checkpoint;
   readonly #producers: Producers;
-  readonly #crowd: Crowd;
+  readonly #queue: AppendQueue;
+  readonly #wake = (): void => this.#start();
   #active: ActiveSegment | undefined;
-  #queue: Pending[] = [];
-  #queueBytes = 0;
   /** Written, and answered by the next sync. */
   #waiting: Pending[] = [];
   /** On disk, and answered in a moment. */
@@ -64,7 +63,7 @@ export class TopicWriter {
     this.#state = state;
     this.#mark = start.mark;
     this.#producers = start.producers;
-    this.#crowd = new Crowd(world.clock, world.config.gatherMsMax);
+    this.#queue = new AppendQueue(world, state);
     this.#active = start.active;
   }
 
@@ -96,38 +95,9 @@ export class TopicWriter {
     records: readonly LogRecord[] | PackedRecords,
     options: AppendOptions,
   ): Promise<Appended> {
-    return new Promise((resolve, reject) => {
-      const isPacked = records instanceof PackedRecords;
-      const count = isPacked ? records.count : records.length;
-      const bytes = isPacked ? records.bytes.byteLength : packedBytes(records);
-      const { signal } = options;
-      const refusal = this.#refuse(count, bytes);
-      if (refusal !== undefined || signal?.aborted === true) {
-        reject(refusal ?? signal?.reason);
-        return;
-      }
-      if (isPacked && !records.isWellFormed) {
-        reject(new LogError('LOG_BATCH_INVALID', 'Cannot append packed records: malformed'));
-        return;
-      }
-      const pending: Pending = {
-        records,
-        count,
-        bytes,
-        consistency: options.consistency ?? this.#state.consistency,
-        stamp: options.producer,
-        resolve,
-        reject,
-        stopListening: undefined,
-        isCancelled: false,
-        firstOffset: 0,
-      };
-      if (signal !== undefined) this.#listen(pending, signal);
-      this.#queue.push(pending);
-      this.#queueBytes += bytes;
-      this.#crowd.came(pending.consistency === 'durable' ? this.#queue.length : Infinity);
-      this.#start();
-    });
+    const refusal = this.#refuse();
+    if (refusal !== undefined) return Promise.reject(refusal);
+    return this.#queue.add(records, options, this.#wake);
   }
 
   /** Writes and syncs everything that waits, trims the segment, writes the mark. Idempotent. */
@@ -136,26 +106,11 @@ export class TopicWriter {
     return this.#closing;
   }
 
-  #refuse(count: number, bytes: number): LogError | undefined {
+  #refuse(): LogError | undefined {
     const { name } = this.#state;
     if (this.#failure !== undefined) return this.#failure;
-    if (this.#closing !== undefined) {
-      return new LogError('LOG_CLOSED', `Cannot append to topic "${name}": the log is closed`);
-    }
-    const { config, metrics } = this.#world;
-    const refusal = refusalOf({ count, bytes }, { name, config, queueBytes: this.#queueBytes });
-    if (refusal?.code === 'LOG_QUEUE_FULL') metrics.refusals.add(1);
-    return refusal;
-  }
-
-  #listen(pending: Pending, signal: AbortSignal): void {
-    const abort = (): void => {
-      pending.isCancelled = true;
-      this.#queueBytes -= pending.bytes;
-      pending.reject(signal.reason);
-    };
-    signal.addEventListener('abort', abort, { once: true });
-    pending.stopListening = () => signal.removeEventListener('abort', abort);
+    if (this.#closing === undefined) return undefined;
+    return new LogError('LOG_CLOSED', `Cannot append to topic "${name}": the log is closed`);
   }
 
   #start(): void {
@@ -182,34 +137,13 @@ export class TopicWriter {
     }
   }
 
-  /** Only appends that each want a sync are worth waiting for. */
   #gather(): Promise<void> | undefined {
-    const areDurable = this.#queue.every(({ consistency }) => consistency === 'durable');
-    if (this.#closing !== undefined || this.#isSyncWanted || !areDurable) return undefined;
-    return this.#crowd.gather(this.#queue.length);
+    if (this.#closing !== undefined || this.#isSyncWanted) return undefined;
+    return this.#queue.gather();
   }
 
-  /** What is written next, in order, one write's worth. */
   #take(): Pending[] {
-    const { limit } = this.#state;
-    const bytesMax = Math.min(this.#world.config.writeBytesMax, this.#segmentBytesMax);
-    let count = 0;
-    let bytes = 0;
-    let room = 0;
-    const portion = this.#crowd.portion(this.#queue.length);
-    for (const pending of this.#queue) {
-      if (count === portion) break;
-      room += limit === undefined ? pending.bytes : roomOf(pending.bytes);
-      if (count > 0 && room > bytesMax) break;
-      count++;
-      bytes += pending.isCancelled ? 0 : pending.bytes;
-    }
-    const taken = count === this.#queue.length ? this.#queue : this.#queue.slice(0, count);
-    this.#queue = count === this.#queue.length ? [] : this.#queue.slice(count);
-    this.#queueBytes -= bytes;
-    const flush = taken.filter((pending) => !pending.isCancelled);
-    for (const pending of flush) pending.stopListening?.();
-    return flush;
+    return this.#queue.take(Math.min(this.#world.config.writeBytesMax, this.#segmentBytesMax));
   }
 
   async #commit(taken: Pending[]): Promise<void> {
@@ -324,7 +258,7 @@ export class TopicWriter {
   #answer(flush: readonly Pending[], isSynced: boolean): void {
     const state = this.#state;
     if (isSynced) {
-      this.#crowd.served(flush.length, this.#queue.length);
+      this.#queue.served(flush.length);
       this.#synced();
       for (const pending of flush) this.#note(pending);
       this.#served = flush;
@@ -463,13 +397,9 @@ export class TopicWriter {
     this.#intervalTimer?.cancel();
     this.#checkpointTimer?.cancel();
     this.#world.logger.error('A topic has failed', { topic: name, error: messageOf(cause) });
-    const queue = this.#queue.filter((pending) => !pending.isCancelled);
-    for (const pending of [...flush, ...this.#waiting, ...queue]) {
-      pending.stopListening?.();
+    for (const pending of [...flush, ...this.#waiting, ...this.#queue.drain()]) {
       pending.reject(failure);
     }
-    this.#queue = [];
-    this.#queueBytes = 0;
     this.#waiting = [];
     // Outside of every promise here, so that an owner who throws ends the process.
     queueMicrotask(() => this.#world.onFatal(failure));
