@@ -4,12 +4,14 @@
 //   npm run bench -- load udp --port 6969 [--torrents 1000000] [--peers 2000000] [--pid PID]
 //   npm run bench -- load http --port 6969 --closed --sources 8 --under-way 16
 //   npm run bench -- load udp --port 6969 --rate 50000 --seconds 30
+//   npm run bench -- load ws --port 6969 --peers 10000 --torrents 500 --under-way 64
 //
 // With --pid the tracker's CPU time per answer stands beside the generator's own.
 
 import { parseArgs } from 'node:util';
 import { Community, madeHashes } from './load/community.ts';
 import { faultOf, Load, type LoadOrder, type LoadReport, lostOf } from './load/load.ts';
+import { WsLoad, type WsLoadOrder } from './load/ws-load.ts';
 import { cpuMicrosOf, residentBytesOf } from './server-use.ts';
 
 const { values, positionals } = parseArgs({
@@ -28,12 +30,13 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '10' },
     rate: { type: 'string', default: '0' },
     closed: { type: 'boolean', default: false },
+    offers: { type: 'string', default: '5' },
     pid: { type: 'string' },
   },
 });
 const [door] = positionals;
-if (door !== 'udp' && door !== 'http') {
-  process.stderr.write('Name the door: load udp --port 6969, or load http --port 6969\n');
+if (door !== 'udp' && door !== 'http' && door !== 'ws') {
+  process.stderr.write('Name the door: load udp, load http or load ws, and its --port 6969\n');
   process.exit(2);
 }
 
@@ -54,13 +57,18 @@ const order: LoadOrder = {
   ratePerSecond: Number(values.rate),
 };
 const pid = values.pid === undefined ? undefined : Number(values.pid);
-const load = new Load(order);
+// A web peer is a connection, and each needs others in its torrent to offer to.
+const offersEach = Number(values.offers);
+const wsOrder: WsLoadOrder = { ...order, door: 'ws', offersEach, isEven: true };
+const load = door === 'ws' ? new WsLoad(wsOrder) : new Load(order);
 try {
   await load.fill();
   const before = pid === undefined ? 0 : cpuMicrosOf(pid);
   const report = await load.measure();
   print(report, pid === undefined ? undefined : cpuMicrosOf(pid) - before);
-  const fault = faultOf(report, new Community(order).peersExpected());
+  // Web peers are handed offers, and whether all arrived the generator counts itself.
+  const peersExpected = door === 'ws' ? 0 : new Community(order).peersExpected();
+  const fault = faultOf(report, peersExpected);
   if (fault !== undefined) {
     process.stderr.write(`load: does not count: ${fault}\n`);
     process.exitCode = 1;

@@ -1,7 +1,7 @@
 // Runs benchmarks: `npm run bench` all of them, `npm run bench -- swarm log` those. Each is a file of
 // this folder and runs in a process of its own, so that none measures another's leftovers. With
 // `--write` its lines replace its section of docs/benchmarks.md, under machine, commit and command.
-// `npm run bench -- load udp|http …` is the load generator by itself, see load.ts.
+// `npm run bench -- load udp|http|ws …` is the load generator by itself, see load.ts.
 
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';

@@ -12,7 +12,9 @@ import type { WsLoadOrder } from './load/ws-load.ts';
 import { startEcho, startNginx, startOpentracker, startWsTracker } from './peers/opponents.ts';
 import { membersAndTorrents } from './peers/private-community.ts';
 
-const TURNS = { turns: 5, seconds: 3 };
+/** Since this process began. No row and no turn begins later, and each ends when somebody hangs. */
+const ALL_MS_MAX = 14 * 60_000;
+const TURNS = { turns: 5, seconds: 3, endsMs: ALL_MS_MAX };
 /** aquatic's community: most torrents have one peer or none, most peers are in large torrents. */
 const TORRENTS = 1_000_000;
 const TORRENTS_SMALL = 20_000;
@@ -20,8 +22,8 @@ const WANTED = 30;
 const ECHO_BATCH = 64;
 /** The exit code when a row was not measured or does not count; the others are worth writing down. */
 const ROWS_MISSING = 3;
-/** No row begins later than that. A row ends by itself when somebody in it hangs. */
-const ALL_MS_MAX = 14 * 60_000;
+/** The generator holds it on two cores that it shares with the tracker, with time to spare. */
+const SWEEP_RATE_MAX = 25_000;
 const WS_PEERS = 10_000;
 const WS_TORRENTS = 500;
 
@@ -42,10 +44,9 @@ const ROWS: Readonly<Record<string, () => Promise<void>>> = {
 
 /** Runs the rows that are named, else all; a row that fails does not end the others. */
 export async function run(names: readonly string[] = process.argv.slice(2)): Promise<void> {
-  const endsMs = performance.now() + ALL_MS_MAX;
   for (const [name, row] of Object.entries(ROWS)) {
     if (names.length > 0 && !names.includes(name)) continue;
-    if (performance.now() > endsMs) {
+    if (performance.now() > ALL_MS_MAX) {
       say(`${name}: not measured: the time for all rows is over`);
       process.exitCode = ROWS_MISSING;
       continue;
@@ -242,18 +243,25 @@ async function measureSweep(): Promise<void> {
   const sweeping = await startOpen(TORRENTS_SMALL * 5, often);
   const still = await startOpen(TORRENTS_SMALL * 5, never);
   try {
-    const full = await measureInTurn([sideOf(still, order)], { turns: 1, seconds: 2 });
-    const ratePerSecond = Math.round(full[0]!.answersPerSecond / 2);
+    const full = await measureInTurn([sideOf(still, order)], {
+      ...TURNS,
+      turns: 3,
+      seconds: 1,
+    });
+    const ratePerSecond = Math.round(Math.min(full[0]!.answersPerSecond / 2, SWEEP_RATE_MAX));
     const [withSweep, without] = await measureInTurn(
       [
         { ...sideOf(sweeping, order), name: 'sweep without pause' },
         { ...sideOf(still, order), name: 'no sweep' },
       ],
-      { ...TURNS, ratePerSecond },
+      { ...TURNS, turns: 11, seconds: 2, ratePerSecond },
     );
     const ratio = ratioOf(withSweep!.p99Turns, without!.p99Turns);
     const verdict = verdictOf(ratio, { aim: 1.2, floor: 2 });
-    say(`p99 at half of the full rate (${ratePerSecond.toLocaleString('en')}/s): ${verdict}`);
+    const rate = ratePerSecond.toLocaleString('en');
+    say(
+      `p99 at ${rate} requests/s, at most half of the full rate, while the sweep runs: ${verdict}`,
+    );
     for (const each of [withSweep!, without!]) say(`  ${lineOf(each)}`);
   } finally {
     await Promise.all([sweeping.remove(), still.remove()]);

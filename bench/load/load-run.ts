@@ -36,6 +36,8 @@ export class LoadRun {
   #firstError = '';
   #peers = 0;
   #startedMs = 0;
+  /** By source: requests that were due and could not be sent yet. */
+  readonly #unsent: Float64Array;
   #cpu = process.threadCpuUsage();
 
   /** `onStart` is called when requests may go, again after each pause. */
@@ -43,6 +45,7 @@ export class LoadRun {
     this.order = order;
     this.community = new Community(order);
     this.#onStart = onStart;
+    this.#unsent = new Float64Array(order.sources);
     this.#nextOf = Uint32Array.from({ length: order.sources }, (_, source) => source);
     parentPort?.on('message', (command: LoadCommand) => this.#obey(command));
   }
@@ -92,6 +95,11 @@ export class LoadRun {
     if (this.isMeasuring) this.losses[why]++;
   }
 
+  /** At a rate: so many requests of a source are due and not sent. */
+  unsent(source: number, requests: number): void {
+    if (this.isMeasuring) this.#unsent[source] = requests;
+  }
+
   #time(tookMs: number): void {
     if (this.#answers < TIMES_MAX) this.#times[this.#answers] = tookMs;
     this.#answers++;
@@ -119,6 +127,7 @@ export class LoadRun {
     this.#answers = 0;
     this.#scrapes = 0;
     this.#peers = 0;
+    this.#unsent.fill(0);
     Object.assign(this.losses, { timeouts: 0, refused: 0, resets: 0, ports: 0 });
     this.#startedMs = performance.now();
     this.#cpu = process.threadCpuUsage();
@@ -139,6 +148,7 @@ export class LoadRun {
       seconds: (performance.now() - this.#startedMs) / 1000,
       ownCpuMicros: cpu.user + cpu.system,
       p50Ms: times[Math.floor(times.length * 0.5)] ?? 0,
+      unsent: this.#unsent.reduce((sum, requests) => sum + requests, 0),
       p99Ms: times[Math.floor(times.length * 0.99)] ?? 0,
     };
     post({ kind: 'report', report });

@@ -17,7 +17,7 @@ after(() => tracker.close());
 for (const [what, changes] of [
   ['UDP', { door: 'udp' }],
   ['UDP over IPv6', { door: 'udp', host: '::1' }],
-  ['UDP at a rate', { door: 'udp', ratePerSecond: 2000 }],
+  ['UDP at a rate', { door: 'udp', ratePerSecond: 2000, underWay: 2048 }],
   ['HTTP kept alive', { door: 'http' }],
   ['HTTP closed each time', { door: 'http', isClosedEach: true }],
 ] as const) {
@@ -72,6 +72,8 @@ test('a run whose answers hold too few peers does not count, nor one of errors o
   assert.equal(faultOf({ ...report, answers: 0 }, 8), 'nothing was answered');
   const unexplained = 'of 10 offers 9 arrived';
   assert.equal(faultOf({ ...report, unexplained }, 8), unexplained);
+  assert.equal(faultOf({ ...report, unsent: 20 }, 8), undefined);
+  assert.match(faultOf({ ...report, unsent: 21 }, 8) ?? '', /^the generator fell behind its rate/);
 });
 
 test('who does not answer ends the filling with an error', async () => {

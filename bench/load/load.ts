@@ -51,7 +51,9 @@ export interface LoadReport {
   readonly ownCpuMicros: number;
   /** WebSocket: messages that were sent and neither arrived nor were refused, in words. */
   readonly unexplained?: string;
-  /** Times from request to answer, ms. */
+  /** At a rate: requests that were due when time was over, and had not been sent. */
+  readonly unsent?: number;
+  /** Times from request to answer, ms; at a rate from the moment at which the request was due. */
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
@@ -127,6 +129,10 @@ export function faultOf(report: LoadReport, peersExpected: number): string | und
   const { errors, firstError, unexplained } = report;
   if (errors > report.answers / 1000) return `${errors} errors, the first: ${firstError}`;
   if (unexplained !== undefined) return unexplained;
+  const { unsent } = report;
+  if (unsent !== undefined && unsent > report.answers * UNSENT_PART_MAX) {
+    return `the generator fell behind its rate: ${unsent} requests were due and not sent`;
+  }
   const announces = report.answers - report.scrapes;
   const got = report.peersInAnswers / announces;
   if (got >= peersExpected * PEERS_PART_MIN) return undefined;
@@ -134,6 +140,8 @@ export function faultOf(report: LoadReport, peersExpected: number): string | und
   return `too few peers: ${has} per answer where ${there} are there to give`;
 }
 
+/** More than this part of the requests may not be owed at the end. */
+const UNSENT_PART_MAX = 0.02;
 /** Less than this part of the peers that could be given is too few. */
 const PEERS_PART_MIN = 0.9;
 

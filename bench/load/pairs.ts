@@ -38,6 +38,8 @@ export interface Turns {
   readonly seconds: number;
   /** 0 is the closed loop. */
   readonly ratePerSecond?: number;
+  /** By performance.now(): no turn begins later. A turn itself cannot last for ever. */
+  readonly endsMs: number;
 }
 
 /** Fills all sides, one after another, then measures them in turn. */
@@ -66,6 +68,7 @@ async function measureFilled(
   // The first turn only shows compilers and caches warming up.
   for (let turn = -1; turn < how.turns; turn++) {
     for (const [at, side] of sides.entries()) {
+      if (performance.now() > how.endsMs) throw new Error('the time for all rows is over');
       const before = cpuMicrosOf(side.pid);
       const measured = loads[at]!.measure(how.seconds, how.ratePerSecond ?? 0);
       const report = await withinTurnTime(side.name, how.seconds, measured);

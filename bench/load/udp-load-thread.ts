@@ -149,7 +149,10 @@ class Source {
     this.#requests.write(((round << ROUND_SHIFT) | slot) >>> 0);
   }
 
-  /** Sends what is due by now; what found no free slot is due still, and counts from then. */
+  /**
+   * Sends what is due by now. Each counts from the moment at which it was due: what waited for this
+   * thread's turn or for a free slot waited for its answer too, as a client would have.
+   */
   #sendDue(): void {
     if (!run.isMeasuring) return;
     const nowMs = performance.now();
@@ -159,10 +162,10 @@ class Source {
       const slot = this.#free;
       this.#free = (slot + 1) % order.underWay;
       if (this.#sentMs[slot] !== 0) continue;
-      const isLate = due - this.#sent > order.underWay;
-      this.#send(slot, isLate ? this.#startedMs + this.#sent / perMs : nowMs);
+      this.#send(slot, this.#startedMs + this.#sent / perMs);
       this.#sent++;
     }
+    run.unsent(this.#number, due - this.#sent);
     this.#socket.flush();
     setTimeout(() => this.#sendDue(), 1);
   }
