@@ -12,6 +12,7 @@ import { BODY_WORDS, ERROR_WORDS } from './error-pages.ts';
 import { readForm } from './form-data.ts';
 import { type Method, type Permission, ROUTE_RULES } from './permissions.ts';
 import { href, type RouteName } from './routes.ts';
+import { Turns } from './turns.ts';
 import { Visit } from './visit.ts';
 import type { SiteParts } from './world.ts';
 
@@ -31,13 +32,21 @@ export type RouteHandlers = {
 /** Room in a body for the fields around a file. */
 const UPLOAD_FIELDS_BYTES = 65_536;
 const REQUEST_ID_BYTES = 8;
+/** When to send a file again that found the line full. */
+const BUSY_SECONDS = 10;
 
 export class Admission {
   readonly #parts: SiteParts;
-  #uploads = 0;
+  /** Bodies with a file in them, from their first byte to the answer. */
+  readonly #uploads: Turns;
+  /** Torrent files being taken apart, each in many times the memory of the file. */
+  readonly #parsings: Turns;
 
   constructor(parts: SiteParts) {
+    const { uploadsMax, uploadsWaitingMax } = parts.config;
     this.#parts = parts;
+    this.#uploads = new Turns({ atOnce: uploadsMax, waitingMax: uploadsWaitingMax });
+    this.#parsings = new Turns({ atOnce: 1, waitingMax: uploadsMax + uploadsWaitingMax });
   }
 
   /** The visit of a request, whatever it asks for. */
@@ -76,19 +85,21 @@ export class Admission {
     const permission = ROUTE_RULES[route.name][route.method];
     if (permission === undefined) return await visit.error(ERROR_WORDS.method);
     if (!visit.may(permission)) return await refuse(visit, route.method, permission);
-    if (route.method === 'GET') return await handler(visit);
+    const { upload, parses } = ROUTE_RULES[route.name];
+    const handle = parses === true ? this.#inTurn(handler) : handler;
+    if (route.method === 'GET') return await (upload === true ? handler : handle)(visit);
     if (!this.#isOwnForm(visit)) return await visit.error(ERROR_WORDS.crossSite);
-    if (ROUTE_RULES[route.name].upload !== true) {
-      return await this.#post(visit, this.#parts.config.formBytesMax, handler);
-    }
-    if (this.#uploads >= this.#parts.config.uploadsMax) return await visit.error(ERROR_WORDS.busy);
-    this.#uploads += 1;
-    try {
-      const bytesMax = this.#parts.config.torrentBytesMax + UPLOAD_FIELDS_BYTES;
-      return await this.#post(visit, bytesMax, handler);
-    } finally {
-      this.#uploads -= 1;
-    }
+    const { formBytesMax, torrentBytesMax } = this.#parts.config;
+    if (upload !== true) return await this.#post(visit, formBytesMax, handle);
+    const answer = await this.#uploads.take(() =>
+      this.#post(visit, torrentBytesMax + UPLOAD_FIELDS_BYTES, handle),
+    );
+    return answer ?? (await busy(visit));
+  }
+
+  #inTurn(handler: Handler): Handler {
+    return async (visit) =>
+      (await this.#parsings.take(async () => await handler(visit))) ?? (await busy(visit));
   }
 
   async #post(visit: Visit, bytesMax: number, handler: Handler): Promise<Response> {
@@ -126,6 +137,12 @@ export class Admission {
     const forwarded = context.req.header('x-forwarded-for')?.split(',').at(-1)?.trim() ?? '';
     return forwarded === '' ? peer : forwarded.slice(0, 64);
   }
+}
+
+async function busy(visit: Visit): Promise<Response> {
+  const response = await visit.error(ERROR_WORDS.uploadsBusy);
+  response.headers.set('retry-after', String(BUSY_SECONDS));
+  return response;
 }
 
 async function refuse(visit: Visit, method: Method, permission: Permission): Promise<Response> {

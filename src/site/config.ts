@@ -73,7 +73,15 @@ export const siteConfig = z.strictObject({
     .max(1000)
     .default(4)
     .describe(
-      'Uploads read at once. Each holds its whole body in memory; one more is told to try again.',
+      'Uploads held at once. Each has its whole body in memory; they are taken apart one after another. One more waits.',
+    ),
+  uploadsWaitingMax: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(32)
+    .describe(
+      'Uploads that wait, unread, for those before them. One more is answered 503 and told to try again.',
     ),
   requestsMax: z
     .int()

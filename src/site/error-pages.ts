@@ -43,6 +43,11 @@ export const ERROR_WORDS = {
     title: 'Too much is going on right now',
     text: 'Nothing was changed. Try again in a few seconds.',
   },
+  uploadsBusy: {
+    status: 503,
+    title: 'Too many uploads at once',
+    text: 'Others are being read. Nothing was kept of yours: send the file again in a few seconds.',
+  },
   failed: {
     status: 500,
     title: 'Something went wrong here',

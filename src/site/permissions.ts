@@ -38,6 +38,8 @@ export interface RouteRule {
   readonly POST?: Permission;
   /** The POST carries a file, bounded by `site.torrentBytesMax`. */
   readonly upload?: true;
+  /** Takes a torrent file apart, which costs so much memory that one at a time does. */
+  readonly parses?: true;
 }
 
 /** A method that is not named is answered 405. */
@@ -79,8 +81,8 @@ export const ROUTE_RULES: Readonly<Record<RouteName, RouteRule>> = {
   torrentCredit: { GET: 'administer', POST: 'administer' },
   torrentExempt: { POST: 'administer' },
   torrentToken: { GET: 'download', POST: 'download' },
-  upload: { GET: 'upload', POST: 'upload', upload: true },
-  uploadDraft: { GET: 'upload', POST: 'upload' },
+  upload: { GET: 'upload', POST: 'upload', upload: true, parses: true },
+  uploadDraft: { GET: 'upload', POST: 'upload', parses: true },
   uploadDiscard: { POST: 'upload' },
 
   console: { GET: 'administer' },

@@ -47,16 +47,24 @@ export function nameProblem(name: string, limits: PathLimits = PATH_LIMITS): str
 export class PathClashes {
   readonly #files = new Map<string, string>();
   readonly #folders = new Map<string, string>();
+  /** Of the last path: files of a folder mostly stand together. */
+  #folder: { readonly names: readonly string[]; readonly folded: string } | undefined;
 
   /** The path that the new one clashes with, or undefined after the new one was added. */
   add(path: readonly string[]): string | undefined {
     const shown = path.join('/');
-    let folded = '';
+    const names = path.slice(0, -1);
+    const isSameFolder = this.#folder !== undefined && isEqual(this.#folder.names, names);
+    let folded = isSameFolder ? (this.#folder?.folded ?? '') : '';
     for (const [depth, name] of path.entries()) {
+      // What stands of the folder was looked at with the path before.
+      if (isSameFolder && depth < names.length) continue;
       folded += depth === 0 ? foldName(name) : `/${foldName(name)}`;
       const file = this.#files.get(folded);
       if (file !== undefined) return file;
-      if (depth < path.length - 1 && !this.#folders.has(folded)) this.#folders.set(folded, shown);
+      if (depth === names.length) break;
+      if (!this.#folders.has(folded)) this.#folders.set(folded, shown);
+      if (depth === names.length - 1) this.#folder = { names, folded };
     }
     const folder = this.#folders.get(folded);
     if (folder !== undefined) return folder;
@@ -65,8 +73,16 @@ export class PathClashes {
   }
 }
 
+function isEqual(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((name, at) => name === other[at]);
+}
+
+const PLAIN = /^[\x20-\x7e]*$/;
+
 /** What case-folding, normalising, dot-dropping file systems make of a name. */
 function foldName(name: string): string {
+  // Most names are plain, and these are thousands.
+  if (PLAIN.test(name)) return name.toLowerCase().replace(/[. ]+$/, '');
   return name
     .normalize('NFKC')
     .toUpperCase()

@@ -31,13 +31,18 @@ export type RewriteResult =
       readonly hashChanged: boolean;
       /** What was changed in the info dictionary and why, in sentences for the uploader. */
       readonly notes: readonly string[];
+      /** What the file named and the new one does not. */
+      readonly dropped: { readonly trackers: boolean; readonly webSeeds: boolean };
     }
   | { readonly ok: false; readonly reason: string };
 
 // Other trackers, web seeds, nodes of the public DHT, and links to other torrents.
 const DROPPED_KEYS = new Set(['announce', 'announce-list', 'url-list', 'httpseeds', 'nodes']);
 
-/** `bytes` is a .torrent file that `parseMetainfo` accepted; another is refused. Never throws. */
+/**
+ * `bytes` is a .torrent file; what has no info dictionary is refused. Whether the rest of it can be
+ * accepted is parseMetainfo's to say, of the result as of the file. Never throws.
+ */
 export function rewriteTorrent(bytes: Uint8Array, edits: TorrentEdits): RewriteResult {
   const decoded = decodeBencode(bytes);
   if (!decoded.ok) return { ok: false, reason: `This is not a torrent file: ${decoded.reason}.` };
@@ -62,7 +67,12 @@ export function rewriteTorrent(bytes: Uint8Array, edits: TorrentEdits): RewriteR
     kept.set('url-list', edits.webSeeds);
   }
   if (edits.comment !== undefined) kept.set('comment', edits.comment);
-  return { ok: true, bytes: encodeBencode(kept), hashChanged, notes };
+  const names = (...keys: readonly string[]): boolean => keys.some((key) => root.entries.has(key));
+  const dropped = {
+    trackers: names('announce', 'announce-list'),
+    webSeeds: names('url-list', 'httpseeds'),
+  };
+  return { ok: true, bytes: encodeBencode(kept), hashChanged, notes, dropped };
 }
 
 function rawEntries(bytes: Uint8Array, dict: BencodeDict): Map<string, BencodeInput> {

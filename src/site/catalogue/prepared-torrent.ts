@@ -10,6 +10,7 @@ import type { CatalogueConfig } from './catalogue-config.ts';
 import { type ContentKeys, contentKeys } from './content-key.ts';
 import { ENTRIES_MAX, type FileEntry, fileEntries } from './file-entries.ts';
 import type { Catalogue } from './search-index.ts';
+import { type Suggestions, suggest, uploadWarnings } from './suggestions.ts';
 import { cleanTitle, WORDS_LIMITS } from './torrent-words.ts';
 
 export interface Duplicate {
@@ -21,9 +22,12 @@ export interface Duplicate {
 
 /** A .torrent file as it would be saved. */
 export interface PreparedTorrent {
-  readonly metainfo: Metainfo;
-  /** As the file came, before trackers were dropped and private flag and source set. */
-  readonly uploaded: Metainfo;
+  readonly metainfo: Omit<Metainfo, 'files' | 'pieces' | 'pieceLayers'>;
+  /** Without pad files. */
+  readonly fileCount: number;
+  readonly suggestions: Suggestions;
+  /** What the uploader should know before saving, in sentences. */
+  readonly warnings: readonly string[];
   readonly bytes: Uint8Array;
   readonly hashChanged: boolean;
   readonly notes: readonly string[];
@@ -33,33 +37,34 @@ export interface PreparedTorrent {
 
 /** Checks the file and sets private flag and source. Pure: asks no database. */
 export function prepareTorrent(
-  config: CatalogueConfig,
+  config: Pick<CatalogueConfig, 'torrentBytesMax' | 'torrentSource'>,
   bytes: Uint8Array,
 ): PreparedTorrent | Refusal {
   const limit = config.torrentBytesMax;
   if (bytes.byteLength > limit) {
     return refuseFile(`The file is larger than ${limit} bytes, the largest accepted here.`);
   }
-  const uploaded = parseMetainfo(bytes);
-  if (!uploaded.ok) return refuseFile(uploaded.reason);
   const edits = { announceTiers: [], private: true, source: config.torrentSource } as const;
   const rewritten = rewriteTorrent(bytes, edits);
   if (!rewritten.ok) return refuseFile(rewritten.reason);
+  // Only what will be saved is taken apart: a file of fifty thousand names takes hundreds of
+  // megabytes for a moment.
   const parsed = parseMetainfo(rewritten.bytes);
-  assert(
-    parsed.ok && parsed.metainfo.private,
-    'a rewritten torrent is as good as the uploaded one',
-  );
+  if (!parsed.ok) return refuseFile(parsed.reason);
+  assert(parsed.metainfo.private, 'a rewritten torrent is private');
   const entries = fileEntries(parsed.metainfo);
   if (entries === undefined) {
     return refuseFile(`It has more than ${ENTRIES_MAX} files and folders.`);
   }
-  const { hashChanged, notes } = rewritten;
-  const { metainfo } = parsed;
-  const keys = contentKeys(metainfo);
+  const { hashChanged, notes, dropped } = rewritten;
+  const keys = contentKeys(parsed.metainfo);
+  // What is as long as the file is left behind: this may cross to another thread.
+  const { files, pieces: _, pieceLayers: __, ...metainfo } = parsed.metainfo;
   return {
     metainfo,
-    uploaded: uploaded.metainfo,
+    fileCount: files.filter((file) => !file.pad).length,
+    suggestions: suggest(parsed.metainfo),
+    warnings: uploadWarnings(parsed.metainfo, dropped),
     bytes: rewritten.bytes,
     hashChanged,
     notes,
@@ -95,7 +100,7 @@ export async function findDuplicate(
 }
 
 /** A title for people: without the ending of a single file, blanks for underscores. */
-export function titleOf(metainfo: Metainfo): string {
+export function titleOf(metainfo: Pick<Metainfo, 'name' | 'singleFile'>): string {
   const name = metainfo.singleFile
     ? metainfo.name.replace(/\.[A-Za-z0-9]{1,5}$/, '')
     : metainfo.name;

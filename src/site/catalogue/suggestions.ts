@@ -51,7 +51,10 @@ export function suggest(metainfo: Metainfo): Suggestions {
 }
 
 /** What the uploader should know before saving, besides the changed hash: sentences. */
-export function uploadWarnings(metainfo: Metainfo): readonly string[] {
+export function uploadWarnings(
+  metainfo: Metainfo,
+  dropped: { readonly trackers: boolean; readonly webSeeds: boolean },
+): readonly string[] {
   const warnings: string[] = [];
   const programs = metainfo.files.filter((file) => PROGRAMS.test(file.path.at(-1) ?? ''));
   if (programs.length > 0) {
@@ -67,11 +70,10 @@ export function uploadWarnings(metainfo: Metainfo): readonly string[] {
       `It has ${pieces} pieces. Larger pieces make a smaller file and cost clients less memory; about 2,000 pieces are usual.`,
     );
   }
-  const isForeign = metainfo.announceTiers.length > 0;
-  if (isForeign) {
+  if (dropped.trackers) {
     warnings.push('The trackers named in the file are left out; each member gets this site’s own.');
   }
-  if (metainfo.webSeeds.length > 0) {
+  if (dropped.webSeeds) {
     warnings.push('The web seeds named in the file are left out.');
   }
   return warnings;

@@ -18,11 +18,11 @@ import type { CatalogueTables, TorrentTable } from './catalogue-tables.ts';
 import { setTags } from './categories.ts';
 import { entryNames, type FileEntry } from './file-entries.ts';
 import { findTorrentIn, type Torrent } from './find-torrent.ts';
+import { prepareApart } from './prepare-apart.ts';
 import {
   type Duplicate,
   findDuplicate,
   type PreparedTorrent,
-  prepareTorrent,
   titleOf,
 } from './prepared-torrent.ts';
 import { type Catalogue, indexTorrent, unindexTorrent } from './search-index.ts';
@@ -72,7 +72,7 @@ export async function addTorrent(
   world: CatalogueWorld,
   request: NewTorrent,
 ): Promise<AddTorrentResult> {
-  const prepared = prepareTorrent(world.config, request.bytes);
+  const prepared = await prepareApart(world.config, request.bytes);
   if (prepared instanceof Refusal) return prepared;
   const words = cleanWords({ ...request, title: request.title ?? titleOf(prepared.metainfo) });
   const problem = checkWords(words)[0];
@@ -153,7 +153,7 @@ function torrentRow(saving: Saving, categoryId: number): Omit<TorrentTable, 'id'
     upload_notes: prepared.notes.join('\n'),
     piece_length: metainfo.pieceLength,
     size_bytes: metainfo.sizeBytes,
-    file_count: metainfo.files.filter((file) => !file.pad).length,
+    file_count: prepared.fileCount,
     seeders: 0,
     leechers: 0,
     completed: 0,
@@ -358,7 +358,7 @@ async function findCategory(catalogue: Catalogue, slug: string): Promise<number 
 
 async function removedByStaff(
   catalogue: Catalogue,
-  metainfo: Metainfo,
+  metainfo: Pick<Metainfo, 'infoHashV1' | 'infoHashV2'>,
 ): Promise<string | undefined> {
   for (const column of ['info_hash_v1', 'info_hash_v2'] as const) {
     const hash = column === 'info_hash_v1' ? metainfo.infoHashV1 : metainfo.infoHashV2;

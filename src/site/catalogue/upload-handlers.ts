@@ -8,14 +8,13 @@ import type { CatalogueTables } from './catalogue-tables.ts';
 import { listCategories } from './categories.ts';
 import { FILE_ROWS_MAX, fileNodes } from './file-page.ts';
 import { findTorrent } from './find-torrent.ts';
+import { prepareApart } from './prepare-apart.ts';
 import {
   type Duplicate,
   findDuplicate,
   type PreparedTorrent,
-  prepareTorrent,
   titleOf,
 } from './prepared-torrent.ts';
-import { suggest, uploadWarnings } from './suggestions.ts';
 import { readWords } from './torrent-handlers.ts';
 import { parseTags } from './torrent-words.ts';
 import { addTorrent } from './torrents.ts';
@@ -34,7 +33,7 @@ export async function postUpload(visit: Visit): Promise<Response> {
   if (file === undefined) {
     return await showChoose(visit, new Refusal('file-missing', 'Choose a .torrent file.', 'file'));
   }
-  const prepared = prepareTorrent(parts.config, file.bytes);
+  const prepared = await prepareApart(parts.config, file.bytes);
   if (prepared instanceof Refusal) return await showChoose(visit, prepared);
   const duplicate = await findDuplicate(parts.sql.read<CatalogueTables>(), prepared);
   if (duplicate !== undefined) return await showChoose(visit, duplicate);
@@ -70,7 +69,7 @@ async function linked(
 export async function draftPage(visit: Visit): Promise<Response> {
   const prepared = await draftOf(visit);
   if (prepared === undefined) return await visit.notFound(GONE);
-  const { category, tags } = suggest(prepared.metainfo);
+  const { category, tags } = prepared.suggestions;
   const { comment = '' } = prepared.metainfo;
   const values = {
     title: titleOf(prepared.metainfo),
@@ -110,7 +109,7 @@ async function draftOf(visit: Visit): Promise<PreparedTorrent | undefined> {
   const { parts } = visit;
   const bytes = await findDraft(parts, visit.signedIn().memberId, visit.param('draft'));
   if (bytes === undefined) return undefined;
-  const prepared = prepareTorrent(parts.config, bytes);
+  const prepared = await prepareApart(parts.config, bytes);
   // It was accepted when it came; only smaller limits since then can refuse it now.
   return prepared instanceof Refusal ? undefined : prepared;
 }
@@ -126,7 +125,7 @@ async function showDraft(
     csrf: visit.csrfToken,
     draft: visit.param('draft'),
     prepared,
-    warnings: uploadWarnings(prepared.uploaded),
+    warnings: prepared.warnings,
     files: fileNodes(prepared.entries.slice(0, FILE_ROWS_MAX), ''),
     values,
     categories: await listCategories(visit.parts.sql),

@@ -167,7 +167,7 @@ export function previewView(page: PreviewPage): Html {
   });
   const words = isThere ? NOTHING : panel({ title: 'Words', body: form });
   const side = html`${panel({ title: 'Facts', body: fileFacts(prepared) })}`;
-  const shown = metainfo.files.filter((file) => !file.pad).length;
+  const shown = prepared.fileCount;
   const files = panel({
     title: 'Files',
     aside: html`${plural(shown, 'file')}, ${bytes(metainfo.sizeBytes)}`,
