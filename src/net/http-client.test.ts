@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, it } from 'node:test';
 import { NodeHttpClient } from './http-client.ts';
 
@@ -117,5 +122,32 @@ describe('an HTTP client', () => {
     const waiting = client().send({ ...usual, url, signal: controller.signal });
     setImmediate(() => controller.abort(reason));
     await assert.rejects(waiting, reason);
+  });
+
+  it('sends nothing to a server whose certificate is not trusted', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-http-'));
+    const [key, cert] = [join(folder, 'key'), join(folder, 'cert')];
+    const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+    const words = [
+      'req',
+      '-x509',
+      ...curve,
+      '-keyout',
+      key,
+      '-out',
+      cert,
+      '-subj',
+      '/CN=localhost',
+    ];
+    execFileSync('openssl', words, { stdio: 'ignore' });
+    let requests = 0;
+    const options = { key: readFileSync(key), cert: readFileSync(cert) };
+    rmSync(folder, { recursive: true });
+    const server = createTlsServer(options, () => requests++).listen(0, '127.0.0.1');
+    await new Promise((resolve) => server.once('listening', resolve));
+    ends.push(() => server.close());
+    const url = new URL(`https://localhost:${(server.address() as AddressInfo).port}/`);
+    await assert.rejects(client().send({ ...usual, url }), { code: 'NET_HTTP_UNTRUSTED' });
+    assert.equal(requests, 0);
   });
 });

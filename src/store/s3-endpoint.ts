@@ -66,7 +66,7 @@ export class S3Endpoint {
   readonly #base: URL;
   readonly #requests: Counter;
 
-  /** STORE_S3_SETTINGS_INVALID without endpoint or bucket. */
+  /** STORE_S3_SETTINGS_INVALID without endpoint or bucket, and for a prefix with `..` in it. */
   constructor(world: S3World) {
     const { config, metrics } = world;
     this.#world = world;
@@ -250,13 +250,18 @@ function closed(): StoreError {
   return new StoreError('STORE_CLOSED', 'The store was closed');
 }
 
-function bucketUrl({ endpoint, bucket, pathStyle }: S3Config): URL {
+function bucketUrl({ endpoint, bucket, prefix, pathStyle }: S3Config): URL {
   for (const [name, value] of Object.entries({ endpoint, bucket })) {
     if (value !== '') continue;
     throw new StoreError(
       'STORE_S3_SETTINGS_INVALID',
       `Cannot open the S3 store: no ${name} is set`,
     );
+  }
+  // An address has no such parts: they would be taken for a way up.
+  if (/(?:^|\/)\.\.?(?:\/|$)/.test(prefix)) {
+    const words = `Cannot open the S3 store: names cannot begin with "${prefix}"`;
+    throw new StoreError('STORE_S3_SETTINGS_INVALID', words);
   }
   const url = new URL(endpoint);
   if (pathStyle) url.pathname += `${url.pathname.endsWith('/') ? '' : '/'}${bucket}`;

@@ -313,6 +313,8 @@ describe('an S3 store and what cannot be survived', () => {
       ['STORE_S3_CLOCK_WRONG', { ...usual, clock: isLate }, /clock is -3[56]\d\d s ahead/],
       ['STORE_S3_SETTINGS_INVALID', worldOf(double, { bucket: '' }), /no bucket is set/],
       ['STORE_S3_SETTINGS_INVALID', worldOf(double, { endpoint: '' }), /no endpoint is set/],
+      ['STORE_S3_SETTINGS_INVALID', worldOf(double, { prefix: 'a/../b/' }), /cannot begin/],
+      ['STORE_S3_SETTINGS_INVALID', worldOf(double, { prefix: './' }), /cannot begin/],
     ];
     for (const [code, world, message] of worlds) {
       await assert.rejects(S3Store.open(world), { code, message });
