@@ -3,7 +3,7 @@
 //   swarmkeep.toml        the operator's settings (optional)
 //   lock                  an SQLite file, held exclusively while a process has the folder
 //   server.json           pid and socket of the running server, so that commands can reach it
-//   sql/  log/  baselines/  tracker/  keys/     one folder per room that writes
+//   sql/  log/  baselines/  tracker/  store/  keys/   one folder per room that writes
 //
 // The lock is the operating system's: kill -9 frees it, and no pid file can go stale.
 

@@ -21,6 +21,7 @@ const GROUP_SUMMARIES: Readonly<Record<string, string>> = {
   torrent: 'Add, list, download and remove torrents.',
   ledger: 'Show what a member moved; prove and rebuild the ledger.',
   log: 'Work with the topics of the event log.',
+  store: 'Put, get and keep blobs: content under its hash.',
   config: 'Print and check the configuration.',
   db: 'Look at the SQL schema and bring it up to date.',
 };

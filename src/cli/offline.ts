@@ -1,6 +1,7 @@
 // The rooms opened by a command itself, when no server runs on the data folder: under the folder's
 // lock, in this thread, with the log recovered and the schema brought up to date as `serve` would.
 
+import { join } from 'node:path';
 import { BLANK_ADDRESSES, blankAddresses } from '#accounting/forget-addresses.ts';
 import { SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
@@ -17,6 +18,7 @@ import { buildScheduler } from './jobs.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { pinoLogger } from './pino-logger.ts';
 import type { Rooms } from './rooms.ts';
+import { StoreRoom } from './store-room.ts';
 import { createTopics } from './topics.ts';
 
 export interface Offline {
@@ -81,6 +83,11 @@ async function openRooms(opening: Opening): Promise<Rooms> {
   undo.push(() => sql.close());
   if (!opening.readOnly) await migrate(sql, MIGRATIONS, { clock });
   const metrics = new Registry();
+  const store = new StoreRoom({
+    ...{ folder: join(folder.path, 'store'), config, clock, random, metrics },
+    logger: logger.for('store'),
+  });
+  undo.push(() => store.close());
   const jobs = buildScheduler({
     folder,
     config,
@@ -102,6 +109,7 @@ async function openRooms(opening: Opening): Promise<Rooms> {
     logger,
     sql,
     log,
+    store,
     jobs,
     // The outbox keeps the change; the next server relays it.
     changed: () => undefined,

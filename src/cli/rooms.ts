@@ -8,6 +8,7 @@ import type { Config } from '#config/schema.ts';
 import type { Scheduler } from '#jobs/scheduler.ts';
 import type { Log } from '#log/log.ts';
 import type { Sql } from '#sql/sql.ts';
+import type { StoreRoom } from './store-room.ts';
 
 export interface Rooms {
   readonly dataPath: string;
@@ -17,6 +18,7 @@ export interface Rooms {
   readonly logger: Logger;
   readonly sql: Sql;
   readonly log: Log;
+  readonly store: StoreRoom;
   /** Those of the server, which run when they are due; offline, to be run by hand. */
   readonly jobs: Scheduler;
   /** Tells the outbox relay that something waits for the trackers; nothing when none runs. */

@@ -42,6 +42,7 @@ import type { Rights } from './rights.ts';
 import type { Rooms, ServerStatus } from './rooms.ts';
 import { SiteListener } from './site-listener.ts';
 import { announceEverything, buildSite, firstRunLink, swarmsOf } from './site-parts.ts';
+import { StoreRoom } from './store-room.ts';
 import { threadUrl } from './thread-url.ts';
 import type { LogThreadData } from './threads/log-thread.ts';
 import { ServerThread } from './threads/thread.ts';
@@ -377,6 +378,11 @@ export class Server {
 
   #roomsOf(parts: Parts): Rooms {
     const { folder, config, logger } = this.#world;
+    const store = new StoreRoom({
+      ...{ folder: join(folder.path, 'store'), config, clock: this.#clock, random: this.#random },
+      ...{ logger: logger.for('store'), metrics: this.#metrics },
+    });
+    this.#stop.closeLater('store', () => store.close());
     return {
       dataPath: folder.path,
       config,
@@ -385,6 +391,7 @@ export class Server {
       logger,
       sql: parts.sql,
       log: parts.log,
+      store,
       jobs: parts.jobs,
       changed: () => parts.relay.wake(),
       withLedgerPaused: (run) => parts.ledger.paused(run),

@@ -7,6 +7,7 @@ import { jobsConfig } from '#jobs/config.ts';
 import { logConfig } from '#log/config.ts';
 import { siteConfig } from '#site/config.ts';
 import { sqlConfig } from '#sql/config.ts';
+import { s3Config, storeConfig } from '#store/config.ts';
 import { swarmConfig } from '#swarm/config.ts';
 import { trackerConfig } from '#tracker/config.ts';
 import { serverConfig } from './server-config.ts';
@@ -20,6 +21,8 @@ export const SECTIONS = {
   rules: rulesConfig,
   log: logConfig,
   sql: sqlConfig,
+  store: storeConfig,
+  s3: s3Config,
   jobs: jobsConfig,
 } as const;
 
@@ -36,5 +39,7 @@ export const SECTION_WORDS: Readonly<Record<SectionName, string>> = {
   rules: 'What members must give back, and what happens when they do not.',
   log: 'The event log.',
   sql: 'The database: SQLite in the data folder, or a PostgreSQL server.',
+  store: 'Content under its hash: where blobs are kept, and how many copies.',
+  s3: 'The bucket that `s3` in store.stack means.',
   jobs: 'What runs by itself: when, how often, how long.',
 };

@@ -2,10 +2,38 @@
 
 import { z } from 'zod';
 import { bytes, count, ms } from '#base/field.ts';
+import { parseStack } from './stack-text.ts';
 
 const MIB = 1024 * 1024;
 
 export const storeConfig = z.strictObject({
+  stack: z
+    .string()
+    .max(4000)
+    .superRefine((text, context) => {
+      const parsed = parseStack(text);
+      if ('why' in parsed) context.addIssue({ code: 'custom', message: parsed.why });
+    })
+    .default('packed')
+    .describe(
+      'Where blobs are kept, as one line, outermost first: "packed", or "cache(50GB) > encrypt > replica(packed, s3)". docs/store.md explains each part.',
+    ),
+  keyFile: z
+    .string()
+    .default('')
+    .describe(
+      'Path of the key file of `encrypt`, made by `store keys new`. Without it nothing that was encrypted can be read again: keep a copy elsewhere.',
+    ),
+  cacheSmallBytesMax: bytes({ min: 0, max: 16 * MIB })
+    .default(65_536)
+    .describe(
+      'Blobs up to this size stay in a cache longer than others, while they take no more than a tenth of it.',
+    ),
+  replicaRaceMs: ms({ min: 1, max: 600_000 })
+    .default(100)
+    .describe(
+      'Milliseconds after which a read that one copy has not answered is asked of the next one too. Less answers faster and reads more.',
+    ),
   packBytesMax: bytes({ min: 65_536, max: 16_384 * MIB })
     .default(512 * MIB)
     .describe(
@@ -68,7 +96,7 @@ export const s3Config = z.strictObject({
     .boolean()
     .default(true)
     .describe(
-      'True writes the bucket into the path of the address, false into its host name. Services of your own mostly know the path only; AWS wants the host name for buckets made in new regions.',
+      'True writes the bucket into the path of the address, false into its host name. Services of your own mostly know the path only; AWS recommends the host name.',
     ),
   keyFile: z
     .string()
@@ -80,7 +108,7 @@ export const s3Config = z.strictObject({
     .enum(['none', 'md5', 'sha256'])
     .default('none')
     .describe(
-      'Further checksum of each upload, beside the SHA-256 that its signature covers. Buckets with object lock want one; B2 knows md5 only. sha256 costs nothing, md5 some processor time.',
+      'Further checksum of each upload, beside the SHA-256 that its signature covers. Buckets with object lock want one. sha256 costs nothing, md5 some processor time and is known to more services; docs/s3.md has a table.',
     ),
   requestsAtOnceMax: count({ min: 1, max: 256 })
     .default(16)

@@ -246,6 +246,25 @@ export class EncryptStore implements Store {
     }
   }
 
+  /** Blobs that the manifest names and of which a part is not there. */
+  async *lost(options: CallOptions = {}): AsyncGenerator<BlobRef> {
+    let after: Uint8Array | undefined;
+    for (;;) {
+      this.#gate.enter(options.signal);
+      const page = this.#index.page(after, ENTRIES_MAX);
+      after = page.at(-1)?.hash;
+      if (after === undefined) return;
+      const partsOfPage = page.map(({ hash }) =>
+        (this.#index.get(hash)?.parts ?? []).map(refOfHash),
+      );
+      const found = await this.#world.parts.stat(partsOfPage.flat(), options);
+      const there = new Set(found.map(({ ref }) => ref));
+      for (const [at, { hash }] of page.entries()) {
+        if (partsOfPage[at]?.some((part) => !there.has(part)) === true) yield refOfHash(hash);
+      }
+    }
+  }
+
   /** Merges small manifests; also done by itself when there are many. */
   async mergeManifests(): Promise<void> {
     this.#gate.enter();

@@ -37,6 +37,8 @@ export const STORE_ERRORS = {
     'The S3 service refused a request; the message has its words. An upload that was refused can be tried again.',
   STORE_S3_ANSWER_INVALID:
     'An answer is not what an S3 service says. Check that the endpoint is one and that no proxy answers in its place.',
+  STORE_STACK_INVALID:
+    'The line of stores in `store.stack` cannot work; the message says why. docs/store.md shows lines that do.',
   STORE_KEYS_INVALID:
     'The key file of the encrypted store cannot be read, or holds a line that is no key. Bring back the file from where you keep its copy; without the key nothing can be decrypted.',
   STORE_KEY_MISSING:

@@ -18,6 +18,7 @@ import { ledgerAudit, ledgerRebuild, ledgerShow } from './ledger-commands.ts';
 import { logBench } from './log-bench-command.ts';
 import { logRepair, logVerify } from './log-check-commands.ts';
 import { logAppend, logRead, logStats, logTail, logTopics } from './log-commands.ts';
+import { logCreate } from './log-create-command.ts';
 import { logForward } from './log-forward-command.ts';
 import { logServe } from './log-serve-command.ts';
 import {
@@ -32,6 +33,17 @@ import {
 } from './member-commands.ts';
 import { memberErase, memberExport, memberProtect } from './privacy-commands.ts';
 import { serve } from './serve-command.ts';
+import {
+  storeCompact,
+  storeKeys,
+  storeMigrate,
+  storeRebalance,
+  storeRebuild,
+  storeReencrypt,
+  storeSync,
+  storeVerify,
+} from './store-care-commands.ts';
+import { storeGet, storeLs, storePut, storeRm, storeStat, storeStats } from './store-commands.ts';
 import {
   torrentAdd,
   torrentDownload,
@@ -72,6 +84,7 @@ export const COMMANDS: readonly CliCommand[] = [
   jobsPause,
   jobsResume,
   logTopics,
+  logCreate,
   logAppend,
   logRead,
   logTail,
@@ -81,6 +94,20 @@ export const COMMANDS: readonly CliCommand[] = [
   logServe,
   logForward,
   logBench,
+  storePut,
+  storeGet,
+  storeLs,
+  storeStat,
+  storeRm,
+  storeStats,
+  storeVerify,
+  storeCompact,
+  storeSync,
+  storeMigrate,
+  storeRebalance,
+  storeReencrypt,
+  storeRebuild,
+  storeKeys,
   configPrint,
   configCheck,
   dbStatus,

@@ -1,0 +1,235 @@
+// `swarmkeep store …`: keeping blobs sound. Everything long shows how far it is and can be interrupted.
+
+import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { SystemRandom } from '#base/random.ts';
+import {
+  type Item,
+  type LocalCommand,
+  type Output,
+  type RoomsCommand,
+  textOf,
+} from '#cli/command.ts';
+import { CliError } from '#cli/errors.ts';
+import type { Rooms } from '#cli/rooms.ts';
+import { copyStore } from '#store/copy.ts';
+import { newKeyLine, parseKeys } from '#store/key-file.ts';
+import { rebuildManifests, type Stack } from '#store/stack.ts';
+import { verifyStack } from '#store/verify.ts';
+
+export const storeVerify: RoomsCommand = {
+  name: 'store verify',
+  summary: 'Read and hash every copy of every blob. Exits 1 when one is wrong or missing.',
+  example: 'swarmkeep store verify --json',
+  readOnly: true,
+  async run(rooms, _input, output) {
+    const stack = await rooms.store.stack();
+    const total = await blobsAtBottom(stack);
+    let done = 0;
+    const found = await verifyStack(stack, {
+      signal: output.signal,
+      onBlob: () => output.progress({ what: 'blobs verified', done: ++done, total }),
+    });
+    output.item({ ...found, corrupt: found.corrupt.map((one) => ({ ...one })) });
+    const { corrupt, missing, damagedStretches } = found;
+    if (corrupt.length + missing.length + damagedStretches > 0) {
+      throw new CliError(
+        'CLI_FOUND_DAMAGE',
+        'The store is not whole; put the blobs again, from a copy',
+      );
+    }
+  },
+  text(item) {
+    const corrupt = item['corrupt'] as readonly Item[];
+    return [
+      `${item['blobs']} blobs of ${item['bytes']} bytes are sound`,
+      ...corrupt.map((one) => `corrupt in ${one['store']}: ${one['ref']}`),
+      ...(item['missing'] as readonly string[]).map((ref) => `missing: ${ref}`),
+    ].join('\n');
+  },
+};
+
+async function blobsAtBottom(stack: Stack): Promise<number> {
+  let blobs = 0;
+  for (const { store } of stack.leaves) blobs += (await store.stats()).blobs;
+  return blobs;
+}
+
+export const storeCompact: RoomsCommand = {
+  name: 'store compact',
+  summary: 'Give back the space of removed blobs.',
+  example: 'swarmkeep store compact',
+  async run(rooms, _input, output) {
+    const stack = await rooms.store.stack();
+    const sum = { packs: 0, freedBytes: 0, kept: 0, parts: 0 };
+    for (const store of stack.encrypted) {
+      sum.parts += await store.sweep({ signal: output.signal });
+      await store.mergeManifests();
+    }
+    for (const pack of stack.packs) {
+      const { packs, freedBytes, kept } = await pack.compact({ signal: output.signal });
+      sum.packs += packs;
+      sum.freedBytes += freedBytes;
+      sum.kept += kept.length;
+    }
+    output.item(sum);
+  },
+  text: (item) =>
+    `${item['freedBytes']} bytes given back from ${item['packs']} packs` +
+    (item['kept'] === 0 ? '' : `; ${item['kept']} packs were left alone because they are damaged`),
+};
+
+export const storeSync: RoomsCommand = {
+  name: 'store sync',
+  summary: 'Copy what one store has and another lacks. "current" is the configured one.',
+  example: 'swarmkeep store sync current "directory(/mnt/backup)"',
+  declare: (commander) =>
+    commander
+      .argument('<from>', 'A line of stores as in store.stack, or "current".')
+      .argument('<to>', 'The same.'),
+  prepare: (words) => ({ from: words.args[0] ?? '', to: words.args[1] ?? '' }),
+  run: (rooms, input, output) => copyBetween(rooms, input, output),
+  text: copiedText,
+};
+
+export const storeMigrate: RoomsCommand = {
+  name: 'store migrate',
+  summary: 'Bring all blobs to another store while serving; then set store.stack to it.',
+  example: 'swarmkeep store migrate current "encrypt > s3"',
+  declare: storeSync.declare!,
+  prepare: storeSync.prepare!,
+  run: (rooms, input, output) => copyBetween(rooms, input, output),
+  text: (item) =>
+    item['failed'] === 0
+      ? `${copiedText(item)}. Set store.stack = "${item['to']}" and start again; the old store is as it was.`
+      : copiedText(item),
+};
+
+async function copyBetween(rooms: Rooms, input: Item, output: Output): Promise<void> {
+  const names = { from: textOf(input, 'from'), to: textOf(input, 'to') };
+  const current = await rooms.store.stack();
+  const opened: Stack[] = [];
+  const open = async (text: string): Promise<Stack> => {
+    if (text === 'current' || text === current.text) return current;
+    const stack = await rooms.store.other(text);
+    opened.push(stack);
+    return stack;
+  };
+  try {
+    const from = await open(names.from);
+    const to = await open(names.to);
+    if (from === to) throw new CliError('CLI_USAGE', 'Both are the same store');
+    const total = (await from.store.stats()).blobs;
+    const { failures, ...copied } = await copyStore(from.store, to.store, {
+      ...{ clock: rooms.clock, signal: output.signal },
+      onProgress: ({ seen }) => output.progress({ what: 'blobs', done: seen, total }),
+    });
+    output.item({
+      from: from.text,
+      to: to.text,
+      ...copied,
+      failures: failures.map((one) => ({ ...one })),
+    });
+    if (copied.failed > 0) {
+      throw new CliError(
+        'CLI_FOUND_DAMAGE',
+        `${copied.failed} blobs could not be copied; they stay where they are`,
+      );
+    }
+  } finally {
+    for (const stack of opened) await stack.store.close();
+  }
+}
+
+function copiedText(item: Item): string {
+  const failures = (item['failures'] as readonly Item[]).map(
+    (one) => `\n${one['code']}: ${one['ref']}`,
+  );
+  return `${item['seen']} blobs seen, ${item['copied']} of ${item['copiedBytes']} bytes copied${failures.join('')}`;
+}
+
+export const storeReencrypt: RoomsCommand = {
+  name: 'store reencrypt',
+  summary: "Encrypt with the key file's first key what an older one encrypts.",
+  example: 'swarmkeep store reencrypt',
+  async run(rooms, _input, output) {
+    const stack = await rooms.store.stack();
+    if (stack.encrypted.length === 0)
+      throw new CliError('CLI_USAGE', 'Nothing in store.stack encrypts');
+    let blobs = 0;
+    for (const store of stack.encrypted) {
+      const total = (await store.stats()).blobs;
+      let done = 0;
+      const onDone = () => output.progress({ what: 'blobs', done: ++done, total });
+      blobs += await store.reencrypt({ signal: output.signal, onDone });
+    }
+    output.item({ blobs });
+  },
+  text: (item) => `${item['blobs']} blobs encrypted anew`,
+};
+
+export const storeRebuild: RoomsCommand = {
+  name: 'store rebuild',
+  summary: "Make an encrypted store's manifest anew from its parts, which are all read for it.",
+  example: 'swarmkeep store rebuild',
+  async run(rooms, _input, output) {
+    const text = rooms.config.store.stack;
+    const unreadable: string[] = [];
+    await rooms.store.release();
+    const blobs = await rebuildManifests(rooms.store.world, text, (part) => {
+      if (unreadable.length < 1000) unreadable.push(part);
+    });
+    output.item({ blobs, unreadable });
+  },
+  text: (item) =>
+    `${item['blobs']} blobs found, ${(item['unreadable'] as readonly string[]).length} parts cannot be read`,
+};
+
+export const storeRebalance: RoomsCommand = {
+  name: 'store rebalance',
+  summary: 'Move blobs to the shard they belong to, after one was added or taken out.',
+  example: 'swarmkeep store rebalance',
+  async run(rooms, _input, output) {
+    const stack = await rooms.store.stack();
+    const sum = { moved: 0, movedBytes: 0, failed: [] as string[] };
+    for (const store of stack.placed) {
+      const { moved, movedBytes, failed } = await store.rebalance({
+        signal: output.signal,
+        onMoved: () => output.progress({ what: 'blobs moved', done: sum.moved, total: 0 }),
+      });
+      sum.moved += moved;
+      sum.movedBytes += movedBytes;
+      sum.failed.push(...failed);
+    }
+    output.item(sum);
+  },
+  text: (item) => `${item['moved']} blobs of ${item['movedBytes']} bytes moved`,
+};
+
+export const storeKeys: LocalCommand = {
+  local: true,
+  name: 'store keys',
+  summary: 'Make a key file for an encrypted store, or put a new key above the old ones.',
+  example: 'swarmkeep store keys new /etc/swarmkeep/store.keys',
+  declare: (commander) =>
+    commander.argument('<what>', '"new" or "rotate".').argument('<file>', 'The key file.'),
+  prepare: (words) => ({ what: words.args[0] ?? '', file: words.args[1] ?? '' }),
+  async runLocal(_options, input, output) {
+    const [what, file] = [textOf(input, 'what'), textOf(input, 'file')];
+    const random = new SystemRandom();
+    if (what === 'new') {
+      if (existsSync(file))
+        throw new CliError('CLI_USAGE', `"${file}" is there already; nothing was changed`);
+      writeFileSync(file, newKeyLine(random), { mode: 0o600, flag: 'wx' });
+    } else if (what === 'rotate') {
+      const old = readFileSync(file, 'latin1');
+      parseKeys(old);
+      writeFileSync(`${file}.new`, `${newKeyLine(random)}${old}`, { mode: 0o600, flag: 'wx' });
+      renameSync(`${file}.new`, file);
+    } else throw new CliError('CLI_USAGE', `"${what}" is neither "new" nor "rotate"`);
+    chmodSync(file, 0o600);
+    const keys = parseKeys(readFileSync(file, 'latin1')).map(({ id }) => id);
+    output.item({ file, keys });
+  },
+  text: (item) =>
+    `${item['file']} has ${(item['keys'] as readonly string[]).length} keys. Keep a copy elsewhere: without it nothing can be decrypted.`,
+};

@@ -1,0 +1,85 @@
+// The store of a data folder, opened when it is first asked for: a bucket that is away need not keep a
+// tracker from starting.
+
+import { statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Clock } from '#base/clock.ts';
+import { SystemDisk } from '#base/disk.ts';
+import type { Logger } from '#base/logger.ts';
+import type { Random } from '#base/random.ts';
+import type { Config } from '#config/schema.ts';
+import type { Registry } from '#metrics/registry.ts';
+import { NodeHttpClient } from '#net/http-client.ts';
+import { S3Store } from '#store/s3.ts';
+import { readS3Credentials } from '#store/s3-credentials.ts';
+import { openStack, type Stack, type StackWorld } from '#store/stack.ts';
+
+export interface StoreRoomParts {
+  readonly folder: string;
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly metrics: Registry;
+}
+
+export class StoreRoom {
+  readonly world: StackWorld;
+  readonly #config: Config;
+  readonly #http: NodeHttpClient;
+  #stack: Promise<Stack> | undefined;
+
+  constructor(parts: StoreRoomParts) {
+    const { folder, config, clock, random, logger, metrics } = parts;
+    const disk = new SystemDisk();
+    this.#config = config;
+    this.#http = new NodeHttpClient();
+    this.world = {
+      ...{ folder, disk, clock, random, logger, config: config.store, freeBytes },
+      openS3: async (prefix) => {
+        const credentials = await readS3Credentials(disk, config.s3.keyFile);
+        const own = { ...config.s3, prefix: `${config.s3.prefix}${prefix}` };
+        const world = { clock, random, metrics, http: this.#http, credentials };
+        return S3Store.open({ ...world, config: own });
+      },
+    };
+  }
+
+  /** What `store.stack` says. A failure is not kept: the next call tries again. */
+  stack(): Promise<Stack> {
+    this.#stack ??= openStack(this.world, this.#config.store.stack).catch((error: unknown) => {
+      this.#stack = undefined;
+      throw error;
+    });
+    return this.#stack;
+  }
+
+  /** Another one, which the caller closes; the one of `store.stack` itself is not opened twice. */
+  async other(text: string): Promise<Stack> {
+    return openStack(this.world, text);
+  }
+
+  /** Ends the open one, if there is one; it may be asked for again. */
+  async release(): Promise<void> {
+    const stack = await this.#stack?.catch(() => undefined);
+    this.#stack = undefined;
+    await stack?.store.close();
+  }
+
+  async close(): Promise<void> {
+    await this.release();
+    this.#http.close();
+  }
+}
+
+async function freeBytes(folder: string): Promise<number> {
+  for (let at = folder; ; at = dirname(at)) {
+    try {
+      const { bavail, bsize } = await statfs(at);
+      return bavail * bsize;
+    } catch (error) {
+      // Made with its first blob: until then its parent tells.
+      if (dirname(at) === at) throw error;
+    }
+  }
+}

@@ -1,0 +1,52 @@
+// Reads and hashes every blob of a stack at its bottom, where a cache or a replica cannot hide a rotten
+// copy, and compares what the top promises with what is there.
+
+import type { BlobRef } from '#base/ids.ts';
+import type { Stack } from './stack.ts';
+import { type CallOptions, readStore } from './store.ts';
+
+const FOUND_MAX = 1000;
+
+export interface StackVerified {
+  /** Copies that were read, of all stores at the bottom. */
+  readonly blobs: number;
+  readonly bytes: number;
+  /** Copies whose bytes are wrong; the first thousand. */
+  readonly corrupt: readonly { readonly store: string; readonly ref: BlobRef }[];
+  /** Blobs that the top names and nobody below has. */
+  readonly missing: readonly BlobRef[];
+  /** Stretches of packs that hold nothing that can be read. */
+  readonly damagedStretches: number;
+}
+
+export async function verifyStack(
+  stack: Stack,
+  options: CallOptions & { readonly onBlob?: (bytes: number) => void } = {},
+): Promise<StackVerified> {
+  const corrupt: { store: string; ref: BlobRef }[] = [];
+  let blobs = 0;
+  let total = 0;
+  for (const { name, store } of stack.leaves) {
+    for await (const { ref, bytes, body } of readStore(store, { signal: options.signal })) {
+      if (body === undefined) {
+        if (corrupt.length < FOUND_MAX) corrupt.push({ store: name, ref });
+      } else blobs++;
+      total += bytes;
+      options.onBlob?.(bytes);
+    }
+  }
+  const missing = await missingOf(stack, options);
+  const damagedStretches = stack.packs.reduce((sum, pack) => sum + pack.damage.length, 0);
+  return { blobs, bytes: total, corrupt, missing, damagedStretches };
+}
+
+/** Only what keeps names apart from bytes can name a blob that is not there. */
+async function missingOf(stack: Stack, options: CallOptions): Promise<BlobRef[]> {
+  const missing: BlobRef[] = [];
+  for (const store of stack.encrypted) {
+    for await (const ref of store.lost(options)) {
+      if (missing.length < FOUND_MAX) missing.push(ref);
+    }
+  }
+  return missing;
+}
