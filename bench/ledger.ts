@@ -1,21 +1,23 @@
-// How many transfer records the ledger counts in a second: from a log in memory into SQLite in its
-// own thread, on this machine's disk, and into a PostgreSQL server started for the run (by a UNIX
-// socket, fsync off: it shows the cost of the statements, not of the disk). Two mixes: every record of
-// another member and torrent, the worst case, and 20 announces for each.
+// How many transfer records the ledger counts in a second, and how fast it is made anew. 10,000
+// members, 50,000 torrents, a member in as many of them as the mix says, each announcing now and then,
+// over two days: so days, totals and pairs are all written. Into SQLite in its own thread, on this
+// machine's disk, and into a PostgreSQL server started for the run (by a UNIX socket, fsync off: it
+// shows the cost of the statements, not of the disk).
+//
+// The records are made as they are read, so that ten million of them need no memory; that costs about
+// half a microsecond each, which is in the numbers. By itself: node -C swarmkeep-src bench/ledger.ts
 
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { accountingConfig } from '#accounting/config.ts';
 import { Ledger } from '#accounting/ledger.ts';
 import { accountingMigrations } from '#accounting/migrations/all.ts';
-import {
-  encodeTransfer,
-  TRANSFER_RECORD_BYTES,
-  TRANSFERS_TOPIC,
-} from '#accounting/transfer-record.ts';
+import { rebuild } from '#accounting/rebuild.ts';
+import { encodeTransfer, TRANSFER_RECORD_BYTES } from '#accounting/transfer-record.ts';
 import { SystemClock } from '#base/clock.ts';
 import { silentLogger } from '#base/logger.ts';
+import type { Log, ReadOptions, ReadResult } from '#log/log.ts';
 import { Registry } from '#metrics/registry.ts';
 import { MemoryLog } from '#sim/memory-log.ts';
 import { migrate } from '#sql/migrate.ts';
@@ -24,83 +26,164 @@ import { openSql } from '#sql/open.ts';
 import type { Sql } from '#sql/sql.ts';
 import { postgresTestUrl } from '#sql/test-databases.ts';
 
-const RECORDS = 200_000;
+const MEMBERS = 10_000;
+const TORRENTS = 50_000;
+const RECORDS = Number(process.env['RECORDS'] ?? 1_000_000);
+const REBUILT_RECORDS = Number(process.env['REBUILT_RECORDS'] ?? 10_000_000);
+/** Torrents that each member announces: all records over 50,000, or over 200,000 pairs. */
+const MIXES = [5, 20] as const;
+const REBUILT_MIX = 20;
+const DAYS_MS = 2 * 86_400_000;
+const PROGRESS_RECORDS = 2_000_000;
 
-/** Prints a line for each database and mix. */
+/** Prints a line for each database and mix, and one for the rebuild. */
 export async function run(): Promise<void> {
-  for (const perPair of [1, 20]) {
-    const log = await filledLog(perPair);
-    const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-bench-'));
-    try {
-      await measure('sqlite', await openSql({ url: '', folder }), { log, perPair });
-    } finally {
-      rmSync(folder, { recursive: true, force: true });
-    }
-    const url = await postgresTestUrl();
-    if (url === undefined) continue;
-    await measure('postgres (fsync off)', await openSql({ url, folder: '' }), { log, perPair });
+  for (const perMember of MIXES) {
+    const log = generatedLog(RECORDS, perMember);
+    await withDatabases((name, sql) => count(name, sql, { log, perMember }));
   }
+  const log = generatedLog(REBUILT_RECORDS, REBUILT_MIX);
+  await withDatabases((name, sql) => makeAnew(name, sql, log));
 }
 
-async function measure(
-  name: string,
-  sql: Sql,
-  mix: { readonly log: MemoryLog; readonly perPair: number },
-): Promise<void> {
-  const clock = new SystemClock();
+async function withDatabases(run: (name: string, sql: Sql) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-bench-'));
   try {
-    await migrate(sql, [...sqlMigrations, ...accountingMigrations], { clock });
-    const ledger = await Ledger.open({
-      ...{ sql, log: mix.log, clock, config: accountingConfig.parse({}) },
-      logger: silentLogger,
-      metrics: new Registry(),
-    });
-    const sinceMs = clock.monotonicMs();
-    const cpuBefore = process.cpuUsage();
-    while ((await ledger.applyOnce()) > 0);
-    const seconds = (clock.monotonicMs() - sinceMs) / 1000;
-    const cpu = process.cpuUsage(cpuBefore);
-    const rate = Math.round(RECORDS / seconds).toLocaleString('en');
-    const cpuMicros = ((cpu.user + cpu.system) / RECORDS).toFixed(1);
-    process.stdout.write(
-      `ledger: ${name}, ${mix.perPair} records a pair: ${rate} records/s, ` +
-        `${cpuMicros} µs of CPU a record in this process\n`,
-    );
+    await withTables(await openSql({ url: '', folder }), (sql) => run('SQLite', sql));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  const url = await postgresTestUrl();
+  if (url === undefined) return;
+  await withTables(await openSql({ url, folder: '' }), (sql) => run('PostgreSQL', sql));
+}
+
+async function withTables(sql: Sql, run: (sql: Sql) => Promise<void>): Promise<void> {
+  try {
+    await migrate(sql, [...sqlMigrations, ...accountingMigrations], { clock: new SystemClock() });
+    await run(sql);
   } finally {
     await sql.close();
   }
 }
 
-async function filledLog(perPair: number): Promise<MemoryLog> {
-  const log = new MemoryLog();
-  await log.createTopic(TRANSFERS_TOPIC);
-  const pairs = RECORDS / perPair;
-  const records = Array.from({ length: RECORDS }, (_, at) => {
-    const pair = at % pairs;
-    const round = Math.floor(at / pairs);
-    const value = new Uint8Array(TRANSFER_RECORD_BYTES);
-    encodeTransfer(value, 0, {
-      ...{ event: 0, flags: round === 0 ? 1 : 4, door: 0, family: 4, port: 6881, hashVersion: 1 },
-      memberId: 1 + (pair % 5000),
-      torrentId: 1 + Math.floor(pair / 5000) + (pair % 7) * 1000,
-      peerId: new Uint8Array(Buffer.from(`-TR4050-${String(pair).padStart(12, '0')}`)),
-      key: 7,
-      sequence: round + 1,
-      elapsedSeconds: 1800,
-      uploadedDelta: round === 0 ? 0 : 16_384,
-      downloadedDelta: 0,
-      uploaded: round * 16_384,
-      downloaded: 0,
-      left: 0,
-      timeMs: 1_767_225_600_000 + at,
-      address: new Uint8Array([10, 77, 0, 1]),
-      uploadCreditPercent: 100,
-      downloadCreditPercent: 50,
-    });
-    return { value };
+async function count(
+  name: string,
+  sql: Sql,
+  mix: { readonly log: Log; readonly perMember: number },
+): Promise<void> {
+  const ledger = await openLedger(sql, mix.log);
+  const use = new Use();
+  while ((await ledger.applyOnce()) > 0);
+  const pairs = (MEMBERS * mix.perMember).toLocaleString('en');
+  say(`${name}, ${RECORDS.toLocaleString('en')} records over ${pairs} pairs: ${use.of(RECORDS)}`);
+}
+
+async function makeAnew(name: string, sql: Sql, log: Log): Promise<void> {
+  const use = new Use();
+  let shown = 0;
+  const result = await rebuild({
+    log,
+    sql,
+    progress: (done, total) => {
+      if (done - shown < PROGRESS_RECORDS) return;
+      shown = done;
+      process.stderr.write(`rebuild ${name}: ${done} of ${total}\n`);
+    },
   });
-  await log.append(TRANSFERS_TOPIC, records);
-  return log;
+  say(
+    `rebuild, ${name}, ${result.records.toLocaleString('en')} records: ${use.of(result.records)}`,
+  );
+}
+
+function openLedger(sql: Sql, log: Log): Promise<Ledger> {
+  const world = { sql, log, clock: new SystemClock(), config: accountingConfig.parse({}) };
+  return Ledger.open({ ...world, logger: silentLogger, metrics: new Registry() });
+}
+
+function say(line: string): void {
+  process.stdout.write(`ledger: ${line}\n`);
+}
+
+/** Time and CPU since it was made: of this process, and of PostgreSQL's. */
+class Use {
+  readonly #clock = new SystemClock();
+  readonly #sinceMs = this.#clock.monotonicMs();
+  readonly #cpu = process.cpuUsage();
+  readonly #postgres = postgresCpuMs();
+
+  of(records: number): string {
+    const seconds = (this.#clock.monotonicMs() - this.#sinceMs) / 1000;
+    const { user, system } = process.cpuUsage(this.#cpu);
+    const own = (user + system) / records;
+    const server = ((postgresCpuMs() - this.#postgres) * 1000) / records;
+    const rate = Math.round(records / seconds).toLocaleString('en');
+    const megabytes = Math.round(process.memoryUsage.rss() / 1e6);
+    const more = server < 0.05 ? '' : ` and ${server.toFixed(1)} of the database's`;
+    return `${rate} records/s, µs of CPU a record ${own.toFixed(1)}${more}, ${megabytes} MB resident at the end`;
+  }
+}
+
+/** CPU time of all PostgreSQL processes of this machine, as the kernel counts it. */
+function postgresCpuMs(): number {
+  let ticks = 0;
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+      if (!stat.includes('(postgres)')) continue;
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      // utime, stime, and those of children that have ended.
+      ticks += [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]), 0);
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return ticks * 10;
+}
+
+/** The n-th record is always the same: pairs in turn, so that every batch holds many of them. */
+function generatedLog(records: number, perMember: number): Log {
+  const pairs = MEMBERS * perMember;
+  const log = new MemoryLog();
+  const peerId = new Uint8Array(Buffer.from('-TR4050-bench-member'));
+  const address = new Uint8Array([10, 77, 0, 1]);
+  const read = async (_topic: string, options: ReadOptions): Promise<ReadResult> => {
+    const from = Number(options.from);
+    const next = Math.min(records, from + (options.recordsMax ?? 1000));
+    const bytes = new Uint8Array((next - from) * TRANSFER_RECORD_BYTES);
+    const read_ = [];
+    for (let offset = from; offset < next; offset++) {
+      const at = (offset - from) * TRANSFER_RECORD_BYTES;
+      const pair = (offset * 7919) % pairs;
+      const round = Math.floor(offset / pairs);
+      encodeTransfer(bytes, at, {
+        ...{ event: 0, flags: round === 0 ? 1 : 4, door: 0, family: 4, port: 6881, hashVersion: 1 },
+        memberId: 1 + (pair % MEMBERS),
+        torrentId: 1 + ((pair * 31) % TORRENTS),
+        peerId,
+        key: 7,
+        sequence: round + 1,
+        elapsedSeconds: 1800,
+        uploadedDelta: round === 0 ? 0 : 16_384,
+        downloadedDelta: 0,
+        uploaded: round * 16_384,
+        downloaded: 0,
+        left: 0,
+        timeMs: 1_767_225_600_000 + Math.floor((offset / records) * DAYS_MS),
+        address,
+        uploadCreditPercent: 100,
+        downloadCreditPercent: 50,
+      });
+      const value = bytes.subarray(at, at + TRANSFER_RECORD_BYTES);
+      read_.push({ offset, timeMs: 0, value });
+    }
+    return { records: read_, nextOffset: next, gaps: [] };
+  };
+  const stats = async (name: string) => {
+    const ends = { firstOffset: 0, nextOffset: records, durableOffset: records };
+    return { name, ...ends, segments: 1, bytes: records * TRANSFER_RECORD_BYTES };
+  };
+  return Object.assign(log, { read, stats });
 }
 
 if (import.meta.main) await run();

@@ -46,8 +46,10 @@ export const accountingConfig = z.strictObject({
       'Time between two snapshots of the baselines. Shorter makes a start quicker and writes more.',
     ),
   ledgerBatchRecordsMax: count({ min: 1, max: 65_536 })
-    .default(16_384)
-    .describe('Transfer records that the ledger applies in one transaction.'),
+    .default(65_536)
+    .describe(
+      'Transfer records that the ledger applies in one transaction, at most. More catch up faster, since what they add to one row is written once, and hold the database longer at a time.',
+    ),
   addressDaysKept: count({ min: 1, max: 36_500 })
     .default(30)
     .describe(

@@ -21,12 +21,14 @@ export interface ReadBatch {
   readonly gaps: readonly LogGap[];
 }
 
-/** At most `recordsMax` records from `from` on; fewer only where the log ends. */
+/** At most `recordsMax` records from `from` on; fewer where the log ends, or at `pairsMax`. */
 export async function readBatch(
   log: Log,
   from: number,
   options: {
     readonly recordsMax: number;
+    /** Ends when it has this many pairs of member and torrent, at the next read. */
+    readonly pairsMax?: number;
     readonly waitMs: number;
     readonly signal?: AbortSignal;
     readonly onRecord?: (record: TransferRecord) => void;
@@ -59,7 +61,8 @@ export async function readBatch(
     gaps.push(...read.gaps);
     const isEnd = read.nextOffset === nextOffset;
     nextOffset = read.nextOffset;
-    if (isEnd || batch.records + invalid >= options.recordsMax) {
+    const isFull = batch.entries.length >= (options.pairsMax ?? Number.POSITIVE_INFINITY);
+    if (isEnd || isFull || batch.records + invalid >= options.recordsMax) {
       return { batch, days, nextOffset, invalid, gaps };
     }
   }

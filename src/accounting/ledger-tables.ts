@@ -5,6 +5,9 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import { dialectOf } from '#sql/dialect.ts';
 
+/** Percent of a page that PostgreSQL fills at first; the rest is for rows that change. */
+export const POSTGRES_FILL = 50;
+
 /** Totals that all three tables keep in the same way, except that torrents have no seed time. */
 export interface LedgerSums {
   uploaded_bytes: number;
@@ -117,6 +120,16 @@ export const LEDGER_SUMS = {
   ],
 } as const;
 
+/**
+ * SQLite keeps such a table in the order of its key: one tree to write instead of two. PostgreSQL
+ * writes a row anew whenever it changes: beside the old one, and without a new index entry, as long
+ * as its page has room.
+ */
+const TABLE_END = {
+  sqlite: 'without rowid',
+  postgres: `with (fillfactor = ${POSTGRES_FILL})`,
+} as const;
+
 /** Makes the tables of totals under these names; days have one of their own. */
 export async function createLedgerTables<Tables>(
   transaction: Transaction<Tables>,
@@ -181,8 +194,5 @@ async function createTable<Tables>(
   }
   for (const column of table.texts) create = create.addColumn(column, 'text', (of) => of.notNull());
   const withKey = create.addPrimaryKeyConstraint(`${table.name}_key`, [...table.keys] as never);
-  // SQLite keeps such a table in the order of its key: one tree to write instead of two.
-  const finished =
-    dialectOf(executor) === 'sqlite' ? withKey.modifyEnd(sql.raw('without rowid')) : withKey;
-  await finished.execute();
+  await withKey.modifyEnd(sql.raw(TABLE_END[dialectOf(executor)])).execute();
 }

@@ -40,7 +40,9 @@ export interface RebuildResult {
   readonly differences: readonly string[];
 }
 
-const BATCH_RECORDS = 16_384;
+/** Many, because what they add to one row is written once; few enough pairs to hold in memory. */
+const BATCH_RECORDS = 1_048_576;
+const BATCH_PAIRS = 131_072;
 const DIFFERENCES_MAX = 1000;
 
 /**
@@ -66,7 +68,7 @@ export async function rebuild(world: RebuildWorld): Promise<RebuildResult> {
     const from = position?.nextOffset ?? 0;
     if (from === oldOffset) differences = await sql.transaction(compare);
     const recordsMax = from < oldOffset ? Math.min(BATCH_RECORDS, oldOffset - from) : BATCH_RECORDS;
-    const read = await readBatch(log, from, { recordsMax, waitMs: 0 });
+    const read = await readBatch(log, from, { recordsMax, pairsMax: BATCH_PAIRS, waitMs: 0 });
     if (read.nextOffset === from) break;
     if (world.acceptDamage !== true) refuseDamage(read);
     const next = { logId: log.id, epoch: log.epoch, nextOffset: read.nextOffset };

@@ -7,6 +7,7 @@ import { standingsMigration } from './0120-standings.ts';
 import { signalsMigration } from './0130-signals.ts';
 import { bonusMigration } from './0140-bonus.ts';
 import { classesMigration } from './0150-classes.ts';
+import { ledgerFillMigration } from './0160-ledger-fill.ts';
 
 export const accountingMigrations: readonly Migration[] = [
   ledgerMigration,
@@ -15,4 +16,5 @@ export const accountingMigrations: readonly Migration[] = [
   signalsMigration,
   bonusMigration,
   classesMigration,
+  ledgerFillMigration,
 ];
