@@ -18,26 +18,46 @@ test('an id is equal to its own twenty bytes and to no others, and gives them ba
   }
 });
 
-test('entries with one hash hang on each other and are told apart by who asks', () => {
-  interface Entry extends Linked<Entry> {
-    readonly name: string;
-  }
-  const chains = new Chains<Entry>();
-  const add = (hash: number, name: string): Entry => {
-    const entry: Entry = { hash, name, next: undefined };
-    chains.add(entry);
-    return entry;
-  };
-  const names = (): string => [...chains.values()].map(({ name }) => name).join('');
-  const [a, b, c, d] = [add(7, 'a'), add(7, 'b'), add(7, 'c'), add(8, 'd')];
-  assert.deepEqual([chains.size, names()], [4, 'cbad']);
-  chains.remove(b);
-  chains.remove(b);
-  assert.deepEqual([chains.size, names()], [3, 'cad']);
-  chains.remove(c);
-  assert.equal(chains.first(7), a);
-  for (const entry of chains.values()) if (entry !== d) chains.remove(entry);
-  assert.deepEqual([chains.size, names(), chains.first(7)], [1, 'd', undefined]);
-  chains.clear();
-  assert.deepEqual([chains.size, names()], [0, '']);
-});
+interface Entry extends Linked<Entry> {
+  readonly name: string;
+}
+
+function add(chains: Chains<Entry>, hash: number, name: string): Entry {
+  const entry: Entry = { hash, name, next: undefined };
+  chains.add(entry);
+  return entry;
+}
+
+function names(chains: Chains<Entry>): string {
+  return [...chains.values()]
+    .map(({ name }) => name)
+    .sort()
+    .join('');
+}
+
+for (const [what, others] of [
+  ['few', ''],
+  ['many', 'opqrstuvwxyz'],
+] as const) {
+  test(`entries with one hash are told apart and removed one by one: ${what} entries`, () => {
+    const chains = new Chains<Entry>();
+    for (const [at, name] of [...others].entries()) add(chains, 100 + at, name);
+    const [a, b, c, d] = [7, 7, 7, 8].map((hash, at) => add(chains, hash, 'abcd'.charAt(at)));
+    assert.ok(a !== undefined && b !== undefined && c !== undefined && d !== undefined);
+    const found = (entry: Entry): boolean => {
+      let at = chains.first(entry.hash);
+      while (at !== undefined && at !== entry) at = at.next;
+      return at === entry;
+    };
+    assert.deepEqual([chains.size, names(chains)], [4 + others.length, `abcd${others}`]);
+    chains.remove(b);
+    chains.remove(b);
+    assert.deepEqual([chains.size, names(chains)], [3 + others.length, `acd${others}`]);
+    assert.deepEqual([a, b, c, d].map(found), [true, false, true, true]);
+    chains.remove(c);
+    for (const entry of chains.values()) if (entry !== d) chains.remove(entry);
+    assert.deepEqual([chains.size, names(chains), found(d), found(a)], [1, 'd', true, false]);
+    chains.clear();
+    assert.deepEqual([chains.size, names(chains)], [0, '']);
+  });
+}

@@ -54,59 +54,83 @@ export function sameId(one: Uint8Array, other: Uint8Array): boolean {
   return true;
 }
 
-/** Entries by hash, in the order in which their hashes came. What is equal is for the caller to say. */
+/**
+ * Entries by hash; what is equal is for the caller to say. Up to eight hang on each other and on
+ * nothing else, because most connections have one peer and few offers: what a table takes in memory
+ * and in cache is spared ten thousand times.
+ */
 export class Chains<Entry extends Linked<Entry>> {
-  readonly #heads = new Map<number, Entry>();
+  /** All entries while there is no table. */
+  #list: Entry | undefined = undefined;
+  #table: Map<number, Entry> | undefined = undefined;
   #size = 0;
 
   get size(): number {
     return this.#size;
   }
 
-  /** The first with that hash; the others follow by `next`. */
+  /** The first that may have that hash; all others that have it follow by `next`. */
   first(hash: number): Entry | undefined {
-    return this.#heads.get(hash);
+    return this.#table === undefined ? this.#list : this.#table.get(hash);
   }
 
   add(entry: Entry): void {
-    entry.next = this.#heads.get(entry.hash);
-    this.#heads.set(entry.hash, entry);
     this.#size++;
+    if (this.#table === undefined && this.#size > LISTED_MAX) this.#makeTable();
+    const { hash } = entry;
+    entry.next = this.first(hash);
+    this.#setFirst(hash, entry);
   }
 
   /** Nothing when it is not there. */
   remove(entry: Entry): void {
-    const head = this.#heads.get(entry.hash);
-    if (head === entry) {
-      if (entry.next === undefined) this.#heads.delete(entry.hash);
-      else this.#heads.set(entry.hash, entry.next);
-      this.#size--;
-      return;
-    }
-    for (let before = head; before !== undefined; before = before.next) {
-      if (before.next !== entry) continue;
+    const { hash } = entry;
+    const first = this.first(hash);
+    if (first === entry) this.#setFirst(hash, entry.next);
+    else {
+      let before = first;
+      while (before !== undefined && before.next !== entry) before = before.next;
+      if (before === undefined) return;
       before.next = entry.next;
-      this.#size--;
-      return;
     }
+    this.#size--;
   }
 
   clear(): void {
-    this.#heads.clear();
+    this.#list = undefined;
+    this.#table = undefined;
     this.#size = 0;
   }
 
-  /** The one that is yielded may be removed meanwhile. */
+  /** In no order. The one that is yielded may be removed meanwhile. */
   *values(): Generator<Entry> {
-    for (const head of this.#heads.values()) {
-      for (let entry: Entry | undefined = head; entry !== undefined; ) {
+    for (const first of this.#table?.values() ?? [this.#list]) {
+      for (let entry: Entry | undefined = first; entry !== undefined; ) {
         const { next }: Entry = entry;
         yield entry;
         entry = next;
       }
     }
   }
+
+  #makeTable(): void {
+    const entries = [...this.values()];
+    this.#list = undefined;
+    this.#table = new Map();
+    for (const entry of entries) {
+      entry.next = this.#table.get(entry.hash);
+      this.#table.set(entry.hash, entry);
+    }
+  }
+
+  #setFirst(hash: number, entry: Entry | undefined): void {
+    if (this.#table === undefined) this.#list = entry;
+    else if (entry === undefined) this.#table.delete(hash);
+    else this.#table.set(hash, entry);
+  }
 }
+
+const LISTED_MAX = 8;
 
 function wordAt(bytes: Uint8Array, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);

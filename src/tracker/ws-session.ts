@@ -65,7 +65,6 @@ export class WsSession {
   /** Monotonic: when something was heard last, and when the next ping is due. */
   heardMs = 0;
   pingDueMs = 0;
-  /** In the order in which they came, so that the oldest expire first. */
   readonly #asked = new Chains<AskedOffer>();
 
   constructor(parts: WsSessionParts) {
@@ -79,9 +78,12 @@ export class WsSession {
 
   /** The peer that it announced under this info hash. */
   peerOf(infoHash: Uint8Array): WsPeer | undefined {
-    let peer = this.peers.first(hashOfId(infoHash));
-    while (peer !== undefined && !sameId(peer.infoHash, infoHash)) peer = peer.next;
-    return peer;
+    const hash = hashOfId(infoHash);
+    let peer = this.peers.first(hash);
+    for (; peer !== undefined; peer = peer.next) {
+      if (peer.hash === hash && sameId(peer.infoHash, infoHash)) return peer;
+    }
+    return undefined;
   }
 
   /** `peer` is asked. False when the connection has enough to answer, or has this very offer already. */
@@ -137,8 +139,10 @@ export class WsSession {
   }
 
   #findAsked(peer: WsPeer, offerId: Uint8Array, peerId: Uint8Array): AskedOffer | undefined {
-    let asked = this.#asked.first(hashOfId(offerId));
+    const hash = hashOfId(offerId);
+    let asked = this.#asked.first(hash);
     for (; asked !== undefined; asked = asked.next) {
+      if (asked.hash !== hash) continue;
       const isOf = asked.infoHash === peer.infoHash && asked.peerId.equals(peerId);
       if (isOf && asked.offerId.equals(offerId)) return asked;
     }
@@ -147,8 +151,7 @@ export class WsSession {
 
   #expire(nowMs: number): void {
     for (const offer of this.#asked.values()) {
-      if (offer.expiresMs > nowMs) return;
-      this.#asked.remove(offer);
+      if (offer.expiresMs <= nowMs) this.#asked.remove(offer);
     }
   }
 }
@@ -170,9 +173,12 @@ export function takeOffered(peer: WsPeer, offerId: Uint8Array): number {
 }
 
 function findOffered(peer: WsPeer, offerId: Uint8Array): OfferedOffer | undefined {
-  let offered = peer.offered.first(hashOfId(offerId));
-  while (offered !== undefined && !offered.offerId.equals(offerId)) offered = offered.next;
-  return offered;
+  const hash = hashOfId(offerId);
+  let offered = peer.offered.first(hash);
+  for (; offered !== undefined; offered = offered.next) {
+    if (offered.hash === hash && offered.offerId.equals(offerId)) return offered;
+  }
+  return undefined;
 }
 
 /** Whether offers of the peer are out that may still be answered. */

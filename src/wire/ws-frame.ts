@@ -45,17 +45,32 @@ const FRAGMENTS_MAX = 1024;
 const ROOM_BYTES = 16_384;
 const ROOMS_FREE_MAX = 64;
 
+/** Where a message is put together. */
+interface WsRoom {
+  readonly bytes: Uint8Array;
+  /** The same bytes: a view of words is dear enough to be kept. */
+  readonly words: Int32Array;
+}
+
+function newRoom(bytes: number): WsRoom {
+  const memory = new ArrayBuffer((bytes + 3) & ~3);
+  return { bytes: new Uint8Array(memory, 0, bytes), words: new Int32Array(memory) };
+}
+
+const NO_ROOM: WsRoom = newRoom(0);
+
 /** Room for messages, shared by the connections of a thread: most have none under way. */
 export class WsRooms {
-  readonly #free: Uint8Array[] = [];
+  readonly #free: WsRoom[] = [];
 
-  take(): Uint8Array {
-    return this.#free.pop() ?? new Uint8Array(ROOM_BYTES);
+  take(): WsRoom {
+    return this.#free.pop() ?? newRoom(ROOM_BYTES);
   }
 
   /** Larger rooms are left to the garbage collector: large messages are rare. */
-  give(room: Uint8Array): void {
-    if (room.length === ROOM_BYTES && this.#free.length < ROOMS_FREE_MAX) this.#free.push(room);
+  give(room: WsRoom): void {
+    const isUsual = room.bytes.length === ROOM_BYTES;
+    if (isUsual && this.#free.length < ROOMS_FREE_MAX) this.#free.push(room);
   }
 }
 
@@ -69,13 +84,15 @@ export class WsFrameReader {
   /** How many of the bytes given to the last `read` were taken. */
   consumed = 0;
   /** After `message`, until `release`: UTF-8 text in its first `messageLength` bytes. */
-  message: Uint8Array = EMPTY;
+  message: Uint8Array = NO_ROOM.bytes;
   messageLength = 0;
   /** After `ping` or `pong`: the payload to echo, in the first `controlLength` bytes. */
   readonly control: Uint8Array = new Uint8Array(WS_CONTROL_BYTES_MAX);
   controlLength = 0;
   /** After `close` what the client said (1000 when it said nothing), after `broken` what to say. */
   closeCode: number = WS_CLOSE.normal;
+  /** Of `message`. */
+  #room: WsRoom = NO_ROOM;
   readonly #bytesMax: number;
   readonly #rooms: WsRooms;
   readonly #header: Uint8Array = new Uint8Array(14);
@@ -123,8 +140,8 @@ export class WsFrameReader {
 
   /** The message was dealt with, or the connection is gone: its room is free for another. */
   release(): void {
-    if (this.message.length > 0) this.#rooms.give(this.message);
-    this.message = EMPTY;
+    if (this.#room !== NO_ROOM) this.#rooms.give(this.#room);
+    this.#setRoom(NO_ROOM);
     this.messageLength = 0;
   }
 
@@ -211,7 +228,8 @@ export class WsFrameReader {
     const c = header[this.#maskAt + ((phase + 2) & 3)] as number;
     const d = header[this.#maskAt + ((phase + 3) & 3)] as number;
     into.set(bytes.subarray(from, from + length), start);
-    unmask(into, start, length, [a, b, c, d]);
+    const words = isControl ? NO_ROOM.words : this.#room.words;
+    unmask({ bytes: into, words }, start, length, [a, b, c, d]);
     this.#maskPhase = (phase + length) & 3;
     if (isControl) this.controlLength += length;
     else this.messageLength += length;
@@ -222,10 +240,15 @@ export class WsFrameReader {
     const { message } = this;
     if (bytes <= message.length) return;
     const isFirst = message.length === 0 && bytes <= ROOM_BYTES;
-    const room = isFirst ? this.#rooms.take() : new Uint8Array(Math.max(bytes, message.length * 2));
-    room.set(message.subarray(0, this.messageLength));
-    if (message.length > 0) this.#rooms.give(message);
-    this.message = room;
+    const room = isFirst ? this.#rooms.take() : newRoom(Math.max(bytes, message.length * 2));
+    if (this.messageLength > 0) room.bytes.set(message.subarray(0, this.messageLength));
+    if (this.#room !== NO_ROOM) this.#rooms.give(this.#room);
+    this.#setRoom(room);
+  }
+
+  #setRoom(room: WsRoom): void {
+    this.#room = room;
+    this.message = room.bytes;
   }
 
   #endFrame(): WsEvent {
@@ -260,25 +283,22 @@ export class WsFrameReader {
   }
 }
 
-const EMPTY: Uint8Array = new Uint8Array(0);
-/** Below it a view of words costs more than it saves. */
-const WORDS_FROM = 64;
 const KEY_WORD = new Int32Array(1);
 const KEY_BYTES_OF_WORD = new Uint8Array(KEY_WORD.buffer);
 
-/** XORs `length` bytes from `at` on with a key that begins there, a word at a time where it can. */
+/** XORs `length` bytes from `at` on with a key that begins there, a word at a time where it has words. */
 function unmask(
-  bytes: Uint8Array,
+  { bytes, words }: WsRoom,
   at: number,
   length: number,
   key: readonly [number, number, number, number],
 ): void {
   const end = at + length;
-  const isAligned = (bytes.byteOffset & 3) === 0 && length >= WORDS_FROM;
-  const wordsAt = isAligned ? Math.min(end, (at + 3) & ~3) : end;
-  const wordsEnd = isAligned ? end & ~3 : end;
+  const hasWords = words.length > 0;
+  const wordsAt = hasWords ? Math.min(end, (at + 3) & ~3) : end;
+  const wordsEnd = Math.max(wordsAt, hasWords ? end & ~3 : end);
   for (let byte = at; byte < wordsAt; byte++) bytes[byte]! ^= key[(byte - at) & 3]!;
-  if (wordsAt >= wordsEnd) return;
+  if (wordsAt === end) return;
   const turn = wordsAt - at;
   // The bytes of the key in the order in which they lie in memory, whatever the machine.
   KEY_BYTES_OF_WORD[0] = key[turn & 3]!;
@@ -286,8 +306,8 @@ function unmask(
   KEY_BYTES_OF_WORD[2] = key[(turn + 2) & 3]!;
   KEY_BYTES_OF_WORD[3] = key[(turn + 3) & 3]!;
   const word = KEY_WORD[0]!;
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset + wordsAt, (wordsEnd - wordsAt) >> 2);
-  for (let index = 0; index < words.length; index++) words[index]! ^= word;
+  const indexEnd = wordsEnd >>> 2;
+  for (let index = wordsAt >>> 2; index < indexEnd; index++) words[index]! ^= word;
   for (let byte = wordsEnd; byte < end; byte++) bytes[byte]! ^= key[(byte - at) & 3]!;
 }
 
