@@ -3,14 +3,9 @@
 
 import { assert } from '#base/assert.ts';
 import { codeOf } from '#base/errors.ts';
+import { aligned } from './alignment.ts';
 import type { FileLease } from './open-files.ts';
-import {
-  aligned,
-  encodeSegmentHeader,
-  SEGMENT_HEADER_BYTES,
-  type Segment,
-  segmentName,
-} from './segment.ts';
+import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type Segment, segmentName } from './segment.ts';
 import { SegmentScanner } from './segment-scanner.ts';
 import { SparseIndex } from './sparse-index.ts';
 import type { TopicWorld } from './topic-world.ts';

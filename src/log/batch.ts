@@ -8,7 +8,7 @@
 //   13  codec              u8   0 none, 1 zstd, 2 gzip: how the body is stored
 //   14  flags              u16  1: a gap, see below; other bits are zero
 //   16  first offset       u64
-//   24  records            u32  how many the body holds
+//   24  records            u32  how many the body holds; 0 where compaction left none of them
 //   28  span               u32  offsets that belong to the batch, at least `records`: compaction
 //                               leaves holes, and the next batch begins at first offset + span
 //   32  raw length         u32  bytes of the body when it is not compressed
@@ -24,12 +24,17 @@
 // each other, and the checksum matches. A gap holds no records: its span names offsets that were
 // lost, its body is the reason in UTF-8, filled with zeros up to the place of what it replaces.
 
-import { gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { assert } from '#base/assert.ts';
+import { CODEC_MAX, CODEC_NONE, compressBody, openBody } from './codec.ts';
 import { crc32c, crc32cJoined } from './crc32c.ts';
-import { LogError } from './errors.ts';
 import type { ReadRecord } from './log.ts';
-import { NO_LENGTH, RECORD_HEADER_BYTES, viewOf } from './packed-records.ts';
+import {
+  NO_LENGTH,
+  packedBytes,
+  RECORD_HEADER_BYTES,
+  viewOf,
+  writeRecord,
+} from './packed-records.ts';
 
 export const BATCH_HEADER_BYTES = 64;
 /** No batch is longer, whatever the configuration: a bound for lengths read from a file. */
@@ -37,9 +42,6 @@ export const BATCH_BYTES_LIMIT = 64 * 1024 * 1024;
 export const BATCH_MAGIC = 0x31424b53;
 const BATCH_VERSION = 1;
 const FLAG_GAP = 1;
-const CODEC = { none: 0, zstd: 1, gzip: 2 } as const;
-/** A body as it is, not compressed. */
-export const CODEC_NONE = CODEC.none;
 const LAG_MAX = 0xffff_ffff;
 
 export interface BatchHeader {
@@ -71,6 +73,9 @@ export interface BatchFields {
   readonly producerSequence?: number;
   /** CRC32C of the body, when it is known: then it is not computed again. */
   readonly bodySum?: number | undefined;
+  /** Of a body that is stored compressed. */
+  readonly codec?: number;
+  readonly rawLength?: number;
 }
 
 /** Writes the header before a body that already stands at `start` + 64 up to `end`, and sums it. */
@@ -89,12 +94,12 @@ export function sealBatch(
   view.setUint32(0, BATCH_MAGIC, true);
   view.setUint32(8, length, true);
   view.setUint8(12, BATCH_VERSION);
-  view.setUint8(13, CODEC.none);
+  view.setUint8(13, fields.codec ?? CODEC_NONE);
   view.setUint16(14, fields.isGap === true ? FLAG_GAP : 0, true);
   setU64(view, 16, fields.firstOffset);
   view.setUint32(24, fields.records, true);
   view.setUint32(28, fields.span, true);
-  view.setUint32(32, length - BATCH_HEADER_BYTES, true);
+  view.setUint32(32, fields.rawLength ?? length - BATCH_HEADER_BYTES, true);
   view.setUint32(36, fields.epoch, true);
   setU64(view, 40, fields.timeMs);
   setU64(view, 48, fields.producerId ?? 0);
@@ -144,13 +149,14 @@ export function readBatchHeader(bytes: Uint8Array, at: number): BatchHeader | un
 function isLegal(header: BatchHeader): boolean {
   const { length, codec, records, rawLength } = header;
   if (length < BATCH_HEADER_BYTES || length > BATCH_BYTES_LIMIT) return false;
-  if (codec > CODEC.gzip || rawLength > BATCH_BYTES_LIMIT) return false;
-  if (codec === CODEC.none && rawLength !== length - BATCH_HEADER_BYTES) return false;
+  if (codec > CODEC_MAX || rawLength > BATCH_BYTES_LIMIT) return false;
+  if (codec === CODEC_NONE && rawLength !== length - BATCH_HEADER_BYTES) return false;
   if (header.durableOffset < 0) return false;
   for (const value of [header.firstOffset + header.span, header.timeMs, header.producerId]) {
     if (!Number.isSafeInteger(value)) return false;
   }
   if (header.isGap) return records === 0;
+  if (records === 0) return header.span > 0 && rawLength === 0 && codec === CODEC_NONE;
   return records > 0 && header.span >= records && records * RECORD_HEADER_BYTES <= rawLength;
 }
 
@@ -175,9 +181,9 @@ export interface RecordLimits {
 }
 
 /**
- * Adds the batch's records to `into`; their parts are views into `batch`, which must stay as it is.
- * False when the body does not hold what the header says: damage that the checksum did not see.
- * @throws LogError LOG_CODEC_UNSUPPORTED when a compressed body cannot be opened
+ * Adds the batch's records to `into`; their parts are views into `batch`, which must stay as it is, or
+ * into its body as it was opened. False when the body cannot be opened or does not hold what the
+ * header says: damage that the checksum did not see.
  */
 export function readRecords(
   batch: Uint8Array,
@@ -185,7 +191,8 @@ export function readRecords(
   limits: RecordLimits,
   into: ReadRecord[],
 ): boolean {
-  const body = rawBody(batch.subarray(BATCH_HEADER_BYTES, header.length), header);
+  const body = openBody(batch.subarray(BATCH_HEADER_BYTES, header.length), header);
+  if (body === undefined) return false;
   const view = viewOf(body);
   let at = 0;
   for (let nth = 0, last = -1; nth < header.records; nth++) {
@@ -215,20 +222,34 @@ export function readRecords(
   return at === body.byteLength;
 }
 
-function rawBody(stored: Uint8Array, header: BatchHeader): Uint8Array {
-  if (header.codec === CODEC.none) return stored;
-  const options = { maxOutputLength: Math.max(1, header.rawLength) };
-  try {
-    return header.codec === CODEC.zstd
-      ? zstdDecompressSync(stored, options)
-      : gunzipSync(stored, options);
-  } catch (cause) {
-    throw new LogError(
-      'LOG_CODEC_UNSUPPORTED',
-      `Cannot open the compressed batch at offset ${header.firstOffset}`,
-      { cause },
-    );
-  }
+/**
+ * The batch with these of its records, as they are now, in their place: offsets, span and everything
+ * else stay, and so does its codec unless it no longer pays. To be summed by resealBatch.
+ */
+export function editedBatch(
+  batch: Uint8Array,
+  header: BatchHeader,
+  records: readonly ReadRecord[],
+): Uint8Array {
+  const raw = new Uint8Array(packedBytes(records));
+  const target = { bytes: raw, view: viewOf(raw), at: 0 };
+  for (const record of records) writeRecord(target, record, record.offset - header.firstOffset);
+  const packed = compressBody(raw, header.codec);
+  const body = packed ?? raw;
+  const bytes = new Uint8Array(BATCH_HEADER_BYTES + body.byteLength);
+  bytes.set(batch.subarray(0, BATCH_HEADER_BYTES));
+  bytes.set(body, BATCH_HEADER_BYTES);
+  const view = viewOf(bytes);
+  view.setUint32(8, bytes.byteLength, true);
+  view.setUint8(13, packed === undefined ? CODEC_NONE : header.codec);
+  view.setUint32(24, records.length, true);
+  view.setUint32(32, raw.byteLength, true);
+  return bytes;
+}
+
+/** To be summed by resealBatch. */
+export function setSpan(batch: Uint8Array, span: number): void {
+  viewOf(batch).setUint32(28, span, true);
 }
 
 /** The reason that a gap's body gives. */

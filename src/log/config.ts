@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { bytes, ms } from '#base/field.ts';
 
 const MIB = 1024 * 1024;
+const DAY_MS = 86_400_000;
 
 export const logConfig = z.strictObject({
   segmentBytesMax: bytes({ min: 4096, max: 1024 * MIB })
@@ -11,8 +12,8 @@ export const logConfig = z.strictObject({
     .describe(
       'Bytes after which a topic goes on in a new file. Smaller files are read faster at start and removed in finer steps; larger ones need fewer open files. A batch that is larger by itself gets a file of its own.',
     ),
-  segmentAgeMsMax: ms({ min: 1000, max: 366 * 86_400_000 })
-    .default(7 * 86_400_000)
+  segmentAgeMsMax: ms({ min: 1000, max: 366 * DAY_MS })
+    .default(7 * DAY_MS)
     .describe(
       'Milliseconds after which a topic goes on in a new file, however small the old one is.',
     ),
@@ -63,6 +64,71 @@ export const logConfig = z.strictObject({
     .describe(
       'Bytes that the topic `control` may have; nothing of it is removed, appends are refused beyond. 0 is no limit but the disk.',
     ),
+  transfersAgeMsMax: ms({ min: 0, max: 100 * 366 * DAY_MS })
+    .default(0)
+    .describe(
+      'Milliseconds for which the topic `transfers` keeps its records; 0 keeps them for ever. Older ones go only once a verified snapshot of the ledger covers them; the audit then begins at that snapshot.',
+    ),
+  transfersCodec: z
+    .enum(['none', 'zstd', 'gzip'])
+    .default('none')
+    .describe(
+      'How batches of `transfers` are stored. Compressed they take less disk and more time of whoever appends and reads; batches that were written before stay as they are.',
+    ),
+  controlCompact: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Keeps of the topic `control` only the newest state of each member, torrent and setting, so that a tracker without a snapshot starts sooner. Off, every change is kept for ever.',
+    ),
+  controlCodec: z
+    .enum(['none', 'zstd', 'gzip'])
+    .default('none')
+    .describe('How batches of `control` are stored; as `transfersCodec`.'),
+  retentionEveryMs: ms({ min: 10, max: 7 * DAY_MS })
+    .default(60_000)
+    .describe(
+      'Milliseconds between looks at what topics may let go and compact. Longer leaves old records a little longer; a look costs little.',
+    ),
+  deleteHook: z
+    .array(z.string().min(1))
+    .max(64)
+    .default([])
+    .describe(
+      'A command and its arguments, run with the path of a segment as one more before retention removes it: to copy it away, for example. The segment goes when the command exits 0; else it is run again at the next look. Empty is none.',
+    ),
+  deleteHookMsMax: ms({ min: 100, max: DAY_MS })
+    .default(600_000)
+    .describe('Milliseconds that the delete hook may take; then it is killed and tried again.'),
+  deleteHookTriesMax: z
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .default(0)
+    .describe(
+      'Failures of the delete hook for one segment after which it goes without; 0 never gives up, and old segments then stay until the hook is mended.',
+    ),
+  compactionDirtyPercent: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(50)
+    .describe(
+      'A topic is compacted when what was sealed since the last time is as many percent of what that left. Lower keeps it smaller and rewrites it more often.',
+    ),
+  compactionKeysMax: z
+    .int()
+    .min(1)
+    .max(10_000_000)
+    .default(1_000_000)
+    .describe(
+      'Keys of a topic that compaction holds in memory, some 100 bytes each. Records of keys beyond stay as they are.',
+    ),
+  tombstoneMsMin: ms({ min: 0, max: 366 * DAY_MS })
+    .default(DAY_MS)
+    .describe(
+      'Milliseconds for which compaction keeps a tombstone, so that readers who are behind learn that its key is gone. Consumers with a position hold it longer.',
+    ),
   intervalMs: ms({ min: 1, max: 60_000 })
     .default(200)
     .describe(
@@ -102,8 +168,8 @@ export const logConfig = z.strictObject({
     .describe(
       'Bytes a second that the scrub reads of sealed segments, to find what rotted before someone needs it. More finds it sooner and takes from what the disk has for others; 0 turns the scrub off.',
     ),
-  scrubEveryMs: ms({ min: 60_000, max: 366 * 86_400_000 })
-    .default(14 * 86_400_000)
+  scrubEveryMs: ms({ min: 60_000, max: 366 * DAY_MS })
+    .default(14 * DAY_MS)
     .describe(
       'Milliseconds from the begin of one whole scrub to the begin of the next. A scrub that takes longer at its rate is followed by the next at once.',
     ),

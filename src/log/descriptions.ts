@@ -2,16 +2,18 @@
 // and the rule for names. They are written to a temporary name, synced and renamed.
 //
 //   log.json    {"version":1,"id":"<32 hex digits>","epoch":1}
-//   topic.json  {"version":1,"consistency":"durable","bytesMax":1000000,"whenFull":"refuse"}
+//   topic.json  {"version":1,"consistency":"durable","bytesMax":1000000,"whenFull":"refuse",
+//                "ageMsMax":86400000,"recordsMax":1000,"whenUnread":"keep","compact":true,"codec":"zstd"}
 //
-// The last two only where the topic has a size limit (size-limit.ts).
+// Everything after `consistency` only where the topic was made with it (TopicOptions).
 
 import { z } from 'zod';
 import type { Disk } from '#base/disk.ts';
 import { readWhole } from './checkpoint.ts';
 import { LogError } from './errors.ts';
 import type { Consistency, TopicOptions } from './log.ts';
-import { type SizeLimit, sizeLimitOf, TOPIC_BYTES_MIN } from './size-limit.ts';
+import { TOPIC_BYTES_MIN } from './size-limit.ts';
+import { type TopicRules, topicRulesOf } from './topic-rules.ts';
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const JSON_BYTES_MAX = 4 * 1024 * 1024;
@@ -30,13 +32,18 @@ const topicDescription = z.object({
   consistency: z.enum(['memory', 'interval', 'durable']),
   bytesMax: z.int().min(TOPIC_BYTES_MIN).optional(),
   whenFull: z.enum(['refuse', 'removeOldest']).optional(),
+  ageMsMax: z.int().min(1).optional(),
+  recordsMax: z.int().min(1).optional(),
+  whenUnread: z.enum(['keep', 'remove']).optional(),
+  compact: z.boolean().optional(),
+  codec: z.enum(['none', 'zstd', 'gzip']).optional(),
 });
 
 export type LogDescription = Omit<z.output<typeof logDescription>, 'version'>;
 
 export interface TopicDescription {
   readonly consistency: Consistency;
-  readonly limit?: SizeLimit;
+  readonly rules: TopicRules;
 }
 
 /** Also keeps names from being paths. @throws LogError LOG_TOPIC_NAME_INVALID */
@@ -54,9 +61,8 @@ export function isTopicName(name: string): boolean {
 
 /** @throws LogError LOG_TOPIC_OPTIONS_INVALID */
 export function describeTopic(topic: string, options: TopicOptions): TopicDescription {
-  const limit = sizeLimitOf(topic, options);
-  const consistency = options.consistency ?? 'interval';
-  return { consistency, ...(limit === undefined ? undefined : { limit }) };
+  const rules = topicRulesOf(topic, options);
+  return { consistency: options.consistency ?? 'interval', rules };
 }
 
 /** Undefined when there is none. @throws LogError LOG_FOLDER_INVALID, LOG_VERSION_UNSUPPORTED */
@@ -83,11 +89,10 @@ export async function readTopicDescription(
 ): Promise<TopicDescription | undefined> {
   const found = await readJson(disk, `${folder}/${TOPIC_JSON}`, topicDescription);
   if (found === undefined) return undefined;
-  const { consistency, bytesMax, whenFull = 'refuse' } = found;
-  return {
-    consistency,
-    ...(bytesMax === undefined ? undefined : { limit: { bytesMax, whenFull } }),
-  };
+  const { version: _, consistency, bytesMax, whenFull, ...rest } = found;
+  const size = bytesMax === undefined ? undefined : { bytesMax, whenFull: whenFull ?? 'refuse' };
+  const options = { consistency, ...size, ...rest } as TopicOptions;
+  return describeTopic(folder.slice(folder.lastIndexOf('/') + 1), options);
 }
 
 export function writeTopicDescription(
@@ -95,8 +100,9 @@ export function writeTopicDescription(
   folder: string,
   description: TopicDescription,
 ): Promise<void> {
-  const { consistency, limit } = description;
-  const value = { version: VERSION, consistency, ...limit };
+  const { consistency, rules } = description;
+  const { limit, ...others } = rules;
+  const value = { version: VERSION, consistency, ...limit, ...others };
   return writeJson(disk, { folder, name: TOPIC_JSON }, value);
 }
 

@@ -36,7 +36,6 @@ export const LOG_ERRORS = {
     'A file that describes the log (log.json, topic.json) cannot be understood; restore it from a backup.',
   LOG_VERSION_UNSUPPORTED:
     'The log was written by a newer version of the program; use that version or a later one.',
-  LOG_CODEC_UNSUPPORTED: 'A batch is stored with a compression this version cannot read.',
   LOG_CANCELLED: 'The request was taken back by who made it; nothing was written.',
   LOG_PROTOCOL:
     'The other side of a connection said what the protocol does not allow; the connection is closed. See docs/log-protocol.md.',

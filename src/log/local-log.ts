@@ -13,6 +13,7 @@ import type { Random } from '#base/random.ts';
 import type { Registry } from '#metrics/registry.ts';
 import type { BatchLog, BatchRead } from './batch-log.ts';
 import type { LogConfig } from './config.ts';
+import type { DeleteHook } from './delete-hook.ts';
 import {
   checkName,
   describeTopic,
@@ -38,11 +39,13 @@ import { LogMetrics } from './log-metrics.ts';
 import { OpenFiles } from './open-files.ts';
 import type { PackedRecords } from './packed-records.ts';
 import { listSegments } from './recovery.ts';
+import { Retention } from './retention.ts';
+import type { RetentionGuard } from './retention-guard.ts';
 import type { RecordChange, RewriteOptions, RewriteResult, RewritingLog } from './rewriting-log.ts';
 import { Scrub } from './scrub.ts';
 import { SegmentIndexes } from './segment-indexes.ts';
 import { Topic } from './topic.ts';
-import { TopicRewriter } from './topic-rewriter.ts';
+import { configuredRules } from './topic-rules.ts';
 import type { TopicWorld } from './topic-world.ts';
 
 export interface LocalLogWorld {
@@ -56,6 +59,10 @@ export interface LocalLogWorld {
   readonly folder: string;
   /** What `rewriteSegment` may do to records, by name. */
   readonly changes?: ReadonlyMap<string, RecordChange>;
+  /** Who else is asked before retention removes anything; consumers always are. */
+  readonly guards?: readonly RetentionGuard[];
+  /** What is done with a segment before retention removes it. */
+  readonly hook?: DeleteHook | undefined;
   /** A topic could not be cut back after a failure, or our own code failed: end the process. */
   onFatal?(error: Error): void;
 }
@@ -69,8 +76,8 @@ export class LocalLog implements BatchLog, RewritingLog {
   readonly #indexes: SegmentIndexes;
   readonly #topics = new Map<string, Topic>();
   readonly #creating = new Map<string, Promise<void>>();
-  readonly #rewriters = new Map<Topic, TopicRewriter>();
   #scrub: Scrub | undefined;
+  #retention: Retention | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(world: LocalLogWorld, description: LogDescription) {
@@ -109,6 +116,7 @@ export class LocalLog implements BatchLog, RewritingLog {
       if (isTopicName(name)) await log.#openFound(name);
     }
     await log.#startScrub();
+    log.#startRetention();
     return log;
   }
 
@@ -168,15 +176,7 @@ export class LocalLog implements BatchLog, RewritingLog {
     const topic = this.#find(name);
     const change = this.#world.changes?.get(options.change);
     assert(change !== undefined, 'the log was given every change that is asked for');
-    let rewriter = this.#rewriters.get(topic);
-    if (rewriter === undefined) {
-      const { disk, folder } = this.#world;
-      const files = { files: this.#files, indexes: this.#indexes };
-      const { state } = topic;
-      rewriter = new TopicRewriter({ disk, ...files, folder: `${folder}/${name}`, state });
-      this.#rewriters.set(topic, rewriter);
-    }
-    return await rewriter.next(change, options);
+    return await topic.rewriter.next(change, options);
   }
 
   /** @throws LogError LOG_APPEND_FAILED when a last sync failed; every topic was closed all the same */
@@ -192,8 +192,8 @@ export class LocalLog implements BatchLog, RewritingLog {
 
   async #close(): Promise<void> {
     await this.#scrub?.close();
+    await this.#retention?.close();
     await Promise.allSettled(this.#creating.values());
-    await Promise.all([...this.#rewriters.values()].map((rewriter) => rewriter.idle()));
     const closed = await Promise.allSettled([...this.#topics.values()].map((t) => t.close()));
     await this.#files.close();
     for (const result of closed) if (result.status === 'rejected') throw result.reason;
@@ -208,6 +208,16 @@ export class LocalLog implements BatchLog, RewritingLog {
       config,
       folder,
       metrics: this.#metrics,
+      topics: () => this.#topics.values(),
+      onFatal: (error) => onFatal?.(error instanceof Error ? error : new Error(String(error))),
+    });
+  }
+
+  #startRetention(): void {
+    const { clock, config, onFatal } = this.#world;
+    this.#retention = new Retention({
+      clock,
+      everyMs: config.retentionEveryMs,
       topics: () => this.#topics.values(),
       onFatal: (error) => onFatal?.(error instanceof Error ? error : new Error(String(error))),
     });
@@ -263,17 +273,12 @@ export class LocalLog implements BatchLog, RewritingLog {
   }
 
   /** What the configuration says of a topic goes before what its topic.json says. */
-  #openTopic(name: string, description: TopicDescription): Promise<Topic> {
-    const { transfersBytesMax, controlBytesMax } = this.#world.config;
-    const configured = new Map([
-      ['transfers', transfersBytesMax],
-      ['control', controlBytesMax],
-    ]);
-    const bytesMax = configured.get(name) ?? 0;
-    const limit = bytesMax > 0 ? ({ bytesMax, whenFull: 'refuse' } as const) : description.limit;
-    const { consistency } = description;
-    const described = { consistency, ...(limit === undefined ? undefined : { limit }) };
-    return Topic.open(this.#topicWorld(name), name, described);
+  #openTopic(name: string, { consistency, rules }: TopicDescription): Promise<Topic> {
+    const configured = configuredRules(name, this.#world.config);
+    return Topic.open(this.#topicWorld(name), name, {
+      consistency,
+      rules: { ...rules, ...configured },
+    });
   }
 
   #topicWorld(topic: string): TopicWorld {
@@ -287,6 +292,9 @@ export class LocalLog implements BatchLog, RewritingLog {
       files: this.#files,
       indexes: this.#indexes,
       folder: `${folder}/${topic}`,
+      guards: this.#world.guards ?? [],
+      hook: this.#world.hook,
+      onRoomWanted: () => this.#retention?.kick(),
       logId: this.id,
       epoch: this.epoch,
       onFatal: (error) => onFatal?.(error),

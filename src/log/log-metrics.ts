@@ -17,6 +17,12 @@ export class LogMetrics {
   readonly scrubSegments: Counter;
   readonly scrubDamage: Counter;
   readonly scrubbed: Gauge;
+  readonly removedSegments: Counter;
+  readonly compactedRecords: Counter;
+  readonly hooks: Counter;
+  readonly hookFailures: Counter;
+  readonly hooksDropped: Counter;
+  readonly consumerLag: Gauge;
 
   constructor(registry: Registry) {
     this.records = registry.counter('swarmkeep_log_appended_records_total', 'Records appended.');
@@ -61,6 +67,30 @@ export class LogMetrics {
     this.scrubbed = registry.gauge(
       'swarmkeep_log_scrub_last_pass_timestamp_seconds',
       'When the last whole pass of the scrub ended, Unix time; 0 before the first.',
+    );
+    this.removedSegments = registry.counter(
+      'swarmkeep_log_removed_segments_total',
+      'Oldest segments that retention, or a topic at its size, has removed.',
+    );
+    this.compactedRecords = registry.counter(
+      'swarmkeep_log_compacted_records_total',
+      'Records that compaction has dropped because a newer one had their key.',
+    );
+    this.hooks = registry.counter(
+      'swarmkeep_log_delete_hooks_total',
+      'Delete hooks that have succeeded.',
+    );
+    this.hookFailures = registry.counter(
+      'swarmkeep_log_delete_hook_failures_total',
+      'Delete hooks that have failed; they are tried again.',
+    );
+    this.hooksDropped = registry.counter(
+      'swarmkeep_log_delete_hooks_dropped_total',
+      'Delete hooks that were given up after log.deleteHookTriesMax failures.',
+    );
+    this.consumerLag = registry.gauge(
+      'swarmkeep_log_consumer_lag_records',
+      'Records from where a consumer has committed to the end of its topic.',
     );
   }
 }

@@ -31,6 +31,25 @@ export interface TopicOptions {
    * removed. Only with `bytesMax`.
    */
   readonly whenFull?: 'refuse' | 'removeOldest';
+  /**
+   * Retention by age: segments whose newest record is older are removed, oldest first. A record goes
+   * at most an eighth of the time later, when its segment does. Milliseconds, at least 1.
+   */
+  readonly ageMsMax?: number;
+  /** Retention by count: oldest segments go while the others have as many records. At least 1. */
+  readonly recordsMax?: number;
+  /**
+   * What retention does with records that a consumer with a committed position has not read: it
+   * keeps them, and a topic at its `bytesMax` then refuses (default), or removes them all the same.
+   */
+  readonly whenUnread?: 'keep' | 'remove';
+  /**
+   * Of records with the same key only the newest stays, and of a tombstone nothing after a while
+   * (`log.tombstoneMsMin`); offsets stay as they are, with holes. Records without a key all stay.
+   */
+  readonly compact?: boolean;
+  /** How batches are stored and sent, where that is smaller. 'none' unless given. */
+  readonly codec?: 'none' | 'zstd' | 'gzip';
 }
 
 export interface AppendOptions {
@@ -100,6 +119,20 @@ export interface TopicStats {
   readonly scrub?: ScrubStats;
   /** Who has committed a position, by name; only from `stats`, and only when there is any. */
   readonly consumers?: readonly ConsumerStats[];
+  /** Of a topic that lets records go: what holds it, and its delete hooks; only from `stats`. */
+  readonly retention?: RetentionStats;
+}
+
+export interface RetentionStats {
+  /** Who still needs records that its rules would let go, and from where on. */
+  readonly heldBy?: string;
+  readonly heldFrom?: number;
+  /** Segments that go once their hook has succeeded; those that failed are tried again. */
+  readonly hooksWaiting: number;
+  /** Since the start. */
+  readonly hookFailures: number;
+  /** Given up after `log.deleteHookTriesMax` tries, since the start. */
+  readonly hooksDropped: number;
 }
 
 export interface ScrubStats {

@@ -138,7 +138,7 @@ export function writeRecords(
     writeRecord(target, records[nth]!, firstDelta + nth);
 }
 
-function writeRecord(target: WriteTarget, record: LogRecord, delta: number): void {
+export function writeRecord(target: WriteTarget, record: LogRecord, delta: number): void {
   const { bytes, view } = target;
   const { key, value } = record;
   assert(record.tombstone !== true || value.byteLength === 0, 'a tombstone has no value');

@@ -4,11 +4,12 @@
 import { utf8 } from '#base/bytes.ts';
 import type { Disk, DiskFile } from '#base/disk.ts';
 import type { Logger } from '#base/logger.ts';
+import { aligned } from './alignment.ts';
 import { BATCH_BYTES_LIMIT, BATCH_HEADER_BYTES, sealBatch } from './batch.ts';
 import { Checkpoint } from './checkpoint.ts';
 import { inspectTopic, type Problem, placeOf } from './inspect-topic.ts';
 import { listSegments, recoverTopic } from './recovery.ts';
-import { aligned, encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from './segment.ts';
+import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentName } from './segment.ts';
 import { indexPath } from './segment-indexes.ts';
 import { setAside } from './set-aside.ts';
 import { MARK_NAME } from './topic-files.ts';

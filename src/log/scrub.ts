@@ -198,7 +198,7 @@ export class Scrub {
     } catch (error) {
       if (codeOf(error) === undefined || this.#ending.signal.aborted) throw error;
       // Retention took it away meanwhile.
-      if (!topic.state.segments.includes(segment)) return;
+      if (!topic.state.holds(segment)) return;
       const message = 'The scrub cannot read a segment; the rest of it was not looked at';
       const { position } = pass;
       if (file === undefined) this.#world.logger.error(message, { error: messageOf(error) });
@@ -287,7 +287,7 @@ export class Scrub {
     { topic, segment }: Place,
     range: { position: number; end: number; file: DiskFile; message: string },
   ): Promise<void> {
-    if (!topic.state.segments.includes(segment)) return;
+    if (!topic.state.holds(segment)) return;
     const key = foundKey(topic, segment, range.position);
     if (pass.found.includes(key)) return;
     const isNew = await topic.damage.report({ segment, ...range });

@@ -54,6 +54,11 @@ export class SegmentIndexes {
     await this.#store(segment, index);
   }
 
+  /** Nothing is being read or written for it any more. It is stale: nothing will be written again. */
+  async settled(segment: Segment): Promise<void> {
+    await this.#loading.get(segment)?.catch(() => undefined);
+  }
+
   /** The segment is gone, or has become the active one. */
   forget(segment: Segment): void {
     this.#loaded.delete(segment);
@@ -99,6 +104,7 @@ export class SegmentIndexes {
 
   /** It is a cache: not synced, and a failure costs the next start a scan. */
   async #store(segment: Segment, index: SparseIndex): Promise<void> {
+    if (segment.isStale === true) return;
     const path = indexPath(segment);
     try {
       if ((await this.#disk.stat(path)) !== undefined) await this.#disk.remove(path);

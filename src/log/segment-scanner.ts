@@ -3,6 +3,7 @@
 // so that damage costs the records it hit and no others.
 
 import type { DiskFile } from '#base/disk.ts';
+import { ALIGNMENT, aligned } from './alignment.ts';
 import {
   BATCH_HEADER_BYTES,
   BATCH_MAGIC,
@@ -10,7 +11,6 @@ import {
   isBatchIntact,
   readBatchHeader,
 } from './batch.ts';
-import { ALIGNMENT, aligned } from './segment.ts';
 
 export type Scanned = ScannedBatch | BadRange;
 

@@ -26,13 +26,13 @@
 
 import { assert } from '#base/assert.ts';
 import { fromHex, toHex } from '#base/bytes.ts';
+import { ALIGNMENT } from './alignment.ts';
 import { getU64, setU64 } from './batch.ts';
 import { crc32c } from './crc32c.ts';
 import { viewOf } from './packed-records.ts';
 import type { SparseIndex } from './sparse-index.ts';
 
 export const SEGMENT_HEADER_BYTES = 512;
-export const ALIGNMENT = 512;
 const SEGMENT_MAGIC = 0x31534b53;
 const SEGMENT_VERSION = 1;
 const NAME = /^[0-9]{20}\.log$/;
@@ -47,6 +47,8 @@ export interface Segment {
   index: SparseIndex | undefined;
   /** Highest time of its batches, once known. */
   timeMsMax: number | undefined;
+  /** Another file is taking this one's name: neither its end nor its index fits what stands there. */
+  isStale?: boolean;
 }
 
 export interface SegmentHeader {
@@ -104,9 +106,4 @@ export function segmentName(firstOffset: number): string {
 export function segmentOffset(name: string): number | undefined {
   const offset = NAME.test(name) ? Number(name.slice(0, 20)) : Number.NaN;
   return Number.isSafeInteger(offset) ? offset : undefined;
-}
-
-/** The next place at which a batch may begin. */
-export function aligned(position: number): number {
-  return Math.ceil(position / ALIGNMENT) * ALIGNMENT;
 }

@@ -1,23 +1,23 @@
 // How large a topic may become, and what happens at the bound. Bytes are those of its batches with
 // the room up to the next sector, as `stats` tells them; each append counts as a batch of its own, so
 // that the bound is never passed. At the bound either appends are refused and everything else goes
-// on, or the oldest segments are removed, oldest first and each durably before the next, so that
-// after any crash what is left has no hole. A new segment always stands on disk before the last old
-// one goes: a topic without any could not tell its next offset.
+// on, or the oldest segments are removed (oldest-segment.ts), but for those that a consumer still needs
+// and those whose delete hook has not run: then appends are refused as well, and say for whom.
 
-import { codeOf, messageOf } from '#base/errors.ts';
+import { aligned } from './alignment.ts';
 import { BATCH_HEADER_BYTES } from './batch.ts';
 import { LogError } from './errors.ts';
 import type { TopicOptions } from './log.ts';
-import { aligned, type Segment, segmentName } from './segment.ts';
-import { indexPath } from './segment-indexes.ts';
+import { removeOldestSegment } from './oldest-segment.ts';
+import type { Held } from './retention-guard.ts';
+import type { Segment } from './segment.ts';
 import type { TopicState } from './topic-state.ts';
 import type { TopicWorld } from './topic-world.ts';
 
 /** Also the smallest segment; a smaller limit would hold nothing. */
 export const TOPIC_BYTES_MIN = 4096;
 /** A topic that removes its oldest segments has about so many of them, so that each is a fine step. */
-const SEGMENTS_PER_LIMIT = 8;
+export const SEGMENTS_PER_LIMIT = 8;
 
 export interface SizeLimit {
   readonly bytesMax: number;
@@ -50,11 +50,17 @@ export function segmentBytesMaxOf(limit: SizeLimit | undefined, configured: numb
   return Math.min(configured, Math.max(TOPIC_BYTES_MIN, step));
 }
 
-export function topicFull(state: TopicState, limit: SizeLimit, bytes: number): LogError {
-  const remedy =
-    bytes > limit.bytesMax
-      ? 'the append alone is larger than the limit; raise it or append less at once'
-      : 'raise its size limit, or let it remove its oldest segments';
+/** `held`: why its oldest segments stay. */
+export function topicFull(
+  state: TopicState,
+  limit: SizeLimit,
+  { bytes, held }: { readonly bytes: number; readonly held: string | undefined },
+): LogError {
+  const advice = held ?? 'raise its size limit, or let it remove its oldest segments';
+  const isAlone = bytes > limit.bytesMax;
+  const remedy = isAlone
+    ? 'the append alone is larger than the limit; raise it or append less at once'
+    : advice;
   return new LogError(
     'LOG_TOPIC_FULL',
     `Cannot append ${bytes} bytes to topic "${state.name}": it has ${state.bytes} of ${limit.bytesMax} bytes; nothing was written, reads go on; ${remedy}`,
@@ -62,43 +68,32 @@ export function topicFull(state: TopicState, limit: SizeLimit, bytes: number): L
 }
 
 /**
- * Removes segments before `keep`, until `bytes` more fit. A removal that fails ends it with a
- * warning: the append is refused then, and the next one tries again.
+ * Removes segments before `keep`, until `bytes` more fit; none that someone holds, or whose hook has
+ * not run: what holds it is answered. A removal that fails ends it with a warning, and the next append
+ * tries again.
  */
 export async function removeOldest(
   world: TopicWorld,
   state: TopicState,
-  goal: { readonly keep: Segment; readonly bytes: number; readonly bytesMax: number },
-): Promise<void> {
+  goal: {
+    readonly keep: Segment;
+    readonly bytes: number;
+    readonly bytesMax: number;
+    readonly held: Held | undefined;
+  },
+): Promise<string | undefined> {
   while (state.bytes + goal.bytes > goal.bytesMax) {
-    const oldest = state.segments[0];
-    if (oldest === undefined || oldest === goal.keep) return;
-    const at = { topic: state.name, segment: segmentName(oldest.firstOffset) };
-    // Readers look at the list first: an offset in it is refused as removed from here on.
-    state.segments.shift();
-    try {
-      await world.disk.remove(oldest.path);
-    } catch (error) {
-      if (codeOf(error) === undefined) throw error;
-      state.segments.unshift(oldest);
-      world.logger.warn('Cannot remove a segment', { ...at, error: messageOf(error) });
-      return;
+    const [segment, next] = state.segments;
+    if (segment === undefined || next === undefined || segment === goal.keep) return undefined;
+    const { held } = goal;
+    if (held !== undefined && next.firstOffset > held.offset) {
+      return `"${held.by}" still needs what follows offset ${held.offset}`;
     }
-    world.indexes.forget(oldest);
-    await world.files.forget(oldest.path);
-    try {
-      await world.disk.syncFolder(world.folder);
-      await world.disk.remove(indexPath(oldest));
-    } catch (error) {
-      if (codeOf(error) === undefined) throw error;
-      if (codeOf(error) !== 'ENOENT') {
-        world.logger.warn('Cannot finish the removal of a segment', {
-          ...at,
-          error: messageOf(error),
-        });
-        return;
-      }
+    if (world.hook !== undefined && next.firstOffset > state.releasedOffset) {
+      return 'the delete hook of its oldest segment has not run yet';
     }
-    world.logger.info('A segment was removed: the topic has reached its size', at);
+    const why = 'the topic has reached its size';
+    if (!(await removeOldestSegment(world, state, { segment, why }))) return undefined;
   }
+  return undefined;
 }

@@ -2,3 +2,5 @@
 
 export const MARK_NAME = 'mark';
 export const CONSUMERS_FOLDER = 'consumers';
+export const REMOVING_NAME = 'removing';
+export const COMPACTED_NAME = 'compacted';

@@ -83,7 +83,9 @@ export class TopicReader {
       if (offset < state.visibleOffset) {
         await this.#collect(into);
         offset = into.offset;
-        if (into.records.length > 0 || into.gaps.length > 0 || into.bytes > 0) return into;
+        // Batches of which compaction left nothing from here on are passed over.
+        const isAny = into.batches !== undefined ? into.bytes > 0 : into.records.length > 0;
+        if (isAny || into.gaps.length > 0) return into;
         continue;
       }
       const leftMs = deadlineMs - clock.monotonicMs();
@@ -99,15 +101,20 @@ export class TopicReader {
     if (from === 'beginning') return state.firstOffset;
     if (from === 'end') return state.visibleOffset;
     const visible = state.visibleOffset;
-    for (const segment of [...state.segments]) {
+    for (let after = -1; ; ) {
+      const segment = state.segments.find(({ firstOffset }) => firstOffset > after);
+      if (segment === undefined) return visible;
       try {
         const offset = await this.#findTime(segment, from.timeMs);
+        if (segment.isStale === true && (await this.#isReplaced(segment))) continue;
         if (offset !== undefined) return Math.min(offset, visible);
       } catch (error) {
-        throw this.#failure(error, segment);
+        // A segment that went away between is no failure.
+        const isGone = codeOf(error) === 'ENOENT' && !state.segments.includes(segment);
+        if (!isGone) throw this.#failure(error, segment);
       }
+      after = segment.firstOffset;
     }
-    return visible;
   }
 
   async #findTime(segment: Segment, timeMs: number): Promise<number | undefined> {
@@ -160,7 +167,8 @@ export class TopicReader {
       const segment = state.segments[place];
       if (segment !== undefined) {
         try {
-          await this.#collectFrom(segment, limit, into);
+          // Replaced while it was opened: look again where it stands now.
+          if (!(await this.#collectFrom(segment, limit, into))) continue;
         } catch (error) {
           // A segment that went away between is no failure: the offset is checked again.
           if (codeOf(error) === 'ENOENT' && !state.segments.includes(segment)) return;
@@ -171,7 +179,7 @@ export class TopicReader {
     }
   }
 
-  async #collectFrom(segment: Segment, limit: number, into: Collected): Promise<void> {
+  async #collectFrom(segment: Segment, limit: number, into: Collected): Promise<boolean> {
     const { files, indexes } = this.#world;
     const index = await indexes.of(segment);
     const from = index.find(into.offset) ?? {
@@ -180,6 +188,7 @@ export class TopicReader {
     };
     const lease = await files.lease(segment.path, { write: false });
     try {
+      if (await this.#isReplaced(segment)) return false;
       const windowBytes = Math.min(WINDOW_BYTES_MAX, Math.max(WINDOW_BYTES_MIN, into.bytesMax * 2));
       const scanner = new SegmentScanner({
         file: lease.file,
@@ -190,14 +199,23 @@ export class TopicReader {
       });
       while (into.offset < limit && !into.isFull) {
         const item = await scanner.next();
-        if (item === undefined) return;
+        if (item === undefined) return true;
         if (item.kind === 'bad') await this.#report(segment, item, lease.file);
-        else if (item.header.firstOffset >= limit) return;
+        else if (item.header.firstOffset >= limit) return true;
         else if (scanner.offset > into.offset) this.#take(item, scanner.offset, into);
       }
+      return true;
     } finally {
       lease.release();
     }
+  }
+
+  /** When so, resolves once the new one is known. */
+  async #isReplaced(segment: Segment): Promise<boolean> {
+    if (segment.isStale !== true) return false;
+    await this.#state.exclusive(() => Promise.resolve());
+    // The old one again, when it could not be replaced.
+    return true;
   }
 
   #take(item: ScannedBatch, nextOffset: number, into: Collected): void {

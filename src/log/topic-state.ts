@@ -7,6 +7,7 @@ import { LogError } from './errors.ts';
 import type { Consistency, TopicStats } from './log.ts';
 import { SEGMENT_HEADER_BYTES, type Segment } from './segment.ts';
 import type { SizeLimit } from './size-limit.ts';
+import type { TopicRules } from './topic-rules.ts';
 
 interface Waiter {
   readonly wake: () => void;
@@ -15,7 +16,7 @@ interface Waiter {
 export class TopicState {
   readonly name: string;
   readonly consistency: Consistency;
-  readonly limit: SizeLimit | undefined;
+  readonly rules: TopicRules;
   /** In order; the last may be the active one. */
   readonly segments: Segment[];
   /** The offset of the next record that is written. */
@@ -27,25 +28,35 @@ export class TopicState {
   /** The lowest offset that was written, and is answered only by the next sync. */
   waitingOffset = Number.POSITIVE_INFINITY;
   isClosed = false;
+  /**
+   * Segments that end here or below may be removed by whoever needs room: nobody holds them and
+   * their hooks have run.
+   */
+  releasedOffset = 0;
+  #naming: Promise<unknown> = Promise.resolve();
   readonly #readersMax: number;
   readonly #waiters = new Set<Waiter>();
 
   constructor(options: {
     readonly name: string;
     readonly consistency: Consistency;
-    readonly limit?: SizeLimit | undefined;
+    readonly rules: TopicRules;
     readonly segments: Segment[];
     readonly nextOffset: number;
     readonly readersMax: number;
   }) {
     this.name = options.name;
     this.consistency = options.consistency;
-    this.limit = options.limit;
+    this.rules = options.rules;
     this.segments = options.segments;
     this.nextOffset = options.nextOffset;
     this.durableOffset = options.nextOffset;
     this.answeredOffset = options.nextOffset;
     this.#readersMax = options.readersMax;
+  }
+
+  get limit(): SizeLimit | undefined {
+    return this.rules.limit;
   }
 
   get firstOffset(): number {
@@ -81,6 +92,21 @@ export class TopicState {
       segments: this.segments.length,
       bytes: this.bytes,
     };
+  }
+
+  /** Whether its file is the one of that name. */
+  holds(segment: Segment): boolean {
+    return segment.isStale !== true && this.segments.includes(segment);
+  }
+
+  /**
+   * Runs alone among those that remove sealed segments or put another file in their place, so that
+   * none comes back under a name that was given up. Whoever met a stale segment waits here.
+   */
+  exclusive<T>(change: () => Promise<T>): Promise<T> {
+    const run = this.#naming.then(change);
+    this.#naming = run.catch(() => undefined);
+    return run;
   }
 
   /** The place in `segments` of the one that holds `offset`, or would; -1 before the first. */

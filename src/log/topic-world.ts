@@ -4,8 +4,10 @@ import type { Clock } from '#base/clock.ts';
 import type { Disk } from '#base/disk.ts';
 import type { Logger } from '#base/logger.ts';
 import type { LogConfig } from './config.ts';
+import type { DeleteHook } from './delete-hook.ts';
 import type { LogMetrics } from './log-metrics.ts';
 import type { OpenFiles } from './open-files.ts';
+import type { RetentionGuard } from './retention-guard.ts';
 import type { SegmentIndexes } from './segment-indexes.ts';
 
 export interface TopicWorld {
@@ -20,6 +22,10 @@ export interface TopicWorld {
   readonly folder: string;
   readonly logId: string;
   readonly epoch: number;
+  readonly guards: readonly RetentionGuard[];
+  readonly hook: DeleteHook | undefined;
+  /** Retention is to look at once, and not when it is next due. */
+  onRoomWanted(): void;
   /** The topic can no longer keep its promises; the process is to end. */
   onFatal(error: Error): void;
 }

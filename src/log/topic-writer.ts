@@ -10,17 +10,25 @@ import { AssertionFailure } from '#base/assert.ts';
 import type { Timer } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
 import { ActiveSegment } from './active-segment.ts';
+import { aligned } from './alignment.ts';
 import { AppendQueue } from './append-queue.ts';
 import { BATCH_HEADER_BYTES } from './batch.ts';
 import type { Checkpoint } from './checkpoint.ts';
+import { CODECS } from './codec.ts';
 import { LogError } from './errors.ts';
 import { layBatches } from './lay-batches.ts';
 import type { Appended, AppendOptions, LogRecord } from './log.ts';
 import { type PackedRecords, viewOf } from './packed-records.ts';
 import { type Group, groupOf, type Pending, writtenBefore } from './pending-append.ts';
 import type { Producers } from './producers.ts';
-import { aligned } from './segment.ts';
-import { removeOldest, roomOf, segmentBytesMaxOf, topicFull } from './size-limit.ts';
+import type { Held } from './retention-guard.ts';
+import {
+  removeOldest,
+  roomOf,
+  SEGMENTS_PER_LIMIT,
+  segmentBytesMaxOf,
+  topicFull,
+} from './size-limit.ts';
 import type { TopicState } from './topic-state.ts';
 import type { TopicWorld } from './topic-world.ts';
 
@@ -34,6 +42,7 @@ export class TopicWriter {
   readonly #state: TopicState;
   readonly #mark: Checkpoint;
   readonly #producers: Producers;
+  readonly #held: () => Promise<Held | undefined>;
   readonly #queue: AppendQueue;
   readonly #wake = (): void => this.#start();
   #active: ActiveSegment | undefined;
@@ -44,6 +53,8 @@ export class TopicWriter {
   #buffer = new Uint8Array(0);
   #pumping: Promise<void> | undefined;
   #isSyncWanted = false;
+  /** Settled when the next segment stands. */
+  #rolling: (() => void)[] = [];
   #intervalTimer: Timer | undefined;
   #checkpointTimer: Timer | undefined;
   #syncedMs = 0;
@@ -57,12 +68,15 @@ export class TopicWriter {
       readonly active: ActiveSegment | undefined;
       readonly mark: Checkpoint;
       readonly producers: Producers;
+      /** Asked at `bytesMax`. */
+      readonly held: () => Promise<Held | undefined>;
     },
   ) {
     this.#world = world;
     this.#state = state;
     this.#mark = start.mark;
     this.#producers = start.producers;
+    this.#held = start.held;
     this.#queue = new AppendQueue(world, state);
     this.#active = start.active;
   }
@@ -100,6 +114,18 @@ export class TopicWriter {
     return this.#queue.add(records, options, this.#wake);
   }
 
+  /**
+   * Goes on in a new segment, so that the one it was writing may be removed. Resolves also when that
+   * failed or the topic is closing: whoever asked looks at the segments.
+   */
+  roll(): Promise<void> {
+    if (this.#closing !== undefined || this.#failure !== undefined) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#rolling.push(resolve);
+      this.#start();
+    });
+  }
+
   /** Writes and syncs everything that waits, trims the segment, writes the mark. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
@@ -122,7 +148,7 @@ export class TopicWriter {
     // Whoever else appends in this turn joins the first batch.
     await null;
     try {
-      while (this.#failure === undefined && (this.#queue.length > 0 || this.#isSyncWanted)) {
+      while (this.#failure === undefined && this.#hasWork) {
         const gathered = this.#gather();
         if (gathered !== undefined) {
           this.#tellServed();
@@ -137,8 +163,14 @@ export class TopicWriter {
     }
   }
 
+  get #hasWork(): boolean {
+    return this.#queue.length > 0 || this.#isSyncWanted || this.#rolling.length > 0;
+  }
+
   #gather(): Promise<void> | undefined {
-    if (this.#closing !== undefined || this.#isSyncWanted) return undefined;
+    if (this.#closing !== undefined || this.#isSyncWanted || this.#rolling.length > 0) {
+      return undefined;
+    }
     return this.#queue.gather();
   }
 
@@ -151,7 +183,10 @@ export class TopicWriter {
     const wantsSync =
       this.#isSyncWanted || flush.some((pending) => pending.consistency === 'durable');
     this.#isSyncWanted = false;
+    const rolling = this.#rolling;
+    this.#rolling = [];
     try {
+      if (rolling.length > 0) await this.#rollNow();
       if (this.#state.limit !== undefined) flush = await this.#admit(flush);
       if (flush.length > 0) {
         const groups = groupOf(flush, this.#world.config);
@@ -168,17 +203,31 @@ export class TopicWriter {
       if (error instanceof AssertionFailure) this.#fail(error, flush);
       else await this.#rollBack(error, flush);
       return;
+    } finally {
+      for (const rolled of rolling) rolled();
     }
     this.#answer(flush, wantsSync);
+  }
+
+  async #rollNow(): Promise<void> {
+    const active = this.#active;
+    if (active?.isEmpty === true) return;
+    if (active !== undefined) await this.#seal(active);
+    await this.#open();
   }
 
   async #sealIfFull(size: number): Promise<void> {
     const active = this.#active;
     if (active === undefined || active.isEmpty) return;
+    const { ageMsMax = Infinity, recordsMax = Infinity } = this.#state.rules;
     const { segmentAgeMsMax } = this.#world.config;
-    const isOld = this.#world.clock.nowMs() - active.createdMs >= segmentAgeMsMax;
-    if (!isOld && active.segment.endPosition + size <= this.#segmentBytesMax) return;
-    await this.#seal(active);
+    const ageMs = this.#world.clock.nowMs() - active.createdMs;
+    const records = this.#state.nextOffset - active.segment.firstOffset;
+    // Retention takes whole segments: an eighth of what it keeps is a fine step.
+    const isOld = ageMs >= Math.min(segmentAgeMsMax, ageMsMax / SEGMENTS_PER_LIMIT);
+    const isLong = records >= Math.ceil(recordsMax / SEGMENTS_PER_LIMIT);
+    const isFull = active.segment.endPosition + size > this.#segmentBytesMax;
+    if (isOld || isLong || isFull) await this.#seal(active);
   }
 
   async #seal(active: ActiveSegment): Promise<void> {
@@ -186,6 +235,7 @@ export class TopicWriter {
     await active.seal();
     this.#active = undefined;
     this.#synced();
+    if (this.#world.hook !== undefined) this.#world.onRoomWanted();
   }
 
   get #segmentBytesMax(): number {
@@ -203,19 +253,22 @@ export class TopicWriter {
       const room = roomOf(pending.bytes);
       if (room <= bytesMax) bytes += room;
     }
+    let holds: string | undefined;
     if (bytes > 0 && whenFull === 'removeOldest' && state.bytes + bytes > bytesMax) {
       const active = this.#active;
       const last = active === undefined ? 0 : active.segment.endPosition;
       if (active?.isEmpty === false && last + bytes > bytesMax) await this.#seal(active);
       const keep = (await this.#open()).segment;
-      await removeOldest(this.#world, state, { keep, bytes, bytesMax });
+      const held = await this.#held();
+      holds = await removeOldest(this.#world, state, { keep, bytes, bytesMax, held });
+      if (holds !== undefined) this.#world.onRoomWanted();
     }
     let total = state.bytes;
     return flush.filter((pending) => {
       const room = roomOf(pending.bytes);
       const fits = total + room <= bytesMax;
       if (fits) total += room;
-      else pending.reject(topicFull(state, limit, room));
+      else pending.reject(topicFull(state, limit, { bytes: room, held: holds }));
       if (!fits) this.#world.metrics.refusals.add(1);
       return fits;
     });
@@ -237,22 +290,20 @@ export class TopicWriter {
       this.#buffer = new Uint8Array(Math.max(size, this.#buffer.byteLength * 2));
     }
     const bytes = this.#buffer.subarray(0, size);
-    const placed = layBatches(
-      groups,
-      { bytes, view: viewOf(bytes), at: 0 },
-      {
-        firstOffset: state.nextOffset,
-        durableOffset: state.durableOffset,
-        epoch: this.#world.epoch,
-        timeMs: this.#world.clock.nowMs(),
-      },
-    );
-    await active.write(bytes, placed);
+    const target = { bytes, view: viewOf(bytes), at: 0 };
+    const placed = layBatches(groups, target, {
+      firstOffset: state.nextOffset,
+      durableOffset: state.durableOffset,
+      epoch: this.#world.epoch,
+      timeMs: this.#world.clock.nowMs(),
+      codec: CODECS[state.rules.codec ?? 'none'],
+    });
+    await active.write(bytes.subarray(0, target.at), placed);
     for (const { count } of groups) {
       state.nextOffset += count;
       this.#world.metrics.records.add(count);
     }
-    this.#world.metrics.bytes.add(size);
+    this.#world.metrics.bytes.add(target.at);
   }
 
   #answer(flush: readonly Pending[], isSynced: boolean): void {
@@ -401,6 +452,7 @@ export class TopicWriter {
       pending.reject(failure);
     }
     this.#waiting = [];
+    for (const rolled of this.#rolling.splice(0)) rolled();
     // Outside of every promise here, so that an owner who throws ends the process.
     queueMicrotask(() => this.#world.onFatal(failure));
   }

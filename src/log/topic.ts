@@ -7,18 +7,19 @@
 //   <log>/<topic>/<first offset>.index        a cache (sparse-index.ts)
 //   <log>/<topic>/consumers/<name>            positions (checkpoint.ts)
 //   <log>/<topic>/damaged/                    copies of what was cut or could not be read
+//   <log>/<topic>/removing                    where it is to begin (topic-retention.ts)
+//   <log>/<topic>/compacted                   how far it was compacted (topic-compaction.ts)
+//   <log>/<topic>/<first offset>.log.rewrite  a copy that was being made (segment-copy.ts)
 
 import { codeOf, messageOf } from '#base/errors.ts';
 import { ActiveSegment } from './active-segment.ts';
 import type { BatchRead } from './batch-log.ts';
 import { Checkpoint } from './checkpoint.ts';
 import { DamageReports } from './damage-reports.ts';
-import { checkName, isTopicName, type TopicDescription } from './descriptions.ts';
-import { LogError } from './errors.ts';
+import type { TopicDescription } from './descriptions.ts';
 import type {
   Appended,
   AppendOptions,
-  ConsumerStats,
   LogRecord,
   ReadOptions,
   ReadResult,
@@ -27,8 +28,13 @@ import type {
 import type { PackedRecords } from './packed-records.ts';
 import { Producers } from './producers.ts';
 import { recoverTopic } from './recovery.ts';
-import { CONSUMERS_FOLDER, MARK_NAME } from './topic-files.ts';
+import { heldIn } from './retention-guard.ts';
+import { TopicCompaction } from './topic-compaction.ts';
+import { TopicConsumers } from './topic-consumers.ts';
+import { MARK_NAME } from './topic-files.ts';
 import { TopicReader } from './topic-reader.ts';
+import { TopicRetention } from './topic-retention.ts';
+import { TopicRewriter } from './topic-rewriter.ts';
 import { TopicState } from './topic-state.ts';
 import type { TopicWorld } from './topic-world.ts';
 import { TopicWriter } from './topic-writer.ts';
@@ -36,10 +42,12 @@ import { TopicWriter } from './topic-writer.ts';
 export class Topic {
   readonly state: TopicState;
   readonly damage: DamageReports;
-  readonly #world: TopicWorld;
   readonly #writer: TopicWriter;
   readonly #reader: TopicReader;
-  readonly #consumers = new Map<string, Promise<Checkpoint>>();
+  readonly consumers: TopicConsumers;
+  readonly rewriter: TopicRewriter;
+  readonly #retention: TopicRetention;
+  readonly #compaction: TopicCompaction;
 
   private constructor(
     world: TopicWorld,
@@ -47,14 +55,18 @@ export class Topic {
       readonly state: TopicState;
       readonly writer: TopicWriter;
       readonly damage: DamageReports;
+      readonly consumers: TopicConsumers;
     },
   ) {
-    const { state, writer, damage } = parts;
-    this.#world = world;
+    const { state, writer, damage, consumers } = parts;
     this.state = state;
     this.damage = damage;
     this.#writer = writer;
     this.#reader = new TopicReader(world, state, damage);
+    this.consumers = consumers;
+    this.rewriter = new TopicRewriter({ ...world, state });
+    this.#retention = new TopicRetention(world, state, { consumers, roll: () => writer.roll() });
+    this.#compaction = new TopicCompaction(world, state, { consumers, rewriter: this.rewriter });
   }
 
   /** Recovers it from whatever end it had. @throws LogError, and the disk's errors */
@@ -97,7 +109,7 @@ export class Topic {
     const state = new TopicState({
       name,
       consistency: description.consistency,
-      limit: description.limit,
+      rules: description.rules,
       segments,
       nextOffset,
       readersMax: config.readersMax,
@@ -105,8 +117,12 @@ export class Topic {
     const last = lastIsActive ? segments.at(-1) : undefined;
     const active =
       last === undefined ? undefined : ActiveSegment.resume(world, last, lastCreatedMs);
-    const writer = new TopicWriter(world, state, { active, mark, producers });
-    return new Topic(world, { state, writer, damage });
+    const { consumersMax } = config;
+    const consumers = new TopicConsumers({ disk, folder, epoch, consumersMax }, state);
+    const { rules } = description;
+    const held = () => heldIn({ name, rules, consumers }, world.guards);
+    const writer = new TopicWriter(world, state, { active, mark, producers, held });
+    return new Topic(world, { state, writer, damage, consumers });
   }
 
   append(
@@ -124,104 +140,40 @@ export class Topic {
     return this.#reader.readBatches(options);
   }
 
-  async position(consumer: string): Promise<number | undefined> {
-    checkName('consumer', consumer);
-    const known = this.#consumers.get(consumer);
-    if (known !== undefined) return (await known).value;
-    const { disk, epoch } = this.#world;
-    // Asking for one that never committed must not take its place among `consumersMax`.
-    const place = { folder: this.#consumersFolder, name: consumer, epoch };
-    return (await Checkpoint.open(disk, place, { settle: true })).value;
+  position(consumer: string): Promise<number | undefined> {
+    return this.consumers.position(consumer);
   }
 
-  async commit(consumer: string, offset: number): Promise<void> {
-    checkName('consumer', consumer);
-    const { name, nextOffset } = this.state;
-    if (!Number.isSafeInteger(offset) || offset < 0 || offset > nextOffset) {
-      throw new LogError(
-        'LOG_OFFSET_BEYOND_END',
-        `Cannot commit offset ${offset} of consumer "${consumer}": topic "${name}" ends at ${nextOffset}`,
-        { offset: nextOffset },
-      );
-    }
-    const checkpoint = await this.#consumer(consumer);
-    try {
-      await checkpoint.write(offset);
-    } catch (cause) {
-      throw new LogError(
-        'LOG_APPEND_FAILED',
-        `Cannot write the position of consumer "${consumer}" of topic "${name}"`,
-        { cause },
-      );
-    }
+  commit(consumer: string, offset: number): Promise<void> {
+    return this.consumers.commit(consumer, offset);
   }
 
-  /** Counts, and how far each consumer is behind. @throws the disk's error */
+  /** Counts, how far each consumer is behind, and what retention waits for. @throws the disk's error */
   async stats(): Promise<TopicStats> {
-    const consumers: ConsumerStats[] = [];
-    for (const name of await this.#consumerNames()) {
-      const offset = await this.#committed(name);
-      // One that was cut back with the topic may stand beyond its end.
-      const lag = Math.max(0, this.state.nextOffset - (offset ?? 0));
-      if (offset !== undefined) consumers.push({ name, offset, lag });
-    }
-    const { stats } = this.state;
-    return consumers.length === 0 ? stats : { ...stats, consumers };
+    const consumers = await this.consumers.stats();
+    const retention = this.#retention.stats;
+    return {
+      ...this.state.stats,
+      ...(consumers.length === 0 ? undefined : { consumers }),
+      ...(retention === undefined ? undefined : { retention }),
+    };
   }
 
-  async #consumerNames(): Promise<readonly string[]> {
-    const { disk } = this.#world;
-    const folder = this.#consumersFolder;
-    if ((await disk.stat(folder)) === undefined) return [];
-    return (await disk.list(folder)).filter(isTopicName);
-  }
-
-  /** To be looked at only: what was read is not made durable first. */
-  async #committed(consumer: string): Promise<number | undefined> {
-    const known = this.#consumers.get(consumer);
-    if (known !== undefined) return (await known).value;
-    const { disk, epoch } = this.#world;
-    const place = { folder: this.#consumersFolder, name: consumer, epoch };
-    return (await Checkpoint.open(disk, place)).value;
+  /** What retention and compaction have to do by now. @throws the signal's reason */
+  async keepHouse(signal: AbortSignal): Promise<void> {
+    if (this.state.isClosed) return;
+    await this.#retention.run(signal);
+    await this.#compaction.run(signal);
   }
 
   /** Readers that wait end with LOG_CLOSED; appends that wait are written. Idempotent. */
   async close(): Promise<void> {
     try {
       await this.#writer.close();
+      await this.rewriter.idle();
     } finally {
       this.state.isClosed = true;
       this.state.wakeReaders();
     }
-  }
-
-  get #consumersFolder(): string {
-    return `${this.#world.folder}/${CONSUMERS_FOLDER}`;
-  }
-
-  #consumer(consumer: string): Promise<Checkpoint> {
-    let opening = this.#consumers.get(consumer);
-    if (opening === undefined) {
-      opening = this.#openConsumer(consumer);
-      this.#consumers.set(consumer, opening);
-      opening.catch(() => this.#consumers.delete(consumer));
-    }
-    return opening;
-  }
-
-  async #openConsumer(consumer: string): Promise<Checkpoint> {
-    const { disk, folder, config, epoch } = this.#world;
-    const consumers = this.#consumersFolder;
-    const path = `${consumers}/${consumer}`;
-    await disk.makeFolder(consumers);
-    await disk.syncFolder(folder);
-    const names = new Set([...(await disk.list(consumers)), ...this.#consumers.keys()]);
-    if (names.size > config.consumersMax && (await disk.stat(path)) === undefined) {
-      throw new LogError(
-        'LOG_CONSUMERS_FULL',
-        `Cannot add consumer "${consumer}" to topic "${this.state.name}": it has ${config.consumersMax}`,
-      );
-    }
-    return Checkpoint.open(disk, { folder: consumers, name: consumer, epoch }, { settle: true });
   }
 }

@@ -18,16 +18,18 @@ import { CliError } from '#cli/errors.ts';
 import { logCommand } from '#cli/remote.ts';
 import { readLines } from '#cli/standard-input.ts';
 import type { Log, ReadFrom, ReadRecord, TopicStats } from '#log/log.ts';
+import { declareTopicOptions, topicOptions, topicOptionsOf } from './log-create-command.ts';
 
 const APPEND_RECORDS = 1000;
 const FOLLOW_WAIT_MS = 5_000;
 const READ_RECORDS = 1000;
 
 function topicItem(stats: TopicStats): Item {
-  const { scrub, consumers, ...counts } = stats;
+  const { scrub, consumers, retention, ...counts } = stats;
   return {
     ...counts,
     ...(scrub === undefined ? undefined : { scrub: { ...scrub } }),
+    ...(retention === undefined ? undefined : { retention: { ...retention } }),
     ...(consumers === undefined ? undefined : { consumers: consumers.map((one) => ({ ...one })) }),
   };
 }
@@ -69,13 +71,19 @@ export const logAppend: RoomsCommand = logCommand({
   name: 'log append',
   summary: 'Append standard input to a topic, one record a line; answered when it is on disk.',
   example: "printf 'first\\nsecond\\n' | swarmkeep log append notes --create",
-  declare: (commander) =>
+  declare: (commander) => {
     commander
       .argument('<topic>', 'The topic.')
-      .option('--create', 'Make the topic when it does not exist.'),
+      .option('--create', 'Make the topic when it does not exist.');
+    declareTopicOptions(commander);
+  },
   async prepare(words) {
-    const lines = await readLines();
-    return { topic: words.args[0] ?? '', create: words.options['create'] === true, lines };
+    const create = words.options['create'] === true;
+    const options = topicOptionsOf(words);
+    if (!create && Object.keys(options).length > 0) {
+      throw new CliError('CLI_USAGE', 'Cannot use --bytes-max or --when-full without --create');
+    }
+    return { topic: words.args[0] ?? '', create, ...options, lines: await readLines() };
   },
   async runOnLog(log, input, output) {
     const { OWN_TOPICS } = await import('#cli/topics.ts');
@@ -84,7 +92,7 @@ export const logAppend: RoomsCommand = logCommand({
       // A stray line there would stop the ledger or mislead the trackers.
       throw new CliError('CLI_USAGE', `Cannot append to "${topic}": only the server writes there`);
     }
-    if (flagOf(input, 'create')) await log.createTopic(topic);
+    if (flagOf(input, 'create')) await log.createTopic(topic, topicOptions(input));
     const lines = listOf(input, 'lines');
     let first: number | undefined;
     for (let at = 0; at < lines.length; at += APPEND_RECORDS) {
