@@ -2,7 +2,7 @@
 // test compares the two; where they differ one of them is wrong.
 
 import { type AnnounceRequest, DOOR, EVENT } from '#swarm/announce-slot.ts';
-import type { Baseline, BaselineKey, BaselineNumbers } from '#swarm/baseline.ts';
+import type { Baseline, BaselineKey, BaselineNumbers, BaselineStreams } from '#swarm/baseline.ts';
 import type { SwarmConfig } from '#swarm/config.ts';
 
 interface ModelTorrent {
@@ -258,11 +258,15 @@ export class SwarmModel {
   }
 
   #write(peer: ModelPeer, numbers: BaselineNumbers): void {
-    const { uploaded, downloaded, left, key, sequence, completed } = numbers;
+    const { uploaded, downloaded, left, key, sequence, completed, streams } = numbers;
+    const passed = numbers.passed === true;
     const ago = Math.min(Math.max(peer.lastSeen - numbers.higherAtSeconds, 0), HIGHER_AGO_MAX);
     // Kept as a distance from the last announce.
     const higherAtSeconds = peer.lastSeen - ago;
-    peer.numbers = { uploaded, downloaded, left, key, sequence, completed, higherAtSeconds };
+    peer.numbers = {
+      ...{ uploaded, downloaded, left, key, sequence, completed, passed, higherAtSeconds },
+      ...(streams !== undefined && streams.count > 0 && { streams: structuredClone(streams) }),
+    };
   }
 
   #create(request: AnnounceRequest): ModelPeer {
@@ -323,9 +327,14 @@ function baselineOf(peer: ModelPeer): Baseline {
   return { memberId, torrentId: peer.torrent.id, peerId, ...peer.numbers, lastSeenSeconds };
 }
 
-function withoutHigherAt(numbers: BaselineNumbers): Omit<BaselineNumbers, 'higherAtSeconds'> {
-  const { higherAtSeconds: _, ...rest } = numbers;
-  return rest;
+function withoutHigherAt(numbers: BaselineNumbers) {
+  const { higherAtSeconds: _, streams, ...rest } = numbers;
+  return { ...rest, streams: numbersOfStreams(streams) };
+}
+
+/** What the streams say; seven numbers each. */
+export function numbersOfStreams(streams: BaselineStreams | undefined): number[] {
+  return streams === undefined ? [] : [...streams.numbers.subarray(0, streams.count * 7)];
 }
 
 function channelsOf(peer: ModelPeer): Channel[] {

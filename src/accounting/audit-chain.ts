@@ -1,9 +1,12 @@
 // The chain rule of transfer-record.ts, checked record by record: for each baseline the sequence has
-// no gap and no repeat, and each record's counters minus its deltas are the counters before. So a
-// record that is missing, doubled, changed or out of its place is found, and named by its offset.
+// no gap and no repeat, and each record's counters minus its deltas are the counters before, or for a
+// `resumed` one what the streams before it had to pass, by the rule itself. So a record that is missing,
+// doubled, changed or out of its place is found, and named by its offset.
 
 import { toHex } from '#base/bytes.ts';
+import { followRecord } from './baseline-after.ts';
 import { ChainTable } from './chain-table.ts';
+import { copyStreams, isOtherKey, newStreams, type Streams } from './streams.ts';
 import { RECORD_FLAG, type TransferRecord } from './transfer-record.ts';
 
 /** A baseline can be founded anew only after a long silence; never within this time. */
@@ -14,6 +17,8 @@ export class AuditChain {
   readonly #report: (difference: string) => void;
   /** Retention took away the log's beginning: chains begin in their middle. */
   readonly #isCut: boolean;
+  /** Of the few baselines that have any, by their index. */
+  readonly #streams = new Map<number, Streams>();
 
   constructor(options: {
     readonly baselinesMax: number;
@@ -27,6 +32,7 @@ export class AuditChain {
 
   clear(): void {
     this.#table.clear();
+    this.#streams.clear();
   }
 
   /** `bytes` are the record's own. False when the table is full and nothing was checked. */
@@ -38,7 +44,8 @@ export class AuditChain {
       if (table.isFull) return false;
       index = table.add(bytes);
     }
-    const problem = isNew ? this.#problemOfFirst(record) : this.#problem(index, record);
+    const fits = this.#follow(index, record);
+    const problem = isNew ? this.#problemOfFirst(record) : this.#problem(index, record, fits);
     if (problem !== undefined) {
       const { memberId, torrentId, peerId, sequence } = record;
       this.#report(
@@ -51,7 +58,40 @@ export class AuditChain {
     table.uploaded[index] = record.uploaded;
     table.downloaded[index] = record.downloaded;
     table.timeMs[index] = record.timeMs;
+    const isLate = (record.flags & RECORD_FLAG.late) !== 0;
+    const isPlain = (record.flags & (RECORD_FLAG.first | RECORD_FLAG.reset)) === 0;
+    if (!isLate && !(isPlain && record.key === 0)) table.key[index] = record.key;
     return true;
+  }
+
+  /** Brings the streams behind the record. False when it says `resumed` and does not follow from them. */
+  #follow(index: number, record: TransferRecord): boolean {
+    const table = this.#table;
+    const key = table.key[index]!;
+    const streams = this.#streams.get(index);
+    const moving = RECORD_FLAG.first | RECORD_FLAG.reset | RECORD_FLAG.resumed;
+    if ((record.flags & moving) === 0 && !isOtherKey(record.key, key)) return true;
+    const { next, fits } = followRecord(
+      {
+        uploaded: table.uploaded[index]!,
+        downloaded: table.downloaded[index]!,
+        key,
+        sequence: table.sequence[index]!,
+        higherAtSeconds: 0,
+        left: 0,
+        completed: false,
+        ...(streams !== undefined && { streams }),
+      },
+      record,
+    );
+    if (next.streams.count === 0) this.#streams.delete(index);
+    else {
+      const kept = streams ?? newStreams();
+      copyStreams(next.streams, kept);
+      this.#streams.set(index, kept);
+    }
+    // Where the log's beginning is gone, so may be the record that the stream was left by.
+    return fits || this.#isCut;
   }
 
   #problemOfFirst(record: TransferRecord): string | undefined {
@@ -61,7 +101,7 @@ export class AuditChain {
       : 'it does not found a baseline, and the records before are missing';
   }
 
-  #problem(index: number, record: TransferRecord): string | undefined {
+  #problem(index: number, record: TransferRecord, fits: boolean): string | undefined {
     const table = this.#table;
     const sequence = table.sequence[index]!;
     const uploaded = table.uploaded[index]!;
@@ -84,6 +124,9 @@ export class AuditChain {
     }
     if ((record.flags & RECORD_FLAG.late) !== 0 && moved > 0) {
       return 'it is late and yet credits bytes';
+    }
+    if ((record.flags & RECORD_FLAG.resumed) !== 0) {
+      return fits ? undefined : 'it resumes a stream that the records before it do not leave';
     }
     const from = {
       up: record.uploaded - record.uploadedDelta,

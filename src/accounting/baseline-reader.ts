@@ -3,6 +3,7 @@
 import type { Disk, DiskFile } from '#base/disk.ts';
 import type { Baseline, BaselineKey } from './baseline.ts';
 import {
+  BASELINE_ENTRIES_MAX,
   BASELINE_ENTRY_BYTES,
   BASELINE_HEADER_BYTES,
   type BaselineHeader,
@@ -11,7 +12,7 @@ import {
   decodeBaseline,
   decodeBaselineHeader,
   encodeBaselineKey,
-  isEntryIntact,
+  streamAt,
 } from './baseline-file.ts';
 import { AccountingError } from './errors.ts';
 
@@ -55,19 +56,21 @@ export class BaselineReader {
   }
 
   /**
-   * All entries in the file's order, in chunks of whole entries that are lent until the next. Damaged
-   * entries are in it: look at isEntryIntact. @throws AccountingError
+   * All entries in the file's order, in chunks of whole entries, each with its streams, that are lent
+   * until the next. Damaged entries are in it: look at isEntryIntact. @throws AccountingError
    */
   async *chunks(): AsyncGenerator<Uint8Array> {
     this.#users++;
     try {
       const { entries } = this.header;
       const buffer = new Uint8Array(Math.min(CHUNK_ENTRIES, entries) * BASELINE_ENTRY_BYTES);
-      for (let first = 0; first < entries; first += CHUNK_ENTRIES) {
+      for (let first = 0; first < entries; ) {
         const count = Math.min(CHUNK_ENTRIES, entries - first);
         const chunk = buffer.subarray(0, count * BASELINE_ENTRY_BYTES);
         await this.#read(chunk, first);
-        yield chunk;
+        const whole = first + count === entries ? count : wholeEntries(chunk, count);
+        yield chunk.subarray(0, whole * BASELINE_ENTRY_BYTES);
+        first += whole;
       }
     } finally {
       await this.#unuse();
@@ -92,11 +95,13 @@ export class BaselineReader {
       if (isBefore(entry, 0, bucket, key)) low = middle + 1;
       else high = middle + 1;
     }
-    const near = new Uint8Array((high - low) * BASELINE_ENTRY_BYTES);
+    // With the streams of the last of them.
+    const until = Math.min(high + BASELINE_ENTRIES_MAX, this.header.entries);
+    const near = new Uint8Array((until - low) * BASELINE_ENTRY_BYTES);
     await this.#read(near, low);
     for (let at = 0; at < near.byteLength; at += BASELINE_ENTRY_BYTES) {
       if (compareKeys(near, at, key, 0) !== 0) continue;
-      return isEntryIntact(near, at) ? decodeBaseline(near, at) : undefined;
+      return decodeBaseline(near, at);
     }
     return undefined;
   }
@@ -132,6 +137,14 @@ export class BaselineReader {
     this.#users--;
     if (this.#retired && this.#users === 0) await this.#file.close();
   }
+}
+
+/** Without the last one and its streams, of which more may follow. */
+function wholeEntries(chunk: Uint8Array, count: number): number {
+  for (let back = 1; back <= BASELINE_ENTRIES_MAX && back < count; back++) {
+    if (streamAt(chunk, (count - back) * BASELINE_ENTRY_BYTES) === 0) return count - back;
+  }
+  return count;
 }
 
 function isBefore(entries: Uint8Array, at: number, bucket: number, key: Uint8Array): boolean {

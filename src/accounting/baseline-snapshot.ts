@@ -23,7 +23,9 @@ import {
   compareKeys,
   encodeBaseline,
   encodeBaselineHeader,
-  isEntryIntact,
+  entriesAt,
+  entriesOf,
+  isBaselineIntact,
   lastSeenAt,
   sequenceAt,
 } from './baseline-file.ts';
@@ -32,21 +34,27 @@ import type { BaselineReader } from './baseline-reader.ts';
 const CHUNK_ENTRIES = 512;
 const WRITE_BYTES = 64 * 1024;
 
-/** Baselines in the format of the file, by bucket, in the order they were added. */
+/** Baselines in the format of the file, by bucket, in the order they were added, each in one piece. */
 export class BaselineHeap {
   readonly #chunks: Uint8Array[] = [];
   readonly #buckets: (number[] | undefined)[] = new Array(BASELINE_BUCKETS);
   #size = 0;
+  /** Place of the next entry. */
+  #next = 0;
 
   get size(): number {
     return this.#size;
   }
 
   add(baseline: Baseline): void {
-    const index = this.#size++;
-    if (index % CHUNK_ENTRIES === 0) {
+    const entries = entriesOf(baseline);
+    if (this.#next + entries > this.#chunks.length * CHUNK_ENTRIES) {
+      this.#next = this.#chunks.length * CHUNK_ENTRIES;
       this.#chunks.push(new Uint8Array(CHUNK_ENTRIES * BASELINE_ENTRY_BYTES));
     }
+    const index = this.#next;
+    this.#next += entries;
+    this.#size++;
     const { chunk, at } = this.#place(index);
     encodeBaseline(chunk, at, baseline);
     const bucket = bucketAt(chunk, at);
@@ -63,7 +71,7 @@ export class BaselineHeap {
   sorted(bucket: number): Uint8Array[] {
     const entries = (this.#buckets[bucket] ?? []).map((index) => {
       const { chunk, at } = this.#place(index);
-      return chunk.subarray(at, at + BASELINE_ENTRY_BYTES);
+      return chunk.subarray(at, at + entriesAt(chunk, at) * BASELINE_ENTRY_BYTES);
     });
     entries.sort(
       (one, other) => compareKeys(one, 0, other, 0) || sequenceAt(other, 0) - sequenceAt(one, 0),
@@ -135,6 +143,8 @@ class OldEntries {
   readonly #chunks: AsyncGenerator<Uint8Array> | undefined;
   #chunk: Uint8Array = new Uint8Array(0);
   #at = 0;
+  /** Of the entry at #at, with its streams. */
+  #bytes = 0;
   /** Of the entry at #at, which is intact; undefined while it is not looked at. */
   #bucket: number | undefined;
 
@@ -151,11 +161,11 @@ class OldEntries {
   async peek(bucket: number): Promise<Uint8Array | undefined> {
     this.#bucket ??= await this.#inspect(bucket);
     if (this.#bucket !== bucket) return undefined;
-    return this.#chunk.subarray(this.#at, this.#at + BASELINE_ENTRY_BYTES);
+    return this.#chunk.subarray(this.#at, this.#at + this.#bytes);
   }
 
   skip(): void {
-    this.#at += BASELINE_ENTRY_BYTES;
+    this.#at += this.#bytes;
     this.#bucket = undefined;
   }
 
@@ -168,13 +178,14 @@ class OldEntries {
         this.#chunk = next.value;
         this.#at = 0;
       }
-      if (isEntryIntact(this.#chunk, this.#at)) {
+      this.#bytes = entriesAt(this.#chunk, this.#at) * BASELINE_ENTRY_BYTES;
+      if (isBaselineIntact(this.#chunk, this.#at)) {
         const bucket = bucketAt(this.#chunk, this.#at);
         // One that was passed already can only come from a file that is out of order.
         if (bucket >= bucketMin) return bucket;
       }
       this.damaged++;
-      this.#at += BASELINE_ENTRY_BYTES;
+      this.#at += this.#bytes;
     }
   }
 }
@@ -194,10 +205,10 @@ class EntryWriter {
   }
 
   async write(entry: Uint8Array): Promise<void> {
+    if (this.#filled + entry.byteLength > this.#buffer.byteLength) await this.flush();
     this.#buffer.set(entry, this.#filled);
-    this.#filled += BASELINE_ENTRY_BYTES;
-    this.entries++;
-    if (this.#filled === this.#buffer.byteLength) await this.flush();
+    this.#filled += entry.byteLength;
+    this.entries += entry.byteLength / BASELINE_ENTRY_BYTES;
   }
 
   async flush(): Promise<void> {

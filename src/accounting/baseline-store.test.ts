@@ -14,9 +14,11 @@ import {
   decodeBaselineHeader,
   encodeBaseline,
   encodeBaselineHeader,
+  entriesAt,
 } from './baseline-file.ts';
 import { BaselineStore, type TransferBarrier } from './baseline-store.ts';
 import { accountingConfig } from './config.ts';
+import { leaveStream, newStreams, STREAM_TRAIT, type Streams, widenGaps } from './streams.ts';
 import { peerIdOf, TestAnnounces } from './test-announces.ts';
 import { TRANSFERS_TOPIC } from './transfer-record.ts';
 
@@ -40,6 +42,7 @@ function baseline(over: Partial<Baseline> = {}): Baseline {
     higherAtSeconds: NOW_SECONDS - 10,
     left: Number.MAX_SAFE_INTEGER,
     completed: true,
+    passed: false,
     lastSeenSeconds: NOW_SECONDS,
     ...over,
   };
@@ -91,14 +94,14 @@ test('a snapshot has these bytes and no others', () => {
   });
   assert.equal(
     toHex(header),
-    '53574b4241534531' +
+    '53574b4241534532' +
       `6c6f672d31${'00'.repeat(59)}` +
       '0100000000000000' +
       '0201000000000000' +
       '00a8da769b010000' +
       '0200000000000000' +
       '00'.repeat(20) +
-      '819dd151',
+      '85e8dbe9',
   );
   const entry = new Uint8Array(BASELINE_ENTRY_BYTES);
   encodeBaseline(entry, 0, baseline());
@@ -108,6 +111,67 @@ test('a snapshot has these bytes and no others', () => {
       '00000000000100000300000000000000ffffffffffff1f00' +
       'f6b8556900b955690ec3679b',
   );
+});
+
+/** Two streams, as of a client that began anew and then had a second tier. */
+function streams(): Streams {
+  const made = newStreams();
+  leaveStream(made, { uploaded: 2 ** 53 - 1, downloaded: 7, key: 9, passed: true }, NOW_SECONDS);
+  widenGaps(made, -5, 2 ** 40);
+  leaveStream(made, { uploaded: 1, downloaded: 2, key: 0 }, NOW_SECONDS - 1, STREAM_TRAIT.outrun);
+  return made;
+}
+
+test('a baseline with streams has these bytes and no others, and comes back as it was', () => {
+  const whole = baseline({ passed: true, streams: streams() });
+  const bytes = new Uint8Array(3 * BASELINE_ENTRY_BYTES);
+  encodeBaseline(bytes, 0, whole);
+  assert.equal(entriesAt(bytes, 0), 3);
+  assert.deepEqual(decodeBaseline(bytes, 0), whole);
+  assert.equal(toHex(bytes.subarray(36, 40)), '23000000');
+  assert.equal(
+    toHex(bytes.subarray(BASELINE_ENTRY_BYTES, 2 * BASELINE_ENTRY_BYTES)),
+    '00000007000000092d5452343035302d612e2e2e2e2e2e2e2e2e2e2e0900000000b9556902010000' +
+      'ffffffffffff1f00070000000000000000000000000014c000000000000070423b30faa6',
+  );
+  // A stream that is damaged, missing or another's takes its baseline with it.
+  for (const at of [BASELINE_ENTRY_BYTES + 50, 3 * BASELINE_ENTRY_BYTES - 1]) {
+    const damaged = bytes.slice();
+    damaged[at]! ^= 1;
+    assert.equal(decodeBaseline(damaged, 0), undefined);
+  }
+  assert.equal(decodeBaseline(bytes.subarray(0, 2 * BASELINE_ENTRY_BYTES), 0), undefined);
+  assert.equal(decodeBaseline(bytes, BASELINE_ENTRY_BYTES), undefined);
+});
+
+test('a snapshot of version 1 is read as one without streams', () => {
+  const header = Buffer.from(
+    `53574b42415345316c6f672d31${'00'.repeat(59)}0100000000000000020100000000000000a8da769b010000` +
+      `0200000000000000${'00'.repeat(20)}819dd151`,
+    'hex',
+  );
+  const sizeBytes = BASELINE_HEADER_BYTES + 2 * BASELINE_ENTRY_BYTES;
+  assert.equal(decodeBaselineHeader(header, sizeBytes)?.nextOffset, 258);
+  const entry = new Uint8Array(BASELINE_ENTRY_BYTES);
+  encodeBaseline(entry, 0, baseline());
+  assert.equal(decodeBaseline(entry, 0)?.streams, undefined);
+});
+
+test('streams come back from a snapshot wherever they stand in it, and from the next one', async () => {
+  const w = world();
+  let store = await w.open();
+  const members = Array.from({ length: 3000 }, (_, at) => at + 1);
+  const of = (memberId: number): Baseline =>
+    baseline({ memberId, ...(memberId % 3 !== 0 && { streams: streams() }) });
+  for (let round = 0; round < 2; round++) {
+    for (const memberId of members) if (memberId % 2 === round) store.keep(of(memberId));
+    await snapshot(store);
+    await store.close();
+    store = await w.open();
+  }
+  for (const memberId of members) assert.deepEqual(await store.find(of(memberId)), of(memberId));
+  assert.equal([...store.recent(0)].length, members.length);
+  await store.close();
 });
 
 test('decoding a snapshot refuses what its checksums and length do not fit, and never throws', () => {

@@ -13,6 +13,7 @@ import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Log } from '#log/log.ts';
 import { type Baseline, type BaselineKey, baselineKeyText } from './baseline.ts';
+import { baselineAfter } from './baseline-after.ts';
 import { BASELINE_ENTRY_BYTES, decodeBaseline, lastSeenAt } from './baseline-file.ts';
 import { openSnapshot, snapshotNumber } from './baseline-opening.ts';
 import { BaselineReader } from './baseline-reader.ts';
@@ -228,6 +229,7 @@ export class BaselineStore {
         if (record === undefined || record.memberId === 0) continue;
         const key = baselineKeyText(record);
         const before = this.#overlay.get(key) ?? known.get(key) ?? (await this.#olderOf(record));
+        if (before !== undefined && isIncluded(before, record)) continue;
         this.#put(baselineAfter(before, record));
         records++;
       }
@@ -320,32 +322,15 @@ export class SnapshotWriter {
   }
 }
 
-/** The baseline that a record leaves behind, given the one before it as far as it is known. */
-export function baselineAfter(before: Baseline | undefined, record: TransferRecord): Baseline {
-  const seconds = Math.floor(record.timeMs / 1000);
-  const isFirst = (record.flags & RECORD_FLAG.first) !== 0;
-  const isReset = (record.flags & RECORD_FLAG.reset) !== 0;
-  const isLate = (record.flags & RECORD_FLAG.late) !== 0;
-  const known = isFirst ? undefined : before;
-  const keepsKey = isLate || (record.key === 0 && !isReset);
-  return {
-    memberId: record.memberId,
-    torrentId: record.torrentId,
-    peerId: record.peerId.slice(),
-    uploaded: record.uploaded,
-    downloaded: record.downloaded,
-    key: keepsKey ? (known?.key ?? record.key) : record.key,
-    sequence: record.sequence,
-    higherAtSeconds: isLate ? Math.min(known?.higherAtSeconds ?? seconds, seconds) : seconds,
-    left: record.left,
-    completed:
-      known?.completed === true ||
-      record.left === 0 ||
-      (record.flags & RECORD_FLAG.completes) !== 0,
-    lastSeenSeconds: seconds,
-  };
-}
-
 function nameOf(number: number): string {
   return `baselines-${String(number).padStart(8, '0')}`;
+}
+
+/**
+ * A snapshot may know of records behind its place. To follow one of them again would leave its streams
+ * twice; a founding one begins anew whatever was before.
+ */
+function isIncluded(before: Baseline, record: TransferRecord): boolean {
+  if ((record.flags & RECORD_FLAG.first) !== 0) return false;
+  return (before.sequence - record.sequence) >>> 0 < 0x8000_0000;
 }

@@ -2,6 +2,8 @@
 // those of active and recently silent peers in its own memory, baseline-store.ts the older ones.
 // swarm/ declares the same shape for itself: neither room knows the other, cli joins them.
 
+import type { Streams } from './streams.ts';
+
 /** Names a baseline: a member's client in a torrent. Addresses are no part of it. */
 export interface BaselineKey {
   readonly memberId: number;
@@ -24,6 +26,10 @@ export interface BaselineNumbers {
   readonly left: number;
   /** The client had the whole torrent at some time, so it cannot complete it again. */
   readonly completed: boolean;
+  /** This stream announced counters other than zero before these. Absent is false. */
+  readonly passed?: boolean;
+  /** What was measured before this stream; absent is none, as for nearly every client. */
+  readonly streams?: Streams;
 }
 
 export interface Baseline extends BaselineKey, BaselineNumbers {

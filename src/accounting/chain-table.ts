@@ -1,5 +1,5 @@
 // The last record of every baseline, as the audit walks the log: an open-addressing table over
-// typed arrays, 76 bytes a baseline with its slots, so that memory is bounded and known beforehand.
+// typed arrays, 80 bytes a baseline with its slots, so that memory is bounded and known beforehand.
 
 import { assert } from '#base/assert.ts';
 import { bytesEqual } from '#base/bytes.ts';
@@ -15,6 +15,7 @@ export class ChainTable {
   readonly downloaded: Float64Array;
   readonly timeMs: Float64Array;
   readonly sequence: Uint32Array;
+  readonly key: Uint32Array;
   readonly #keys: Uint8Array;
   readonly #slots: Uint32Array;
   readonly #entriesMax: number;
@@ -26,6 +27,7 @@ export class ChainTable {
     this.downloaded = new Float64Array(entriesMax);
     this.timeMs = new Float64Array(entriesMax);
     this.sequence = new Uint32Array(entriesMax);
+    this.key = new Uint32Array(entriesMax);
     this.#keys = new Uint8Array(entriesMax * CHAIN_KEY_BYTES);
     let slots = 16;
     while (slots < entriesMax * 2) slots *= 2;

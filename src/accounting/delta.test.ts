@@ -184,13 +184,17 @@ test('no credit is ever negative or more than the counters moved, and the chain 
         const previous = { ...result.next };
         computeDelta({ known, previous, nowSeconds, resetAfterSeconds: 120, ...input }, result);
         assert.ok(result.uploadedDelta >= 0 && result.downloadedDelta >= 0);
-        assert.equal(result.next.sequence, known ? previous.sequence + 1 : 1);
-        if (result.kind === 'credit') {
+        const isStale = result.kind === 'stale';
+        assert.equal(result.next.sequence, known ? previous.sequence + (isStale ? 0 : 1) : 1);
+        if (result.kind === 'resumed') {
+          assert.ok(result.uploadedDelta <= input.uploaded);
+          assert.ok(result.downloadedDelta <= input.downloaded);
+        } else if (result.kind === 'credit') {
           assert.equal(result.uploadedDelta, input.uploaded - previous.uploaded);
           assert.equal(result.next.uploaded - result.uploadedDelta, previous.uploaded);
           assert.equal(result.next.downloaded - result.downloadedDelta, previous.downloaded);
         } else assert.equal(result.uploadedDelta + result.downloadedDelta, 0);
-        if (result.kind === 'late') {
+        if (result.kind === 'late' || isStale) {
           assert.equal(result.next.uploaded, previous.uploaded);
           assert.equal(result.next.downloaded, previous.downloaded);
         }

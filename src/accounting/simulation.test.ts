@@ -425,7 +425,9 @@ class Tracker {
     if (before === undefined && event !== 'started') return answer();
     if (this.#writer.isFull) return event === undefined ? answer() : undefined;
     const at = (this.#clock.nowMs() - TEST_START_MS) / 1000;
-    const record = this.#announces.announce({ ...announce, at });
+    const record = this.#announces.receive({ ...announce, at });
+    // A packet of a session that is over makes no record, and is answered.
+    if (record === undefined) return answer();
     this.#undo.push({ key, before });
     const batch = this.#writer.push(record);
     if (event === undefined) return answer();

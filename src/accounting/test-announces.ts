@@ -1,6 +1,7 @@
 // For tests: a tracker reduced to its accounting. It keeps baselines in a map, applies the rule of
 // delta.ts and makes the records that a real one would push.
 
+import { assert } from '#base/assert.ts';
 import { type Baseline, baselineKeyText } from './baseline.ts';
 import { computeDelta, newDeltaResult, transferFlags } from './delta.ts';
 import {
@@ -35,8 +36,15 @@ export class TestAnnounces {
   readonly resetAfterSeconds = 120;
   readonly #result = newDeltaResult();
 
-  /** The record of this announce; the baseline has moved already. */
+  /** The record of this announce, which must make one; the baseline has moved already. */
   announce(given: TestAnnounce): Uint8Array {
+    const record = this.receive(given);
+    assert(record !== undefined, 'the announce is not of a session that is over');
+    return record;
+  }
+
+  /** The same, but undefined when the rule takes the announce for a packet of a session before. */
+  receive(given: TestAnnounce): Uint8Array | undefined {
     const announce = { ...DEFAULTS, ...given };
     const { memberId, torrentId, uploaded, downloaded, left, key } = announce;
     const event: TransferEvent = TRANSFER_EVENT[announce.event];
@@ -56,8 +64,13 @@ export class TestAnnounces {
       result,
     );
     const { next, uploadedDelta, downloadedDelta } = result;
+    if (result.kind === 'stale') return undefined;
+    const { streams, ...numbers } = next;
     this.baselines.set(text, {
-      ...next,
+      ...numbers,
+      ...(streams.count > 0 && {
+        streams: { count: streams.count, numbers: streams.numbers.slice() },
+      }),
       ...{ memberId, torrentId, peerId },
       lastSeenSeconds: nowSeconds,
     });

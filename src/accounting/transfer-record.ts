@@ -30,7 +30,8 @@
 // counters, and reserved bytes are zero. The baseline key is (member,
 // torrent, peer id). The chain rule: sequence is the previous record's + 1 and each counter minus
 // its delta equals the previous record's counter, unless the record is marked `first` (sequence 1)
-// or `reset` (deltas 0). Addresses stand at fixed places and outside of any sum, so that a job can
+// or `reset` (deltas 0), or `resumed`: then each counter minus its delta is what another stream of the
+// baseline had to pass, as it follows from the records before (delta.ts). Addresses stand at fixed places and outside of any sum, so that a job can
 // blank them in old records without touching anything else (A17).
 
 import { assert } from '#base/assert.ts';
@@ -57,6 +58,10 @@ export const RECORD_FLAG = {
   addressRemoved: 16,
   /** A counter stood lower than the baseline, which was kept: credits nothing (late announce). */
   late: 32,
+  /** It belongs to another stream than the record before it, and is measured from that one's. */
+  resumed: 64,
+  /** On a reset that only silence explains: the counters before it may come back (`resumed`). */
+  overlaps: 128,
 } as const;
 
 /** Bytes, counters and `left` are safe integers, 0 to 2^53-1. */

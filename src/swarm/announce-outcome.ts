@@ -1,6 +1,8 @@
 // What the swarm says of an announce. One object per Swarm, overwritten by each begin(); the counts
 // at its end are filled by settle(). Plain mutable numbers, so that an announce allocates nothing.
 
+import { type BaselineStreams, STREAM_NUMBERS_MAX } from './baseline.ts';
+
 export type SwarmRefusal =
   | 'none'
   /** Nobody added the torrent, or it was removed. */
@@ -20,7 +22,7 @@ export const FOUNDINGS_MAX = 3;
 export interface AnnounceOutcome {
   /** When it is not 'none' no lock is held, and neither settle() nor abandon() is due. */
   refused: SwarmRefusal;
-  /** A baseline exists; the ten fields below are its, else zeros. */
+  /** A baseline exists; the ten fields below are its, else zeros and none. */
   known: boolean;
   uploaded: number;
   downloaded: number;
@@ -29,6 +31,8 @@ export interface AnnounceOutcome {
   higherAtSeconds: number;
   left: number;
   completed: boolean;
+  passed: boolean;
+  readonly streams: BaselineStreams;
   /** Unix seconds. */
   lastSeenSeconds: number;
   /** Announces that founded this baseline and are not durable yet, 0 to FOUNDINGS_MAX. */
@@ -68,6 +72,8 @@ export function newAnnounceOutcome(): AnnounceOutcome {
     higherAtSeconds: 0,
     left: 0,
     completed: false,
+    passed: false,
+    streams: { count: 0, numbers: new Float64Array(STREAM_NUMBERS_MAX) },
     lastSeenSeconds: 0,
     foundings: 0,
     ended: false,
@@ -94,6 +100,8 @@ export function clearOutcome(outcome: AnnounceOutcome): void {
   outcome.higherAtSeconds = 0;
   outcome.left = 0;
   outcome.completed = false;
+  outcome.passed = false;
+  outcome.streams.count = 0;
   outcome.lastSeenSeconds = 0;
   outcome.foundings = 0;
   outcome.ended = false;

@@ -2,11 +2,15 @@
 // visited under its torrent's shard lock, which is given back before the owner is called.
 
 import { assert } from '#base/assert.ts';
-import type { Baseline, BaselineKey } from './baseline.ts';
+import {
+  type Baseline,
+  type BaselineKey,
+  type BaselineStreams,
+  STREAM_NUMBERS_MAX,
+} from './baseline.ts';
 import type { SwarmConfig } from './config.ts';
 import { HEADER, PEER, PEER_FLAG, PEER_STATE, PEER_WORDS } from './layout.ts';
 import type { SwarmMemory } from './memory.ts';
-import { readBaseline, writeBaseline } from './peer-record.ts';
 import type { PeerTable } from './peer-table.ts';
 import type { SwarmTime } from './swarm-time.ts';
 import type { TorrentTable } from './torrent-table.ts';
@@ -40,7 +44,7 @@ export class BaselineKeeper {
   readonly #peerSecondsMax: number;
   readonly #silentSecondsMax: number;
   /** A copy of the record that is being visited, made while its lock is held. */
-  readonly #copy: Writable<Baseline> = {
+  readonly #copy: Writable<Baseline> & { passed: boolean; readonly streams: BaselineStreams } = {
     memberId: 0,
     torrentId: 0,
     peerId: new Uint8Array(PEER_ID_WORDS * 4),
@@ -51,6 +55,8 @@ export class BaselineKeeper {
     higherAtSeconds: 0,
     left: 0,
     completed: false,
+    passed: false,
+    streams: { count: 0, numbers: new Float64Array(STREAM_NUMBERS_MAX) },
     lastSeenSeconds: 0,
   };
 
@@ -99,6 +105,7 @@ export class BaselineKeeper {
     if (peer !== 0 && previous !== undefined) this.#write(peer, previous);
     if (peer !== 0 && previous === undefined) {
       table.clearFlag(peer, PEER_FLAG.known | PEER_FLAG.completed);
+      table.streams.free(peer);
       if (table.reachOf(peer) === 0) table.free(peer);
       this.endIfEmpty(torrent);
     }
@@ -254,7 +261,7 @@ export class BaselineKeeper {
   #write(peer: number, baseline: Baseline): void {
     const table = this.#table;
     const lastSeenUnix = this.#time.toUnix(table.lastSeenOf(peer));
-    writeBaseline(table.peers, peer, baseline, lastSeenUnix);
+    table.writeBaseline(peer, baseline, lastSeenUnix);
   }
 
   #read(peer: number, torrent: number): void {
@@ -265,10 +272,13 @@ export class BaselineKeeper {
     copy.memberId = peers[at + PEER.memberId]!;
     copy.torrentId = this.#torrents.idOf(torrent);
     writeBytes(peers, at + PEER.peerId, copy.peerId, { at: 0, count: PEER_ID_WORDS * 4 });
-    readBaseline(peers, peer, this.#time.toUnix(this.#table.lastSeenOf(peer)), copy);
+    this.#table.readBaseline(peer, this.#time.toUnix(this.#table.lastSeenOf(peer)), copy);
   }
 
   #takeCopy(): Baseline {
-    return { ...this.#copy, peerId: this.#copy.peerId.slice() };
+    const { streams, ...rest } = this.#copy;
+    const copied = { ...rest, peerId: rest.peerId.slice() };
+    if (streams.count === 0) return copied;
+    return { ...copied, streams: { count: streams.count, numbers: streams.numbers.slice() } };
   }
 }

@@ -10,6 +10,17 @@ export interface BaselineKey {
   readonly peerId: Uint8Array;
 }
 
+/** Numbers of a BaselineStreams, at most. */
+export const STREAM_NUMBERS_MAX = 28;
+
+/** What accounting remembers beside a baseline. The swarm keeps it and does not look into it. */
+export interface BaselineStreams {
+  /** 0 to 4; each is as many of the numbers as the next, from the beginning. */
+  count: number;
+  /** STREAM_NUMBERS_MAX of them. */
+  readonly numbers: Float64Array;
+}
+
 /** Counters and `left` are safe integers, in bytes. */
 export interface BaselineNumbers {
   readonly uploaded: number;
@@ -27,6 +38,10 @@ export interface BaselineNumbers {
   readonly left: number;
   /** The client had the whole torrent at some time, so it cannot complete it again. */
   readonly completed: boolean;
+  /** Accounting's, like `streams`: kept and given back. Absent is false. */
+  readonly passed?: boolean;
+  /** Absent is none. */
+  readonly streams?: BaselineStreams;
 }
 
 export interface Baseline extends BaselineKey, BaselineNumbers {

@@ -10,6 +10,7 @@
 //      4  wall time of the first Swarm over this memory, Unix ms: float64, words 4 and 5
 //      6  seed of the hashes          7  1 once words 4 to 6 are set
 //      9  sweep cursor
+//     10  streams slab: records ever used, 11 first free, 12 in use   (under the lock of the slabs)
 //     16  peer slab: records ever used, 17 first free, 18 in use     (under the lock of the slabs)
 //     20  extension slab, as above
 //     24  torrent slab, as above
@@ -24,6 +25,7 @@
 //   torrents          32 words each, see TORRENT
 //   peers             20 words each, see PEER
 //   extensions        12 words each, see EXTENSION
+//   streams           58 words each, see STREAMS: of the few baselines that ever began anew
 //   arena             units of 3 words: the peer lists, in blocks of 2^n units
 //   arena tags        one byte per unit: 0x80 + order on the first unit of a free block, else 0
 //
@@ -57,6 +59,7 @@ export const HEADER = {
   seed: 6,
   ready: 7,
   sweepCursor: 9,
+  streamsSlab: 10,
   peerSlab: 16,
   extensionSlab: 20,
   torrentSlab: 24,
@@ -119,8 +122,9 @@ export const PEER = {
   left: 10,
   /** Uploaded's 21 high bits, then the low 11 of `left`'s. */
   highA: 11,
-  /** Downloaded's 21 high bits, then the high 10 of `left`'s. */
+  /** Downloaded's 21 high bits, then the high 10 of `left`'s, then the baseline's `passed`. */
   highB: 12,
+  /** The client's key; with PEER_FLAG.streams the streams record, which holds the key. */
   key: 13,
   sequence: 14,
   /** Signed seconds since the memory's start; a restored baseline may lie before it. */
@@ -156,6 +160,8 @@ export const PEER_FLAG = {
   founding: 0x3000,
   /** The last announce said `stopped`: what waited before it may not bring the peer back. */
   ended: 1 << 14,
+  /** The baseline has a streams record. */
+  streams: 1 << 15,
 } as const;
 
 /** Also the number of the run in a peer list; 3 is the hidden run. */
@@ -173,6 +179,16 @@ export const EXTENSION = {
   placeWebrtc: 11,
 } as const;
 export const EXTENSION_RECENTS = 4;
+
+export const STREAMS_WORDS = 58;
+export const STREAMS = {
+  /** How many streams; next free in a free record. */
+  count: 0,
+  /** The baseline's own key, whose place in the peer record this record's number took. */
+  key: 1,
+  /** STREAM_NUMBERS_MAX float64, which is why the record has an even number of words. */
+  numbers: 2,
+} as const;
 
 export const UNIT_WORDS = 3;
 export const ARENA_ORDERS = 28;
@@ -196,6 +212,7 @@ export interface SwarmLayout {
   readonly peersAt: number;
   readonly peersMax: number;
   readonly extensionsAt: number;
+  readonly streamsAt: number;
   readonly arenaAt: number;
   readonly arenaUnits: number;
   readonly tagsAt: number;
@@ -231,6 +248,7 @@ export function swarmLayout(config: SwarmConfig): SwarmLayout {
     peersAt: region((config.peersMax + 1) * PEER_WORDS),
     peersMax: config.peersMax,
     extensionsAt: region((config.peersMax + 1) * EXTENSION_WORDS),
+    streamsAt: region((config.peersMax + 1) * STREAMS_WORDS),
     arenaAt: region(arenaUnits * UNIT_WORDS),
     arenaUnits,
     tagsAt: region(Math.ceil(arenaUnits / 4)),

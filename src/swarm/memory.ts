@@ -21,6 +21,9 @@ export class SwarmMemory {
   readonly torrents: Uint32Array;
   readonly peers: Uint32Array;
   readonly extensions: Uint32Array;
+  readonly streams: Uint32Array;
+  /** The same memory as `streams`. */
+  readonly streamNumbers: Float64Array;
   readonly arena: Uint32Array;
   readonly tags: Uint8Array;
   readonly arenaUnits: number;
@@ -57,7 +60,9 @@ export class SwarmMemory {
     this.members = signed(layout.membersAt, layout.memberSlots * 2);
     this.torrents = words(layout.torrentsAt, layout.peersAt);
     this.peers = words(layout.peersAt, layout.extensionsAt);
-    this.extensions = words(layout.extensionsAt, layout.arenaAt);
+    this.extensions = words(layout.extensionsAt, layout.streamsAt);
+    this.streams = words(layout.streamsAt, layout.arenaAt);
+    this.streamNumbers = new Float64Array(memory, layout.streamsAt * 4, this.streams.length / 2);
     this.arena = words(layout.arenaAt, layout.tagsAt);
     this.tags = new Uint8Array(memory, layout.tagsAt * 4, layout.arenaUnits);
     this.#startedMs = new Float64Array(memory, HEADER.startedMs * 4, 1);

@@ -1,5 +1,6 @@
-// The baseline within a peer record. Three 53-bit counters take five words: the low 32 bits each,
-// then uploaded's and downloaded's 21 high bits with the halves of `left`'s in the bits above.
+// The baseline within a peer record, but for its key and streams (peer-streams.ts). Three 53-bit
+// counters take five words: the low 32 bits each, then uploaded's and downloaded's 21 high bits with
+// the halves of `left`'s in the bits above, of which the topmost is free for `passed`.
 
 import type { AnnounceOutcome } from './announce-outcome.ts';
 import type { BaselineNumbers } from './baseline.ts';
@@ -7,12 +8,28 @@ import { PEER, PEER_FLAG, PEER_WORDS } from './layout.ts';
 
 const U32 = 0x1_0000_0000;
 const HIGHER_AGO_MAX = 0xffff;
+const PASSED = 0x8000_0000;
 
 export interface Counters {
   readonly uploaded: number;
   readonly downloaded: number;
   readonly left: number;
 }
+
+/** What is read of a baseline at once. */
+export type ReadBaseline = Pick<
+  AnnounceOutcome,
+  | 'uploaded'
+  | 'downloaded'
+  | 'key'
+  | 'sequence'
+  | 'higherAtSeconds'
+  | 'left'
+  | 'completed'
+  | 'passed'
+  | 'streams'
+  | 'lastSeenSeconds'
+>;
 
 export function writeCounters(peers: Uint32Array, peer: number, counters: Counters): void {
   const at = peer * PEER_WORDS;
@@ -36,11 +53,12 @@ export function downloadedOf(peers: Uint32Array, peer: number): number {
 
 export function leftOf(peers: Uint32Array, peer: number): number {
   const at = peer * PEER_WORDS;
-  const high = (peers[at + PEER.highA]! >>> 21) | ((peers[at + PEER.highB]! >>> 21) << 11);
+  const high =
+    (peers[at + PEER.highA]! >>> 21) | (((peers[at + PEER.highB]! >>> 21) & 0x3ff) << 11);
   return high * U32 + peers[at + PEER.left]!;
 }
 
-/** Everything but lastSeen. `lastSeenUnix` is what lastSeen will read as, in Unix seconds. */
+/** Everything but lastSeen, key and streams. `lastSeenUnix` is what lastSeen will read as, in Unix seconds. */
 export function writeBaseline(
   peers: Uint32Array,
   peer: number,
@@ -49,7 +67,7 @@ export function writeBaseline(
 ): void {
   const at = peer * PEER_WORDS;
   writeCounters(peers, peer, numbers);
-  peers[at + PEER.key] = numbers.key;
+  if (numbers.passed === true) peers[at + PEER.highB]! |= PASSED;
   peers[at + PEER.sequence] = numbers.sequence;
   const ago = Math.min(Math.max(lastSeenUnix - numbers.higherAtSeconds, 0), HIGHER_AGO_MAX);
   let flags = (peers[at + PEER.flags]! & 0xffff) | PEER_FLAG.known;
@@ -57,29 +75,19 @@ export function writeBaseline(
   peers[at + PEER.flags] = flags | (ago << 16);
 }
 
-/** Fills the baseline fields of `into`; the record holds a baseline. */
+/** Fills the baseline fields of `into`, but key and streams; the record holds a baseline. */
 export function readBaseline(
   peers: Uint32Array,
   peer: number,
   lastSeenUnix: number,
-  into: Pick<
-    AnnounceOutcome,
-    | 'uploaded'
-    | 'downloaded'
-    | 'key'
-    | 'sequence'
-    | 'higherAtSeconds'
-    | 'left'
-    | 'completed'
-    | 'lastSeenSeconds'
-  >,
+  into: Omit<ReadBaseline, 'key' | 'streams'>,
 ): void {
   const at = peer * PEER_WORDS;
   const flags = peers[at + PEER.flags]!;
   into.uploaded = uploadedOf(peers, peer);
   into.downloaded = downloadedOf(peers, peer);
   into.left = leftOf(peers, peer);
-  into.key = peers[at + PEER.key]!;
+  into.passed = (peers[at + PEER.highB]! & PASSED) !== 0;
   into.sequence = peers[at + PEER.sequence]!;
   into.completed = (flags & PEER_FLAG.completed) !== 0;
   into.higherAtSeconds = lastSeenUnix - (flags >>> 16);

@@ -6,6 +6,7 @@ import { assert } from '#base/assert.ts';
 import { FOUNDINGS_MAX } from './announce-outcome.ts';
 import { type AnnounceRequest, DOOR } from './announce-slot.ts';
 import { Arena } from './arena.ts';
+import type { BaselineNumbers } from './baseline.ts';
 import { Channels } from './channels.ts';
 import type { SwarmConfig } from './config.ts';
 import {
@@ -23,6 +24,8 @@ import { MemberTable } from './member-table.ts';
 import type { SwarmMemory } from './memory.ts';
 import { PeerIndex } from './peer-index.ts';
 import { HIDDEN_RUN, PeerList } from './peer-list.ts';
+import { type ReadBaseline, readBaseline, writeBaseline } from './peer-record.ts';
+import { PeerStreams } from './peer-streams.ts';
 import { Slab } from './slab.ts';
 import { PEER_ID_WORDS, readPeerId } from './wire-words.ts';
 
@@ -36,6 +39,7 @@ export class PeerTable {
   readonly index: PeerIndex;
   readonly members: MemberTable;
   readonly channels: Channels;
+  readonly streams: PeerStreams;
   readonly records: Slab;
   readonly extensionRecords: Slab;
   readonly peers: Uint32Array;
@@ -53,6 +57,7 @@ export class PeerTable {
     this.index = new PeerIndex(memory, this.primary, this.ipv6);
     this.members = new MemberTable(memory, config.torrentsPerMemberMax);
     this.channels = new Channels(memory);
+    this.streams = new PeerStreams(memory);
     this.records = new Slab(memory.header, memory.peers, {
       headerAt: HEADER.peerSlab,
       recordWords: PEER_WORDS,
@@ -130,6 +135,18 @@ export class PeerTable {
     this.#words[entry + 2] = 0;
     this.peers[at + PEER.flags] = PEER_FLAG.used;
     Atomics.add(this.#header, HEADER.silentCounted, 1);
+  }
+
+  /** Everything but lastSeen. `lastSeenUnix` is what lastSeen will read as, in Unix seconds. */
+  writeBaseline(peer: number, numbers: BaselineNumbers, lastSeenUnix: number): void {
+    writeBaseline(this.peers, peer, numbers, lastSeenUnix);
+    this.streams.write(peer, numbers);
+  }
+
+  /** Fills the baseline fields of `into`; the record holds a baseline. */
+  readBaseline(peer: number, lastSeenUnix: number, into: ReadBaseline): void {
+    readBaseline(this.peers, peer, lastSeenUnix, into);
+    this.streams.read(peer, into);
   }
 
   /** Gives a peer an extension record; what was announced before keeps the peer's last time. */
@@ -289,6 +306,7 @@ export class PeerTable {
     this.index.remove(peer);
     this.primary.remove(torrent, this.peers[at + PEER.place]!);
     this.primary.trim(torrent);
+    this.streams.free(peer);
     this.peers[at + PEER.flags] = 0;
     this.peers[at + PEER.torrent] = 0;
     this.records.give(peer);

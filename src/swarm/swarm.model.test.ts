@@ -6,9 +6,9 @@ import { test } from 'node:test';
 import { SeededRandom } from '#base/random.ts';
 import { addressOf, announceOf, hashOf, peerIdOf, smallSwarm } from '#sim/announces.ts';
 import { SimClock } from '#sim/clock.ts';
-import { SwarmModel } from '#sim/swarm-model.ts';
+import { numbersOfStreams, SwarmModel } from '#sim/swarm-model.ts';
 import { type AnnounceRequest, DOOR, EVENT } from './announce-slot.ts';
-import type { Baseline } from './baseline.ts';
+import { type Baseline, type BaselineStreams, STREAM_NUMBERS_MAX } from './baseline.ts';
 import { Swarm } from './swarm.ts';
 import { newSwarmCounts } from './swarm-views.ts';
 
@@ -70,8 +70,9 @@ class Run {
     assert.deepEqual({ refused, known, present, wasSeeder, repeated, early }, expected.outcome);
     if (refused !== 'none') return;
     if (known) {
-      const { uploaded, downloaded, left, key, sequence, completed } = outcome;
-      const numbers = { uploaded, downloaded, left, key, sequence, completed };
+      const { uploaded, downloaded, left, key, sequence, completed, passed } = outcome;
+      const streams = numbersOfStreams(outcome.streams);
+      const numbers = { uploaded, downloaded, left, key, sequence, completed, passed, streams };
       assert.deepEqual(numbers, expected.numbers);
       assert.equal(outcome.higherAtSeconds, expected.higherAtSeconds);
       assert.equal(outcome.lastSeenSeconds, expected.lastSeenSeconds);
@@ -90,6 +91,8 @@ class Run {
       sequence: outcome.sequence + 1,
       completed: outcome.completed || request.left === 0,
       higherAtSeconds: this.#seconds() - this.#below(3),
+      passed: this.#below(2) === 0,
+      streams: this.#streams(),
     };
     this.#model.settle(request, next, this.#seconds());
     this.#swarm.settle(request, next);
@@ -185,7 +188,12 @@ class Run {
     }
     this.#sweep();
     const use = this.#swarm.memoryUse();
-    assert.deepEqual(use, { arenaUnitsFree: this.#unitsAtStart, records: 0, extensions: 0 });
+    assert.deepEqual(use, {
+      arenaUnitsFree: this.#unitsAtStart,
+      records: 0,
+      extensions: 0,
+      streams: 0,
+    });
     const { torrents, peers, seeders, silentBaselines } = this.#swarm.totals();
     assert.deepEqual([torrents, peers, seeders, silentBaselines], [0, 0, 0, 0]);
   }
@@ -230,7 +238,15 @@ class Run {
       higherAtSeconds: this.#seconds() - 3000 - this.#below(100),
       completed: request.left === 0,
       lastSeenSeconds: this.#seconds() - this.#below(3000),
+      ...(this.#below(2) === 0 && { passed: true, streams: this.#streams() }),
     };
+  }
+
+  /** None, mostly. */
+  #streams(): BaselineStreams {
+    const numbers = new Float64Array(STREAM_NUMBERS_MAX);
+    for (const at of numbers.keys()) numbers[at] = (this.#below(3) - 1) * Number.MAX_SAFE_INTEGER;
+    return { count: Math.max(0, this.#below(10) - 5), numbers };
   }
 
   #seconds(): number {
@@ -245,8 +261,9 @@ class Run {
 function sorted(baselines: readonly Baseline[]): string[] {
   return baselines
     .map((it) => {
-      const { peerId, ...rest } = it;
-      const fields = Object.entries(rest).sort(([a], [b]) => (a < b ? -1 : 1));
+      const { peerId, streams, ...rest } = it;
+      const all = { passed: false, ...rest, streams: numbersOfStreams(streams) };
+      const fields = Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1));
       return JSON.stringify([Buffer.from(peerId).toString('hex'), fields]);
     })
     .sort();

@@ -24,7 +24,6 @@ import { HEADER, PEER_FLAG, PEER_STATE, TORRENT, TORRENT_WORDS } from './layout.
 import { LookAhead } from './look-ahead.ts';
 import { SwarmMemory } from './memory.ts';
 import { PeerChooser, type PeerKind, WEBRTC } from './peer-chooser.ts';
-import { readBaseline, writeBaseline } from './peer-record.ts';
 import { PeerTable } from './peer-table.ts';
 import { PeerViewer } from './peer-viewer.ts';
 import { Reservation, SILENT_MAX } from './reservation.ts';
@@ -207,7 +206,7 @@ export class Swarm {
     const peer = this.#peer;
     table.clearFlag(peer, PEER_FLAG.expired | PEER_FLAG.ended);
     table.see(peer, -1, this.#time.seconds);
-    writeBaseline(table.peers, peer, next, this.#time.unixSeconds);
+    table.writeBaseline(peer, next, this.#time.unixSeconds);
     if (founds) table.addFounding(peer, 1);
     reserved.giveBack(this.#torrent, this.#memberId, true);
     this.#finish();
@@ -369,11 +368,12 @@ export class Swarm {
   }
 
   /** For tests: units of the peer lists that are free, and records in use. */
-  memoryUse(): { arenaUnitsFree: number; records: number; extensions: number } {
+  memoryUse() {
     return {
       arenaUnitsFree: this.#table.arena.countFreeUnits(),
       records: this.#table.records.recordsTaken,
       extensions: this.#table.extensionRecords.recordsTaken,
+      streams: this.#table.streams.records.recordsTaken,
     };
   }
 
@@ -389,7 +389,7 @@ export class Swarm {
       outcome.known = true;
       outcome.foundings = (flags & PEER_FLAG.founding) >>> PEER_FLAG.foundingShift;
       outcome.ended = (flags & PEER_FLAG.ended) !== 0;
-      readBaseline(table.peers, peer, this.#time.toUnix(table.lastSeenOf(peer)), outcome);
+      table.readBaseline(peer, this.#time.toUnix(table.lastSeenOf(peer)), outcome);
     }
     const last = table.channels.find(peer, this.#channelWord);
     if (last === 0) return;
@@ -410,7 +410,7 @@ export class Swarm {
     if (extension !== 0) table.attachExtension(peer, extension);
     table.clearFlag(peer, PEER_FLAG.expired | PEER_FLAG.ended);
     table.see(peer, bit, this.#time.seconds);
-    if (request.memberId !== 0) writeBaseline(table.peers, peer, next, this.#time.unixSeconds);
+    if (request.memberId !== 0) table.writeBaseline(peer, next, this.#time.unixSeconds);
     const isOlder = request.uploaded < next.uploaded || request.downloaded < next.downloaded;
     const keepsState = this.outcome.present && isOlder && request.memberId !== 0;
     const state = keepsState ? table.stateOf(peer) : stateOf(request);
@@ -437,7 +437,7 @@ export class Swarm {
     const peer = this.#peer;
     table.see(peer, -1, this.#time.seconds);
     table.setFlag(peer, PEER_FLAG.ended);
-    if (request.memberId !== 0) writeBaseline(table.peers, peer, next, this.#time.unixSeconds);
+    if (request.memberId !== 0) table.writeBaseline(peer, next, this.#time.unixSeconds);
     if (!this.outcome.repeated) table.channels.remember(peer, this.#channelWord);
     // A connection says goodbye for itself only (T14).
     if (request.door === DOOR.websocket && !table.isOfConnection(peer)) return;

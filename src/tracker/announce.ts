@@ -21,7 +21,7 @@ import type { TransferQueue } from '#accounting/transfer-queue.ts';
 import type { Clock } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
-import { type AnnounceOutcome, FOUNDINGS_MAX, type SwarmRefusal } from '#swarm/announce-outcome.ts';
+import { type AnnounceOutcome, FOUNDINGS_MAX } from '#swarm/announce-outcome.ts';
 import { type AnnounceRequest, EVENT } from '#swarm/announce-slot.ts';
 import type { Baseline } from '#swarm/baseline.ts';
 import type { Swarm } from '#swarm/swarm.ts';
@@ -29,7 +29,7 @@ import type { AddressMemory } from './address-memory.ts';
 import type { Admission } from './admit.ts';
 import { AnswerMaker, type FamilyAnswer } from './answer.ts';
 import type { Directory } from './directory.ts';
-import { REFUSALS, type Refusal } from './refusals.ts';
+import { REFUSALS, type Refusal, SWARM_REFUSALS } from './refusals.ts';
 import type { TrackerCounts } from './tracker-counts.ts';
 import {
   type Mutable,
@@ -201,6 +201,7 @@ export class Announcer {
       if (request.event === EVENT.stopped) return this.#withoutRecord(request, outcome);
     }
     this.#measure(request, outcome);
+    if (this.#delta.kind === 'stale') return this.#stale(request, outcome);
     const founds = this.#delta.kind === 'first' || this.#delta.kind === 'reset';
     const waits = this.#mustWait(request, outcome, founds);
     if (waits) return this.#record(request, admitted, { outcome, waiting, founds });
@@ -396,12 +397,23 @@ export class Announcer {
     return outcome.foundings > 0 || this.#isImportant(request, founds);
   }
 
+  /** A packet of a session that is over: nobody comes or leaves by it. */
+  #stale(request: AnnounceRequest, outcome: AnnounceOutcome): AnnounceVerdict {
+    this.#world.counts.staleAnnounces++;
+    const isRefreshed = outcome.present && request.event !== EVENT.stopped;
+    return this.#withoutRecord(request, outcome, isRefreshed);
+  }
+
   /** The peer is refreshed and answered, its baseline stays as it was. */
-  #withoutRecord(request: AnnounceRequest, outcome: AnnounceOutcome): AnnounceVerdict {
+  #withoutRecord(
+    request: AnnounceRequest,
+    outcome: AnnounceOutcome,
+    isRefreshed = outcome.known,
+  ): AnnounceVerdict {
     const { swarm } = this.#world;
     const isEarly = outcome.early;
     this.#maker.select(request, this.#wantsPeers(request, isEarly));
-    if (outcome.known) swarm.settle(request, outcome);
+    if (isRefreshed) swarm.settle(request, outcome);
     else swarm.abandon();
     this.#maker.fill(request, outcome, this.#warns(isEarly));
     return 'answer';
@@ -479,11 +491,3 @@ function isSecondStart(request: AnnounceRequest, outcome: AnnounceOutcome): bool
 function neverParks(): Parked {
   throw new Error('an announce that was parked is not parked again');
 }
-
-const SWARM_REFUSALS: Readonly<Record<Exclude<SwarmRefusal, 'none'>, Refusal>> = {
-  'torrent-unknown': REFUSALS.torrentUnregistered,
-  'swarm-full': REFUSALS.swarmFull,
-  'member-peers': REFUSALS.memberPeers,
-  'member-torrents': REFUSALS.memberTorrents,
-  'peer-of-other': REFUSALS.peerOfOther,
-};

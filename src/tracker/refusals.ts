@@ -3,6 +3,7 @@
 // at start, those with a reason of the site's when the site told it. A refusal allocates nothing.
 
 import { utf8 } from '#base/bytes.ts';
+import type { SwarmRefusal } from '#swarm/announce-outcome.ts';
 import { encodeHttpFailure } from '#wire/http-response.ts';
 
 export type RefusalCode =
@@ -118,6 +119,14 @@ export const REFUSALS = {
   scrapeBusy: newRefusal('scrape-busy', 'another full scrape is under way: try again in a minute'),
   scrapeEmpty: newRefusal('scrape-empty', 'a scrape must name an info_hash'),
 } as const;
+
+export const SWARM_REFUSALS: Readonly<Record<Exclude<SwarmRefusal, 'none'>, Refusal>> = {
+  'torrent-unknown': REFUSALS.torrentUnregistered,
+  'swarm-full': REFUSALS.swarmFull,
+  'member-peers': REFUSALS.memberPeers,
+  'member-torrents': REFUSALS.memberTorrents,
+  'peer-of-other': REFUSALS.peerOfOther,
+};
 
 /** At most 28 bytes: with its header it is no longer than the shortest packet that earns it. */
 export const STALE_ID_WORDS = 'connection id expired';

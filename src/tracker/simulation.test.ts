@@ -39,6 +39,7 @@ test('what members are credited is what their clients moved, whatever fails', as
         torrents: 2,
         waitingMax: 3,
         stallOneIn: 200,
+        trickery: true,
         swarm: SWARM,
         accounting: ACCOUNTING,
       });

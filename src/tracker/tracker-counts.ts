@@ -38,6 +38,8 @@ export class TrackerCounts {
   backPressured = 0;
   /** Records of batches that could not be appended. */
   recordsLost = 0;
+  /** Packets of sessions that were over when they came (delta.ts). */
+  staleAnnounces = 0;
   readonly #numbers = new Float64Array(DOORS.length * FAMILIES.length * KINDS.length);
   readonly #published = new Float64Array(this.#numbers.length);
   readonly #refusals = new Map<string, number>();
@@ -47,9 +49,11 @@ export class TrackerCounts {
   readonly #errors: ReturnType<Registry['counter']>;
   readonly #pressure: ReturnType<Registry['counter']>;
   readonly #lost: ReturnType<Registry['counter']>;
+  readonly #stale: ReturnType<Registry['counter']>;
   readonly #bytes: ReturnType<Registry['histogram']>;
   #pressurePublished = 0;
   #lostPublished = 0;
+  #stalePublished = 0;
 
   constructor(metrics: Registry) {
     this.#requests = metrics.counter(
@@ -67,6 +71,10 @@ export class TrackerCounts {
     this.#lost = metrics.counter(
       'swarmkeep_tracker_records_lost_total',
       'Transfer records whose append failed; their baselines were put back.',
+    );
+    this.#stale = metrics.counter(
+      'swarmkeep_tracker_stale_total',
+      'Late announces of sessions that were over: they credited, changed and closed nothing.',
     );
     this.#bytes = metrics.histogram(
       'swarmkeep_tracker_answer_bytes',
@@ -121,6 +129,8 @@ export class TrackerCounts {
     this.#pressurePublished = this.backPressured;
     this.#lost.add(this.recordsLost - this.#lostPublished);
     this.#lostPublished = this.recordsLost;
+    this.#stale.add(this.staleAnnounces - this.#stalePublished);
+    this.#stalePublished = this.staleAnnounces;
   }
 
   #publishPlace(door: number, family: 4 | 6): void {

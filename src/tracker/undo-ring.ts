@@ -6,30 +6,35 @@
 import { assert } from '#base/assert.ts';
 import type { AnnounceOutcome } from '#swarm/announce-outcome.ts';
 import type { AnnounceRequest } from '#swarm/announce-slot.ts';
-import type { Baseline, BaselineKey } from '#swarm/baseline.ts';
+import { type Baseline, type BaselineKey, STREAM_NUMBERS_MAX } from '#swarm/baseline.ts';
 
 /** Counters have 53 bits. */
 const DOUBLES = 3;
-const WORDS = 7;
+const WORDS = 8;
 const PEER_ID_BYTES = 20;
-const FLAG = { known: 1, completed: 2 } as const;
+const FLAG = { known: 1, completed: 2, passed: 4 } as const;
+const PLACE_BYTES = (DOUBLES + STREAM_NUMBERS_MAX) * 8 + WORDS * 4 + PEER_ID_BYTES;
 
 export class UndoRing {
   readonly #doubles: Float64Array;
+  /** Apart from the others, because nearly no baseline has any: memory that is never touched. */
+  readonly #streams: Float64Array;
   readonly #words: Uint32Array;
   readonly #peerIds: Uint8Array;
 
   static reserve(places: number): SharedArrayBuffer {
-    return new SharedArrayBuffer(places * (DOUBLES * 8 + WORDS * 4 + PEER_ID_BYTES));
+    return new SharedArrayBuffer(places * PLACE_BYTES);
   }
 
   /** `memory` is from reserve() for as many places as the queue has. */
   constructor(memory: SharedArrayBuffer, places: number) {
-    const wordsAt = places * DOUBLES * 8;
+    const streamsAt = places * DOUBLES * 8;
+    const wordsAt = streamsAt + places * STREAM_NUMBERS_MAX * 8;
     const peerIdsAt = wordsAt + places * WORDS * 4;
     const bytes = places * PEER_ID_BYTES;
     assert(memory.byteLength === peerIdsAt + bytes, 'the memory was reserved for these places');
     this.#doubles = new Float64Array(memory, 0, places * DOUBLES);
+    this.#streams = new Float64Array(memory, streamsAt, places * STREAM_NUMBERS_MAX);
     this.#words = new Uint32Array(memory, wordsAt, places * WORDS);
     this.#peerIds = new Uint8Array(memory, peerIdsAt, bytes);
   }
@@ -45,11 +50,16 @@ export class UndoRing {
     const at = place * WORDS;
     words[at] = request.memberId;
     words[at + 1] = request.torrentId;
-    words[at + 2] = known | (outcome.completed ? FLAG.completed : 0);
+    const completed = outcome.completed ? FLAG.completed : 0;
+    words[at + 2] = known | completed | (outcome.passed ? FLAG.passed : 0);
     words[at + 3] = outcome.key;
     words[at + 4] = outcome.sequence;
     words[at + 5] = outcome.higherAtSeconds;
     words[at + 6] = outcome.lastSeenSeconds;
+    words[at + 7] = outcome.streams.count;
+    if (outcome.streams.count > 0) {
+      this.#streams.set(outcome.streams.numbers, place * STREAM_NUMBERS_MAX);
+    }
     this.#peerIds.set(request.peerId, place * PEER_ID_BYTES);
   }
 
@@ -68,6 +78,11 @@ export class UndoRing {
       putBack(key, undefined);
       return;
     }
+    const streamsFrom = place * STREAM_NUMBERS_MAX;
+    const streams = {
+      count: words[at + 7]!,
+      numbers: this.#streams.slice(streamsFrom, streamsFrom + STREAM_NUMBERS_MAX),
+    };
     putBack(key, {
       ...key,
       uploaded: this.#doubles[place * DOUBLES]!,
@@ -77,6 +92,8 @@ export class UndoRing {
       sequence: words[at + 4]!,
       higherAtSeconds: words[at + 5]!,
       completed: (flags & FLAG.completed) !== 0,
+      passed: (flags & FLAG.passed) !== 0,
+      ...(streams.count > 0 && { streams }),
       lastSeenSeconds: words[at + 6]!,
     });
   }
