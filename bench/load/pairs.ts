@@ -36,6 +36,8 @@ export interface Measured {
 export interface Turns {
   readonly turns: number;
   readonly seconds: number;
+  /** Of the first turn, which does not count: compilers and caches are warm afterwards. */
+  readonly warmSeconds?: number;
   /** 0 is the closed loop. */
   readonly ratePerSecond?: number;
   /** By performance.now(): no turn begins later. A turn itself cannot last for ever. */
@@ -70,8 +72,9 @@ async function measureFilled(
     for (const [at, side] of sides.entries()) {
       if (performance.now() > how.endsMs) throw new Error('the time for all rows is over');
       const before = cpuMicrosOf(side.pid);
-      const measured = loads[at]!.measure(how.seconds, how.ratePerSecond ?? 0);
-      const report = await withinTurnTime(side.name, how.seconds, measured);
+      const seconds = turn < 0 ? (how.warmSeconds ?? how.seconds) : how.seconds;
+      const measured = loads[at]!.measure(seconds, how.ratePerSecond ?? 0);
+      const report = await withinTurnTime(side.name, seconds, measured);
       if (turn >= 0) all[at]!.push({ report, cpuMicros: cpuMicrosOf(side.pid) - before });
     }
   }
