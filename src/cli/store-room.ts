@@ -13,6 +13,8 @@ import { NodeHttpClient } from '#net/http-client.ts';
 import { S3Store } from '#store/s3.ts';
 import { readS3Credentials } from '#store/s3-credentials.ts';
 import { openStack, type Stack, type StackWorld } from '#store/stack.ts';
+import { parseStack, placesOf } from '#store/stack-text.ts';
+import { CliError } from './errors.ts';
 
 export interface StoreRoomParts {
   readonly folder: string;
@@ -27,6 +29,7 @@ export class StoreRoom {
   readonly world: StackWorld;
   readonly #config: Config;
   readonly #http: NodeHttpClient;
+  readonly #others: string[] = [];
   #stack: Promise<Stack> | undefined;
 
   constructor(parts: StoreRoomParts) {
@@ -54,9 +57,28 @@ export class StoreRoom {
     return this.#stack;
   }
 
-  /** Another one, which the caller closes; the one of `store.stack` itself is not opened twice. */
-  async other(text: string): Promise<Stack> {
-    return openStack(this.world, text);
+  /**
+   * Runs with another stack open. @throws CliError CLI_REFUSED when it shares a place with one that is open:
+   * a store belongs to one at a time
+   */
+  async withOther<Result>(text: string, run: (stack: Stack) => Promise<Result>): Promise<Result> {
+    const places = placesIn(text);
+    const taken = [...placesIn(this.#config.store.stack), ...this.#others];
+    const shared = places.find((place) => taken.includes(place));
+    if (shared !== undefined) {
+      throw new CliError('CLI_REFUSED', `"${text}" would open "${shared.trim()}", which is in use`);
+    }
+    this.#others.push(...places);
+    try {
+      const stack = await openStack(this.world, text);
+      try {
+        return await run(stack);
+      } finally {
+        await stack.store.close();
+      }
+    } finally {
+      for (const place of places) this.#others.splice(this.#others.indexOf(place), 1);
+    }
   }
 
   /** Ends the open one, if there is one; it may be asked for again. */
@@ -70,6 +92,12 @@ export class StoreRoom {
     await this.release();
     this.#http.close();
   }
+}
+
+/** None of a line that cannot be read, which opening it will say. */
+function placesIn(text: string): string[] {
+  const parsed = parseStack(text);
+  return 'node' in parsed ? placesOf(parsed.node) : [];
 }
 
 async function freeBytes(folder: string): Promise<number> {

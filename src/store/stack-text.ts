@@ -167,6 +167,16 @@ export function leavesOf(node: StackNode): Extract<StackNode, { readonly place: 
   return 'behind' in node ? leavesOf(node.behind) : node.members.flatMap(leavesOf);
 }
 
+/** Names of the places where blobs would be kept: two stacks that share one must not be open at once. */
+export function placesOf(node: StackNode, role = ''): string[] {
+  if (node.kind === 'cache') return [`cache ${role}`, ...placesOf(node.behind, role)];
+  if (node.kind === 'encrypt') {
+    return ['parts', 'manifests'].flatMap((part) => placesOf(node.behind, `${role}${part}`));
+  }
+  if ('members' in node) return node.members.flatMap((member) => placesOf(member, role));
+  return [`${node.place === '' ? node.kind : node.place} ${role}`];
+}
+
 function holds(node: StackNode, kind: StackNode['kind']): boolean {
   if (node.kind === kind) return true;
   if ('behind' in node) return holds(node.behind, kind);

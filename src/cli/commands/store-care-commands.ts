@@ -105,38 +105,32 @@ export const storeMigrate: RoomsCommand = {
 };
 
 async function copyBetween(rooms: Rooms, input: Item, output: Output): Promise<void> {
-  const names = { from: textOf(input, 'from'), to: textOf(input, 'to') };
   const current = await rooms.store.stack();
-  const opened: Stack[] = [];
-  const open = async (text: string): Promise<Stack> => {
-    if (text === 'current' || text === current.text) return current;
-    const stack = await rooms.store.other(text);
-    opened.push(stack);
-    return stack;
-  };
-  try {
-    const from = await open(names.from);
-    const to = await open(names.to);
-    if (from === to) throw new CliError('CLI_USAGE', 'Both are the same store');
-    const total = (await from.store.stats()).blobs;
-    const { failures, ...copied } = await copyStore(from.store, to.store, {
-      ...{ clock: rooms.clock, signal: output.signal },
-      onProgress: ({ seen }) => output.progress({ what: 'blobs', done: seen, total }),
-    });
-    output.item({
-      from: from.text,
-      to: to.text,
-      ...copied,
-      failures: failures.map((one) => ({ ...one })),
-    });
-    if (copied.failed > 0) {
-      throw new CliError(
-        'CLI_FOUND_DAMAGE',
-        `${copied.failed} blobs could not be copied; they stay where they are`,
-      );
-    }
-  } finally {
-    for (const stack of opened) await stack.store.close();
+  const withStack = (text: string, run: (stack: Stack) => Promise<void>): Promise<void> =>
+    text === 'current' || text === current.text ? run(current) : rooms.store.withOther(text, run);
+  await withStack(textOf(input, 'from'), (from) =>
+    withStack(textOf(input, 'to'), (to) => copyStack({ from, to, rooms, output })),
+  );
+}
+
+async function copyStack(work: {
+  readonly from: Stack;
+  readonly to: Stack;
+  readonly rooms: Rooms;
+  readonly output: Output;
+}): Promise<void> {
+  const { from, to, rooms, output } = work;
+  if (from === to) throw new CliError('CLI_USAGE', 'Both are the same store');
+  const total = (await from.store.stats()).blobs;
+  const { failures, ...copied } = await copyStore(from.store, to.store, {
+    ...{ clock: rooms.clock, signal: output.signal },
+    onProgress: ({ seen }) => output.progress({ what: 'blobs', done: seen, total }),
+  });
+  const failed = failures.map((one) => ({ ...one }));
+  output.item({ from: from.text, to: to.text, ...copied, failures: failed });
+  if (copied.failed > 0) {
+    const words = `${copied.failed} blobs could not be copied; they stay where they are`;
+    throw new CliError('CLI_FOUND_DAMAGE', words);
   }
 }
 
@@ -221,15 +215,23 @@ export const storeKeys: LocalCommand = {
         throw new CliError('CLI_USAGE', `"${file}" is there already; nothing was changed`);
       writeFileSync(file, newKeyLine(random), { mode: 0o600, flag: 'wx' });
     } else if (what === 'rotate') {
-      const old = readFileSync(file, 'latin1');
+      const old = readKeyFile(file);
       parseKeys(old);
       writeFileSync(`${file}.new`, `${newKeyLine(random)}${old}`, { mode: 0o600, flag: 'wx' });
       renameSync(`${file}.new`, file);
     } else throw new CliError('CLI_USAGE', `"${what}" is neither "new" nor "rotate"`);
     chmodSync(file, 0o600);
-    const keys = parseKeys(readFileSync(file, 'latin1')).map(({ id }) => id);
+    const keys = parseKeys(readKeyFile(file)).map(({ id }) => id);
     output.item({ file, keys });
   },
   text: (item) =>
     `${item['file']} has ${(item['keys'] as readonly string[]).length} keys. Keep a copy elsewhere: without it nothing can be decrypted.`,
 };
+
+function readKeyFile(file: string): string {
+  try {
+    return readFileSync(file, 'latin1');
+  } catch (cause) {
+    throw new CliError('CLI_USAGE', `Cannot read "${file}"`, { cause });
+  }
+}

@@ -1,0 +1,142 @@
+// The store as an operator meets it: every command against a running server, and a kill in between.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { TestServer } from './server.ts';
+
+interface Shown {
+  readonly ref: string;
+  readonly bytes: number;
+  readonly new: boolean;
+}
+
+let server: TestServer;
+let root: string;
+const file = (name: string) => join(root, name);
+
+before(async () => {
+  server = await TestServer.prepare();
+  root = mkdtempSync(join(tmpdir(), 'swarmkeep-e2e-store-'));
+  await server.start();
+});
+
+after(async () => {
+  await server.remove();
+  rmSync(root, { recursive: true, force: true });
+});
+
+test('blobs are put, listed, found, given and removed, and outlive a kill', async () => {
+  for (const [name, size] of [
+    ['small', 10],
+    ['large', 16 * 1024 * 1024],
+  ] as const) {
+    writeFileSync(file(name), Buffer.alloc(size, name));
+  }
+  const put = [
+    ...(await server.json<Shown>(['store', 'put', file('small')])),
+    ...(await server.json<Shown>(['store', 'put', file('large')])),
+  ];
+  assert.deepEqual(
+    put.map((one) => one.new),
+    [true, true],
+  );
+  const [again] = await server.json<Shown>(['store', 'put', file('small')]);
+  assert.equal(again?.new, false);
+  await server.end('SIGKILL');
+  await server.start();
+  const listed = await server.json<Shown>(['store', 'ls']);
+  assert.deepEqual(
+    listed.map(({ ref }) => ref),
+    put.map(({ ref }) => ref).sort(),
+  );
+  assert.equal((await server.json(['store', 'ls', '--limit', '1'])).length, 1);
+  const after = await server.json<Shown>(['store', 'ls', '--after', listed[0]!.ref]);
+  assert.deepEqual(
+    after.map(({ ref }) => ref),
+    [listed[1]!.ref],
+  );
+  const large = put[1]!.ref;
+  await server.json(['store', 'get', large, '-o', file('got')]);
+  assert.ok(readFileSync(file('got')).equals(readFileSync(file('large'))));
+  const shown = await server.command(['store', 'get', put[0]!.ref]);
+  assert.equal(shown.stdout, readFileSync(file('small'), 'utf8'));
+  assert.deepEqual(await server.json(['store', 'rm', large]), [{ removed: 1 }]);
+  const gone = await server.command(['store', 'stat', large, put[0]!.ref]);
+  assert.deepEqual([gone.exitCode, gone.stdout.includes('missing')], [1, true]);
+  const [compacted] = await server.json<{ packs: number }>(['store', 'compact']);
+  assert.equal(compacted?.packs, 0, 'the pack that is written to stays');
+});
+
+test('what cannot be a blob, or is none, is refused in words', async () => {
+  writeFileSync(file('huge'), Buffer.alloc(16 * 1024 * 1024 + 1));
+  for (const [words, said] of [
+    [['put', file('huge')], /at most 16 MiB/],
+    [['put', file('nothing')], /Cannot read .*ENOENT/],
+    [['get', 'sha256-xyz'], /is no blob's name/],
+    [['ls', '--limit', 'many'], /no whole number/],
+    [['sync', 'current', 'current'], /the same store/],
+    [['sync', 'current', 'replica(packed, directory)'], /in use/],
+    [['sync', 'current', 'nowhere'], /is no store/],
+    [['reencrypt'], /Nothing in store.stack encrypts/],
+    [['keys', 'rotate', file('nothing')], /Cannot read/],
+  ] as const) {
+    const { exitCode, stderr } = await server.command(['store', ...words]);
+    assert.ok(exitCode === 1 || exitCode === 2, words.join(' '));
+    assert.match(stderr, said);
+  }
+});
+
+test('a store is migrated while it serves; a rotten copy is found, exit 1', async () => {
+  const shown = await server.json<{ copied: number; to: string }>([
+    ...['store', 'migrate', 'current', `directory(${file('copy')})`],
+  ]);
+  assert.equal(shown[0]?.copied, 1);
+  const sound = await server.json<{ blobs: number }>(['store', 'verify']);
+  assert.equal(sound[0]?.blobs, 1);
+  const [stats] = await server.json<{ stack: string; blobs: number }>(['store', 'stats']);
+  assert.deepEqual([stats?.stack, stats?.blobs], ['packed', 1]);
+  const packs = join(server.dataFolder, 'store/packed');
+  const pack = join(packs, (await readdir(packs))[0]!);
+  await server.end('SIGKILL');
+  const bytes = readFileSync(pack);
+  bytes[512 + 64]! ^= 1;
+  writeFileSync(pack, bytes);
+  await server.start();
+  const rotten = await server.command(['store', 'verify', '--json']);
+  assert.equal(rotten.exitCode, 1);
+  assert.match(rotten.stdout, /"corrupt":\[\{"store":"packed","ref":"sha256-/);
+  const [healed] = await server.json<Shown>(['store', 'put', file('small')]);
+  assert.equal(healed?.new, true);
+  await server.json(['store', 'verify']);
+});
+
+test('a key file is made, rotated and never given away', async () => {
+  await server.json(['store', 'keys', 'new', file('keys')]);
+  assert.equal(statSync(file('keys')).mode & 0o777, 0o600);
+  const [rotated] = await server.json<{ keys: string[] }>([
+    'store',
+    'keys',
+    'rotate',
+    file('keys'),
+  ]);
+  assert.equal(rotated?.keys.length, 2);
+  const encrypted = [
+    '--set',
+    `store.keyFile=${file('keys')}`,
+    '--set',
+    'store.stack=encrypt > packed',
+  ];
+  await server.end('SIGTERM');
+  const [put] = await server.json<Shown>(['store', 'put', file('small'), ...encrypted]);
+  const [read] = await server.json<Shown>(['store', 'stat', put!.ref, ...encrypted]);
+  assert.equal(read?.bytes, 10);
+  const [rebuilt] = await server.json<{ blobs: number }>(['store', 'rebuild', ...encrypted]);
+  assert.equal(rebuilt?.blobs, 1);
+  const config = await server.command(['config', 'print', ...encrypted]);
+  const key = readFileSync(file('keys'), 'utf8').trim().split(' ').at(-1)!;
+  assert.ok(!config.stdout.includes(key));
+});
