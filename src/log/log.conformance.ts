@@ -6,7 +6,7 @@ import { afterEach, describe, it } from 'node:test';
 import { utf8 } from '#base/bytes.ts';
 import { codeOf } from '#base/errors.ts';
 import type { LogConfig } from './config.ts';
-import type { Consistency, Log, LogRecord, ReadOptions, ReadRecord } from './log.ts';
+import type { Consistency, Log, LogRecord, ReadOptions, ReadRecord, TopicOptions } from './log.ts';
 import { PackedRecords } from './packed-records.ts';
 
 export interface LogUnderTest {
@@ -339,6 +339,32 @@ export function describeLog(factory: LogFactory): void {
       for (const name of names) {
         const refusal = await rejection(settle(log.createTopic(name)));
         assert.equal(codeOf(refusal), 'LOG_TOPIC_NAME_INVALID', name);
+      }
+    });
+
+    it('a topic at its size refuses appends or removes its oldest records, as it was made', async () => {
+      const { log, settle } = await open();
+      const filled = async (topic: string): Promise<unknown> => {
+        let refusal: unknown;
+        for (let nth = 0; nth < 12 && refusal === undefined; nth++) {
+          refusal = await rejection(settle(log.append(topic, [{ value: new Uint8Array(1500) }])));
+        }
+        return codeOf(refusal);
+      };
+      await settle(log.createTopic('box', { consistency: 'durable', bytesMax: 8192 }));
+      assert.equal(await filled('box'), 'LOG_TOPIC_FULL');
+      const box = await settle(log.stats('box'));
+      assert.equal(box.firstOffset, 0);
+      const { records } = await settle(log.read('box', { from: 0 }));
+      assert.equal(records.length, box.nextOffset);
+      await settle(log.createTopic('ring', { bytesMax: 8192, whenFull: 'removeOldest' }));
+      assert.equal(await filled('ring'), undefined);
+      const ring = await settle(log.stats('ring'));
+      assert.ok(ring.firstOffset > 0 && ring.bytes <= 8192 && ring.nextOffset === 12);
+      await settle(log.createTopic('kept', { ageMsMax: 1000, recordsMax: 5, compact: true }));
+      for (const options of [{ bytesMax: 1 }, { bytesMax: Number.NaN }, { whenFull: 'refuse' }]) {
+        const refusal = await rejection(settle(log.createTopic('odd', options as TopicOptions)));
+        assert.equal(codeOf(refusal), 'LOG_TOPIC_OPTIONS_INVALID');
       }
     });
 

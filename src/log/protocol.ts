@@ -6,7 +6,7 @@ import { createHmac } from 'node:crypto';
 import { fromHex, secretEqual, toHex } from '#base/bytes.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
 import { isLogErrorCode, LogError } from './errors.ts';
-import type { Consistency, ReadFrom } from './log.ts';
+import type { Consistency, ReadFrom, TopicOptions } from './log.ts';
 
 export const PROTOCOL = 'swarmkeep-log/1';
 /** A line without its end. No command needs more. */
@@ -91,6 +91,35 @@ export function parseConsistency(word: string | undefined): Consistency | undefi
     default:
       return null;
   }
+}
+
+/**
+ * What `CREATE` may say of a topic beside its consistency, as `name=value`, and how the value is read;
+ * undefined when it is none.
+ */
+export const TOPIC_OPTION_WORDS: Readonly<
+  Record<string, (value: string) => string | number | boolean | undefined>
+> = {
+  bytesMax: (value) => parseCount(value),
+  whenFull: oneOf('refuse', 'removeOldest'),
+  ageMsMax: (value) => parseCount(value),
+  recordsMax: (value) => parseCount(value),
+  whenUnread: oneOf('keep', 'remove'),
+  compact: (value) => (value === 'true' ? true : value === 'false' ? false : undefined),
+  codec: oneOf('none', 'zstd', 'gzip'),
+};
+
+function oneOf(...words: readonly string[]): (value: string) => string | undefined {
+  return (value) => (words.includes(value) ? value : undefined);
+}
+
+/** The words of `CREATE` behind the topic's name. */
+export function topicOptionWords(options: TopicOptions): string[] {
+  const { consistency, ...others } = options;
+  const known = Object.entries(others).filter(
+    ([name, value]) => value !== undefined && Object.hasOwn(TOPIC_OPTION_WORDS, name),
+  );
+  return [consistency ?? '-', ...known.map(([name, value]) => `${name}=${value}`)];
 }
 
 export function parseFrom(word: string | undefined): ReadFrom | undefined {

@@ -1,13 +1,10 @@
 // The same suite over every kind of stream, against a server of its own.
 
-import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { it } from 'node:test';
 import { SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
-import { codeOf } from '#base/errors.ts';
 import { silentLogger } from '#base/logger.ts';
 import { SystemRandom } from '#base/random.ts';
 import { Registry } from '#metrics/registry.ts';
@@ -86,15 +83,3 @@ for (const kind of ['loopback', 'unix', 'tcp'] as const) {
     });
   }
 }
-
-it('a size limit, which the protocol does not carry, is refused and not dropped', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'sk-log-'));
-  const { log, dispose } = await open('loopback', folder, {});
-  try {
-    const asked = log.createTopic('x', { bytesMax: 4096 });
-    await assert.rejects(asked, (error) => codeOf(error) === 'LOG_TOPIC_OPTIONS_INVALID');
-    assert.deepEqual(await log.topics(), []);
-  } finally {
-    await dispose();
-  }
-});

@@ -24,7 +24,8 @@ import type {
   TopicStats,
 } from './log.ts';
 import type { PackedRecords } from './packed-records.ts';
-import { fromWord, parseCount, type ServerLimits } from './protocol.ts';
+import { fromWord, parseCount, type ServerLimits, topicOptionWords } from './protocol.ts';
+import { topicRulesOf } from './topic-rules.ts';
 
 /** A name is checked by the server; what could not even be a word is refused here. */
 const WORD = /^[\x21-\x7e]{1,200}$/;
@@ -134,13 +135,9 @@ export class RemoteLog implements Log {
   }
 
   async createTopic(topic: string, options: TopicOptions = {}): Promise<void> {
-    if (options.bytesMax !== undefined || options.whenFull !== undefined) {
-      throw new LogError(
-        'LOG_TOPIC_OPTIONS_INVALID',
-        `Cannot create topic "${topic}" with a size limit: the protocol carries none`,
-      );
-    }
-    await this.#ask('CREATE', [nameWord(topic), options.consistency ?? '-']);
+    // What is no number could not even be sent.
+    topicRulesOf(topic, options);
+    await this.#ask('CREATE', [nameWord(topic), ...topicOptionWords(options)]);
   }
 
   async topics(): Promise<readonly TopicStats[]> {

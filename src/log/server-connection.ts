@@ -353,8 +353,7 @@ export class ServerConnection implements StreamHandler {
     const { log } = this.#world;
     switch (call.command) {
       case 'CREATE': {
-        const { topic, consistency } = call;
-        await log.createTopic(topic, consistency === undefined ? {} : { consistency });
+        await log.createTopic(call.topic, call.options);
         return `OK ${id}\n`;
       }
       case 'POSITION':

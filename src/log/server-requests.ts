@@ -3,9 +3,15 @@
 
 import { BATCH_HEADER_BYTES, bodySumOf, isBatchIntact, readBatchHeader } from './batch.ts';
 import { LogError } from './errors.ts';
-import type { Consistency, ProducerStamp, ReadFrom } from './log.ts';
+import type { Consistency, ProducerStamp, ReadFrom, TopicOptions } from './log.ts';
 import { PackedRecords } from './packed-records.ts';
-import { parseConsistency, parseCount, parseFrom, type ServerLimits } from './protocol.ts';
+import {
+  parseConsistency,
+  parseCount,
+  parseFrom,
+  type ServerLimits,
+  TOPIC_OPTION_WORDS,
+} from './protocol.ts';
 
 const CODEC_NONE = 0;
 
@@ -24,7 +30,7 @@ export type CallRequest =
   | {
       readonly command: 'CREATE';
       readonly topic: string;
-      readonly consistency: Consistency | undefined;
+      readonly options: TopicOptions;
     }
   | {
       readonly command: 'READ';
@@ -116,9 +122,8 @@ export function parseCall(words: readonly string[]): CallRequest | undefined {
       if (words.length > 3) return undefined;
       return { command, topic: words.length === 3 ? first : undefined };
     case 'CREATE': {
-      const consistency = parseConsistency(second ?? '-');
-      if (words.length > 4 || consistency === null) return undefined;
-      return { command, topic: first, consistency };
+      const options = parseTopicOptions(words.slice(3));
+      return options === undefined ? undefined : { command, topic: first, options };
     }
     case 'READ': {
       const from = parseFrom(second);
@@ -143,4 +148,19 @@ export function parseCall(words: readonly string[]): CallRequest | undefined {
     default:
       return undefined;
   }
+}
+
+/** `[<consistency>] [<option>=<value>]…`; whether a value makes sense is the log's word. */
+function parseTopicOptions(words: readonly string[]): TopicOptions | undefined {
+  const isBare = words[0] !== undefined && !words[0].includes('=');
+  const consistency = parseConsistency(isBare ? words[0] : '-');
+  if (consistency === null) return undefined;
+  const options: Record<string, string | number | boolean> = {};
+  for (const word of isBare ? words.slice(1) : words) {
+    const [name = '', value = '', ...rest] = word.split('=');
+    const parsed = TOPIC_OPTION_WORDS[name]?.(value);
+    if (parsed === undefined || rest.length > 0 || Object.hasOwn(options, name)) return undefined;
+    options[name] = parsed;
+  }
+  return { ...options, ...(consistency === undefined ? {} : { consistency }) };
 }

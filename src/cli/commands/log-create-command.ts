@@ -1,0 +1,82 @@
+// `swarmkeep log create`: a topic with what it is to be, and the same options for `log append --create`.
+
+import type { Command as Commander } from 'commander';
+import { bytes } from '#base/field.ts';
+import { type Item, numberOf, type RoomsCommand, textOf, type Words } from '#cli/command.ts';
+import { CliError } from '#cli/errors.ts';
+import { logCommand } from '#cli/remote.ts';
+import type { Consistency, TopicOptions } from '#log/log.ts';
+
+const CONSISTENCIES: readonly string[] = ['memory', 'interval', 'durable'];
+const WHEN_FULL: readonly string[] = ['refuse', 'removeOldest'];
+
+export function declareTopicOptions(commander: Commander): void {
+  commander
+    .option(
+      '--bytes-max <size>',
+      'How large the topic may become, such as "64 MiB"; no limit else.',
+    )
+    .option(
+      '--when-full <what>',
+      'At that size: "refuse" appends (default), or "removeOldest" segments.',
+    );
+}
+
+/** @throws CliError CLI_USAGE */
+export function topicOptionsOf(words: Words): Item {
+  const { bytesMax, whenFull, consistency } = words.options;
+  const size = bytesMax === undefined ? undefined : bytes({ min: 1 }).safeParse(bytesMax);
+  if (size?.success === false) {
+    throw new CliError('CLI_USAGE', `Cannot use --bytes-max ${bytesMax}: expected a size`);
+  }
+  if (whenFull !== undefined && size === undefined) {
+    throw new CliError('CLI_USAGE', 'Cannot use --when-full without --bytes-max');
+  }
+  return {
+    ...(size === undefined ? {} : { bytesMax: size.data }),
+    ...oneOf(whenFull, WHEN_FULL, 'whenFull', '--when-full'),
+    ...oneOf(consistency, CONSISTENCIES, 'consistency', '--consistency'),
+  };
+}
+
+/** What topicOptionsOf() read, after it crossed a socket. */
+export function topicOptions(input: Item): TopicOptions {
+  const bytesMax = numberOf(input, 'bytesMax');
+  const whenFull = textOf(input, 'whenFull');
+  const consistency = textOf(input, 'consistency');
+  return {
+    ...(bytesMax === undefined ? {} : { bytesMax }),
+    ...(whenFull === 'refuse' || whenFull === 'removeOldest' ? { whenFull } : {}),
+    ...(CONSISTENCIES.includes(consistency) ? { consistency: consistency as Consistency } : {}),
+  };
+}
+
+function oneOf(value: unknown, known: readonly string[], name: string, option: string): Item {
+  if (value === undefined) return {};
+  if (typeof value === 'string' && known.includes(value)) return { [name]: value };
+  const words = known.map((one) => `"${one}"`).join(' or ');
+  throw new CliError('CLI_USAGE', `Cannot use ${option} ${String(value)}: expected ${words}`);
+}
+
+export const logCreate: RoomsCommand = logCommand({
+  name: 'log create',
+  summary: 'Make a topic; nothing happens to one that exists.',
+  example: 'swarmkeep log create readings --bytes-max "64 MiB" --when-full removeOldest',
+  declare: (commander) => {
+    commander
+      .argument('<topic>', 'The topic.')
+      .option(
+        '--consistency <when>',
+        'When an append is answered that does not say: "memory", "interval" (default) or "durable".',
+      );
+    declareTopicOptions(commander);
+  },
+  prepare: (words) => ({ topic: words.args[0] ?? '', ...topicOptionsOf(words) }),
+  async runOnLog(log, input, output) {
+    const topic = textOf(input, 'topic');
+    const isNew = !(await log.topics()).some(({ name }) => name === topic);
+    await log.createTopic(topic, topicOptions(input));
+    output.item({ topic, new: isNew });
+  },
+  text: (item) => `${item['topic']} ${item['new'] === true ? 'is made' : 'is there already'}`,
+});
