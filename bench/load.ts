@@ -84,10 +84,14 @@ function print(report: LoadReport, cpuMicros: number | undefined): void {
   const { losses } = report;
   const answers = Math.max(1, report.answers);
   const announces = Math.max(1, report.answers - report.scrapes);
+  const isWeb = door === 'ws';
+  const [what, of] = isWeb ? ['messages', 'of'] : ['answers', 'to'];
   const lines = [
-    `${Math.round(report.answers / report.seconds).toLocaleString('en')} answers/s, ` +
-      `of which ${((100 * report.scrapes) / answers).toFixed(1)} % to scrapes`,
-    `${(report.peersInAnswers / announces).toFixed(2)} peers per answer`,
+    `${Math.round(report.answers / report.seconds).toLocaleString('en')} ${what}/s, ` +
+      `of which ${((100 * report.scrapes) / answers).toFixed(1)} % ${of} scrapes`,
+    isWeb
+      ? `${report.peersInAnswers} offers arrived, and as many answers as were due`
+      : `${(report.peersInAnswers / announces).toFixed(2)} peers per answer`,
     `${report.p50Ms.toFixed(2)} ms p50, ${report.p99Ms.toFixed(2)} ms p99`,
     `${report.errors} errors${report.errors > 0 ? `, the first: ${report.firstError}` : ''}`,
     `${lostOf(losses)} lost: ${losses.timeouts} not answered in time, ` +
