@@ -3,8 +3,13 @@
 
 /** Says on the test's diagnostics how to run these same cases again. */
 export function testSeed(context: { diagnostic(message: string): void }, fixed: number): number {
-  const given = process.env.SWARMKEEP_SEED;
-  const seed = given === undefined ? fixed : Number(given) >>> 0;
+  const seed = givenSeed() ?? fixed;
   context.diagnostic(`replay with SWARMKEEP_SEED=${seed}`);
   return seed;
+}
+
+/** Undefined when none is replayed. */
+export function givenSeed(): number | undefined {
+  const given = process.env.SWARMKEEP_SEED;
+  return given === undefined ? undefined : Number(given) >>> 0;
 }

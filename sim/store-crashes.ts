@@ -10,6 +10,7 @@ import assert from 'node:assert/strict';
 import { below, SeededRandom } from '#base/random.ts';
 import { SimClock } from '#sim/clock.ts';
 import { SimDisk } from '#sim/disk.ts';
+import { givenSeed } from '#sim/seed.ts';
 import { StoreError } from '#store/errors.ts';
 import { refOf, type Store, walkStore } from '#store/store.ts';
 
@@ -32,8 +33,8 @@ export interface CrashedStore extends Store {
 
 /** Fails with the seed of the first violation. SWARMKEEP_SEED runs that one alone. */
 export async function surviveSeeds(count: number, open: Open): Promise<void> {
-  const only = process.env['SWARMKEEP_SEED'];
-  const first = only === undefined ? 1 : Number(only);
+  const only = givenSeed();
+  const first = only ?? 1;
   for (let seed = first; seed < first + (only === undefined ? count : 1); seed++) {
     const violation = await crashStore(seed, open);
     const words = `seed ${seed}: ${violation}; replay: SWARMKEEP_SEED=${seed}`;

@@ -82,7 +82,7 @@ export async function statsOfAll(stores: readonly Store[]): Promise<StoreStats> 
   return sum;
 }
 
-/** All are asked, and all have ended when it resolves. The first failure is thrown when there are too many. */
+/** All are asked, and all have ended when it resolves. With too many failures the first is thrown. */
 export async function answers<T>(
   stores: readonly Store[],
   ask: (store: Store) => Promise<T>,

@@ -10,7 +10,7 @@ export class Turns {
     return this.takeAll([ref], work);
   }
 
-  /** The turn of all of them at once. Turns are given in the order they are asked for: none waits for ever. */
+  /** The turn of all of them at once. Turns come in the order they were asked for: none waits for ever. */
   takeAll<T>(refs: readonly BlobRef[], work: () => Promise<T>): Promise<T> {
     const before = refs.flatMap((ref) => this.#last.get(ref) ?? []);
     const done = Promise.allSettled(before).then(work);
