@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
 import type { BaselineNumbers } from './baseline.ts';
-import { computeDelta, type DeltaInput, type DeltaResult, newDeltaResult } from './delta.ts';
+import {
+  computeDelta,
+  type DeltaInput,
+  type DeltaResult,
+  followDelta,
+  newDeltaResult,
+} from './delta.ts';
 import { TRANSFER_EVENT, type TransferEvent } from './transfer-record.ts';
 
 const NOW = 1_763_700_000;
@@ -160,6 +166,244 @@ test('the result may be computed over the numbers it was computed from', () => {
   };
   computeDelta(input, result);
   assert.deepEqual([result.uploadedDelta, result.downloadedDelta], [500, 200]);
+});
+
+/** A client's announces one after the other, each so many seconds after the one before. */
+class Client {
+  readonly result = newDeltaResult();
+  credited = 0;
+  #known = false;
+  #now = NOW;
+
+  /** Says what became of it, and how much it was credited, as `kind +bytes`. */
+  says(up: number, over: Partial<DeltaInput> = {}, afterSeconds = 1): string {
+    this.#now += afterSeconds;
+    const { result } = this;
+    computeDelta(
+      {
+        ...{ known: this.#known, previous: result.next, event: TRANSFER_EVENT.none },
+        ...{ uploaded: up, downloaded: 0, left: 300, key: 7 },
+        ...{ nowSeconds: this.#now, resetAfterSeconds: 120, ...over },
+      },
+      result,
+    );
+    this.#known = true;
+    this.credited += result.uploadedDelta;
+    return `${result.kind} +${result.uploadedDelta}`;
+  }
+}
+
+const STARTED = { event: TRANSFER_EVENT.started } as const;
+const STOPPED = { event: TRANSFER_EVENT.stopped } as const;
+const HOUR = 3600;
+
+test('a goodbye of the session before that comes after the restart credits and closes nothing', () => {
+  for (const late of [1, HOUR]) {
+    const client = new Client();
+    client.says(0, STARTED);
+    client.says(1000);
+    client.says(1000, STOPPED);
+    assert.equal(client.says(0, STARTED), 'reset +0');
+    assert.equal(client.says(1000, STOPPED, late), 'stale +0');
+    assert.equal(client.result.next.uploaded, 0);
+    assert.equal(client.says(300), 'credit +300');
+    assert.equal(client.says(1000, STOPPED), 'stale +0');
+    assert.equal(client.says(1500), 'credit +1200');
+  }
+});
+
+test('a restart that keeps its key is credited from its first byte', () => {
+  const client = new Client();
+  client.says(0, STARTED);
+  client.says(1000);
+  client.says(0, STARTED);
+  assert.equal(client.says(500), 'credit +500');
+  assert.equal(client.says(1200), 'credit +700');
+  client.says(0, STARTED);
+  assert.equal(client.says(200, STOPPED), 'credit +200');
+  assert.equal(client.credited, 2400);
+});
+
+test('after a session of several announces the same or less waits two minutes for its credit', () => {
+  const client = new Client();
+  for (const up of [0, 400, 1000]) client.says(up);
+  client.says(0, STARTED);
+  assert.equal(client.says(400), 'stale +0');
+  assert.equal(client.says(900), 'stale +0');
+  assert.equal(client.says(950, {}, 120), 'credit +950');
+  client.says(0, STARTED);
+  // A goodbye that is not the one before is believed at once, and so is whatever passes it.
+  assert.equal(client.says(600, STOPPED), 'credit +600');
+  client.says(0, STARTED);
+  assert.equal(client.says(951), 'credit +951');
+});
+
+test('a late announce makes its session one of several announces', () => {
+  const client = new Client();
+  client.says(0, STARTED);
+  client.says(1000);
+  assert.equal(client.says(900), 'late +0');
+  client.says(0, STARTED);
+  assert.equal(client.says(900), 'stale +0');
+});
+
+test('a packet with the key of an earlier session is told apart, whenever it comes', () => {
+  const client = new Client();
+  client.says(0, { ...STARTED, key: 1 });
+  client.says(1000, { key: 1 });
+  assert.equal(client.says(0, { ...STARTED, key: 2 }), 'reset +0');
+  for (const [up, seconds] of [
+    [1000, 1],
+    [500, HOUR],
+    [0, 1],
+  ] as const) {
+    assert.equal(client.says(up, { key: 1 }, seconds), 'stale +0');
+    assert.equal(client.says(up, { key: 1, ...STARTED }), 'stale +0');
+  }
+  assert.equal(client.says(5000, { key: 2 }), 'credit +5000');
+  // What nobody had seen of it is credited as far as the other session was not.
+  assert.equal(client.says(1200, { key: 1 }), 'stale +0');
+  assert.equal(client.says(6500, { key: 1 }), 'resumed +500');
+  assert.equal(client.says(5600, { key: 2 }), 'resumed +100');
+});
+
+test('an ended session with another key is over, also beside a later one of that key', () => {
+  const client = new Client();
+  for (const up of [0, 400, 1000]) client.says(up, { key: 1 });
+  client.says(0, { ...STARTED, key: 1 });
+  client.says(100, { key: 1, ...STOPPED });
+  client.says(0, { ...STARTED, key: 2 });
+  assert.equal(client.says(400, { key: 1 }, HOUR), 'stale +0');
+  assert.equal(client.says(700, { key: 2 }), 'credit +700');
+});
+
+test('two keys that take turns are two reports of the same bytes', () => {
+  const client = new Client();
+  client.says(0, { key: 1 });
+  client.says(1000, { key: 1 });
+  assert.equal(client.says(200, { key: 2 }), 'reset +0');
+  assert.equal(client.says(1100, { key: 1 }), 'resumed +100');
+  assert.equal(client.says(300, { key: 2 }), 'stale +0');
+  assert.equal(client.says(350, { key: 2 }), 'resumed +50');
+});
+
+test('two tiers with counters of their own that take turns after silences are credited once', () => {
+  const client = new Client();
+  client.says(0, STARTED);
+  client.says(1000);
+  assert.equal(client.says(200, {}, 130), 'reset +0');
+  assert.equal(client.says(1100, {}, 130), 'resumed +100');
+  for (let moved = 200; moved < 1000; moved += 100) {
+    assert.equal(client.says(100 + moved, {}, 130), 'late +0');
+    assert.equal(client.says(1000 + moved, {}, 130), 'credit +100');
+  }
+  assert.equal(client.credited, 1900);
+});
+
+test('what the lower tier was credited with, the higher one must pass', () => {
+  const client = new Client();
+  client.says(0, STARTED);
+  client.says(1000);
+  client.says(200, {}, 130);
+  assert.equal(client.says(500), 'credit +300');
+  assert.equal(client.says(1200, {}, 130), 'resumed +0');
+  assert.equal(client.says(1250), 'resumed +0');
+  assert.equal(client.says(1400), 'resumed +100');
+  assert.equal(client.says(1500), 'credit +100');
+  assert.equal(client.credited, 1500);
+});
+
+test('a third tier is late when two were seen to take turns', () => {
+  const client = new Client();
+  client.says(0, STARTED);
+  client.says(1000);
+  client.says(200, {}, 130);
+  client.says(1100, {}, 130);
+  assert.equal(client.says(700, {}, 130), 'late +0');
+  assert.equal(client.says(250, {}, 130), 'late +0');
+  assert.equal(client.says(800, {}, 130), 'late +0');
+  assert.equal(client.says(1300, {}, 130), 'credit +200');
+});
+
+test('a restart without a word is credited, but for what the session before had moved', () => {
+  const client = new Client();
+  client.says(0, STARTED);
+  client.says(1000);
+  assert.equal(client.says(100, {}, HOUR), 'reset +0');
+  assert.equal(client.says(900, {}, HOUR), 'credit +800');
+  assert.equal(client.says(1700, {}, HOUR), 'resumed +0');
+  assert.equal(client.says(2500, {}, HOUR), 'resumed +700');
+  assert.equal(client.says(3000, {}, HOUR), 'credit +500');
+});
+
+test('a tier that is late while the other is heard stays late', () => {
+  const client = new Client();
+  client.says(0, STARTED);
+  client.says(1000);
+  client.says(200, {}, 130);
+  client.says(1100, {}, 1);
+  assert.equal(client.says(900, {}, 1), 'late +0');
+});
+
+test('sessions are remembered up to four, and then a key never seen needs a word or a silence', () => {
+  const client = new Client();
+  client.says(1000, { key: 1 });
+  for (const key of [2, 3, 4, 5]) {
+    assert.equal(client.says(1, { key }), 'reset +0');
+    assert.equal(client.says(2000, { key }), 'credit +1999');
+  }
+  // All four places are taken, so that it may be one that was forgotten.
+  assert.equal(client.says(1, { key: 6 }), 'stale +0');
+  assert.equal(client.says(9000, { key: 6 }), 'stale +0');
+  assert.equal(client.says(1, { key: 6, ...STARTED }), 'reset +0');
+  assert.equal(client.says(2, { key: 7 }, 130), 'credit +1');
+  assert.equal(client.says(1, { key: 8 }, 130), 'reset +0');
+});
+
+test('more tiers than are remembered are late, not credited', () => {
+  const client = new Client();
+  client.says(6000);
+  for (const up of [5000, 4000, 3000, 2000]) assert.equal(client.says(up, {}, 130), 'reset +0');
+  assert.equal(client.says(1000, {}, 130), 'late +0');
+  assert.equal(client.says(6001, {}, 130), 'resumed +1');
+  assert.equal(client.credited, 1);
+});
+
+test('followed from its records alone, a baseline has the same streams', () => {
+  const step = fc.record({
+    event: fc.constantFrom<TransferEvent[]>(0, 0, 0, 1, 2, 3),
+    uploaded: fc.nat(6).map((up) => up * 100),
+    downloaded: fc.nat(2).map((down) => down * 100),
+    key: fc.nat(3),
+    seconds: fc.constantFrom(1, 50, 130, 4000),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+      const live = newDeltaResult();
+      const followed = newDeltaResult();
+      let known = false;
+      let nowSeconds = NOW;
+      for (const { seconds, ...announce } of steps) {
+        nowSeconds += seconds;
+        const times = { nowSeconds, resetAfterSeconds: 120 };
+        computeDelta({ ...announce, ...times, left: 9, known, previous: live.next }, live);
+        if (live.kind === 'stale') continue;
+        const { next, overlaps } = live;
+        const { uploaded, downloaded } = next;
+        const event = overlaps ? 0 : announce.event;
+        const told = { ...announce, event, uploaded, downloaded, left: next.left };
+        assert.ok(
+          followDelta({ ...told, ...times, known, previous: followed.next }, followed, live),
+        );
+        const { count, numbers } = followed.next.streams;
+        assert.equal(count, next.streams.count);
+        assert.deepEqual(numbers.slice(0, count * 7), next.streams.numbers.slice(0, count * 7));
+        assert.deepEqual({ ...followed.next, streams: 0 }, { ...next, streams: 0 });
+        known = true;
+      }
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 const counter = fc.oneof(fc.nat(2000), fc.maxSafeNat());

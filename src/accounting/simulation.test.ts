@@ -2,12 +2,14 @@
 // the baseline store and the ledger together. In the end what was counted is what was moved.
 //
 // What the clients do: announces that are late, doubled, overtaken and lost; every announce twice, as
-// over two families or by both hashes of a hybrid torrent; a second tier whose counters began later;
-// restarts with `started`, with another key, or with neither. What fails: appends, the process at any
-// moment, with the append in flight on disk or not. Then the ledger and its crashes.
+// over two families or by both hashes of a hybrid torrent; a second tier whose counters began later,
+// that takes turns with the first at any pace; restarts with `started`, with another key, or with
+// neither; copies of what earlier sessions sent. What fails: appends, the process at any moment, with
+// the append in flight on disk or not. Then the ledger and its crashes.
 //
-// Bounds of the rule, which the clients keep: an announce is late by less than `resetAfterMs`, and
-// nothing of an old session arrives after the `started` of the next one.
+// Bounds of the rule, which the clients keep: an announce is late by less than `resetAfterMs`, and of an
+// old session that kept its key only copies of its last word come after the `started` of the next one.
+// delta.simulation.test.ts has the rule alone, with more tricks.
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
@@ -52,7 +54,7 @@ const STARTED_DELAY_MS_MAX = 5000;
 test('whatever is late, doubled, lost or crashes, what is counted is what was moved', async (context) => {
   const first = testSeed(context, 1);
   const count = process.env['SWARMKEEP_SEED'] === undefined ? SEEDS : 1;
-  const sums = { records: 0, crashes: 0, lost: 0, late: 0 };
+  const sums = { records: 0, crashes: 0, lost: 0, late: 0, copies: 0 };
   for (let seed = first; seed < first + count; seed++) {
     const world = new World(seed);
     await replayable(seed, () => world.run());
@@ -60,6 +62,7 @@ test('whatever is late, doubled, lost or crashes, what is counted is what was mo
     sums.records += world.records.length;
     sums.crashes += world.crashes;
     sums.lost += world.losses;
+    sums.copies += world.copies;
     sums.late += world.records.filter((record) => (record.flags & 32) !== 0).length;
   }
   context.diagnostic(JSON.stringify(sums));
@@ -118,7 +121,10 @@ async function replayable(seed: number, run: () => Promise<void>): Promise<void>
 }
 
 /** How a client's messages reach the tracker. */
-type Habit = 'plain' | 'twice' | 'tiers' | 'forgetful';
+type Habit = (typeof HABITS)[number];
+const HABITS = ['plain', 'twice', 'tiers', 'slow tiers', 'forgetful'] as const;
+/** Credited late, or less where counters crossed: never for more than it moved. */
+const VAGUE: readonly Habit[] = ['slow tiers', 'forgetful'];
 
 /** One client: a member's peer id in a torrent. */
 class Client {
@@ -134,6 +140,8 @@ class Client {
   down = 0;
   tierFrom = { up: 0, down: 0 };
   key = 1;
+  /** What it said last in the sessions before this one. */
+  readonly goodbyes: TestAnnounce[] = [];
 
   constructor(id: { memberId: number; torrentId: number; peer: string; habit: Habit }) {
     this.memberId = id.memberId;
@@ -149,6 +157,7 @@ class World {
   readonly log = new MemoryLog();
   readonly clients: Client[] = [];
   crashes = 0;
+  copies = 0;
   losses = 0;
   readonly #slowLog: SlowLog;
   #disk: SimDisk;
@@ -164,7 +173,7 @@ class World {
           memberId: 1 + below(this.random, 2),
           torrentId: 1 + below(this.random, 2),
           peer: String.fromCharCode(97 + at),
-          habit: (['plain', 'twice', 'tiers', 'forgetful'] as const)[below(this.random, 4)]!,
+          habit: HABITS[below(this.random, HABITS.length)]!,
         }),
       );
     }
@@ -205,8 +214,7 @@ class World {
       const counted = this.countedOf(client);
       const up = group.reduce((sum, one) => sum + one.movedUp, 0);
       const down = group.reduce((sum, one) => sum + one.movedDown, 0);
-      if (group.some((one) => one.habit === 'forgetful')) {
-        // Whoever begins anew without a word is credited late, and never for more than it moved.
+      if (group.some((one) => VAGUE.includes(one.habit))) {
         assert.ok(
           counted.uploaded <= up && counted.downloaded <= down,
           'more was counted than moved',
@@ -266,13 +274,19 @@ class World {
         if (below(random, 2) === 0) client.key++;
       }
       for (let step = below(random, 6); step > 0; step--) {
-        await this.#sleep(20_000 + below(random, 40_000));
+        const isSlow = client.habit === 'slow tiers' && below(random, 2) === 0;
+        await this.#sleep(
+          isSlow ? 130_000 + below(random, 600_000) : 20_000 + below(random, 40_000),
+        );
         this.#move(client);
+        this.#copy(client);
         // An ordinary announce is sent and not waited for.
         void this.#send(client, {}, DELAY_MS_MAX);
       }
       this.#move(client);
+      this.#copy(client);
       await this.#insist(client, 'stopped');
+      client.goodbyes.push(this.#announceOf(client, { event: 'stopped' }));
       // What is under way of this session arrives before the next one.
       await this.#sleep(DELAY_MS_MAX + 10_000);
     }
@@ -284,6 +298,15 @@ class World {
     if (below(this.random, 2) === 0) client.key++;
     await this.#insist(client, 'started');
     client.tierFrom = { up: below(this.random, 3) * 100, down: 0 };
+  }
+
+  /** A goodbye of an earlier session once more. Who begins without a word has one session for all. */
+  #copy(client: Client): void {
+    const { goodbyes } = client;
+    const goodbye = goodbyes[below(this.random, Math.max(1, goodbyes.length))];
+    if (goodbye === undefined || VAGUE.includes(client.habit)) return;
+    this.copies++;
+    this.#tracker?.receive(goodbye, () => undefined);
   }
 
   #move(client: Client): void {
@@ -311,11 +334,14 @@ class World {
   /** Resolves when the tracker answers one of the messages this makes; perhaps never. */
   #send(client: Client, over: TestAnnounce, delayMsMax: number): Promise<void> {
     const { random } = this;
-    const { memberId, torrentId, peer, key, up, down } = client;
-    const announce = { memberId, torrentId, peer, key, uploaded: up, downloaded: down, ...over };
+    const { up, down } = client;
+    const announce = this.#announceOf(client, over);
     const messages = [announce];
     if (client.habit === 'twice') messages.push(announce);
-    if (client.habit === 'tiers' && over.event === undefined) {
+    const isSlow = client.habit === 'slow tiers';
+    if ((client.habit === 'tiers' || isSlow) && over.event === undefined) {
+      // The slow ones take turns.
+      if (isSlow && below(random, 2) === 0) messages.pop();
       messages.push({
         ...announce,
         uploaded: Math.max(0, up - client.tierFrom.up),
@@ -333,6 +359,11 @@ class World {
       }
     }
     return answered.promise;
+  }
+
+  #announceOf(client: Client, over: TestAnnounce): TestAnnounce {
+    const { memberId, torrentId, peer, key, up, down } = client;
+    return { memberId, torrentId, peer, key, uploaded: up, downloaded: down, ...over };
   }
 
   #sleep(delayMs: number): Promise<void> {

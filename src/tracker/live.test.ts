@@ -251,6 +251,33 @@ test('a start by a second family that was long on its way is no restart, one by 
   });
 });
 
+test('a goodbye of the session before ends nobody, whatever key it has, and is answered', async () => {
+  await withTracker(async ({ world, udp }) => {
+    for (const keys of [
+      [5, 5],
+      [5, 6],
+    ] as const) {
+      const peer = announceOf(`again${keys[1]}`, { left: 0, port: 7001 });
+      const before = { ...peer, key: keys[0] };
+      const now = { ...peer, key: keys[1] };
+      const goodbye = { ...before, event: 'stopped', uploaded: 1000 } as const;
+      await udp.announce({ ...before, event: 'started' }, '/alice/announce');
+      await udp.announce({ ...before, uploaded: 1000 }, '/alice/announce');
+      await udp.announce(goodbye, '/alice/announce');
+      await udp.announce({ ...now, event: 'started' }, '/alice/announce');
+      assert.equal((await udp.announce(goodbye, '/alice/announce'))?.action, 'announce');
+      const watch = announceOf('watch', { event: 'started' });
+      const seen = await udp.announce(watch, '/bob/announce');
+      assert.ok(seen?.peers.includes('127.0.0.1:7001'), 'it is there');
+      await udp.announce({ ...now, event: 'stopped', uploaded: 70 }, '/alice/announce');
+      const gone = await udp.announce({ ...watch, event: 'none' }, '/bob/announce');
+      assert.deepEqual(gone?.peers, [], 'its own goodbye ends it');
+    }
+    const credited = (await world.transfers()).reduce((sum, each) => sum + each.uploadedDelta, 0);
+    assert.equal(credited, 2 * 1070);
+  });
+});
+
 test("nobody stops, takes over or speaks for another member's peer", async () => {
   await withTracker(async ({ world, udp }) => {
     const owner = announceOf('owner', { event: 'started', left: 0, port: 7001 });

@@ -134,8 +134,10 @@ export class SignalWatch {
     // A late announce tells of a past that was counted already.
     if (left === LEFT_UNKNOWN || (record.flags & RECORD_FLAG.late) !== 0) return;
     this.#left.set(key, left);
-    // A client that starts, or whose counters began anew, may have checked files that were there.
-    const isNew = (record.flags & (RECORD_FLAG.first | RECORD_FLAG.reset)) !== 0;
+    // A client that starts, or whose counters began anew, may have checked files that were there; and
+    // who comes back from another stream is credited less than it fetched.
+    const anew = RECORD_FLAG.first | RECORD_FLAG.reset | RECORD_FLAG.resumed;
+    const isNew = (record.flags & anew) !== 0;
     if (before === undefined || isNew || record.event === TRANSFER_EVENT.started) return;
     const missing = before - left - record.downloadedDelta;
     if (missing < LEFT_JUMP_BYTES_MIN) return;
