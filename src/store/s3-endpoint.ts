@@ -12,7 +12,7 @@
 
 import aws4 from 'aws4';
 import { type Clock, sleep } from '#base/clock.ts';
-import { codeOf, messageOf } from '#base/errors.ts';
+import { codeOf } from '#base/errors.ts';
 import { below, type Random } from '#base/random.ts';
 import { Slots } from '#base/slots.ts';
 import type { Counter, Registry } from '#metrics/registry.ts';
@@ -175,11 +175,11 @@ export class S3Endpoint {
   #withoutAnswer(error: unknown): Failed {
     const code = codeOf(error);
     if (code === 'NET_HTTP_FAILED') {
-      return { error: this.#unreachable(messageOf(error), error), waitMs: 0 };
+      return { error: this.#unreachable('no answer', error), waitMs: 0 };
     }
-    if (code === 'NET_HTTP_UNTRUSTED') throw this.#unreachable(messageOf(error), error);
+    if (code === 'NET_HTTP_UNTRUSTED') throw this.#unreachable('not trusted', error);
     if (code === 'NET_HTTP_ANSWER_TOO_LARGE') {
-      throw this.#error('STORE_S3_ANSWER_INVALID', messageOf(error), error);
+      throw this.#error('STORE_S3_ANSWER_INVALID', 'an answer is too long', error);
     }
     throw error;
   }
