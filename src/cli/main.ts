@@ -18,6 +18,7 @@ import { VERSION } from './version.ts';
 const USAGE_CODES = new Set(['CLI_USAGE', ...Object.keys(CONFIG_ERRORS)]);
 const GROUP_SUMMARIES: Readonly<Record<string, string>> = {
   member: 'Add, list, ban and remove members, and reset their keys.',
+  passkey: 'Take over the passkeys of members who come from another tracker.',
   torrent: 'Add, list, download and remove torrents.',
   ledger: 'Show what a member moved; prove and rebuild the ledger.',
   log: 'Work with the topics of the event log.',

@@ -19,7 +19,10 @@ export async function readStandardInput(): Promise<Buffer> {
 
 /** Lines without their ends; a last line without one counts too. */
 export async function readLines(): Promise<string[]> {
-  const text = (await readStandardInput()).toString('utf8');
+  return linesOf((await readStandardInput()).toString('utf8'));
+}
+
+export function linesOf(text: string): string[] {
   const lines = text.split('\n').map((line) => line.replace(/\r$/, ''));
   if (lines.at(-1) === '') lines.pop();
   return lines;

@@ -161,6 +161,15 @@ for (const [where, open] of [
     const file = join(server.dataFolder, `${tag}-mine.torrent`);
     await server.json(['torrent', 'download', hash, '--member', `reader-${tag}`, '-o', file]);
     assert.ok(readFileSync(file).includes(`/${member?.passkey}/announce`));
+    if (where === 'offline') {
+      // As on the site, a file has a key of its own where the operator wants it.
+      const download = ['torrent', 'download', hash, '--member', `reader-${tag}`, '-o', file];
+      await server.json([...download, '--set', 'site.downloadKeys=true']);
+      const key = /\/([\w-]{32})\/announce/.exec(readFileSync(file).toString('latin1'))?.[1] ?? '';
+      assert.notEqual(key, member?.passkey);
+      const [owner] = await server.json<{ member: string }>(['member', 'of-key', key]);
+      assert.equal(owner?.member, `reader-${tag}`);
+    }
     await server.json(['torrent', 'rm', hash, '--reason', 'a better one exists']);
     const gone = ['torrent', 'download', hash, '--member', `reader-${tag}`, '-o', file];
     assert.equal((await server.command(gone)).exitCode, 1);
@@ -247,6 +256,15 @@ test('a ban, a reset passkey and a removal are in force at the tracker within a 
     (await announce(passkey, hash)).includes('8:interval') ? true : undefined,
   );
   assert.match(await announce(old, hash), /failure reason/);
+  const imported = 'from-another-tracker-0123456789';
+  const wrong = await server.command(['passkey', 'import', '-'], `quick,${imported}\nnobody,x\n`);
+  assert.deepEqual([wrong.exitCode, /^line 2: /m.test(wrong.stdout)], [1, true]);
+  await server.json(['passkey', 'import', '-'], `name,passkey\nquick,${imported}\n`);
+  await waitFor('the imported passkey', ONE_SECOND_MS, async () =>
+    (await announce(imported, hash)).includes('8:interval') ? true : undefined,
+  );
+  assert.match(await announce(passkey, hash), /failure reason/);
+  passkey = imported;
   await server.json(['torrent', 'rm', hash, '--reason', 'replaced by quick-2']);
   await waitFor('the removal', ONE_SECOND_MS, async () =>
     (await announce(passkey, hash)).includes('replaced by quick-2') ? true : undefined,

@@ -13,7 +13,7 @@ import {
   freeleechTokens,
 } from './freeleech-commands.ts';
 import { jobsList, jobsPause, jobsResume, jobsRun } from './job-commands.ts';
-import { memberOfKey } from './key-commands.ts';
+import { memberOfKey, passkeyImport } from './key-commands.ts';
 import { ledgerAudit, ledgerRebuild, ledgerShow } from './ledger-commands.ts';
 import { logBench } from './log-bench-command.ts';
 import { logRepair, logVerify } from './log-check-commands.ts';
@@ -59,6 +59,7 @@ export const COMMANDS: readonly CliCommand[] = [
   memberList,
   memberShow,
   memberOfKey,
+  passkeyImport,
   memberBan,
   memberUnban,
   memberRemove,

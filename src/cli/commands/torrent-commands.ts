@@ -183,9 +183,9 @@ export const torrentRemove: RoomsCommand = {
 
 export const torrentDownload: RoomsCommand = {
   name: 'torrent download',
-  summary: "Write a member's own copy of the .torrent file.",
+  summary:
+    "Write a member's own copy of the .torrent file, with a key of its own where site.downloadKeys is on.",
   example: 'swarmkeep torrent download 3f2a… --member alice -o survey-2026.torrent',
-  readOnly: true,
   declare: (commander) =>
     commander
       .argument('<hash>', 'Its info hash in hexadecimal.')
@@ -202,7 +202,12 @@ export const torrentDownload: RoomsCommand = {
     const { memberAnnounceUrlsOf } = await import('#cli/site-parts.ts');
     const { torrentFileFor } = await import('#site/catalogue/torrent-file.ts');
     const { urlsInTorrents } = await import('#site/announce-urls.ts');
-    const urls = await memberAnnounceUrlsOf(rooms, member.passkey);
+    const { downloadKeyFor } = await import('#site/accounts/download-keys.ts');
+    // As the site's download does, so that a file that leaks names its leaker wherever it was made.
+    const key = rooms.config.site.downloadKeys
+      ? await downloadKeyFor(rooms, { memberId: member.id, torrentId: torrent.id })
+      : member.passkey;
+    const urls = await memberAnnounceUrlsOf(rooms, key);
     const carried = urlsInTorrents(urls, rooms.config.site);
     const bytes = await torrentFileFor(rooms.sql, torrent.id, carried);
     if (bytes === undefined || torrent.removedMs !== undefined) {
