@@ -31,6 +31,8 @@ export class Checkpoint {
   #exists = false;
   /** A file that is there may be one whose maker was killed before it had synced the name. */
   #isNameSynced = false;
+  /** This one has written a slot, and so knows what is on the medium. */
+  #isSettled = false;
   /** Writes of one checkpoint follow each other; a slot is never written by two at once. */
   #last: Promise<void> = Promise.resolve();
 
@@ -42,14 +44,12 @@ export class Checkpoint {
   }
 
   /**
-   * Reads it; missing, or both slots unreadable, is no value. `folder` must exist for writing. With
-   * `settle` what was read is written once more before it is told: the process that wrote it may
-   * have been killed before its sync, or its sync may have failed, which a later one does not show.
+   * Reads it; missing, or both slots unreadable, is no value. `folder` must exist for writing. What was
+   * read may be in the page cache alone until `settle` or `write` has resolved.
    */
   static async open(
     disk: Disk,
     place: { readonly folder: string; readonly name: string; readonly epoch: number },
-    options: { readonly settle: boolean } = { settle: false },
   ): Promise<Checkpoint> {
     const checkpoint = new Checkpoint(disk, place.folder, place.name, place.epoch);
     const bytes = await readWhole(disk, checkpoint.#path, 2 * SLOT_BYTES);
@@ -62,13 +62,24 @@ export class Checkpoint {
         checkpoint.#value = slot.value;
       }
     }
-    if (options.settle && checkpoint.#value !== undefined)
-      await checkpoint.write(checkpoint.#value);
     return checkpoint;
   }
 
   get value(): number | undefined {
     return this.#value;
+  }
+
+  /**
+   * Writes what was read once more, unless this one has written already: the process that wrote it may
+   * have been killed before its sync, or its sync may have failed, which a later one does not show.
+   * @throws the disk's error: then this one, and no other on the same file, is to be asked again
+   */
+  settle(): Promise<void> {
+    const run = this.#last.then(async () => {
+      if (!this.#isSettled && this.#value !== undefined) await this.#write(this.#value);
+    });
+    this.#last = run.catch(() => {});
+    return run;
   }
 
   /** On disk when it resolves. A failure leaves the value before it. @throws the disk's error */
@@ -83,6 +94,9 @@ export class Checkpoint {
     const slot = encodeSlot({ epoch: this.#epoch, turn, value });
     const file = await this.#open();
     try {
+      // Before the other slot is written over, which may be all that the medium has: what was read was
+      // perhaps written by a process that was killed, or in part by a write that failed.
+      if (!this.#isSettled && this.#turn > 0) await file.datasync();
       await file.write(slot, (turn % 2) * SLOT_BYTES);
       await file.datasync();
     } finally {
@@ -94,6 +108,7 @@ export class Checkpoint {
     // A slot that failed is written again by the next turn, which has the same number.
     this.#turn = turn;
     this.#value = value;
+    this.#isSettled = true;
   }
 
   async #open(): Promise<DiskFile> {

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { utf8 } from '#base/bytes.ts';
 import { codeOf } from '#base/errors.ts';
+import type { SimDisk } from '#sim/disk.ts';
 import { LogWorld } from '#sim/log-world.ts';
 import type { Appended, Consistency } from './log.ts';
 
@@ -35,6 +36,39 @@ it('a repetition whose sync fails is refused, and is then appended anew', async 
   await world.until(produce(world, 'durable'));
   await world.reopen(world.disk.crash());
   assert.deepEqual(await world.texts(1), ['a']);
+});
+
+it('a position that a failed write left in the page cache costs not the one on the medium', async () => {
+  for (const operation of ['write', 'datasync'] as const) {
+    for (let point = 1; point <= 12; point++) {
+      const world = await LogWorld.open();
+      for (const text of ['a', 'b', 'c']) await world.append(text);
+      const commit = (offset: number) => world.until(world.log.commit('events', 'me', offset));
+      await commit(1);
+      await world.reopen(world.disk.crash());
+      const { disk } = world;
+      disk.onOperation = (current, path) => {
+        if (current !== operation || !path.endsWith('/me')) return undefined;
+        disk.onOperation = undefined;
+        return 'EIO';
+      };
+      await assert.rejects(commit(2));
+      // The power goes in one of the next operations, a second commit under way, in many ways.
+      let left = point;
+      const ways: SimDisk[] = [];
+      disk.onOperation = () => {
+        if (--left === 0) for (let nth = 0; nth < 60; nth++) ways.push(disk.crash());
+        return undefined;
+      };
+      void world.log.commit('events', 'me', 3).catch(() => {});
+      for (let turn = 0; turn < 60 && ways.length === 0; turn++) await world.clock.run(1);
+      for (const after of ways) {
+        await world.reopen(after);
+        const position = await world.until(world.log.position('events', 'me'));
+        assert.ok(position === 1 || position === 3, `position ${position}, operation ${point}`);
+      }
+    }
+  }
 });
 
 it('a durable mark that a killed process had not synced is made durable before the first segment', async () => {

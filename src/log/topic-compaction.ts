@@ -55,7 +55,8 @@ export class TopicCompaction {
   async #pass(signal: AbortSignal): Promise<void> {
     const { disk, folder, epoch, config, logger, metrics } = this.#world;
     const place = { folder, name: COMPACTED_NAME, epoch };
-    this.#done ??= await Checkpoint.open(disk, place, { settle: true });
+    this.#done ??= await Checkpoint.open(disk, place);
+    await this.#done.settle();
     const sealed = this.#state.segments.slice(0, -1);
     const last = this.#state.segments[sealed.length];
     if (last === undefined || !this.#isDue(sealed, this.#done.value ?? 0)) return;

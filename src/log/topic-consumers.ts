@@ -30,12 +30,9 @@ export class TopicConsumers {
 
   async position(consumer: string): Promise<number | undefined> {
     checkName('consumer', consumer);
-    const open = this.#open.get(consumer);
-    if (open !== undefined) return (await open).value;
-    const { disk, epoch } = this.#world;
     // Asking for one that never committed must not take its place among `consumersMax`.
-    const place = { folder: this.#folder, name: consumer, epoch };
-    return (await Checkpoint.open(disk, place, { settle: true })).value;
+    const isThere = this.#open.has(consumer) || (await this.#exists(consumer));
+    return isThere ? (await this.#opened(consumer)).value : undefined;
   }
 
   async commit(consumer: string, offset: number): Promise<void> {
@@ -94,28 +91,34 @@ export class TopicConsumers {
     return `${this.#world.folder}/${CONSUMERS_FOLDER}`;
   }
 
-  #opened(consumer: string): Promise<Checkpoint> {
+  async #exists(consumer: string): Promise<boolean> {
+    return (await this.#world.disk.stat(`${this.#folder}/${consumer}`)) !== undefined;
+  }
+
+  /** One for each file, also after a failure: it alone knows which slot may be written over. */
+  async #opened(consumer: string): Promise<Checkpoint> {
     let opening = this.#open.get(consumer);
     if (opening === undefined) {
       opening = this.#openOne(consumer);
       this.#open.set(consumer, opening);
       opening.catch(() => this.#open.delete(consumer));
     }
-    return opening;
+    const checkpoint = await opening;
+    await checkpoint.settle();
+    return checkpoint;
   }
 
   async #openOne(consumer: string): Promise<Checkpoint> {
     const { disk, folder, consumersMax, epoch } = this.#world;
-    const path = `${this.#folder}/${consumer}`;
     await disk.makeFolder(this.#folder);
     await disk.syncFolder(folder);
     const names = new Set([...(await disk.list(this.#folder)), ...this.#open.keys()]);
-    if (names.size > consumersMax && (await disk.stat(path)) === undefined) {
+    if (names.size > consumersMax && !(await this.#exists(consumer))) {
       throw new LogError(
         'LOG_CONSUMERS_FULL',
         `Cannot add consumer "${consumer}" to topic "${this.#state.name}": it has ${consumersMax}`,
       );
     }
-    return Checkpoint.open(disk, { folder: this.#folder, name: consumer, epoch }, { settle: true });
+    return Checkpoint.open(disk, { folder: this.#folder, name: consumer, epoch });
   }
 }

@@ -194,7 +194,8 @@ export class TopicRetention {
   async #open(): Promise<Checkpoint> {
     const { disk, folder, epoch } = this.#world;
     const place = { folder, name: REMOVING_NAME, epoch };
-    this.#removing ??= await Checkpoint.open(disk, place, { settle: true });
+    this.#removing ??= await Checkpoint.open(disk, place);
+    await this.#removing.settle();
     assert(this.#removing !== undefined, 'the checkpoint is open');
     return this.#removing;
   }
