@@ -35,6 +35,8 @@ export interface TestTrackerOptions {
   readonly tracker?: Readonly<Record<string, unknown>>;
   readonly swarm?: Readonly<Record<string, unknown>>;
   readonly accounting?: Readonly<Record<string, unknown>>;
+  /** Read at each start, so a test may change it before a restart. */
+  readonly log?: Readonly<Record<string, unknown>>;
   /** Stands between tracker and log, to fail or delay appends. */
   readonly wrapLog?: (log: Log) => Log;
   /** Stands in for the sockets of the HTTP and WebSocket door. */
@@ -91,7 +93,7 @@ export class TestTracker {
       // The log's own timers follow the machine's time, whatever the tracker's clock says.
       clock: new SystemClock(),
       folder: join(this.folder, 'log'),
-      config: logConfig.parse({}),
+      config: logConfig.parse(this.#options.log ?? {}),
     });
     this.log = this.#options.wrapLog?.(this.#owned) ?? this.#owned;
     const config = {

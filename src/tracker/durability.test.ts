@@ -281,3 +281,50 @@ test('a client that was silent for longer than the swarm remembers goes on from 
     { swarm: { baselineSilentMs: 1000 }, tracker: { sweepIntervalMs: 20 } },
   );
 });
+
+test('A8: with the topic `transfers` at its size nothing is lost, and nothing doubled after room is made', async () => {
+  const log: Record<string, unknown> = { transfersBytesMax: 4096 };
+  const world = await TestTracker.start({ log });
+  // Overload closes the connection.
+  const ask = async (announce: Partial<ClientAnnounce>) => {
+    const http = await HttpClient.open(world.port);
+    const answer = await http.get(announceTarget(ALICE, { ...PEER, ...announce }));
+    http.close();
+    return answer;
+  };
+  try {
+    await world.tell(memberMessage(1, 'alice'), torrentMessage(1, HASH));
+    assert.equal((await ask({ event: 'started' })).status, 200);
+    let uploaded = 0;
+    // Ordinary announces are answered whatever becomes of their records.
+    while (world.tracker.stats().recordsLost === 0 && uploaded < 100_000) {
+      uploaded += 1000;
+      assert.equal((await ask({ uploaded })).status, 200);
+      await until(() => world.tracker.stats().recordsPending === 0);
+    }
+    assert.ok(uploaded < 100_000, 'the topic reached its size');
+    for (const event of ['completed', 'stopped'] as const) {
+      uploaded += 1000;
+      const refused = await ask({ event, uploaded, left: 0 });
+      assert.deepEqual([refused.status, refused.headers.has('retry-after')], [503, true]);
+    }
+    const fresh = await ask({ peerId: '-SK0001-fresh.......' });
+    assert.equal(fresh.status, 503);
+    const before = (await world.transfers()).reduce((sum, each) => sum + each.uploadedDelta, 0);
+    assert.ok(before < uploaded);
+    log['transfersBytesMax'] = 1_048_576;
+    await world.restart();
+    for (let time = 0; time < 2; time++) {
+      assert.equal((await ask({ event: 'stopped', uploaded, left: 0 })).status, 200);
+    }
+    const records = await world.transfers();
+    const credited = records.reduce((sum, each) => sum + each.uploadedDelta, 0);
+    assert.equal(credited, uploaded);
+    assert.deepEqual(
+      records.map((record) => record.sequence),
+      records.map((_, at) => at + 1),
+    );
+  } finally {
+    await world.close();
+  }
+});
