@@ -327,6 +327,11 @@ class Client {
   #sent: AnnounceRequest[] = [];
   #sentBefore: readonly AnnounceRequest[] = [];
   #startedMs = 0;
+  /**
+   * It was killed and begins anew as if nothing had been, perhaps by another family first: less may be
+   * credited (docs/decisions/0009, credited less, 3).
+   */
+  #isDoubtful = false;
   #sessionsLeft: number;
   #done: () => void = () => undefined;
 
@@ -411,13 +416,15 @@ class Client {
     if (below(this.#random, 6) === 0) {
       // Killed: what was not announced yet is not the tracker's to know.
       this.movedBytes += moved;
+      this.#isDoubtful = true;
       this.#next();
       return;
     }
     this.#everywhere(EVENT.stopped, () => {
       this.movedBytes += moved;
       // A tier's counters may cross the others', and then prove less.
-      if (this.#tierFrom === undefined) this.sureBytes += moved;
+      if (this.#tierFrom === undefined && !this.#isDoubtful) this.sureBytes += moved;
+      this.#isDoubtful = false;
       this.#next();
     });
   }
@@ -429,8 +436,14 @@ class Client {
     }
     this.#sentBefore = this.#sent;
     this.#sent = [];
-    if (below(this.#random, 3) === 0) this.#peerId = this.#random.bytes(20);
-    if (below(this.#random, 2) === 0) this.#key = this.#random.u32();
+    if (below(this.#random, 3) === 0) {
+      this.#peerId = this.#random.bytes(20);
+      this.#isDoubtful = false;
+    }
+    if (below(this.#random, 2) === 0) {
+      this.#key = this.#random.u32();
+      this.#isDoubtful = false;
+    }
     // What the old session sent has arrived by then; a long silence goes through the store.
     const silenceMs = 4 * DELAY_MS_MAX + below(this.#random, 2) * below(this.#random, 300_000);
     this.#world.clock.after(silenceMs, () => this.#start());
