@@ -7,6 +7,7 @@
 // - An append that is repeated with its stamp is answered with the offset of the first time, and
 //   stands there once; one that is older than its producer's newest is refused.
 // - A topic with a limit never has more bytes, and refuses only what would be more.
+// - What retention and compaction let go is what they may, at whatever moment the end comes.
 // - Recovery never takes a torn tail for damage.
 //
 // Not promised, and so not tried: a disk that fails a sync, then a process that ends before it has
@@ -21,7 +22,7 @@ import type { TopicOptions } from '#log/log.ts';
 import { Registry } from '#metrics/registry.ts';
 import { SimClock, settle } from './clock.ts';
 import { SimDisk } from './disk.ts';
-import { LogUsers } from './log-users.ts';
+import { CHANGES, LogUsers } from './log-users.ts';
 import { checkTopic, Violation } from './log-witness.ts';
 import { type PlantedBug, PlantedDisk } from './planted-disk.ts';
 
@@ -44,8 +45,13 @@ const FAULTY = new Set(['write', 'datasync', 'truncate', 'create', 'syncFolder',
 const TOPICS: readonly (readonly [string, TopicOptions])[] = [
   ['safe', { consistency: 'durable' }],
   ['fast', { consistency: 'memory' }],
-  ['ring', { consistency: 'durable', bytesMax: 12_288, whenFull: 'removeOldest' }],
+  [
+    'ring',
+    { consistency: 'durable', bytesMax: 12_288, whenFull: 'removeOldest', whenUnread: 'remove' },
+  ],
   ['small', { consistency: 'interval', bytesMax: 8192, whenFull: 'refuse' }],
+  ['short', { consistency: 'durable', recordsMax: 16 }],
+  ['state', { consistency: 'durable', compact: true, codec: 'zstd' }],
 ];
 
 export async function runCrashes(options: CrashOptions): Promise<CrashOutcome> {
@@ -86,6 +92,7 @@ class CrashWorld {
       random: this.#random,
       topics: TOPICS.filter((_, nth) => nth < 2 || this.#chance(2)),
       hasFaults: this.#hasFaults,
+      rewrites: options.seed % 4 === 0,
     });
     this.#config = logConfig.parse({
       segmentBytesMax: 4096,
@@ -95,6 +102,8 @@ class CrashWorld {
       intervalMs: 5,
       openFilesMax: 4,
       indexesMax: 1,
+      retentionEveryMs: 60,
+      compactionDirtyPercent: 1,
     });
   }
 
@@ -158,7 +167,8 @@ class CrashWorld {
     for (const { witness, options } of this.users.topics) {
       const folder = `${FOLDER}/${witness.name}`;
       const name = path.slice(folder.length + 1);
-      if (options.whenFull !== 'removeOldest' || path !== `${folder}/${name}`) continue;
+      const isLetGo = options.whenFull === 'removeOldest' || options.recordsMax !== undefined;
+      if (!isLetGo || path !== `${folder}/${name}`) continue;
       const next = this.#disk.namesIn(folder).find((one) => one > name && one.endsWith('.log'));
       if (!name.endsWith('.log') || next === undefined) continue;
       witness.beginsAtMost = Math.max(witness.beginsAtMost, Number(next.slice(0, 20)));
@@ -203,6 +213,7 @@ class CrashWorld {
       metrics: new Registry(),
       config: this.#config,
       folder: FOLDER,
+      changes: CHANGES,
       onFatal: () => this.#die(killed),
     });
     const names = new Set((await log.topics()).map(({ name }) => name));
@@ -236,8 +247,10 @@ class CrashWorld {
 
   async #check(log: LocalLog): Promise<void> {
     const until = <T>(promise: Promise<T>): Promise<T> => this.#clock.until(promise);
-    for (const { witness } of this.users.topics) {
-      const seen = { log, until, random: this.#random, maybeLossy: this.#syncFailed };
+    for (const { witness, options } of this.users.topics) {
+      const isShrinking = options.compact === true || options.recordsMax !== undefined;
+      const maybeLossy = this.#syncFailed;
+      const seen = { log, until, random: this.#random, maybeLossy, isShrinking };
       await checkTopic(witness, seen);
     }
     this.users.checked();

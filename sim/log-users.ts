@@ -5,21 +5,20 @@
 import { utf8 } from '#base/bytes.ts';
 import { codeOf } from '#base/errors.ts';
 import { below, type Random } from '#base/random.ts';
-import type {
-  Appended,
-  Consistency,
-  Log,
-  LogRecord,
-  ProducerStamp,
-  TopicOptions,
-} from '#log/log.ts';
-import { countsOf, Violation, Witness } from './log-witness.ts';
+import type { Appended, Consistency, LogRecord, ProducerStamp, TopicOptions } from '#log/log.ts';
+import type { RecordChange, RewritingLog } from '#log/rewriting-log.ts';
+import { countsOf, slotOf, Violation, Witness } from './log-witness.ts';
 
 const CONSISTENCIES: readonly Consistency[] = ['memory', 'interval', 'durable'];
 const PRODUCERS = 3;
 const SECTOR = 512;
 const BATCH_HEADER_BYTES = 64;
 const RECORD_HEADER_BYTES = 12;
+
+/** What they have done to records of sealed segments: keys stay, by which each record is known. */
+export const CHANGES: ReadonlyMap<string, RecordChange> = new Map([
+  ['fill', (input) => (value) => value.byteLength > 0 && value.fill(Number(input)).byteLength > 0],
+]);
 
 export interface UserTopic {
   readonly witness: Witness;
@@ -42,7 +41,7 @@ interface Producer {
 
 /** Ended by `end`; whatever a promise of it brings later counts for nothing. */
 interface Life {
-  readonly log: Log;
+  readonly log: RewritingLog;
 }
 
 export class LogUsers {
@@ -53,6 +52,7 @@ export class LogUsers {
   violation: unknown;
   readonly #random: Random;
   readonly #hasFaults: boolean;
+  readonly #rewrites: boolean;
   readonly #producers: readonly Producer[];
   #life: Life | undefined;
   #records = 0;
@@ -62,11 +62,14 @@ export class LogUsers {
     readonly topics: readonly (readonly [string, TopicOptions])[];
     /** The disk may refuse: then a limit of size may be passed, and a removal may be undone. */
     readonly hasFaults: boolean;
+    /** They have sealed segments rewritten as well. */
+    readonly rewrites: boolean;
   }) {
     this.#random = world.random;
     this.#hasFaults = world.hasFaults;
+    this.#rewrites = world.rewrites;
     this.topics = world.topics.map(([name, options]) => ({
-      witness: new Witness(name),
+      witness: new Witness(name, options.compact === true),
       options,
       flightBytes: 0,
     }));
@@ -81,7 +84,7 @@ export class LogUsers {
     }));
   }
 
-  begin(log: Log): void {
+  begin(log: RewritingLog): void {
     this.#life = { log };
   }
 
@@ -95,7 +98,7 @@ export class LogUsers {
   act(): void {
     const life = this.#life;
     if (life === undefined) return;
-    const kind = below(this.#random, 12);
+    const kind = below(this.#random, this.#rewrites ? 13 : 12);
     const topic = this.#chance(2) ? this.topics[0]! : this.#any(this.topics);
     if (kind < 7) {
       for (let many = 1 + below(this.#random, 3); many > 0; many--) this.#append(life, topic);
@@ -104,8 +107,10 @@ export class LogUsers {
     } else if (kind < 11) {
       // What a `memory` topic shows may be lost: only of the others a reader can be sure.
       if (topic.options.consistency !== 'memory') this.#watch(life, this.#read(life, topic));
-    } else {
+    } else if (kind < 12) {
       this.#watch(life, this.#commit(life, topic));
+    } else {
+      this.#watch(life, this.#rewrite(life, topic));
     }
   }
 
@@ -126,7 +131,7 @@ export class LogUsers {
 
   #append(life: Life, topic: UserTopic): void {
     const consistency = this.#any(CONSISTENCIES);
-    this.#watch(life, this.#send(life, topic, { ...this.#drawRecords(), consistency }));
+    this.#watch(life, this.#send(life, topic, { ...this.#drawRecords(topic), consistency }));
   }
 
   /** A new append of the producer, its newest once more, or one that is too old. */
@@ -137,7 +142,7 @@ export class LogUsers {
       return;
     }
     if (producer.sequence === 0 || this.#chance(2)) {
-      Object.assign(producer, this.#drawRecords(), { told: undefined });
+      Object.assign(producer, this.#drawRecords(producer.topic), { told: undefined });
       producer.sequence += 1 + below(this.#random, 2);
     }
     producer.isRunning = true;
@@ -160,7 +165,7 @@ export class LogUsers {
   async #produceOld(life: Life, producer: Producer): Promise<void> {
     const { id, sequence, topic } = producer;
     if (sequence === 1) return;
-    const { texts, records } = this.#drawRecords();
+    const { texts, records } = this.#drawRecords(topic);
     const { name } = topic.witness;
     producer.isRunning = true;
     try {
@@ -173,14 +178,17 @@ export class LogUsers {
     throw new Violation(`${name}: ${texts[0]} was taken after ${sequence} of its producer`);
   }
 
-  #drawRecords(): { texts: string[]; records: LogRecord[] } {
+  #drawRecords({ options }: UserTopic): { texts: string[]; records: LogRecord[] } {
     const texts: string[] = [];
     const records: LogRecord[] = [];
     for (let many = 1 + below(this.#random, 4); many > 0; many--) {
       const text = `${this.#records++}.`;
+      const isKeyed = options.compact === true;
       texts.push(text);
       const padding = this.#chance(5) ? below(this.#random, 900) : below(this.#random, 60);
-      records.push({ key: utf8(text), value: new Uint8Array(padding).fill(0x61) });
+      const rest = 'a'.repeat(padding);
+      const key = utf8(isKeyed ? slotOf(text) : text);
+      records.push({ key, value: utf8(isKeyed ? `${text}${rest}` : rest) });
     }
     return { texts, records };
   }
@@ -254,6 +262,19 @@ export class LogUsers {
       const from = firstOffset + below(this.#random, durableOffset - firstOffset + 1);
       const { records } = await life.log.read(witness.name, { from, recordsMax: 5 });
       if (this.#life === life) witness.wasRead(records);
+    } catch (error) {
+      unlessCoded(error);
+    }
+  }
+
+  async #rewrite(life: Life, { witness, options }: UserTopic): Promise<void> {
+    // There the values are what tells the records of a key from each other.
+    if (options.compact === true) return;
+    try {
+      const { nextOffset } = await countsOf(life.log, witness.name);
+      const from = below(this.#random, nextOffset + 1);
+      const input = below(this.#random, 256);
+      await life.log.rewriteSegment(witness.name, { from, change: 'fill', input });
     } catch (error) {
       unlessCoded(error);
     }
