@@ -149,10 +149,13 @@ export async function scanPack(
   let end = PACK_HEADER_BYTES;
   let durable = PACK_HEADER_BYTES;
   while (position < scanner.sizeBytes) {
-    let record = await scanner.recordAt(position);
+    // Most headers lie in the window: a waited call for each would take most of the time of an open.
+    let record = scanner.recordHere(position) ?? (await scanner.recordAt(position));
     if (record === undefined) {
       const group = alignUp(position, GROUP_ALIGNMENT);
-      const gapIsZero = group > position && (await scanner.isZero(position, group));
+      const gapIsZero =
+        group > position &&
+        (scanner.isZeroHere(position, group) || (await scanner.isZero(position, group)));
       if (gapIsZero) {
         position = group;
         continue;
@@ -173,7 +176,8 @@ export async function scanPack(
     durable = Math.max(durable, record.durable);
     end = bodyEnd;
     position = nextRecord(bodyEnd);
-    if (position > bodyEnd && !(await scanner.isZero(bodyEnd, position))) {
+    if (position === bodyEnd || scanner.isZeroHere(bodyEnd, position)) continue;
+    if (!(await scanner.isZero(bodyEnd, position))) {
       damage.push({ start: bodyEnd, end: position });
     }
   }
@@ -192,6 +196,26 @@ class Scanner {
     this.#file = file;
     this.sizeBytes = sizeBytes;
     this.#seed = seed;
+  }
+
+  /** As recordAt, of what the window holds already; undefined is no answer. */
+  recordHere(position: number): PackRecord | undefined {
+    if (!this.#holds(position, RECORD_HEADER_BYTES)) return undefined;
+    const at = position - this.#start;
+    const header = this.#window.subarray(at, at + RECORD_HEADER_BYTES);
+    const record = readRecordHeader(header, position, this.#seed);
+    const isWhole =
+      record !== undefined && position + RECORD_HEADER_BYTES + record.bytes <= this.sizeBytes;
+    return isWhole ? record : undefined;
+  }
+
+  /** As isZero, of what the window holds already; false is no answer. */
+  isZeroHere(from: number, to: number): boolean {
+    if (!this.#holds(from, to - from)) return false;
+    for (let at = from - this.#start; at < to - this.#start; at++) {
+      if (this.#window[at] !== 0) return false;
+    }
+    return true;
   }
 
   /** A valid record that lies wholly in the file. */
@@ -225,8 +249,12 @@ class Scanner {
     return true;
   }
 
+  #holds(position: number, length: number): boolean {
+    return position >= this.#start && position + length <= this.#start + this.#length;
+  }
+
   async #bytes(position: number, length: number): Promise<Buffer> {
-    if (position < this.#start || position + length > this.#start + this.#length) {
+    if (!this.#holds(position, length)) {
       this.#length = await this.#file.read(this.#window, position);
       this.#start = position;
     }
