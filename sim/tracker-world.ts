@@ -51,31 +51,16 @@ export interface TrackerWorldOptions {
   readonly accounting: AccountingConfig;
 }
 
+const COUNTED = [
+  ...(['records', 'crashes', 'lost', 'dropped', 'resets', 'late', 'sessions'] as const),
+  ...(['stalls', 'copies'] as const),
+] as const;
+
 /** What happened: a world in which nothing goes wrong proves nothing. */
-export interface WorldCounts {
-  records: number;
-  crashes: number;
-  lost: number;
-  dropped: number;
-  resets: number;
-  late: number;
-  sessions: number;
-  stalls: number;
-  copies: number;
-}
+export type WorldCounts = Record<(typeof COUNTED)[number], number>;
 
 export function newWorldCounts(): WorldCounts {
-  return {
-    records: 0,
-    crashes: 0,
-    lost: 0,
-    dropped: 0,
-    resets: 0,
-    late: 0,
-    sessions: 0,
-    stalls: 0,
-    copies: 0,
-  };
+  return Object.fromEntries(COUNTED.map((name) => [name, 0])) as WorldCounts;
 }
 
 interface Torrent {

@@ -52,7 +52,8 @@ async function isAllowed(world: LogHttpWorld, request: Request): Promise<boolean
 
 /**
  * The site with the log's topics beside it. An administrator reads them by their session, a program
- * with the token (and `transfers` only that): it is whether the console opens for the same cookies that tells the first.
+ * with the token, and `transfers` only who has the token: it is whether the console opens for the same
+ * cookies that tells the first.
  */
 export function siteWithLog(site: Site, log: Log, token: string): Site {
   return {
