@@ -11,5 +11,6 @@ export function configFor(options: Options): Config {
     options.config === undefined
       ? { path: join(options.data, 'swarmkeep.toml'), required: false }
       : { path: options.config, required: true };
-  return loadConfig({ file, overrides: options.set });
+  const warn = (warning: string): void => void process.stderr.write(`swarmkeep: ${warning}\n`);
+  return loadConfig({ file, overrides: options.set, warn });
 }

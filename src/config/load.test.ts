@@ -82,6 +82,27 @@ test('sizes and times may carry a unit, in the file and in --set', () => {
   assert.equal(log.segmentAgeMsMax, 7_200_000);
 });
 
+test('a setting is read by its old name for a while, and its new one is told', () => {
+  const path = join(folder, 'renamed.toml');
+  const renamed = { 'site.listenPort': 'site.port', 'log.maxTopics': 'log.topicsMax' };
+  const read = (text: string, ...overrides: string[]) => {
+    writeFileSync(path, text);
+    const warnings: string[] = [];
+    const warn = (warning: string): void => void warnings.push(warning);
+    const config = loadConfig({ file: { path, required: true }, overrides, renamed, warn });
+    return { config, warnings };
+  };
+  const old = read('[site]\nlistenPort = 8099\n', 'log.maxTopics=12');
+  assert.deepEqual([old.config.site.port, old.config.log.topicsMax], [8099, 12]);
+  assert.equal(old.warnings.length, 2);
+  assert.match(old.warnings[0] ?? '', /"site\.listenPort" in ".*" is called "site\.port" now/);
+  const both = read('[site]\nlistenPort = 8099\nport = 8098\n');
+  assert.deepEqual([both.config.site.port, both.warnings.length], [8098, 1]);
+  assert.deepEqual(read('[site]\nport = 8098\n').warnings, []);
+  const wrong = refusal(() => read('[site]\nlistenPort = 99999\n'));
+  assert.match(wrong.words, /site\.port = 99999/);
+});
+
 test('an unknown setting is refused with the nearest one', () => {
   assert.deepEqual(
     refusal(() => load('[site]\nprot = 1\n')),

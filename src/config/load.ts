@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { parse, TomlError } from 'smol-toml';
 import { codeOf } from '#base/errors.ts';
 import { ConfigError } from './errors.ts';
+import { RENAMED_SETTINGS, type RenamedSettings } from './renamed-settings.ts';
 import { type Config, SECTIONS, type SectionName } from './schema.ts';
 
 type Table = Record<string, unknown>;
@@ -17,13 +18,32 @@ export interface ConfigSources {
   readonly file?: { readonly path: string; readonly required: boolean };
   /** `section.key=value`, or `section.key.inner=value` for a table. */
   readonly overrides: readonly string[];
+  /** Told of what is read although it should be written otherwise: a sentence. */
+  readonly warn?: (warning: string) => void;
+  /** For tests; those of renamed-settings.ts unless given. */
+  readonly renamed?: RenamedSettings;
 }
 
 /** @throws ConfigError of every kind in errors.ts */
 export function loadConfig(sources: ConfigSources): Config {
   const tables = sources.file === undefined ? {} : readTables(sources.file);
   const where = sources.file === undefined ? '' : ` in "${sources.file.path}"`;
-  for (const override of sources.overrides) applyOverride(tables, override);
+  const { renamed = RENAMED_SETTINGS, warn = () => undefined } = sources;
+  renameIn(tables, renamed, (from, to) =>
+    warn(
+      `The setting "${from}"${where} is called "${to}" now; write it so before the next version`,
+    ),
+  );
+  for (const override of sources.overrides) {
+    const from = override.slice(0, Math.max(0, override.indexOf('='))).trim();
+    const to = Object.hasOwn(renamed, from) ? renamed[from] : undefined;
+    if (to === undefined) {
+      applyOverride(tables, override);
+      continue;
+    }
+    warn(`The setting "${from}" of --set is called "${to}" now`);
+    applyOverride(tables, `${to}${override.slice(override.indexOf('='))}`);
+  }
   for (const section of Object.keys(tables)) {
     if (!isSection(section)) throw unknownError(section, Object.keys(SECTIONS), where);
   }
@@ -34,6 +54,25 @@ export function loadConfig(sources: ConfigSources): Config {
     throw issueError({ section: name as SectionName, values, where }, result.error.issues);
   });
   return Object.fromEntries(entries) as Config;
+}
+
+/** Moves what stands under an old name; where the new one stands as well, that one counts. */
+function renameIn(
+  tables: Table,
+  renamed: RenamedSettings,
+  tell: (from: string, to: string) => void,
+): void {
+  for (const [from, to] of Object.entries(renamed)) {
+    const [oldSection = '', oldKey = ''] = from.split('.');
+    const old = Object.hasOwn(tables, oldSection) ? tables[oldSection] : undefined;
+    if (!isTable(old) || !Object.hasOwn(old, oldKey)) continue;
+    const [section = '', key = ''] = to.split('.');
+    const into = isTable(tables[section]) ? tables[section] : {};
+    if (!Object.hasOwn(into, key)) put(into, [key], old[oldKey]);
+    tables[section] = into;
+    delete old[oldKey];
+    tell(from, to);
+  }
 }
 
 function readTables(file: { readonly path: string; readonly required: boolean }): Table {
