@@ -1,9 +1,15 @@
 // The audit's look at days: every day of every member in the log is added up and compared with the
 // ledger's row. Days that the ledger has let go by age are no difference.
 
-import type { Kysely } from 'kysely';
+import { type Kysely, sql as raw } from 'kysely';
 import { type LedgerDay, LedgerDays } from './ledger-days.ts';
-import type { LedgerDayRow, LedgerTables } from './ledger-tables.ts';
+import {
+  LEDGER,
+  type LedgerDayRow,
+  type LedgerNames,
+  type LedgerTables,
+  SNAPSHOT_LEDGER,
+} from './ledger-tables.ts';
 import { pairHash } from './pair-index.ts';
 import type { TransferRecord } from './transfer-record.ts';
 
@@ -28,6 +34,25 @@ export class AuditDays {
 
   add(record: TransferRecord): void {
     if (this.#isMine(record.memberId)) this.#totals.add(record);
+  }
+
+  /** What the ledger's snapshot says. False when there is no room. */
+  async begin(snapshot: Kysely<LedgerTables>, daysMax: number): Promise<boolean> {
+    for await (const row of dayRows(snapshot, SNAPSHOT_LEDGER)) {
+      if (!this.#isMine(row.member_id)) continue;
+      if (this.size >= daysMax) return false;
+      this.#totals.begin({
+        memberId: row.member_id,
+        day: row.day,
+        uploadedBytes: row.uploaded_bytes,
+        downloadedBytes: row.downloaded_bytes,
+        creditedUploadedBytes: row.credited_uploaded_bytes,
+        creditedDownloadedBytes: row.credited_downloaded_bytes,
+        seedSeconds: row.seed_seconds,
+        leechSeconds: row.leech_seconds,
+      });
+    }
+    return true;
   }
 
   /** `isCut`: the log has lost its beginning, so its sums are what there is at least. */
@@ -89,25 +114,20 @@ async function firstDay(snapshot: Kysely<LedgerTables>): Promise<number | undefi
   return row?.day ?? undefined;
 }
 
-async function* dayRows(snapshot: Kysely<LedgerTables>): AsyncGenerator<LedgerDayRow> {
+async function* dayRows(
+  snapshot: Kysely<LedgerTables>,
+  names: LedgerNames = LEDGER,
+): AsyncGenerator<LedgerDayRow> {
+  const table = raw.table(names.day);
   for (let after = 0; ; ) {
     // All days of some members at a time: a member's days are few.
-    const members = await snapshot
-      .selectFrom('ledger_day')
-      .select('member_id')
-      .distinct()
-      .where('member_id', '>', after)
-      .orderBy('member_id')
-      .limit(PAGE_MEMBERS)
-      .execute();
-    const last = members.at(-1)?.member_id;
+    const members = await raw<{ member_id: number }>`select distinct member_id from ${table}
+      where member_id > ${after} order by member_id limit ${PAGE_MEMBERS}`.execute(snapshot);
+    const last = members.rows.at(-1)?.member_id;
     if (last === undefined) return;
-    yield* await snapshot
-      .selectFrom('ledger_day')
-      .selectAll()
-      .where('member_id', '>', after)
-      .where('member_id', '<=', last)
-      .execute();
+    const days = await raw<LedgerDayRow>`select * from ${table}
+      where member_id > ${after} and member_id <= ${last}`.execute(snapshot);
+    yield* days.rows;
     after = last;
   }
 }

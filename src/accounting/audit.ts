@@ -14,7 +14,14 @@ import { AuditChain } from './audit-chain.ts';
 import { AuditDays } from './audit-days.ts';
 import { compareSums } from './audit-sums.ts';
 import { LedgerBatch, type LedgerEntry } from './ledger-batch.ts';
-import { LEDGER, type LedgerTables, type LedgerTransferRow } from './ledger-tables.ts';
+import { fittingSnapshot } from './ledger-copy.ts';
+import {
+  LEDGER,
+  type LedgerNames,
+  type LedgerTables,
+  type LedgerTransferRow,
+  SNAPSHOT_LEDGER,
+} from './ledger-tables.ts';
 import { pairHash } from './pair-index.ts';
 import { decodeTransfer, TRANSFERS_TOPIC, type TransferRecord } from './transfer-record.ts';
 
@@ -37,6 +44,8 @@ export interface AuditResult {
   readonly members: number;
   /** One line for each, at most DIFFERENCES_MAX; then one that says how many more there are. */
   readonly differences: readonly string[];
+  /** What could not be looked at, and is no difference. */
+  readonly notes: readonly string[];
 }
 
 export const DIFFERENCES_MAX = 1000;
@@ -60,6 +69,11 @@ class Audit {
   /** Completions by nobody in particular, by torrent: no row of the ledger keeps them apart. */
   readonly #anonymous = new Map<number, number>();
   #firstOffset = 0;
+  /** Where totals begin: at 0, or at the snapshot of the ledger that covers what is gone. */
+  #baseOffset = 0;
+  /** The beginning is gone, and nothing covers it. */
+  #isCut = false;
+  readonly #notes: string[] = [];
   /** Chains are checked up to the log's end, totals up to where the ledger stands. */
   #endOffset = 0;
   #countedOffset = 0;
@@ -91,11 +105,7 @@ class Audit {
           `the ledger has counted up to offset ${this.#countedOffset}, but the log ends at ${stats.nextOffset}`,
         );
       }
-      if (this.#firstOffset > 0) {
-        this.#report(
-          `the log begins at offset ${this.#firstOffset}: the ${this.#firstOffset} records before it are gone, and nothing proves what they said`,
-        );
-      }
+      if (this.#firstOffset > 0) await this.#lookAtSnapshot();
       records = await this.#walk();
       members = await compareSums(this.#snapshot, {
         anonymous: this.#firstOffset > 0 ? undefined : this.#anonymous,
@@ -103,7 +113,28 @@ class Audit {
       });
     }
     const more = this.#unlisted > 0 ? [`and ${this.#unlisted} more differences`] : [];
-    return { records, members, differences: [...this.#differences, ...more] };
+    const differences = [...this.#differences, ...more];
+    return { records, members, differences, notes: this.#notes };
+  }
+
+  /** What retention removed is taken from the ledger's snapshot, which was proven when it was made. */
+  async #lookAtSnapshot(): Promise<void> {
+    const { log } = this.#world;
+    const first = this.#firstOffset;
+    const position = await readPosition(this.#snapshot, SNAPSHOT_LEDGER.consumer);
+    const base = fittingSnapshot(log, first, position);
+    if (base === undefined || base.nextOffset > this.#countedOffset) {
+      this.#isCut = true;
+      this.#report(
+        `the log begins at offset ${first}: the ${first} records before it are gone, and nothing proves what they said`,
+      );
+      return;
+    }
+    this.#baseOffset = base.nextOffset;
+    this.#notes.push(
+      `the log begins at offset ${first}: totals up to offset ${base.nextOffset} are those of the ledger's snapshot, proven when it was taken, and cannot be proven again`,
+      'completions by nobody in particular are not compared',
+    );
   }
 
   /** Walks the log once, or in parts when it does not fit in memory. */
@@ -144,14 +175,20 @@ class Audit {
       chain.clear();
       const totals = new LedgerBatch();
       const days = new AuditDays(part, parts);
+      if (this.#baseOffset > 0) {
+        if (!(await this.#begin(totals, isMine, baselinesMax))) return undefined;
+        if (!(await days.begin(this.#snapshot, baselinesMax))) return undefined;
+      }
+      const isCounted = (offset: number): boolean =>
+        offset >= this.#baseOffset && offset < this.#countedOffset;
       const walked = await this.#walkPart({
         isMine,
         each: (offset, record) => {
-          if (offset < this.#countedOffset) days.add(record);
+          if (isCounted(offset)) days.add(record);
           return days.size <= baselinesMax;
         },
         check: (offset, bytes, record) => {
-          if (offset < this.#countedOffset) totals.add(record);
+          if (isCounted(offset)) totals.add(record);
           // Nobody's announces have no baseline and form no chain.
           const fits = record.memberId === 0 || chain.check(offset, bytes, record);
           return fits && totals.entries.length <= baselinesMax;
@@ -166,7 +203,7 @@ class Audit {
       }
       await this.#compareTransfers(totals.entries, isMine);
       await days.compare(this.#snapshot, {
-        isCut: this.#firstOffset > 0,
+        isCut: this.#isCut,
         report: (difference) => this.#report(difference),
       });
     }
@@ -212,6 +249,21 @@ class Audit {
     return records;
   }
 
+  /** Totals as the snapshot has them. False when there is no room. */
+  async #begin(
+    totals: LedgerBatch,
+    isMine: (pair: { readonly memberId: number; readonly torrentId: number }) => boolean,
+    entriesMax: number,
+  ): Promise<boolean> {
+    for await (const row of transferRows(this.#snapshot, SNAPSHOT_LEDGER)) {
+      const entry = entryOf(row);
+      if (!isMine(entry)) continue;
+      if (totals.entries.length >= entriesMax) return false;
+      totals.begin(entry);
+    }
+    return true;
+  }
+
   async #compareTransfers(
     entries: readonly LedgerEntry[],
     isMine: (pair: { readonly memberId: number; readonly torrentId: number }) => boolean,
@@ -229,7 +281,7 @@ class Audit {
   }
 
   #compareRow(name: string, entry: LedgerEntry | undefined, row: LedgerTransferRow): void {
-    const isCut = this.#firstOffset > 0;
+    const isCut = this.#isCut;
     if (entry === undefined) {
       if (!isCut) this.#report(`${name}: the ledger has it, the log has not`);
       return;
@@ -272,17 +324,34 @@ function nameOf(pair: { readonly memberId: number; readonly torrentId: number })
   return `member ${pair.memberId}, torrent ${pair.torrentId}`;
 }
 
-async function* transferRows(snapshot: Kysely<LedgerTables>): AsyncGenerator<LedgerTransferRow> {
+function entryOf(row: LedgerTransferRow): LedgerEntry {
+  return {
+    memberId: row.member_id,
+    torrentId: row.torrent_id,
+    uploadedBytes: row.uploaded_bytes,
+    downloadedBytes: row.downloaded_bytes,
+    creditedUploadedBytes: row.credited_uploaded_bytes,
+    creditedDownloadedBytes: row.credited_downloaded_bytes,
+    seedSeconds: row.seed_seconds,
+    records: row.records,
+    firstSeenMs: row.first_seen_ms,
+    lastSeenMs: row.last_seen_ms,
+    completedMs: row.completed_ms,
+    completions: row.completed_ms > 0 ? 1 : 0,
+    leftBytes: row.left_bytes,
+    client: row.client,
+  };
+}
+
+async function* transferRows(
+  snapshot: Kysely<LedgerTables>,
+  names: LedgerNames = LEDGER,
+): AsyncGenerator<LedgerTransferRow> {
   let after = { member: -1, torrent: -1 };
   for (;;) {
-    const rows = await snapshot
-      .selectFrom('ledger_transfer')
-      .selectAll()
-      .where(raw<boolean>`(member_id, torrent_id) > (${after.member}, ${after.torrent})`)
-      .orderBy('member_id')
-      .orderBy('torrent_id')
-      .limit(PAGE_ROWS)
-      .execute();
+    const { rows } = await raw<LedgerTransferRow>`select * from ${raw.table(names.transfer)}
+      where (member_id, torrent_id) > (${after.member}, ${after.torrent})
+      order by member_id, torrent_id limit ${PAGE_ROWS}`.execute(snapshot);
     yield* rows;
     const last = rows.at(-1);
     if (last === undefined) return;

@@ -14,7 +14,9 @@ export const ACCOUNTING_ERRORS = {
   LEDGER_RECORDS_DAMAGED:
     'The log cannot be read whole, so a ledger made from it would have less than the one that is there. `swarmkeep log verify` names the damage; `ledger rebuild --accept-damage` counts what is left.',
   LEDGER_RECORDS_REMOVED:
-    'The log no longer begins with its first transfer record, so the ledger cannot be made from it. Keep the ledger that there is.',
+    'The log no longer begins with its first transfer record, and no snapshot of the ledger covers what is gone, so the ledger cannot be made anew. Keep the ledger that there is.',
+  LEDGER_SNAPSHOT_REFUSED:
+    'A snapshot of the ledger was not taken, because the ledger could not be proven. `swarmkeep ledger audit` names the differences.',
   LEDGER_POSITION_TAKEN:
     'Another process moved the position of the ledger. Only one ledger may run on a database; end the other.',
   BASELINES_SNAPSHOT_INVALID:

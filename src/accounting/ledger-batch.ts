@@ -1,6 +1,7 @@
 // Adds records up per member and torrent before anything is written (A7). Pure: the same records
 // give the same totals however they are cut into batches.
 
+import { assert } from '#base/assert.ts';
 import { PairIndex } from './pair-index.ts';
 import { creditOf, RECORD_FLAG, TRANSFER_EVENT, type TransferRecord } from './transfer-record.ts';
 
@@ -46,6 +47,13 @@ export class LedgerBatch {
 
   get entries(): readonly LedgerEntry[] {
     return this.#entries;
+  }
+
+  /** What was added up before; nothing of this pair was added here. */
+  begin(entry: LedgerEntry): void {
+    const at = this.#index.indexOf(entry.memberId, entry.torrentId);
+    assert(at === this.#entries.length, 'a pair begins once');
+    this.#entries.push(entry);
   }
 
   /** The records of a batch are added in the order of the log. */

@@ -1,6 +1,7 @@
 // Adds records up per member and day (UTC): what charts show and what strategies look back on. Pure,
 // like ledger-batch.ts. Who was not named has no days.
 
+import { assert } from '#base/assert.ts';
 import { SEED_SECONDS_PER_RECORD_MAX, sum } from './ledger-batch.ts';
 import { PairIndex } from './pair-index.ts';
 import { creditOf, RECORD_FLAG, TRANSFER_EVENT, type TransferRecord } from './transfer-record.ts';
@@ -32,6 +33,13 @@ export class LedgerDays {
 
   get days(): readonly LedgerDay[] {
     return this.#days;
+  }
+
+  /** What was added up before; nothing of this day was added here. */
+  begin(day: LedgerDay): void {
+    const at = this.#index.indexOf(day.memberId, day.day);
+    assert(at === this.#days.length, 'a day begins once');
+    this.#days.push(day);
   }
 
   /** In any order: sums only. */

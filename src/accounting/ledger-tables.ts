@@ -96,6 +96,15 @@ export const REBUILT_LEDGER: LedgerNames = {
   consumer: 'rebuilt_ledger',
 };
 
+/** As the ledger stood when it was proven last (ledger-snapshot.ts). */
+export const SNAPSHOT_LEDGER: LedgerNames = {
+  transfer: 'snapshot_ledger_transfer',
+  member: 'snapshot_ledger_member',
+  torrent: 'snapshot_ledger_torrent',
+  day: 'snapshot_ledger_day',
+  consumer: 'snapshot_ledger',
+};
+
 const SUMS: readonly (keyof LedgerSums)[] = [
   'uploaded_bytes',
   'downloaded_bytes',

@@ -13,6 +13,7 @@ import {
 } from '#sql/consumer-position.ts';
 import type { Sql } from '#sql/sql.ts';
 import { AccountingError } from './errors.ts';
+import { copyLedger, fittingSnapshot } from './ledger-copy.ts';
 import { applyBatch, type ReadBatch, readBatch } from './ledger-step.ts';
 import {
   createDayTable,
@@ -20,6 +21,7 @@ import {
   dropLedgerTables,
   LEDGER,
   REBUILT_LEDGER,
+  SNAPSHOT_LEDGER,
 } from './ledger-tables.ts';
 import { TRANSFERS_TOPIC } from './transfer-record.ts';
 
@@ -53,15 +55,9 @@ const DIFFERENCES_MAX = 1000;
 export async function rebuild(world: RebuildWorld): Promise<RebuildResult> {
   const { log, sql, signal } = world;
   const stats = await log.stats(TRANSFERS_TOPIC);
-  if (stats.firstOffset > 0) {
-    throw new AccountingError(
-      'LEDGER_RECORDS_REMOVED',
-      `The log begins at offset ${stats.firstOffset}, expected 0`,
-    );
-  }
   // Both ledgers are compared where the old one stands: what it has not counted yet is no difference.
   const oldOffset = (await readPosition(sql.read(), LEDGER.consumer))?.nextOffset ?? 0;
-  let position = await prepare(world);
+  let position = await prepare(world, stats.firstOffset);
   let differences: readonly string[] | undefined;
   for (;;) {
     signal?.throwIfAborted();
@@ -108,18 +104,40 @@ async function recordsCounted(sql: Sql): Promise<number> {
   return rows[0]?.records ?? 0;
 }
 
-/** Finds what an earlier rebuild of this log has left, or begins with empty tables. */
-async function prepare(world: RebuildWorld): Promise<ConsumerPosition | undefined> {
+/**
+ * Finds what an earlier rebuild of this log has left, or begins with empty tables; where the log's
+ * beginning is gone, with those of the ledger's snapshot (ledger-snapshot.ts).
+ */
+async function prepare(
+  world: RebuildWorld,
+  firstOffset: number,
+): Promise<ConsumerPosition | undefined> {
   const { log, sql } = world;
   const position = await readPosition(sql.read(), REBUILT_LEDGER.consumer);
-  if (position?.logId === log.id && position.epoch === log.epoch) return position;
+  const begun = fittingSnapshot(log, firstOffset, position);
+  if (begun !== undefined) return begun;
+  const snapshot = await readPosition(sql.read(), SNAPSHOT_LEDGER.consumer);
+  const base = firstOffset === 0 ? undefined : fittingSnapshot(log, firstOffset, snapshot);
+  if (firstOffset > 0 && base === undefined) {
+    const has = snapshot === undefined ? 'there is none' : `there is one of ${snapshot.nextOffset}`;
+    throw new AccountingError(
+      'LEDGER_RECORDS_REMOVED',
+      `The log begins at offset ${firstOffset}, expected 0, or a snapshot of the ledger of this log at ${firstOffset} or later: ${has}`,
+    );
+  }
   await sql.transaction(async (transaction) => {
     await dropLedgerTables(transaction, REBUILT_LEDGER);
-    await createLedgerTables(transaction, REBUILT_LEDGER);
-    await createDayTable(transaction, REBUILT_LEDGER);
     await removePosition(transaction, REBUILT_LEDGER.consumer);
+    if (base === undefined) {
+      await createLedgerTables(transaction, REBUILT_LEDGER);
+      await createDayTable(transaction, REBUILT_LEDGER);
+      return;
+    }
+    await copyLedger(transaction, SNAPSHOT_LEDGER, REBUILT_LEDGER);
+    const move = { expected: undefined, next: base };
+    await movePosition(transaction, REBUILT_LEDGER.consumer, move);
   });
-  return undefined;
+  return base;
 }
 
 async function exchange(sql: Sql, end: ConsumerPosition): Promise<void> {
