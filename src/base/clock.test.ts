@@ -68,4 +68,12 @@ test('a held clock stands until it is released, and is then the one below it', (
   assert.deepEqual([clock.nowMs(), clock.monotonicMs()], [nowMs + 5000, monotonicMs + 5000]);
   clock.hold();
   assert.equal(clock.nowMs(), nowMs + 5000);
+  // A hold within a hold sees the same time, and only the last release ends it.
+  below.advance(1000);
+  clock.hold();
+  assert.equal(clock.nowMs(), nowMs + 5000);
+  clock.release();
+  assert.equal(clock.nowMs(), nowMs + 5000);
+  clock.release();
+  assert.equal(clock.nowMs(), nowMs + 6000);
 });
