@@ -20,6 +20,8 @@ export class DatagramSlots {
   readonly bytes: Uint8Array;
   readonly lengths: Uint16Array;
   readonly addresses: Uint8Array;
+  /** The same, for those who copy them as words. */
+  readonly addressView: DataView;
   readonly ports: Uint16Array;
   readonly families: Uint8Array;
   /** How many are filled: slots 0 to count - 1. */
@@ -37,6 +39,7 @@ export class DatagramSlots {
     this.memory = new ArrayBuffer(familiesAt + slotsMax);
     this.bytes = new Uint8Array(this.memory, 0, bytes);
     this.addresses = new Uint8Array(this.memory, addressesAt, slotsMax * 16);
+    this.addressView = new DataView(this.memory, addressesAt, slotsMax * 16);
     this.lengths = new Uint16Array(this.memory, lengthsAt, slotsMax);
     this.ports = new Uint16Array(this.memory, portsAt, slotsMax);
     this.families = new Uint8Array(this.memory, familiesAt, slotsMax);

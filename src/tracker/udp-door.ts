@@ -34,6 +34,9 @@ import { newAnnounceRequest, type Parked } from './waiting.ts';
 export const UDP_INPUT_BYTES_MAX = 2048;
 const HASH_BYTES = 20;
 
+/** Whom an answer goes to; `view` is of its address. */
+type Asker = Endpoint & { readonly view: DataView };
+
 export interface UdpDoorWorld {
   readonly swarm: Pick<Swarm, 'lookAhead'>;
   /** Of the sockets it serves. */
@@ -51,6 +54,8 @@ export class UdpDoor {
   readonly #world: UdpDoorWorld;
   readonly #ahead: LookAhead;
   readonly #request = newAnnounceRequest();
+  /** Of `#request`. */
+  readonly #address: DataView;
   readonly #packet: UdpRequest;
   /** Carries the transaction id of an answer that waited. */
   readonly #late = new UdpRequest(newAnnounceRequest());
@@ -59,7 +64,7 @@ export class UdpDoor {
   readonly #scrapeNumbers = new Float64Array(UDP_SCRAPE_HASHES_MAX * 3);
   readonly #flushDue = new Set<UdpSocket>();
   /** Whom the present packet came from, and by which socket: made once, filled for each packet. */
-  readonly #from: { family: 4 | 6; readonly address: Uint8Array; port: number };
+  readonly #from: { family: 4 | 6; readonly address: Uint8Array; port: number; view: DataView };
   #socket: UdpSocket | undefined;
   readonly #parkPresent = (): Parked => this.#park();
   #closed = false;
@@ -68,7 +73,9 @@ export class UdpDoor {
     this.#world = world;
     this.#ahead = world.swarm.lookAhead(world.slotsMax);
     this.#packet = new UdpRequest(this.#request);
-    this.#from = { family: 4, address: this.#request.address, port: 0 };
+    const { address } = this.#request;
+    this.#address = new DataView(address.buffer, address.byteOffset, 16);
+    this.#from = { family: 4, address, port: 0, view: this.#address };
   }
 
   /** Handles every filled input slot. */
@@ -106,7 +113,7 @@ export class UdpDoor {
     const length = input.lengths[slot]!;
     request.place = this.#ahead.placeOf(slot);
     const refusal = packet.decode(input.bytes, slot * input.slotBytes, length);
-    copyAddress(input.addresses, slot * 16, request.address, 0);
+    copyAddress(input.addressView, slot * 16, this.#address, 0);
     if (refusal === 'short' || refusal === 'magic' || refusal === 'action') {
       this.#world.counts.count(DOOR.udp, family, 'ignored');
       return;
@@ -127,7 +134,7 @@ export class UdpDoor {
     else this.#scrape(socket, from);
   }
 
-  #connect(socket: UdpSocket, from: Endpoint): void {
+  #connect(socket: UdpSocket, from: Asker): void {
     this.#world.counts.count(DOOR.udp, from.family, 'connects');
     this.#world.connectionIds.write(this.#connectionId, from.address, from.family);
     const at = slotFor(socket, from);
@@ -136,7 +143,7 @@ export class UdpDoor {
     send(socket, length);
   }
 
-  #stale(socket: UdpSocket, from: Endpoint, length: number): void {
+  #stale(socket: UdpSocket, from: Asker, length: number): void {
     const { addresses, counts } = this.#world;
     counts.refused('connection-id');
     if (8 + STALE_TEXT.byteLength > length) return;
@@ -148,7 +155,7 @@ export class UdpDoor {
     this.#error(socket, from, STALE_TEXT);
   }
 
-  #announce(socket: UdpSocket, from: Endpoint): void {
+  #announce(socket: UdpSocket, from: Asker): void {
     const { announcer, counts } = this.#world;
     const request = this.#request;
     request.door = DOOR.udp;
@@ -184,7 +191,7 @@ export class UdpDoor {
     return path;
   }
 
-  #scrape(socket: UdpSocket, from: Endpoint): void {
+  #scrape(socket: UdpSocket, from: Asker): void {
     const { scraper, counts } = this.#world;
     const packet = this.#packet;
     counts.count(DOOR.udp, from.family, 'scrapes');
@@ -208,7 +215,7 @@ export class UdpDoor {
     }
   }
 
-  #answer(socket: UdpSocket, to: Endpoint, packet: UdpRequest, answer: FamilyAnswer): void {
+  #answer(socket: UdpSocket, to: Asker, packet: UdpRequest, answer: FamilyAnswer): void {
     const at = slotFor(socket, to);
     const { output } = socket;
     const length = writeUdpAnnounce(output.bytes, at, packet, answer);
@@ -216,18 +223,13 @@ export class UdpDoor {
     send(socket, length);
   }
 
-  #refuse(socket: UdpSocket, to: Endpoint, refusal: Refusal): void {
+  #refuse(socket: UdpSocket, to: Asker, refusal: Refusal): void {
     this.#world.counts.count(DOOR.udp, to.family, 'refused');
     this.#world.counts.refused(refusal.code);
     this.#error(socket, to, refusal.text);
   }
 
-  #error(
-    socket: UdpSocket,
-    to: Endpoint,
-    text: Uint8Array,
-    packet: UdpRequest = this.#packet,
-  ): void {
+  #error(socket: UdpSocket, to: Asker, text: Uint8Array, packet: UdpRequest = this.#packet): void {
     const at = slotFor(socket, to);
     send(socket, writeUdpError(socket.output.bytes, at, packet, text));
   }
@@ -235,7 +237,8 @@ export class UdpDoor {
   #park(): Parked {
     const socket = this.#socket;
     assert(socket !== undefined, 'a packet is being handled');
-    const to: Endpoint = { ...this.#from, address: this.#from.address.slice() };
+    const address = this.#from.address.slice();
+    const to: Asker = { ...this.#from, address, view: new DataView(address.buffer) };
     const transactionId = this.#packet.transactionId.slice();
     const { counts } = this.#world;
     const late = this.#late;
@@ -279,11 +282,11 @@ const REFUSAL_OF = {
 } as const;
 
 /** Opens the next output slot for `to`; returns where its bytes begin. */
-function slotFor(socket: UdpSocket, to: Endpoint): number {
+function slotFor(socket: UdpSocket, to: Asker): number {
   const { output } = socket;
   if (output.count === output.slotsMax) socket.flush();
   const slot = output.count;
-  copyAddress(to.address, 0, output.addresses, slot * 16);
+  copyAddress(to.view, 0, output.addressView, slot * 16);
   output.ports[slot] = to.port;
   output.families[slot] = to.family;
   return slot * output.slotBytes;
@@ -297,11 +300,13 @@ function send(socket: UdpSocket, length: number): void {
   output.count++;
 }
 
-/** 16 bytes. A loop, because a call into the engine costs more than so few bytes. */
 function wordAt(bytes: Uint8Array, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
 }
 
-function copyAddress(from: Uint8Array, fromAt: number, into: Uint8Array, intoAt: number): void {
-  for (let byte = 0; byte < 16; byte++) into[intoAt + byte] = from[fromAt + byte]!;
+/** 16 bytes, as words: byte by byte, or by a call into the engine, takes three times as long. */
+function copyAddress(from: DataView, fromAt: number, into: DataView, intoAt: number): void {
+  for (let byte = 0; byte < 16; byte += 4) {
+    into.setInt32(intoAt + byte, from.getInt32(fromAt + byte));
+  }
 }
