@@ -213,7 +213,7 @@ function readStreams(bytes: Uint8Array, at: number, count: number): Streams | un
   return numbers.every(Number.isFinite) ? { count, numbers } : undefined;
 }
 
-/** Undefined when the entry's checksum, or one of its streams', does not fit, or a counter is 2^53 or more. */
+/** Undefined when a checksum, its own or a stream's, does not fit or a counter is 2^53 or more. */
 export function decodeBaseline(bytes: Uint8Array, at: number): Baseline | undefined {
   const view = viewOf(bytes);
   if (!isBaselineIntact(bytes, at)) return undefined;

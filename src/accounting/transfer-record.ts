@@ -31,8 +31,9 @@
 // torrent, peer id). The chain rule: sequence is the previous record's + 1 and each counter minus
 // its delta equals the previous record's counter, unless the record is marked `first` (sequence 1)
 // or `reset` (deltas 0), or `resumed`: then each counter minus its delta is what another stream of the
-// baseline had to pass, as it follows from the records before (delta.ts). Addresses stand at fixed places and outside of any sum, so that a job can
-// blank them in old records without touching anything else (A17).
+// baseline had to pass, as it follows from the records before (delta.ts). Addresses stand at fixed
+// places and outside of any sum, so that a job can blank them in old records without touching anything
+// else (A17).
 
 import { assert } from '#base/assert.ts';
 

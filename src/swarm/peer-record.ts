@@ -58,7 +58,7 @@ export function leftOf(peers: Uint32Array, peer: number): number {
   return high * U32 + peers[at + PEER.left]!;
 }
 
-/** Everything but lastSeen, key and streams. `lastSeenUnix` is what lastSeen will read as, in Unix seconds. */
+/** All but lastSeen, key and streams. `lastSeenUnix` is what lastSeen will read as, Unix seconds. */
 export function writeBaseline(
   peers: Uint32Array,
   peer: number,
