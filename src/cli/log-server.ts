@@ -18,6 +18,7 @@ import { listenNode } from '#net/stream-node.ts';
 import type { Item, Output } from './command.ts';
 import { ControlServer, socketPathFor } from './control-socket.ts';
 import type { DataFolder } from './data-folder.ts';
+import { deleteHookOf } from './delete-hook.ts';
 import { CliError } from './errors.ts';
 import { answerLogHttp } from './log-http.ts';
 import { SiteListener } from './site-listener.ts';
@@ -83,6 +84,7 @@ export class LogServing {
       ...world,
       disk: new SystemDisk(),
       folder: folder.folder('log'),
+      hook: deleteHookOf(config, logger.for('log')),
       onFatal: (error) => this.#stop.own('log', Promise.reject(error)),
     });
     this.#stop.closeLater('log', () => log.close());
@@ -158,7 +160,10 @@ export class LogServing {
       fetch: async (request) =>
         (await answerLogHttp({ log, token: secret }, request)) ??
         new Response('Not found\n', { status: 404 }),
-      metrics: async () => renderCollected([this.#metrics.collect()]),
+      metrics: async () => {
+        await log.refreshMetrics();
+        return renderCollected([this.#metrics.collect()]);
+      },
     });
     this.#stop.closeLater('HTTP', () => listener.close());
     const host = place.host.includes(':') ? `[${place.host}]` : place.host;

@@ -14,6 +14,7 @@ import { openSql } from '#sql/open.ts';
 import type { Options } from './command.ts';
 import { configFor } from './config-for.ts';
 import { DataFolder } from './data-folder.ts';
+import { deleteHookOf } from './delete-hook.ts';
 import { buildScheduler } from './jobs.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { pinoLogger } from './pino-logger.ts';
@@ -65,6 +66,7 @@ async function openRooms(opening: Opening): Promise<Rooms> {
     logger: logger.for('log'),
     metrics: new Registry(),
     config: config.log,
+    hook: deleteHookOf(config.log, logger.for('log')),
     changes: new Map([[BLANK_ADDRESSES, blankAddresses]]),
     onFatal: (error) => {
       throw error;

@@ -179,6 +179,20 @@ export class LocalLog implements BatchLog, RewritingLog {
     return await topic.rewriter.next(change, options);
   }
 
+  /** Gauges that are counted when they are asked for: how far each consumer is behind. Never rejects. */
+  async refreshMetrics(): Promise<void> {
+    for (const [topic, { consumers }] of this.#topics) {
+      try {
+        for (const { name: consumer, lag } of await consumers.stats()) {
+          this.#metrics.consumerLag.set(lag, { topic, consumer });
+        }
+      } catch (error) {
+        const said = { topic, error: messageOf(error) };
+        this.#world.logger.warn('Cannot read how far the consumers of a topic are', said);
+      }
+    }
+  }
+
   /** @throws LogError LOG_APPEND_FAILED when a last sync failed; every topic was closed all the same */
   close(): Promise<void> {
     this.#closing ??= this.#close();

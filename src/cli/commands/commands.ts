@@ -14,7 +14,7 @@ import {
 } from './freeleech-commands.ts';
 import { jobsList, jobsPause, jobsResume, jobsRun } from './job-commands.ts';
 import { memberOfKey, passkeyImport } from './key-commands.ts';
-import { ledgerAudit, ledgerRebuild, ledgerShow } from './ledger-commands.ts';
+import { ledgerAudit, ledgerRebuild, ledgerShow, ledgerSnapshot } from './ledger-commands.ts';
 import { logBench } from './log-bench-command.ts';
 import { logRepair, logVerify } from './log-check-commands.ts';
 import { logAppend, logRead, logStats, logTail, logTopics } from './log-commands.ts';
@@ -80,6 +80,7 @@ export const COMMANDS: readonly CliCommand[] = [
   ledgerShow,
   ledgerAudit,
   ledgerRebuild,
+  ledgerSnapshot,
   jobsList,
   jobsRun,
   jobsPause,

@@ -93,7 +93,8 @@ export const ledgerAudit: RoomsCommand = {
       signal: output.signal,
       progress: (done, total) => output.progress({ what: 'audit', done, total }),
     });
-    output.item({ ...result, differences: [...result.differences] });
+    const { records, members, differences, notes } = result;
+    output.item({ records, members, differences: [...differences], notes: [...notes] });
     if (result.differences.length > 0) {
       throw new CliError('CLI_FOUND_DAMAGE', `${result.differences.length} differences`);
     }
@@ -105,6 +106,7 @@ export const ledgerAudit: RoomsCommand = {
     return [
       `${item['records']} records of ${item['members']} members: ${verdict}`,
       ...differences,
+      ...(item['notes'] as string[]).map((note) => `note: ${note}`),
     ].join('\n');
   },
 };
@@ -132,4 +134,28 @@ export const ledgerRebuild: RoomsCommand = {
   },
   text: (item) =>
     [`${item['records']} records counted anew`, ...(item['differences'] as string[])].join('\n'),
+};
+
+export const ledgerSnapshot: RoomsCommand = {
+  name: 'ledger snapshot',
+  summary:
+    'Prove the ledger and keep it as it stands, so that old transfers may go (log.transfersAgeMsMax).',
+  example: 'swarmkeep ledger snapshot',
+  async run(rooms, _input, output) {
+    const { takeLedgerSnapshot } = await import('#accounting/ledger-snapshot.ts');
+    const { SystemDisk } = await import('#base/disk.ts');
+    const result = await rooms.withLedgerPaused(() =>
+      takeLedgerSnapshot({
+        log: rooms.log,
+        sql: rooms.sql,
+        baselines: { disk: new SystemDisk(), folder: `${rooms.dataPath}/baselines` },
+        signal: output.signal,
+        progress: (done, total) => output.progress({ what: 'audit', done, total }),
+      }),
+    );
+    output.item({ ...result });
+  },
+  text: (item) =>
+    `the ledger is kept as of offset ${item['nextOffset']}; ` +
+    `transfers before offset ${item['coveredOffset']} are needed no more`,
 };

@@ -39,9 +39,23 @@ function topicText(item: Item): string {
   const range = `${item['firstOffset']} to ${item['nextOffset']}`.padStart(24);
   const line = `${name} ${range}  ${item['segments']} segments  ${item['bytes']} bytes`;
   const scrub = item['scrub'] as Item | undefined;
-  if (scrub === undefined) return line;
-  const ended = new Date(Number(scrub['finishedMs'])).toISOString();
-  return `${line}  scrubbed ${ended}: ${scrub['damage']} damaged`;
+  const ended = scrub && new Date(Number(scrub['finishedMs'])).toISOString();
+  const scrubbed = scrub === undefined ? '' : `  scrubbed ${ended}: ${scrub['damage']} damaged`;
+  return [`${line}${scrubbed}`, ...consumerLines(item), ...retentionLines(item)].join('\n');
+}
+
+function consumerLines(item: Item): string[] {
+  const consumers = (item['consumers'] as Item[] | undefined) ?? [];
+  return consumers.map((one) => `  ${one['name']} is at ${one['offset']}, ${one['lag']} behind`);
+}
+
+function retentionLines(item: Item): string[] {
+  const retention = item['retention'] as Item | undefined;
+  if (retention === undefined) return [];
+  const { heldBy, heldFrom, hooksWaiting, hookFailures, hooksDropped } = retention;
+  const held = heldBy === undefined ? '' : `${heldBy} holds what follows ${heldFrom}; `;
+  const hooks = `${hooksWaiting} segments wait, ${hookFailures} hooks failed, ${hooksDropped} dropped`;
+  return [`  retention: ${held}${hooks}`];
 }
 
 export const logTopics: RoomsCommand = logCommand({
@@ -58,11 +72,13 @@ export const logTopics: RoomsCommand = logCommand({
 export const logStats: RoomsCommand = logCommand({
   name: 'log stats',
   summary:
-    'All topics as one object: offsets, segments, bytes, and what the last whole scrub found.',
+    'All topics as one object: offsets, segments, bytes, consumers and their lag, what retention waits for, and what the last whole scrub found.',
   example: 'swarmkeep log stats --json',
   readOnly: true,
   async runOnLog(log, _input, output) {
-    output.item({ topics: (await log.topics()).map(topicItem) });
+    const topics: Item[] = [];
+    for (const { name } of await log.topics()) topics.push(topicItem(await log.stats(name)));
+    output.item({ topics });
   },
   text: (item) => (item['topics'] as Item[]).map(topicText).join('\n'),
 });

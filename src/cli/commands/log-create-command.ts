@@ -1,14 +1,24 @@
 // `swarmkeep log create`: a topic with what it is to be, and the same options for `log append --create`.
 
 import type { Command as Commander } from 'commander';
-import { bytes } from '#base/field.ts';
-import { type Item, numberOf, type RoomsCommand, textOf, type Words } from '#cli/command.ts';
+import { bytes, ms } from '#base/field.ts';
+import {
+  flagOf,
+  type Item,
+  numberOf,
+  type RoomsCommand,
+  textOf,
+  type Words,
+} from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
 import { logCommand } from '#cli/remote.ts';
+import { CODECS, type CodecName } from '#log/codec.ts';
 import type { Consistency, TopicOptions } from '#log/log.ts';
 
 const CONSISTENCIES: readonly string[] = ['memory', 'interval', 'durable'];
 const WHEN_FULL: readonly string[] = ['refuse', 'removeOldest'];
+const WHEN_UNREAD: readonly string[] = ['keep', 'remove'];
+const CODEC_NAMES: readonly string[] = Object.keys(CODECS);
 
 export function declareTopicOptions(commander: Commander): void {
   commander
@@ -19,12 +29,20 @@ export function declareTopicOptions(commander: Commander): void {
     .option(
       '--when-full <what>',
       'At that size: "refuse" appends (default), or "removeOldest" segments.',
-    );
+    )
+    .option('--age-max <time>', 'Remove what is older, such as "30 d"; kept for ever else.')
+    .option('--records-max <n>', 'Remove the oldest while there are more.')
+    .option(
+      '--when-unread <what>',
+      'What consumers have not read: "keep" it (default), or "remove" it all the same.',
+    )
+    .option('--compact', 'Keep only the newest record of each key.')
+    .option('--codec <codec>', 'Store batches compressed: "zstd", "gzip" or "none" (default).');
 }
 
 /** @throws CliError CLI_USAGE */
 export function topicOptionsOf(words: Words): Item {
-  const { bytesMax, whenFull, consistency } = words.options;
+  const { bytesMax, whenFull, consistency, ageMax, recordsMax, compact } = words.options;
   const size = bytesMax === undefined ? undefined : bytes({ min: 1 }).safeParse(bytesMax);
   if (size?.success === false) {
     throw new CliError('CLI_USAGE', `Cannot use --bytes-max ${bytesMax}: expected a size`);
@@ -32,8 +50,21 @@ export function topicOptionsOf(words: Words): Item {
   if (whenFull !== undefined && size === undefined) {
     throw new CliError('CLI_USAGE', 'Cannot use --when-full without --bytes-max');
   }
+  const age = ageMax === undefined ? undefined : ms({ min: 1 }).safeParse(ageMax);
+  if (age?.success === false) {
+    throw new CliError('CLI_USAGE', `Cannot use --age-max ${ageMax}: expected a time, as "30 d"`);
+  }
+  const records = recordsMax === undefined ? undefined : Number(recordsMax);
+  if (records !== undefined && !(Number.isSafeInteger(records) && records > 0)) {
+    throw new CliError('CLI_USAGE', `Cannot use --records-max ${recordsMax}: expected a number`);
+  }
   return {
     ...(size === undefined ? {} : { bytesMax: size.data }),
+    ...(age === undefined ? {} : { ageMsMax: age.data }),
+    ...(records === undefined ? {} : { recordsMax: records }),
+    ...(compact === true ? { compact } : {}),
+    ...oneOf(words.options['whenUnread'], WHEN_UNREAD, 'whenUnread', '--when-unread'),
+    ...oneOf(words.options['codec'], CODEC_NAMES, 'codec', '--codec'),
     ...oneOf(whenFull, WHEN_FULL, 'whenFull', '--when-full'),
     ...oneOf(consistency, CONSISTENCIES, 'consistency', '--consistency'),
   };
@@ -44,7 +75,16 @@ export function topicOptions(input: Item): TopicOptions {
   const bytesMax = numberOf(input, 'bytesMax');
   const whenFull = textOf(input, 'whenFull');
   const consistency = textOf(input, 'consistency');
+  const ageMsMax = numberOf(input, 'ageMsMax');
+  const recordsMax = numberOf(input, 'recordsMax');
+  const whenUnread = textOf(input, 'whenUnread');
+  const codec = textOf(input, 'codec');
   return {
+    ...(ageMsMax === undefined ? {} : { ageMsMax }),
+    ...(recordsMax === undefined ? {} : { recordsMax }),
+    ...(whenUnread === 'keep' || whenUnread === 'remove' ? { whenUnread } : {}),
+    ...(flagOf(input, 'compact') ? { compact: true } : {}),
+    ...(CODEC_NAMES.includes(codec) ? { codec: codec as CodecName } : {}),
     ...(bytesMax === undefined ? {} : { bytesMax }),
     ...(whenFull === 'refuse' || whenFull === 'removeOldest' ? { whenFull } : {}),
     ...(CONSISTENCIES.includes(consistency) ? { consistency: consistency as Consistency } : {}),

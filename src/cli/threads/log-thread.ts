@@ -8,6 +8,7 @@ import { assert } from '#base/assert.ts';
 import { SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
 import { SystemRandom } from '#base/random.ts';
+import { deleteHookOf } from '#cli/delete-hook.ts';
 import { pinoLogger } from '#cli/pino-logger.ts';
 import type { LogConfig } from '#log/config.ts';
 import { LocalLog } from '#log/local-log.ts';
@@ -25,12 +26,14 @@ const port = parentPort;
 assert(port !== null, 'the log thread has a parent');
 const data = workerData as LogThreadData;
 const metrics = new Registry();
+const logger = pinoLogger(data.logLevel).for('log');
 const log = await LocalLog.open({
   disk: new SystemDisk(),
   folder: data.folder,
   clock: new SystemClock(),
   random: new SystemRandom(),
-  logger: pinoLogger(data.logLevel).for('log'),
+  logger,
+  hook: deleteHookOf(data.config, logger),
   metrics,
   config: data.config,
   changes: new Map([[BLANK_ADDRESSES, blankAddresses]]),
@@ -44,7 +47,9 @@ port.on('message', (message: ThreadMessage) => {
       servePortLog(message.port as MessagePort, log, data.config);
       return;
     case 'metrics':
-      reply({ kind: 'metrics', id: message.id, metrics: metrics.collect() });
+      void log.refreshMetrics().then(() => {
+        reply({ kind: 'metrics', id: message.id, metrics: metrics.collect() });
+      });
       return;
     case 'close':
       // A close whose last sync failed rejects: the thread ends with that error, and the process with it.
