@@ -1,7 +1,8 @@
 // The S3 store against the AWS SDK alone: 1,000 blobs of 4 MiB are put and got, 16 at once, against the
 // same cheap service in a third process (peers/s3-sink-process.ts). Ours asks before each put whether the
 // blob is there, names it by its hash and verifies what it reads; the SDK does not. They take turns of 200
-// blobs; each figure is the median of five turns, and each ratio that of the turns' own ratios. The SDK is fetched into a temporary folder, because nothing else here needs it.
+// blobs; each figure is the median of five turns, and each ratio that of the turns' own ratios. The SDK
+// is fetched into a temporary folder, because nothing else here needs it.
 // By itself: node -C swarmkeep-src bench/s3.ts
 
 import { spawn } from 'node:child_process';
