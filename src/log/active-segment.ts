@@ -39,6 +39,7 @@ export class ActiveSegment {
     this.createdMs = createdMs;
     this.#allocated = segment.endPosition;
     this.#durableEnd = segment.endPosition;
+    segment.durableEnd = segment.endPosition;
   }
 
   /** On disk, name and all, when it resolves. @throws the disk's error; nothing is left then */
@@ -121,6 +122,7 @@ export class ActiveSegment {
     }
     metrics.syncSeconds.observe((clock.monotonicMs() - startedMs) / 1000);
     this.#durableEnd = end;
+    this.segment.durableEnd = end;
   }
 
   /** Trims the zeros, syncs, closes, and leaves the index beside it. @throws as sync */
@@ -170,6 +172,7 @@ export class ActiveSegment {
     await this.#world.files.forget(segment.path);
     segment.endPosition = end;
     this.#durableEnd = end;
+    segment.durableEnd = end;
     segment.index = undefined;
   }
 

@@ -1,5 +1,5 @@
-// The scrub: reads every sealed segment through, slowly and again and again, so that bytes that
-// rotted are found while there is another copy to mend them from, and not by whoever needs them. It
+// The scrub: reads every segment through, of the one that is being written what is on disk, slowly and
+// again and again, so that bytes that rotted are found while there is another copy to mend them from, and not by whoever needs them. It
 // takes files of its own and no lock: readers and the writer never wait for it but at the disk.
 // What it finds is set aside and reported once, as by a read; nothing is written into a segment.
 //
@@ -54,8 +54,10 @@ export interface ScrubWorld {
 interface Place {
   readonly topic: ScrubTopic;
   readonly segment: Segment;
-  /** Where the next segment begins: this one's offsets end there. */
+  /** Where the next segment begins, or what is on disk ends: this one's offsets end there. */
   readonly nextOffset: number;
+  /** Nothing is read beyond. */
+  readonly end: number;
 }
 
 export class Scrub {
@@ -153,13 +155,13 @@ export class Scrub {
       pass.position = 0;
       if (clock.monotonicMs() - this.#savedMs >= SAVE_EVERY_MS) await this.#save();
     }
-    // Of a log without any sealed segment there is nothing to write down.
+    // Of a log without any segment there is nothing to write down.
     if (this.#pass === undefined) return;
     const { startedMs, bytes, segments, found } = pass;
     this.#last = { startedMs, finishedMs: clock.nowMs(), bytes, segments, found };
     this.#pass = undefined;
     metrics.scrubbed.set(this.#last.finishedMs / 1000);
-    this.#world.logger.info('The scrub has read every sealed segment', {
+    this.#world.logger.info('The scrub has read every segment', {
       bytes,
       segments,
       damage: found.length,
@@ -167,7 +169,7 @@ export class Scrub {
     await this.#save();
   }
 
-  /** The first sealed segment at or after where the pass stands; it is moved there. */
+  /** The first segment at or after where the pass stands; it is moved there. */
   #next(pass: ScrubPass): Place | undefined {
     const topics = [...this.#world.topics()].sort((a, b) => (a.state.name < b.state.name ? -1 : 1));
     for (const topic of topics) {
@@ -180,10 +182,14 @@ export class Scrub {
       }
       for (const [nth, segment] of segments.entries()) {
         const next = segments[nth + 1];
-        if (next === undefined || segment.firstOffset < pass.segment) continue;
-        if (segment.firstOffset > pass.segment) pass.position = 0;
+        if (segment.firstOffset < pass.segment) continue;
+        // Where segments are written anew, a place of an earlier process means nothing.
+        const isMoved = topic.state.rules.compact === true || topic.state.rules.codec !== undefined;
+        if (segment.firstOffset > pass.segment || isMoved) pass.position = 0;
         pass.segment = segment.firstOffset;
-        return { topic, segment, nextOffset: next.firstOffset };
+        const { durableOffset } = topic.state;
+        const end = segment.durableEnd ?? segment.endPosition;
+        return { topic, segment, nextOffset: next?.firstOffset ?? durableOffset, end };
       }
     }
     return undefined;
@@ -209,14 +215,14 @@ export class Scrub {
   }
 
   async #read(pass: ScrubPass, place: Place, file: DiskFile): Promise<void> {
-    const { segment, nextOffset } = place;
+    const { segment, nextOffset, end: placeEnd } = place;
     const paced = this.#paced(file);
     if (pass.position === 0) {
       pass.offset = segment.firstOffset;
       await this.#header(pass, place, file);
       pass.position = SEGMENT_HEADER_BYTES;
     }
-    const begun = { position: pass.position, offset: pass.offset, end: segment.endPosition };
+    const begun = { position: pass.position, offset: pass.offset, end: placeEnd };
     const scanner = new SegmentScanner({
       ...begun,
       file: paced,
@@ -230,7 +236,7 @@ export class Scrub {
       if (item.kind === 'bad') {
         isAfterDamage = true;
         const { position, end } = item;
-        if (item.isZeros && end === segment.endPosition) continue;
+        if (item.isZeros && end === placeEnd) continue;
         const message = 'The scrub found damage; readers are given a gap';
         await this.#found(pass, place, { position, end, file, message });
         continue;
@@ -258,7 +264,7 @@ export class Scrub {
     if (pass.offset < nextOffset && !this.#isFoundAfter(pass, place)) {
       await this.#missing(pass, place, file, pass.position);
     }
-    pass.bytes += Math.max(0, segment.endPosition - pass.position);
+    pass.bytes += Math.max(0, placeEnd - pass.position);
   }
 
   async #header(pass: ScrubPass, place: Place, file: DiskFile): Promise<void> {

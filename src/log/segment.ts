@@ -47,6 +47,8 @@ export interface Segment {
   index: SparseIndex | undefined;
   /** Highest time of its batches, once known. */
   timeMsMax: number | undefined;
+  /** Of the one that is being written: where what is on disk ends. Before the first sync all is. */
+  durableEnd?: number;
   /** Another file is taking this one's name: neither its end nor its index fits what stands there. */
   isStale?: boolean;
 }

@@ -172,6 +172,8 @@ export class TopicReader {
         } catch (error) {
           // A segment that went away between is no failure: the offset is checked again.
           if (codeOf(error) === 'ENOENT' && !state.segments.includes(segment)) return;
+          // Its files were closed under it.
+          if (state.isClosed) this.#check(into.offset);
           throw this.#failure(error, segment);
         }
       }
