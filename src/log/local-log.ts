@@ -48,6 +48,8 @@ import { Topic } from './topic.ts';
 import { configuredRules } from './topic-rules.ts';
 import type { TopicWorld } from './topic-world.ts';
 
+const OPENED_AT_ONCE = 16;
+
 export interface LocalLogWorld {
   readonly disk: Disk;
   readonly clock: Clock;
@@ -112,9 +114,7 @@ export class LocalLog implements BatchLog, RewritingLog {
     const log = new LocalLog(world, description);
     // The names of topics were synced when they were made, or are made to stay now.
     await disk.syncFolder(folder);
-    for (const name of await disk.list(folder)) {
-      if (isTopicName(name)) await log.#openFound(name);
-    }
+    await log.#openAll((await disk.list(folder)).filter(isTopicName));
     await log.#startScrub();
     log.#startRetention();
     return log;
@@ -269,6 +269,18 @@ export class LocalLog implements BatchLog, RewritingLog {
     await writeTopicDescription(disk, path, description);
     await disk.syncFolder(folder);
     this.#topics.set(topic, await this.#openTopic(topic, description));
+  }
+
+  /** Some at a time: each waits for the disk more than it works. */
+  async #openAll(names: readonly string[]): Promise<void> {
+    const left = names.values();
+    const opening = Array.from({ length: OPENED_AT_ONCE }, async () => {
+      for (const name of left) await this.#openFound(name);
+    });
+    // None is left running when one has failed.
+    for (const done of await Promise.allSettled(opening)) {
+      if (done.status === 'rejected') throw done.reason;
+    }
   }
 
   async #openFound(name: string): Promise<void> {
