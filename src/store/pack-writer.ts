@@ -37,12 +37,15 @@ interface Wanted {
   readonly body?: Uint8Array;
 }
 
+const NOTHING = new Uint8Array();
+
 export class PackWriter {
   readonly #world: PackedWorld;
   readonly #files: PackFiles;
   readonly #index: BlobIndex;
   /** The newest operation of each blob that is not answered yet; those of compaction not. */
   readonly #pending = new Map<BlobRef, Operation>();
+  #room = Buffer.alloc(0);
   #queue: Operation[] = [];
   #queueBytes = 0;
   #roomWaits: (() => void)[] = [];
@@ -180,41 +183,55 @@ export class PackWriter {
       await this.#files.addPack();
     }
     const pack = this.#files.active;
-    const { parts, records, end } = this.#lay(group, pack);
+    const { bytes, records } = this.#lay(group, pack);
     if (records.length === 0) return;
+    const start = groupStart(pack);
     try {
-      await pack.file.write(Buffer.concat(parts), groupStart(pack));
+      await pack.file.write(bytes, start);
       await pack.file.datasync();
     } catch (error) {
       await this.#cutBack(pack, error);
       throw error;
     }
-    pack.end = end;
+    pack.end = start + bytes.byteLength;
     for (const record of records) this.#files.place(this.#index, record, pack.number);
   }
 
+  /** The bytes are good until the next group is laid. */
   #lay(group: readonly Operation[], pack: Pack) {
-    const parts: Uint8Array[] = [];
+    const start = groupStart(pack);
     const records: PackRecord[] = [];
     const inGroup = new Map<BlobRef, 'blob' | 'removal'>();
-    let position = groupStart(pack);
-    let end = position;
+    const into = this.#roomFor(group);
+    let at = 0;
     for (const operation of group) {
-      const { kind, ref, hash, body = new Uint8Array() } = operation;
+      const { kind, ref, hash, body = NOTHING } = operation;
       if (operation.carried !== undefined && !this.#stillHolds(operation, inGroup)) continue;
       if (operation.carried === undefined) inGroup.set(ref, kind);
-      const record = { kind, hash, bytes: body.byteLength, position, durable: pack.end };
-      const header = Buffer.alloc(RECORD_HEADER_BYTES);
+      const bytes = body.byteLength;
+      const record = { kind, hash, bytes, position: start + at, durable: pack.end };
+      const header = into.subarray(at, at + RECORD_HEADER_BYTES);
       writeRecordHeader(header, record, this.#files.seed);
-      end = position + RECORD_HEADER_BYTES + body.byteLength;
-      position = nextRecord(end);
-      parts.push(header, body, new Uint8Array(position - end));
+      into.set(body, at + RECORD_HEADER_BYTES);
+      const end = at + RECORD_HEADER_BYTES + bytes;
+      at = nextRecord(end);
+      into.fill(0, end, at);
       records.push(record);
     }
     // Whole sectors: the next group must not touch one that was acknowledged, not even to grow.
-    const whole = alignUp(position, GROUP_ALIGNMENT);
-    parts.push(new Uint8Array(whole - position));
-    return { parts, records, end: whole };
+    const whole = alignUp(at, GROUP_ALIGNMENT);
+    into.fill(0, at, whole);
+    return { bytes: into.subarray(0, whole), records };
+  }
+
+  /** One buffer for all groups: a new one for each would cost as much as writing it. */
+  #roomFor(group: readonly Operation[]): Buffer {
+    let bytes = GROUP_ALIGNMENT;
+    for (const { body = NOTHING } of group) {
+      bytes += nextRecord(RECORD_HEADER_BYTES + body.byteLength);
+    }
+    if (bytes > this.#room.byteLength) this.#room = Buffer.allocUnsafeSlow(bytes);
+    return this.#room;
   }
 
   #stillHolds(operation: Operation, inGroup: ReadonlyMap<BlobRef, unknown>): boolean {
