@@ -194,6 +194,8 @@ export function readRecords(
   const body = openBody(batch.subarray(BATCH_HEADER_BYTES, header.length), header);
   if (body === undefined) return false;
   const view = viewOf(body);
+  const { buffer, byteOffset } = body;
+  const { firstOffset, timeMs } = header;
   let at = 0;
   for (let nth = 0, last = -1; nth < header.records; nth++) {
     if (at + RECORD_HEADER_BYTES > body.byteLength) return false;
@@ -206,16 +208,19 @@ export function readRecords(
     const valueAt = at + (keyLength === NO_LENGTH ? 0 : keyLength);
     const end = valueAt + (valueLength === NO_LENGTH ? 0 : valueLength);
     if (end > body.byteLength) return false;
-    const offset = header.firstOffset + delta;
+    const offset = firstOffset + delta;
     if (offset >= limits.from) {
       if (into.length >= limits.recordsMax) return true;
-      into.push({
-        offset,
-        timeMs: header.timeMs,
-        ...(keyLength === NO_LENGTH ? undefined : { key: body.subarray(at, valueAt) }),
-        value: body.subarray(valueAt, end),
-        ...(valueLength === NO_LENGTH ? { tombstone: true as const } : undefined),
-      });
+      // Views by constructor, and one shape for nearly all: a third of the time of what is shorter.
+      const value = new Uint8Array(buffer, byteOffset + valueAt, end - valueAt);
+      if (keyLength === NO_LENGTH && valueLength !== NO_LENGTH) {
+        into.push({ offset, timeMs, value });
+      } else {
+        const keyBytes = new Uint8Array(buffer, byteOffset + at, valueAt - at);
+        const key = keyLength === NO_LENGTH ? undefined : { key: keyBytes };
+        const gone = valueLength === NO_LENGTH ? { tombstone: true as const } : undefined;
+        into.push({ offset, timeMs, ...key, value, ...gone });
+      }
     }
     at = end;
   }

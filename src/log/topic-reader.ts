@@ -17,7 +17,10 @@ import type { TopicState } from './topic-state.ts';
 import type { TopicWorld } from './topic-world.ts';
 
 const WINDOW_BYTES_MIN = 4096;
-const WINDOW_BYTES_MAX = 256 * 1024;
+const WINDOW_BYTES = 256 * 1024;
+/** For who reads on and on: each trip to the disk costs as much as many records. */
+const WINDOW_BYTES_MAX = 1024 * 1024;
+const RECORDS_MANY = 4096;
 const MISSING = 'records are missing: the bytes that held them are damaged or gone';
 
 /** A read being collected. */
@@ -191,7 +194,7 @@ export class TopicReader {
     const lease = await files.lease(segment.path, { write: false });
     try {
       if (await this.#isReplaced(segment)) return false;
-      const windowBytes = Math.min(WINDOW_BYTES_MAX, Math.max(WINDOW_BYTES_MIN, into.bytesMax * 2));
+      const windowBytes = windowFor(into);
       const scanner = new SegmentScanner({
         file: lease.file,
         position: from.position,
@@ -301,6 +304,11 @@ function gapBatch(first: number, next: number, reason: string): Uint8Array {
     isGap: true,
   });
   return bytes;
+}
+
+function windowFor({ recordsMax, bytesMax }: Collected): number {
+  const most = recordsMax < RECORDS_MANY ? WINDOW_BYTES : WINDOW_BYTES_MAX;
+  return Math.min(most, Math.max(WINDOW_BYTES_MIN, bytesMax * 2));
 }
 
 function clamp(asked: number | undefined, max: number): number {
