@@ -11,6 +11,7 @@ import { SimDisk } from '#sim/disk.ts';
 import { type LogConfig, logConfig } from './config.ts';
 import { LocalLog } from './local-log.ts';
 import { describeLog, type LogUnderTest } from './log.conformance.ts';
+import type { TopicOptions } from './log.ts';
 
 const FAST: Partial<LogConfig> = { intervalMs: 1 };
 
@@ -80,6 +81,7 @@ const TABLE: {
   name: string;
   consistency: 'memory' | 'interval' | 'durable';
   config: Partial<LogConfig>;
+  topic?: TopicOptions;
 }[] = [
   { name: 'tiny segments', consistency: 'durable', config: { segmentBytesMax: 4096 } },
   { name: 'batches of one', consistency: 'interval', config: { writeBytesMax: 1024 } },
@@ -89,11 +91,19 @@ const TABLE: {
     consistency: 'durable',
     config: { openFilesMax: 4, indexesMax: 1 },
   },
+  { name: 'zstd', consistency: 'durable', config: {}, topic: { codec: 'zstd' } },
+  {
+    name: 'gzip in tiny segments',
+    consistency: 'interval',
+    config: { segmentBytesMax: 4096 },
+    topic: { codec: 'gzip' },
+  },
 ];
-for (const { name, consistency, config } of TABLE) {
+for (const { name, consistency, config, topic } of TABLE) {
   describeLog({
     name: `LocalLog with ${name}, "${consistency}"`,
     consistency,
+    ...(topic === undefined ? {} : { topic }),
     open: (overrides) => onSimDisk({ ...config, ...overrides }),
   });
 }

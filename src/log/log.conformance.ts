@@ -23,6 +23,8 @@ export interface LogFactory {
   readonly name: string;
   /** The consistency that topics of the suite are made with. */
   readonly consistency?: Consistency;
+  /** What else its topic is made with. */
+  readonly topic?: TopicOptions;
   open(config: Partial<LogConfig>): Promise<LogUnderTest>;
 }
 
@@ -39,8 +41,8 @@ export function describeLog(factory: LogFactory): void {
 
     async function open(config: Partial<LogConfig> = {}): Promise<LogUnderTest> {
       current = await factory.open(config);
-      const { consistency } = factory;
-      const options = consistency === undefined ? {} : { consistency };
+      const { consistency, topic } = factory;
+      const options = { ...topic, ...(consistency === undefined ? {} : { consistency }) };
       await current.settle(current.log.createTopic('events', options));
       return current;
     }
