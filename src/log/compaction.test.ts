@@ -6,7 +6,7 @@ import { utf8 } from '#base/bytes.ts';
 import { below, SeededRandom } from '#base/random.ts';
 import { LogWorld } from '#sim/log-world.ts';
 import type { LogConfig } from './config.ts';
-import type { LogRecord, ReadRecord, TopicOptions } from './log.ts';
+import type { LogRecord, ReadRecord, ReadResult, TopicOptions } from './log.ts';
 import { verifyLog } from './verify.ts';
 
 const LOOK_MS = 60_000;
@@ -237,4 +237,35 @@ it('readers that go on while segments are replaced lose and repeat nothing', asy
   }
   assert.deepEqual(held, newest);
   assert.ok(!world.lines.some(({ message }) => /damage/.test(message)));
+});
+
+function withoutGap({ records, gaps }: ReadResult): readonly ReadRecord[] {
+  assert.deepEqual(gaps, []);
+  return records;
+}
+
+it('a read that begins at any operation of a replacement finds one file or the other, whole', async () => {
+  for (const openFilesMax of [4, 256]) {
+    const world = await worldWith(COMPACT, { openFilesMax, indexesMax: 1, retentionEveryMs: 5000 });
+    await change(world, 60);
+    const reads: Promise<readonly ReadRecord[]>[] = [];
+    world.disk.onOperation = (operation) => {
+      if (operation !== 'read' && operation !== 'open' && reads.length < 200) {
+        const reading = world.log.read('state', { from: 0, bytesMax: 100_000 });
+        reads.push(reading.then(withoutGap));
+      }
+      return undefined;
+    };
+    await world.clock.run(6000);
+    world.disk.onOperation = undefined;
+    const all = await world.until(Promise.all(reads));
+    assert.ok(all.length > 10);
+    for (const records of all) {
+      assert.deepEqual(
+        records.slice(-5).map(({ offset }) => offset),
+        [55, 56, 57, 58, 59],
+      );
+    }
+    assert.ok(!world.lines.some(({ message }) => /damage/.test(message)));
+  }
 });
