@@ -39,7 +39,8 @@ import { readStore } from '#store/store.ts';
 const FILES = Number(process.env['FILES'] ?? 10_000);
 const PAIRS = Number(process.env['PAIRS'] ?? 3);
 const SEGMENT_BYTES = 4 * 1024 * 1024;
-const IN_FLIGHT = 8;
+const IN_FLIGHT = 512;
+const READ_AHEAD_BYTES = 96 * 1024 * 1024;
 const SMALL_BYTES = 64 * 1024;
 const SMALL_PUTS = 2000;
 const SMALL_IN_FLIGHT = 512;
@@ -138,23 +139,30 @@ function makeTree(folder: string): number {
 }
 
 async function putTree(store: PackedStore): Promise<void> {
-  const slots = new Slots(IN_FLIGHT);
   const tree = join(root, 'tree');
-  const puts: Promise<unknown>[] = [];
+  const underWay = new Set<Promise<unknown>>();
+  let bytesUnderWay = 0;
+  const put = (segment: Uint8Array): void => {
+    bytesUnderWay += segment.byteLength;
+    const done = store.put(segment, { noRush: true }).finally(() => {
+      underWay.delete(done);
+      bytesUnderWay -= segment.byteLength;
+    });
+    underWay.add(done);
+  };
   for (const folder of readdirSync(tree)) {
     for (const name of readdirSync(join(tree, folder))) {
-      const path = join(tree, folder, name);
-      await slots.use(async () => undefined);
-      const bytes = readFileSync(path);
+      const bytes = readFileSync(join(tree, folder, name));
       for (let at = 0; at < bytes.byteLength; at += SEGMENT_BYTES) {
-        const segment = bytes.subarray(at, at + SEGMENT_BYTES);
-        puts.push(slots.use(() => store.put(segment, { noRush: true })));
+        put(bytes.subarray(at, at + SEGMENT_BYTES));
+      }
+      while (underWay.size >= IN_FLIGHT || bytesUnderWay >= READ_AHEAD_BYTES) {
+        await Promise.race(underWay);
       }
     }
-    // So that no more than a folder of files waits in memory.
-    await store.flush();
-    await Promise.all(puts.splice(0));
   }
+  await store.flush();
+  await Promise.all(underWay);
 }
 
 async function readAll(store: PackedStore): Promise<void> {
