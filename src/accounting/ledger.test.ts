@@ -2,22 +2,18 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { sql as raw } from 'kysely';
 import { SystemClock } from '#base/clock.ts';
-import { type LogLine, memoryLogger, silentLogger } from '#base/logger.ts';
+import { type LogLine, memoryLogger } from '#base/logger.ts';
 import { below, SeededRandom } from '#base/random.ts';
-import { Registry } from '#metrics/registry.ts';
-import { SimDisk } from '#sim/disk.ts';
 import { MemoryLog } from '#sim/memory-log.ts';
 import { migrate } from '#sql/migrate.ts';
 import { sqlMigrations } from '#sql/migrations/all.ts';
 import type { Sql } from '#sql/sql.ts';
 import { forEachDatabase } from '#sql/test-databases.ts';
 import { audit } from './audit.ts';
-import { type AccountingConfig, accountingConfig } from './config.ts';
 import { Ledger } from './ledger.ts';
-import { takeLedgerSnapshot } from './ledger-snapshot.ts';
 import { accountingMigrations } from './migrations/all.ts';
 import { rebuild } from './rebuild.ts';
-import { type TestAnnounce, TestAnnounces } from './test-announces.ts';
+import { appendMany, type Bench, benchOver, everything, worldOf } from './test-ledger-bench.ts';
 import {
   completedCounts,
   memberDays,
@@ -28,17 +24,6 @@ import {
 import { TRANSFERS_TOPIC } from './transfer-record.ts';
 
 const clock = new SystemClock();
-
-interface Bench {
-  readonly sql: Sql;
-  readonly log: MemoryLog;
-  readonly announces: TestAnnounces;
-  open(options?: {
-    readonly log?: MemoryLog;
-    readonly config?: Partial<AccountingConfig>;
-  }): Promise<Ledger>;
-  append(...announces: TestAnnounce[]): Promise<void>;
-}
 
 forEachDatabase((name, open) => {
   const on = (sentence: string, body: (bench: Bench) => Promise<void>): void => {
@@ -401,103 +386,7 @@ forEachDatabase((name, open) => {
       await assert.rejects(rebuild({ log: bench.log, sql }), { code: 'LEDGER_RECORDS_REMOVED' });
     },
   );
-
-  on(
-    'a snapshot stands for what the log has let go: the audit and a rebuild begin there',
-    async ({ sql, ...bench }) => {
-      await appendMany(bench, 50);
-      const ledger = await bench.open();
-      while ((await ledger.applyOnce()) > 0);
-      const disk = new SimDisk({ random: new SeededRandom(1) });
-      const world = { log: bench.log, sql, baselines: { disk, folder: '/baselines' } };
-      const taken = await takeLedgerSnapshot(world);
-      assert.deepEqual(taken, { nextOffset: 50, coveredOffset: 0 });
-      await appendMany(bench, 30);
-      while ((await ledger.applyOnce()) > 0);
-      const before = await everything(sql);
-      bench.log.retain(TRANSFERS_TOPIC, 40);
-      const found = await audit({ log: bench.log, sql });
-      assert.deepEqual(found.differences, []);
-      assert.match(found.notes[0] ?? '', /begins at offset 40: totals up to offset 50 are those/);
-      await sql.transaction((transaction) =>
-        raw`update ledger_transfer set uploaded_bytes = uploaded_bytes + 1`.execute(transaction),
-      );
-      assert.ok((await audit({ log: bench.log, sql })).differences.length > 0);
-      await assert.rejects(takeLedgerSnapshot(world), { code: 'LEDGER_SNAPSHOT_REFUSED' });
-      await rebuild({ log: bench.log, sql });
-      assert.deepEqual(await everything(sql), before);
-      bench.log.retain(TRANSFERS_TOPIC, 60);
-      const gone = await audit({ log: bench.log, sql });
-      assert.match(gone.differences[0] ?? '', /nothing proves what they said/);
-      await assert.rejects(rebuild({ log: bench.log, sql }), {
-        code: 'LEDGER_RECORDS_REMOVED',
-        message: /there is one of 50/,
-      });
-    },
-  );
 });
-
-async function benchOver(sql: Sql): Promise<Bench> {
-  const log = new MemoryLog();
-  await log.createTopic(TRANSFERS_TOPIC);
-  const announces = new TestAnnounces();
-  return {
-    sql,
-    log,
-    announces,
-    open: (options = {}) => Ledger.open({ ...worldOf(options.log ?? log, options.config), sql }),
-    append: async (...list) => {
-      const records = list.map((announce) => ({ value: announces.announce(announce) }));
-      await log.append(TRANSFERS_TOPIC, records);
-    },
-  };
-}
-
-function worldOf(log: MemoryLog, config: Partial<AccountingConfig> = {}) {
-  return {
-    log,
-    clock,
-    logger: silentLogger,
-    metrics: new Registry(),
-    config: { ...accountingConfig.parse({}), ...config },
-  };
-}
-
-/** Announces of a few members, torrents and clients, some of them late, reset or completed. */
-async function appendMany(bench: Omit<Bench, 'sql'>, count: number): Promise<void> {
-  const random = new SeededRandom(count);
-  const counters = new Map<string, number>();
-  for (let at = 0; at < count; at++) {
-    const memberId = below(random, 5);
-    const torrentId = 1 + below(random, 3);
-    const peer = 'ab'[below(random, 2)]!;
-    const key = `${memberId}:${torrentId}:${peer}`;
-    const uploaded = (counters.get(key) ?? 0) + below(random, 1000);
-    counters.set(key, uploaded);
-    const event =
-      below(random, 6) === 0 ? 'completed' : below(random, 9) === 0 ? 'started' : 'none';
-    await bench.append({
-      ...{ memberId, torrentId, peer, event },
-      uploaded: below(random, 8) === 0 ? uploaded >> 1 : uploaded,
-      left: event === 'completed' ? 0 : 10,
-      at: at * 20,
-      uploadCreditPercent: [0, 50, 100, 200][below(random, 4)]!,
-    });
-  }
-}
-
-async function everything(sql: Sql): Promise<unknown> {
-  const tables: unknown[] = [];
-  for (const [table, key] of [
-    ['ledger_transfer', 'member_id, torrent_id'],
-    ['ledger_member', 'member_id'],
-    ['ledger_torrent', 'torrent_id'],
-  ]) {
-    const { rows } = await raw.raw(`select * from ${table} order by ${key}`).execute(sql.read());
-    tables.push(rows);
-  }
-  return tables;
-}
 
 /** Fails the next transaction: before its commit, or only its answer after it. */
 function failingSql(sql: Sql, afterCommit: boolean): Sql {

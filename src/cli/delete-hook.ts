@@ -1,5 +1,5 @@
-// The delete hook as a command (`log.deleteHook`): run with the segment's path as its last argument and
-// the segment's place in its environment; what it prints goes to the server's log.
+// The delete hook as a command (`log.deleteHook`): run with the segment's path, which names its topic and
+// first offset, as its last argument; what it prints goes to the server's log.
 
 import { spawn } from 'node:child_process';
 import type { Logger } from '#base/logger.ts';
@@ -25,7 +25,7 @@ function runHook(
     readonly config: LogConfig;
     readonly logger: Logger;
   },
-  { topic, path, firstOffset, nextOffset }: DeletedSegment,
+  { topic, path, firstOffset }: DeletedSegment,
   signal: AbortSignal,
 ): Promise<void> {
   const { command, args, config, logger } = hook;
@@ -34,12 +34,6 @@ function runHook(
       stdio: ['ignore', 'pipe', 'pipe'],
       signal: AbortSignal.any([signal, AbortSignal.timeout(config.deleteHookMsMax)]),
       killSignal: 'SIGKILL',
-      env: {
-        ...process.env,
-        SWARMKEEP_TOPIC: topic,
-        SWARMKEEP_FIRST_OFFSET: String(firstOffset),
-        SWARMKEEP_NEXT_OFFSET: String(nextOffset),
-      },
     });
     let output = '';
     const keep = (piece: Buffer): void => {

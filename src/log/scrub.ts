@@ -1,7 +1,8 @@
 // The scrub: reads every segment through, of the one that is being written what is on disk, slowly and
-// again and again, so that bytes that rotted are found while there is another copy to mend them from, and not by whoever needs them. It
-// takes files of its own and no lock: readers and the writer never wait for it but at the disk.
-// What it finds is set aside and reported once, as by a read; nothing is written into a segment.
+// again and again, so that bytes that rotted are found while there is another copy to mend them from, and
+// not by whoever needs them. It takes files of its own and no lock: readers and the writer never wait for
+// it but at the disk. What it finds is set aside and reported once, as by a read; nothing is written into
+// a segment.
 //
 // `scrubBytesPerSecond` holds for what is read from the disk; a new pass begins `scrubEveryMs`
 // after the one before it began, or at once when that one took longer.
