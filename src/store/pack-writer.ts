@@ -1,5 +1,7 @@
 // The one writer of a packed store: a queue, of which it takes a group at a time, lays it out, writes
-// it, syncs once, and answers. See packed.ts for the rules it keeps.
+// it, syncs once, and answers. While one group is synced the next is laid and written, no further: its
+// records say so by `durable`, and when the sync before fails both are cut off. See packed.ts for the
+// rules it keeps.
 
 import type { BlobRef } from '#base/ids.ts';
 import type { BlobIndex, BlobPlace } from './blob-index.ts';
@@ -37,6 +39,26 @@ interface Wanted {
   readonly body?: Uint8Array;
 }
 
+/** A group as it is written. */
+interface Laid {
+  readonly pack: Pack;
+  readonly start: number;
+  readonly bytes: Uint8Array;
+  readonly records: readonly PackRecord[];
+  /** Of puts and removals, not of what compaction carries. */
+  readonly refs: ReadonlySet<BlobRef>;
+}
+
+/** The group whose sync is under way. */
+interface Unsynced {
+  readonly group: readonly Operation[];
+  readonly pack: Pack;
+  readonly end: number;
+  readonly refs: ReadonlySet<BlobRef>;
+  /** The failure, or undefined when it is on the medium; never rejects. */
+  readonly done: Promise<unknown>;
+}
+
 const NOTHING = new Uint8Array();
 
 export class PackWriter {
@@ -45,7 +67,8 @@ export class PackWriter {
   readonly #index: BlobIndex;
   /** The newest operation of each blob that is not answered yet; those of compaction not. */
   readonly #pending = new Map<BlobRef, Operation>();
-  #room = Buffer.alloc(0);
+  #rooms: [Buffer, Buffer] = [Buffer.alloc(0), Buffer.alloc(0)];
+  #unsynced: Unsynced | undefined;
   #queue: Operation[] = [];
   #queueBytes = 0;
   #roomWaits: (() => void)[] = [];
@@ -149,19 +172,81 @@ export class PackWriter {
   async #run(): Promise<void> {
     // Those who put in the same turn share the first sync.
     await Promise.resolve();
-    while (this.#queue.length > 0) {
-      const group = this.#take();
-      try {
-        if (this.#failed !== undefined) throw this.#failed;
-        await this.#commit(group);
-        this.#finish(group, undefined);
-      } catch (error) {
-        this.#finish(group, storeError(error));
-      }
-      this.#wakeRoom();
+    for (;;) {
+      if (this.#queue.length > 0) await this.#begin(this.#take());
+      else if (this.#unsynced !== undefined) await this.#settle();
+      else break;
     }
     // In the same turn as the look above: who was answered may put before this promise is settled.
     this.#running = undefined;
+    this.#wakeRoom();
+  }
+
+  /** Writes a group while the one before is synced, waits for that one, and begins the sync of this. */
+  async #begin(group: readonly Operation[]): Promise<void> {
+    let laid: Laid | undefined;
+    let failure: unknown = this.#failed;
+    let isTorn = false;
+    if (failure === undefined) {
+      try {
+        laid = await this.#write(group);
+      } catch (error) {
+        failure = error;
+        isTorn = true;
+      }
+    }
+    // What the group before could not keep was cut off, and this one with it.
+    const before = await this.#settle();
+    if (before === undefined && isTorn) await this.#cutBack(this.#files.active, failure);
+    failure = before ?? failure;
+    if (failure === undefined && laid !== undefined) this.#unsynced = this.#sync(group, laid);
+    else this.#finish(group, failure === undefined ? undefined : storeError(failure));
+  }
+
+  /** Undefined when nothing of the group needs to be written. */
+  async #write(group: readonly Operation[]): Promise<Laid | undefined> {
+    if (this.#end() >= this.#world.config.packBytesMax) {
+      const failure = await this.#settle();
+      if (failure !== undefined) throw failure;
+      if (this.#end() >= this.#world.config.packBytesMax) await this.#files.addPack();
+    }
+    const pack = this.#files.active;
+    const laid = this.#lay(group, { pack, start: this.#end() });
+    if (laid.records.length === 0) return undefined;
+    await pack.file.write(laid.bytes, laid.start);
+    return laid;
+  }
+
+  #sync(group: readonly Operation[], laid: Laid): Unsynced {
+    const { pack, start, bytes, records, refs } = laid;
+    const end = start + bytes.byteLength;
+    const done = pack.file.datasync().then(
+      () => {
+        pack.end = end;
+        for (const record of records) this.#files.place(this.#index, record, pack.number);
+        this.#finish(group, undefined);
+        this.#wakeRoom();
+        return undefined;
+      },
+      (error: unknown) => error,
+    );
+    return { group, pack, end, refs, done };
+  }
+
+  /** Waits for the group that is being synced; when that fails, cuts it off and gives the failure. */
+  async #settle(): Promise<unknown> {
+    const unsynced = this.#unsynced;
+    const failure = await unsynced?.done;
+    this.#unsynced = undefined;
+    if (unsynced === undefined || failure === undefined) return undefined;
+    await this.#cutBack(unsynced.pack, failure);
+    this.#finish(unsynced.group, storeError(failure));
+    return failure;
+  }
+
+  /** Where the next group begins. */
+  #end(): number {
+    return this.#unsynced?.end ?? groupStart(this.#files.active);
   }
 
   #take(): Operation[] {
@@ -178,36 +263,17 @@ export class PackWriter {
     return group;
   }
 
-  async #commit(group: readonly Operation[]): Promise<void> {
-    if (groupStart(this.#files.active) >= this.#world.config.packBytesMax) {
-      await this.#files.addPack();
-    }
-    const pack = this.#files.active;
-    const { bytes, records } = this.#lay(group, pack);
-    if (records.length === 0) return;
-    const start = groupStart(pack);
-    try {
-      await pack.file.write(bytes, start);
-      await pack.file.datasync();
-    } catch (error) {
-      await this.#cutBack(pack, error);
-      throw error;
-    }
-    pack.end = start + bytes.byteLength;
-    for (const record of records) this.#files.place(this.#index, record, pack.number);
-  }
-
-  /** The bytes are good until the next group is laid. */
-  #lay(group: readonly Operation[], pack: Pack) {
-    const start = groupStart(pack);
+  /** The bytes are good until the group after the next is laid. */
+  #lay(group: readonly Operation[], place: { readonly pack: Pack; readonly start: number }): Laid {
+    const { pack, start } = place;
     const records: PackRecord[] = [];
-    const inGroup = new Map<BlobRef, 'blob' | 'removal'>();
+    const refs = new Set<BlobRef>();
     const into = this.#roomFor(group);
     let at = 0;
     for (const operation of group) {
       const { kind, ref, hash, body = NOTHING } = operation;
-      if (operation.carried !== undefined && !this.#stillHolds(operation, inGroup)) continue;
-      if (operation.carried === undefined) inGroup.set(ref, kind);
+      if (operation.carried !== undefined && !this.#stillHolds(operation, refs)) continue;
+      if (operation.carried === undefined) refs.add(ref);
       const bytes = body.byteLength;
       const record = { kind, hash, bytes, position: start + at, durable: pack.end };
       const header = into.subarray(at, at + RECORD_HEADER_BYTES);
@@ -221,21 +287,24 @@ export class PackWriter {
     // Whole sectors: the next group must not touch one that was acknowledged, not even to grow.
     const whole = alignUp(at, GROUP_ALIGNMENT);
     into.fill(0, at, whole);
-    return { bytes: into.subarray(0, whole), records };
+    return { pack, start, bytes: into.subarray(0, whole), records, refs };
   }
 
-  /** One buffer for all groups: a new one for each would cost as much as writing it. */
+  /** Two buffers that take turns: a new one for each group would cost as much as writing it. */
   #roomFor(group: readonly Operation[]): Buffer {
     let bytes = GROUP_ALIGNMENT;
     for (const { body = NOTHING } of group) {
       bytes += nextRecord(RECORD_HEADER_BYTES + body.byteLength);
     }
-    if (bytes > this.#room.byteLength) this.#room = Buffer.allocUnsafeSlow(bytes);
-    return this.#room;
+    const [other, room] = this.#rooms;
+    this.#rooms = [bytes > room.byteLength ? Buffer.allocUnsafeSlow(bytes) : room, other];
+    return this.#rooms[0];
   }
 
-  #stillHolds(operation: Operation, inGroup: ReadonlyMap<BlobRef, unknown>): boolean {
-    if (inGroup.has(operation.ref)) return false;
+  #stillHolds(operation: Operation, inGroup: ReadonlySet<BlobRef>): boolean {
+    // What is on its way decides, whether it is in the index yet or not.
+    if (inGroup.has(operation.ref) || this.#unsynced?.refs.has(operation.ref) === true)
+      return false;
     const place = this.#index.get(operation.hash);
     const from = operation.carried?.from;
     if (from === undefined || place === undefined) return from === place;

@@ -148,6 +148,38 @@ it('a write that fails is refused and never found; the next one is taken', async
   }
 });
 
+it('a sync that fails takes the group that was written behind it along, and no other', async () => {
+  for (const failing of ['write', 'datasync']) {
+    for (let nth = 1; nth < 14; nth++) {
+      const disk = new SimDisk({ random: new SeededRandom(nth) });
+      const store = await PackedStore.open(simulated(disk, { writeBytesMax: 4096 }));
+      let calls = 0;
+      disk.onOperation = (operation) =>
+        operation === failing && ++calls === nth ? 'EIO' : undefined;
+      const blobs = Array.from({ length: 40 }, (_, n) => new Uint8Array(1000).fill(n));
+      const puts = await Promise.allSettled(blobs.map((blob) => store.put(blob)));
+      const kept = blobs.filter((_, at) => puts[at]?.status === 'fulfilled').map(refOf);
+      assert.ok(kept.length >= 30, `${kept.length} of 40 were taken`);
+      disk.onOperation = undefined;
+      kept.push((await store.put(utf8('after'))).ref);
+      const expected = kept.toSorted();
+      assert.deepEqual(
+        (await store.list()).map(({ ref }) => ref),
+        expected,
+        `${failing} ${nth}`,
+      );
+      const again = await PackedStore.open(simulated(disk.crash()));
+      assert.deepEqual(
+        (await again.list()).map(({ ref }) => ref),
+        expected,
+        `${failing} ${nth}`,
+      );
+      for (const ref of kept) assert.equal(refOf(await again.get(ref)), ref);
+      await again.close();
+    }
+  }
+});
+
 it('the index agrees with a sorted map, and takes at most 60 bytes per blob when it is large', () => {
   const random = new SeededRandom(4);
   const index = new BlobIndex();
