@@ -198,3 +198,15 @@ test('with every snapshot of the baselines damaged nothing that clients moved is
     await other.remove();
   }
 });
+
+test('metrics tell how far each reader of the log is behind', async () => {
+  // The first that keeps its position in the log; the ledger keeps its own in SQL.
+  await server.json(['ledger', 'snapshot']);
+  const metrics = await (await fetch(`${server.siteUrl}/metrics`)).text();
+  const lag = /^swarmkeep_log_consumer_lag_records\{([^}]*)\} ([0-9]+)$/gm;
+  const found = [...metrics.matchAll(lag)].map(([, labels]) => labels ?? '');
+  assert.deepEqual(
+    found.map((labels) => labels.split(',').toSorted()),
+    [['consumer="ledger-snapshot"', 'topic="transfers"']],
+  );
+});
