@@ -72,7 +72,7 @@ test('what is pushed is on disk, counted, audited, and measured against after a 
     while ((await ledger.applyOnce()) > 0);
     assert.equal((await memberTotals(sql, 2)).uploadedBytes, 19_900);
     const proof = await audit({ log, sql });
-    assert.deepEqual(proof, { records: 600, members: 3, differences: [] });
+    assert.deepEqual(proof, { records: 600, members: 3, differences: [], notes: [] });
     await baselines.close();
     await log.close();
 

@@ -29,6 +29,7 @@ import type { AddressMemory } from './address-memory.ts';
 import type { Admission } from './admit.ts';
 import { AnswerMaker, type FamilyAnswer } from './answer.ts';
 import type { Directory } from './directory.ts';
+import { isEcho } from './echo.ts';
 import { REFUSALS, type Refusal, SWARM_REFUSALS } from './refusals.ts';
 import type { TrackerCounts } from './tracker-counts.ts';
 import {
@@ -202,6 +203,10 @@ export class Announcer {
     }
     this.#measure(request, outcome);
     if (this.#delta.kind === 'stale') return this.#stale(request, outcome);
+    if (isEcho(request, outcome, this.#delta, this.#input)) {
+      this.#world.counts.staleAnnounces++;
+      return this.#withoutRecord(request, outcome, false);
+    }
     const founds = this.#delta.kind === 'first' || this.#delta.kind === 'reset';
     const waits = this.#mustWait(request, outcome, founds);
     if (waits) return this.#record(request, admitted, { outcome, waiting, founds });

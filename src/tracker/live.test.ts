@@ -101,6 +101,34 @@ test('a torrent that is added, removed and added again is served accordingly', a
   });
 });
 
+test('what a packet overtaken by its `stopped` says brings nobody back', async () => {
+  await withTracker(async ({ world, udp }) => {
+    const peers = ['v', 'w', 'x', 'y', 'z'].map((name, at) =>
+      announceOf(name, { key: 7, port: 7000 + at }),
+    );
+    for (const peer of peers) {
+      const says = (changes: Partial<ClientAnnounce>) =>
+        udp.announce({ ...peer, ...changes }, '/alice/announce');
+      await says({ event: 'started' });
+      await says({ uploaded: 1000 });
+      await says({ uploaded: 2000, event: 'stopped' });
+      for (const uploaded of [1000, 2000]) {
+        assert.equal((await says({ uploaded }))?.leechers, 0, `a late packet of ${uploaded}`);
+      }
+    }
+    assert.equal(world.swarm.totals().peers, 0);
+    // Nor does it keep its member from coming again, with the same key or with progress.
+    const again = await udp.announce({ ...peers[0]!, event: 'started' }, '/alice/announce');
+    assert.equal(again?.leechers, 1);
+    const onward = await udp.announce({ ...peers[1]!, uploaded: 2001 }, '/alice/announce');
+    assert.equal(onward?.leechers, 2);
+    await udp.announce({ ...peers[2]!, uploaded: 1000 }, '/alice/announce');
+    const records = await world.transfers();
+    const credited = records.reduce((sum, record) => sum + record.uploadedDelta, 0);
+    assert.equal(credited, 5 * 2000 + 1);
+  });
+});
+
 test('clients are allowed and denied by the start of their peer id, deny wins', async () => {
   await withTracker(async ({ world, udp, http }) => {
     const bad: ClientAnnounce = { ...announceOf('x'), peerId: '-BAD100-aaaaaaaaaaaa' };
