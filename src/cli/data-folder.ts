@@ -16,8 +16,9 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { codeOf } from '#base/errors.ts';
 import type { Random } from '#base/random.ts';
 import { CliError } from './errors.ts';
 
@@ -54,7 +55,7 @@ export class DataFolder {
   static take(folder: string): DataFolder {
     const path = resolve(folder);
     try {
-      mkdirSync(path, { recursive: true, mode: 0o700 });
+      makeFolders(path);
     } catch (cause) {
       throw new CliError('CLI_DATA_UNUSABLE', `Cannot make the data folder "${path}"`, { cause });
     }
@@ -131,6 +132,20 @@ export function serverAddress(folder: string): ServerAddress | undefined {
 function lockIdentity(folderPath: string): string {
   const { dev, ino } = statSync(join(folderPath, 'lock'), { bigint: true });
   return `${dev}:${ino}`;
+}
+
+/** One by one: where a parent that is there says that it is not, as /proc does, Node tries for ever. */
+function makeFolders(path: string): void {
+  const missing: string[] = [];
+  for (let at = path; !existsSync(at); at = dirname(at)) missing.push(at);
+  for (const at of missing.reverse()) {
+    try {
+      mkdirSync(at, { mode: 0o700 });
+    } catch (error) {
+      // Another process was faster.
+      if (codeOf(error) !== 'EEXIST') throw error;
+    }
+  }
 }
 
 function takeLock(path: string): DatabaseSync {

@@ -110,6 +110,14 @@ test('a key file that is no key ends the start at once, and is named', async () 
   assert.ok(performance.now() - sinceMs < START_MS_MAX);
 });
 
+test('a data folder that cannot be made is told at once', async () => {
+  for (const folder of ['/proc/swarmkeep/data', '/sys/swarmkeep']) {
+    const started = await runProgram(['serve', '--data', folder]);
+    assert.equal(started.exitCode, 1);
+    assert.match(started.stderr, /CLI_DATA_UNUSABLE/);
+  }
+});
+
 test('metrics are for this machine: not through a proxy, not under another name', async () => {
   const url = `${server.siteUrl}/metrics`;
   const status = (...headers: string[]): string =>
