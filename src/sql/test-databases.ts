@@ -57,10 +57,19 @@ function removeAtExit(folder: string): void {
   if (folders.length === 0) {
     process.once('exit', () => {
       if (serverPid !== undefined) killServer(serverPid);
-      for (const each of folders) rmSync(each, { recursive: true, force: true });
+      for (const each of folders) removeFolder(each);
     });
   }
   folders.push(folder);
+}
+
+/** The server may still be making files while it stops, so a folder found not empty is tried again. */
+function removeFolder(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+  } catch (error) {
+    process.stderr.write(`A test folder is left behind: ${String(error)}\n`);
+  }
 }
 
 function killServer(pid: number): void {
