@@ -118,7 +118,7 @@ forEachDatabase((name, open) => {
     const relay = relayOf(sql, log);
     const stop = new AbortController();
     // Made here, so that it can be looked at before the relay has come to making it.
-    await log.createTopic(CONTROL_TOPIC, { consistency: 'durable' });
+    await log.createTopic(CONTROL_TOPIC);
     const running = relay.run(stop.signal);
     await say(sql, 1);
     relay.wake();
