@@ -17,7 +17,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SystemDisk } from '#base/disk.ts';
-import { connectLog } from '#log/connect.ts';
+import { connectLog } from '#log/client/connect.ts';
 import { type LogConnection, type LogContender, startOurs } from './peers/log-contender.ts';
 import { startNats } from './peers/nats-contender.ts';
 import { redisSocket, startRedis } from './peers/redis-contender.ts';

@@ -20,11 +20,11 @@ import { SystemDisk } from '#base/disk.ts';
 import { silentLogger } from '#base/logger.ts';
 import { SystemRandom } from '#base/random.ts';
 import { logConfig } from '#log/config.ts';
-import { crc32c } from '#log/crc32c.ts';
 import { LocalLog } from '#log/local-log.ts';
 import type { Log } from '#log/log.ts';
-import { PackedRecords } from '#log/packed-records.ts';
-import { PortLog } from '#log/port-log.ts';
+import { PortLog } from '#log/port/port-log.ts';
+import { crc32c } from '#log/segment/crc32c.ts';
+import { PackedRecords } from '#log/segment/packed-records.ts';
 import { Registry } from '#metrics/registry.ts';
 import { runProgram } from '#tools/child-process.ts';
 

@@ -33,7 +33,7 @@ import { SystemDisk } from '#base/disk.ts';
 import { SystemRandom } from '#base/random.ts';
 import { Slots } from '#base/slots.ts';
 import { storeConfig } from '#store/config.ts';
-import { PackedStore } from '#store/packed.ts';
+import { PackedStore } from '#store/packed/packed.ts';
 import { readStore } from '#store/store.ts';
 
 const FILES = Number(process.env['FILES'] ?? 10_000);

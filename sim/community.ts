@@ -4,9 +4,9 @@
 // docs/decisions/0009 says of those that go on as if they had not been.
 
 import assert from 'node:assert/strict';
-import { audit } from '#accounting/audit.ts';
+import { audit } from '#accounting/audit/audit.ts';
 import { accountingConfig } from '#accounting/config.ts';
-import { Ledger } from '#accounting/ledger.ts';
+import { Ledger } from '#accounting/ledger/ledger.ts';
 import { accountingMigrations } from '#accounting/migrations/all.ts';
 import { memberTotals } from '#accounting/totals.ts';
 import { SystemClock } from '#base/clock.ts';

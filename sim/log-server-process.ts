@@ -7,7 +7,7 @@ import { silentLogger } from '#base/logger.ts';
 import { SystemRandom } from '#base/random.ts';
 import { logConfig } from '#log/config.ts';
 import { LocalLog } from '#log/local-log.ts';
-import { LogServer } from '#log/server.ts';
+import { LogServer } from '#log/server/server.ts';
 import { Registry } from '#metrics/registry.ts';
 import { parsePlace } from '#net/byte-stream.ts';
 import { listenNode } from '#net/stream-node.ts';

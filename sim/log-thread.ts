@@ -8,7 +8,7 @@ import { silentLogger } from '#base/logger.ts';
 import { SystemRandom } from '#base/random.ts';
 import { logConfig } from '#log/config.ts';
 import { LocalLog } from '#log/local-log.ts';
-import { servePortLog } from '#log/port-log.ts';
+import { servePortLog } from '#log/port/port-log.ts';
 import { Registry } from '#metrics/registry.ts';
 
 const { folder, port } = workerData as { folder: string; port: MessagePort };

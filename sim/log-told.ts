@@ -15,7 +15,7 @@ import { SystemRandom } from '#base/random.ts';
 import { logConfig } from '#log/config.ts';
 import { LocalLog } from '#log/local-log.ts';
 import type { LogRecord } from '#log/log.ts';
-import { verifyLog } from '#log/verify.ts';
+import { verifyLog } from '#log/repair/verify.ts';
 import { Registry } from '#metrics/registry.ts';
 import type { PlantedBug } from './planted-disk.ts';
 

@@ -10,11 +10,11 @@
 //   folder-not-synced     names in a topic's folder are never made durable
 
 import type { Disk, DiskFile, DiskStat } from '#base/disk.ts';
-import { ALIGNMENT } from '#log/alignment.ts';
-import { BATCH_HEADER_BYTES, readBatchHeader, setU64 } from '#log/batch.ts';
-import { crc32c } from '#log/crc32c.ts';
-import { viewOf } from '#log/packed-records.ts';
-import { SEGMENT_HEADER_BYTES, segmentOffset } from '#log/segment.ts';
+import { ALIGNMENT } from '#log/segment/alignment.ts';
+import { BATCH_HEADER_BYTES, readBatchHeader, setU64 } from '#log/segment/batch.ts';
+import { crc32c } from '#log/segment/crc32c.ts';
+import { viewOf } from '#log/segment/packed-records.ts';
+import { SEGMENT_HEADER_BYTES, segmentOffset } from '#log/segment/segment.ts';
 
 export type PlantedBug =
   | 'answer-before-sync'

@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict';
 import { parentPort, workerData } from 'node:worker_threads';
 import { accountingConfig } from '#accounting/config.ts';
-import { TransferQueue } from '#accounting/transfer-queue.ts';
-import { TRANSFER_RECORD_BYTES } from '#accounting/transfer-record.ts';
+import { TransferQueue } from '#accounting/transfers/transfer-queue.ts';
+import { TRANSFER_RECORD_BYTES } from '#accounting/transfers/transfer-record.ts';
 import { SystemClock } from '#base/clock.ts';
 import { SeededRandom } from '#base/random.ts';
 

@@ -6,7 +6,7 @@ import { SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
 import { below, SeededRandom } from '#base/random.ts';
 import { storeConfig } from '#store/config.ts';
-import { PackedStore } from '#store/packed.ts';
+import { PackedStore } from '#store/packed/packed.ts';
 
 const [folder = '', seed = '0'] = process.argv.slice(2);
 const random = new SeededRandom(Number(seed), 77);

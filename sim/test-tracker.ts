@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { accountingConfig } from '#accounting/config.ts';
-import { decodeTransfer, type TransferRecord } from '#accounting/transfer-record.ts';
+import { decodeTransfer, type TransferRecord } from '#accounting/transfers/transfer-record.ts';
 import { type Clock, SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
 import { type Logger, silentLogger } from '#base/logger.ts';
@@ -20,7 +20,7 @@ import { swarmConfig } from '#swarm/config.ts';
 import { Swarm } from '#swarm/swarm.ts';
 import { trackerConfig } from '#tracker/config.ts';
 import { startTracker, type Tracker } from '#tracker/tracker.ts';
-import type { WebRtcRelay } from '#tracker/webrtc-relay.ts';
+import type { WebRtcRelay } from '#tracker/websocket/webrtc-relay.ts';
 import {
   type ControlMessage,
   controlKey,

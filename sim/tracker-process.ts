@@ -2,22 +2,22 @@
 // simulated clock. They share one simulated thread, and what they tell each other comes late, so that
 // any order of events between them can be drawn from a seed.
 
-import type { BaselineStore } from '#accounting/baseline-store.ts';
+import type { BaselineStore } from '#accounting/baselines/baseline-store.ts';
 import type { AccountingConfig } from '#accounting/config.ts';
-import { capacityOf } from '#accounting/transfer-queue.ts';
+import { capacityOf } from '#accounting/transfers/transfer-queue.ts';
 import { silentLogger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
 import type { Log } from '#log/log.ts';
 import { Registry } from '#metrics/registry.ts';
 import type { SwarmConfig } from '#swarm/config.ts';
 import { Swarm } from '#swarm/swarm.ts';
-import { AddressMemory } from '#tracker/address-memory.ts';
-import { Admission } from '#tracker/admit.ts';
-import { Announcer } from '#tracker/announce.ts';
-import { Directory } from '#tracker/directory.ts';
-import { keepRecords, queueToKeeper } from '#tracker/record-queues.ts';
+import { AddressMemory } from '#tracker/announce/address-memory.ts';
+import { Admission } from '#tracker/announce/admit.ts';
+import { Announcer } from '#tracker/announce/announce.ts';
+import { keepRecords, queueToKeeper } from '#tracker/announce/record-queues.ts';
+import { UndoRing } from '#tracker/announce/undo-ring.ts';
+import { Directory } from '#tracker/directory/directory.ts';
 import { TrackerCounts } from '#tracker/tracker-counts.ts';
-import { UndoRing } from '#tracker/undo-ring.ts';
 import {
   answerFinds,
   KEEPER,

@@ -10,18 +10,22 @@
 // comes again in the next, and some channels are a tier with counters of its own.
 
 import assert from 'node:assert/strict';
-import { AuditChain } from '#accounting/audit-chain.ts';
-import { baselineKeyText } from '#accounting/baseline.ts';
-import { BaselineStore } from '#accounting/baseline-store.ts';
+import { AuditChain } from '#accounting/audit/audit-chain.ts';
+import { baselineKeyText } from '#accounting/baselines/baseline.ts';
+import { BaselineStore } from '#accounting/baselines/baseline-store.ts';
 import type { AccountingConfig } from '#accounting/config.ts';
-import { decodeTransfer, RECORD_FLAG, TRANSFERS_TOPIC } from '#accounting/transfer-record.ts';
+import {
+  decodeTransfer,
+  RECORD_FLAG,
+  TRANSFERS_TOPIC,
+} from '#accounting/transfers/transfer-record.ts';
 import { CodedError } from '#base/errors.ts';
 import { silentLogger } from '#base/logger.ts';
 import { below, SeededRandom } from '#base/random.ts';
 import type { Appended, Log, LogRecord } from '#log/log.ts';
 import { type AnnounceRequest, DOOR, EVENT } from '#swarm/announce-slot.ts';
 import type { SwarmConfig } from '#swarm/config.ts';
-import { newAnnounceRequest, type Parked } from '#tracker/waiting.ts';
+import { newAnnounceRequest, type Parked } from '#tracker/announce/waiting.ts';
 import { SimClock } from './clock.ts';
 import { SimDisk } from './disk.ts';
 import { MemoryLog } from './memory-log.ts';

@@ -4,7 +4,7 @@
 
 import { existsSync, globSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { findOrBuildAddon } from '#cli/addon-build.ts';
-import { swiftMissing } from '#store/test-swift.ts';
+import { swiftMissing } from '#store/s3/test-swift.ts';
 import { runProgram, secondsText } from './child-process.ts';
 
 interface Part {

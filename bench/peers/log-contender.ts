@@ -3,7 +3,7 @@
 // written are counted by the kernel.
 
 import { type ChildProcess, fork, spawn } from 'node:child_process';
-import { connectLog } from '#log/connect.ts';
+import { connectLog } from '#log/client/connect.ts';
 
 export interface LogContender {
   readonly name: string;

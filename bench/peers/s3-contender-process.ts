@@ -8,7 +8,7 @@ import { SystemRandom } from '#base/random.ts';
 import { Registry } from '#metrics/registry.ts';
 import { NodeHttpClient } from '#net/http-client.ts';
 import { s3Config } from '#store/config.ts';
-import { S3Store } from '#store/s3.ts';
+import { S3Store } from '#store/s3/s3.ts';
 import { S3_BLOB_BYTES, s3Blob, s3Filling } from './s3-blobs.ts';
 
 const AT_ONCE = 16;

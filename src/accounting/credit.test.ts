@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { LedgerBatch } from '#accounting/ledger/ledger-batch.ts';
+import { RECORD_FLAG, type TransferRecord } from '#accounting/transfers/transfer-record.ts';
 import { type CreditWindow, creditAt, NO_END_MS, REAL_BYTES } from './credit.ts';
-import { LedgerBatch } from './ledger-batch.ts';
-import { RECORD_FLAG, type TransferRecord } from './transfer-record.ts';
 
 const FREELEECH: CreditWindow = {
   uploadCreditPercent: 100,

@@ -9,11 +9,11 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { STREAMS_MAX } from '#accounting/baselines/streams.ts';
+import { TRANSFER_EVENT, type TransferEvent } from '#accounting/transfers/transfer-record.ts';
 import { below, SeededRandom } from '#base/random.ts';
 import { testSeed } from '#sim/seed.ts';
 import { computeDelta, type DeltaKind, newDeltaResult } from './delta.ts';
-import { STREAMS_MAX } from './streams.ts';
-import { TRANSFER_EVENT, type TransferEvent } from './transfer-record.ts';
 
 const SEEDS = 4000;
 const START = 1_763_700_000;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import fc from 'fast-check';
-import type { BaselineNumbers } from './baseline.ts';
+import type { BaselineNumbers } from '#accounting/baselines/baseline.ts';
+import { TRANSFER_EVENT, type TransferEvent } from '#accounting/transfers/transfer-record.ts';
 import {
   computeDelta,
   type DeltaInput,
@@ -9,7 +10,6 @@ import {
   followDelta,
   newDeltaResult,
 } from './delta.ts';
-import { TRANSFER_EVENT, type TransferEvent } from './transfer-record.ts';
 
 const NOW = 1_763_700_000;
 

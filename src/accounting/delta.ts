@@ -37,7 +37,7 @@
 // Every result but a stale one carries the next sequence, also a late one: each announce that was
 // admitted is a record, and the chain of a baseline has no gap. A stale one makes no record.
 
-import type { BaselineNumbers } from './baseline.ts';
+import type { BaselineNumbers } from '#accounting/baselines/baseline.ts';
 import {
   copyStreams,
   dropStream,
@@ -58,8 +58,12 @@ import {
   type Streams,
   streamField,
   widenGaps,
-} from './streams.ts';
-import { RECORD_FLAG, TRANSFER_EVENT, type TransferEvent } from './transfer-record.ts';
+} from '#accounting/baselines/streams.ts';
+import {
+  RECORD_FLAG,
+  TRANSFER_EVENT,
+  type TransferEvent,
+} from '#accounting/transfers/transfer-record.ts';
 
 /** What is known and what was announced. Counters are safe integers. */
 export interface DeltaInput {

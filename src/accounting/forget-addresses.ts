@@ -5,8 +5,13 @@
 // Only sealed segments are rewritten. The last one of the topic is sealed when it is full or as old as
 // `log.segmentAgeMsMax`, and gets its turn then.
 
+import {
+  isTransferValid,
+  RECORD_FLAG,
+  TRANSFER_AT,
+  TRANSFERS_TOPIC,
+} from '#accounting/transfers/transfer-record.ts';
 import type { RecordChange, RewritingLog } from '#log/rewriting-log.ts';
-import { isTransferValid, RECORD_FLAG, TRANSFER_AT, TRANSFERS_TOPIC } from './transfer-record.ts';
 
 /** A batch may seem this much older than its records, when the wall clock was set back between. */
 const CLOCK_MS_MAX = 86_400_000;

@@ -5,6 +5,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
+import { audit } from '#accounting/audit/audit.ts';
+import { BaselineStore } from '#accounting/baselines/baseline-store.ts';
+import { Ledger } from '#accounting/ledger/ledger.ts';
+import { TransferWriter } from '#accounting/transfers/transfer-writer.ts';
 import { SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
 import { silentLogger } from '#base/logger.ts';
@@ -15,14 +19,10 @@ import { Registry } from '#metrics/registry.ts';
 import { migrate } from '#sql/migrate.ts';
 import { sqlMigrations } from '#sql/migrations/all.ts';
 import { openTestSqlite } from '#sql/test-databases.ts';
-import { audit } from './audit.ts';
-import { BaselineStore } from './baseline-store.ts';
 import { accountingConfig } from './config.ts';
-import { Ledger } from './ledger.ts';
 import { accountingMigrations } from './migrations/all.ts';
 import { peerIdOf, TestAnnounces } from './test-announces.ts';
 import { memberTotals } from './totals.ts';
-import { TransferWriter } from './transfer-writer.ts';
 
 test('what is pushed is on disk, counted, audited, and measured against after a restart', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-accounting-'));

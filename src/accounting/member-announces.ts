@@ -1,13 +1,13 @@
 // What the log holds of one member, announce by announce: for an export of everything that is held.
 
-import type { Log } from '#log/log.ts';
 import {
   decodeTransfer,
   TRANSFER_AT,
   TRANSFER_RECORD_BYTES,
   TRANSFERS_TOPIC,
   type TransferRecord,
-} from './transfer-record.ts';
+} from '#accounting/transfers/transfer-record.ts';
+import type { Log } from '#log/log.ts';
 
 const READ_RECORDS = 16_384;
 

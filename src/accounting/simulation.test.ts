@@ -13,6 +13,14 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { audit } from '#accounting/audit/audit.ts';
+import { AuditChain } from '#accounting/audit/audit-chain.ts';
+import { type Baseline, baselineKeyText } from '#accounting/baselines/baseline.ts';
+import { BaselineStore } from '#accounting/baselines/baseline-store.ts';
+import { Ledger } from '#accounting/ledger/ledger.ts';
+import { LedgerBatch } from '#accounting/ledger/ledger-batch.ts';
+import { decodeTransfer, TRANSFERS_TOPIC } from '#accounting/transfers/transfer-record.ts';
+import { TransferWriter } from '#accounting/transfers/transfer-writer.ts';
 import { type Clock, SystemClock } from '#base/clock.ts';
 import { silentLogger } from '#base/logger.ts';
 import { below, SeededRandom } from '#base/random.ts';
@@ -27,18 +35,10 @@ import { migrate } from '#sql/migrate.ts';
 import { sqlMigrations } from '#sql/migrations/all.ts';
 import type { Sql } from '#sql/sql.ts';
 import { openTestSqlite } from '#sql/test-databases.ts';
-import { audit } from './audit.ts';
-import { AuditChain } from './audit-chain.ts';
-import { type Baseline, baselineKeyText } from './baseline.ts';
-import { BaselineStore } from './baseline-store.ts';
 import { accountingConfig } from './config.ts';
-import { Ledger } from './ledger.ts';
-import { LedgerBatch } from './ledger-batch.ts';
 import { accountingMigrations } from './migrations/all.ts';
 import { peerIdOf, TEST_START_MS, type TestAnnounce, TestAnnounces } from './test-announces.ts';
 import { torrentTransfer } from './totals.ts';
-import { decodeTransfer, TRANSFERS_TOPIC } from './transfer-record.ts';
-import { TransferWriter } from './transfer-writer.ts';
 
 const SEEDS = 600;
 const SQL_SEEDS = 12;

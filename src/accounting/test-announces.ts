@@ -1,15 +1,15 @@
 // For tests: a tracker reduced to its accounting. It keeps baselines in a map, applies the rule of
 // delta.ts and makes the records that a real one would push.
 
-import { assert } from '#base/assert.ts';
-import { type Baseline, baselineKeyText } from './baseline.ts';
-import { computeDelta, newDeltaResult, transferFlags } from './delta.ts';
+import { type Baseline, baselineKeyText } from '#accounting/baselines/baseline.ts';
 import {
   encodeTransfer,
   TRANSFER_EVENT,
   TRANSFER_RECORD_BYTES,
   type TransferEvent,
-} from './transfer-record.ts';
+} from '#accounting/transfers/transfer-record.ts';
+import { assert } from '#base/assert.ts';
+import { computeDelta, newDeltaResult, transferFlags } from './delta.ts';
 
 export interface TestAnnounce {
   readonly memberId?: number;

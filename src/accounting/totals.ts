@@ -1,7 +1,7 @@
 // Reads the ledger, for pages and commands. Every list is bounded and goes on after a key.
 
+import type { LedgerSums, LedgerTables } from '#accounting/ledger/ledger-tables.ts';
 import type { Sql } from '#sql/sql.ts';
-import type { LedgerSums, LedgerTables } from './ledger-tables.ts';
 
 /** Bytes as they were moved, and as they count after multipliers. */
 export interface Moved {

@@ -3,7 +3,7 @@
 
 import { utf8 } from '#base/bytes.ts';
 import { SystemRandom } from '#base/random.ts';
-import { greet, type Line } from '#log/client-greeting.ts';
+import { greet, type Line } from '#log/client/client-greeting.ts';
 import { LogError } from '#log/errors.ts';
 import { parsePlace } from '#net/byte-stream.ts';
 import { dialNode } from '#net/stream-node.ts';

@@ -4,7 +4,7 @@
 import { spawn } from 'node:child_process';
 import type { Logger } from '#base/logger.ts';
 import type { LogConfig } from '#log/config.ts';
-import type { DeletedSegment, DeleteHook } from '#log/delete-hook.ts';
+import type { DeletedSegment, DeleteHook } from '#log/topic/delete-hook.ts';
 
 /** Of what it prints, as much as helps. */
 const OUTPUT_BYTES_MAX = 8192;

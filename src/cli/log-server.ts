@@ -11,7 +11,7 @@ import { SystemRandom } from '#base/random.ts';
 import { Stop } from '#base/stop.ts';
 import type { LogConfig } from '#log/config.ts';
 import { LocalLog } from '#log/local-log.ts';
-import { LogServer } from '#log/server.ts';
+import { LogServer } from '#log/server/server.ts';
 import { Registry, renderCollected } from '#metrics/registry.ts';
 import { parsePlace, type StreamPlace } from '#net/byte-stream.ts';
 import { listenNode } from '#net/stream-node.ts';

@@ -3,9 +3,9 @@
 import { readFileSync } from 'node:fs';
 import type { Command as Commander } from 'commander';
 import { codeOf } from '#base/errors.ts';
-import { connectLog } from '#log/connect.ts';
+import { connectLog } from '#log/client/connect.ts';
+import type { RemoteLog } from '#log/client/remote-log.ts';
 import type { Log } from '#log/log.ts';
-import type { RemoteLog } from '#log/remote-log.ts';
 import { parsePlace } from '#net/byte-stream.ts';
 import type { Item, Options, Output, RoomsCommand } from './command.ts';
 import { CliError } from './errors.ts';

@@ -10,7 +10,7 @@
 
 import { join } from 'node:path';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
-import { Ledger } from '#accounting/ledger.ts';
+import { Ledger } from '#accounting/ledger/ledger.ts';
 import { completedCounts } from '#accounting/totals.ts';
 import { toHex } from '#base/bytes.ts';
 import { type Clock, SystemClock } from '#base/clock.ts';
@@ -20,7 +20,7 @@ import { type Random, SeededRandom, SystemRandom } from '#base/random.ts';
 import { Stop } from '#base/stop.ts';
 import type { Config } from '#config/schema.ts';
 import type { Scheduler } from '#jobs/scheduler.ts';
-import { PortLog } from '#log/port-log.ts';
+import { PortLog } from '#log/port/port-log.ts';
 import type { RewritingLog } from '#log/rewriting-log.ts';
 import { Registry, renderCollected } from '#metrics/registry.ts';
 import { type AddonPlace, loadAddon } from '#net/addon.ts';

@@ -10,10 +10,10 @@ import type { Random } from '#base/random.ts';
 import type { Config } from '#config/schema.ts';
 import type { Registry } from '#metrics/registry.ts';
 import { NodeHttpClient } from '#net/http-client.ts';
-import { S3Store } from '#store/s3.ts';
-import { readS3Credentials } from '#store/s3-credentials.ts';
-import { openStack, type Stack, type StackWorld } from '#store/stack.ts';
-import { parseStack, placesOf } from '#store/stack-text.ts';
+import { S3Store } from '#store/s3/s3.ts';
+import { readS3Credentials } from '#store/s3/s3-credentials.ts';
+import { openStack, type Stack, type StackWorld } from '#store/stack/stack.ts';
+import { parseStack, placesOf } from '#store/stack/stack-text.ts';
 import { CliError } from './errors.ts';
 
 export interface StoreRoomParts {

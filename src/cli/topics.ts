@@ -1,6 +1,6 @@
 // The topics that the program itself lives on.
 
-import { TRANSFERS_TOPIC } from '#accounting/transfer-record.ts';
+import { TRANSFERS_TOPIC } from '#accounting/transfers/transfer-record.ts';
 import type { Log } from '#log/log.ts';
 import { CONTROL_TOPIC } from '#sql/outbox.ts';
 

@@ -9,11 +9,11 @@
 
 import { z } from 'zod';
 import type { Disk } from '#base/disk.ts';
-import { readWhole } from './checkpoint.ts';
+import { readWhole } from '#log/segment/checkpoint.ts';
+import { TOPIC_BYTES_MIN } from '#log/topic/size-limit.ts';
+import { type TopicRules, topicRulesOf } from '#log/topic/topic-rules.ts';
 import { LogError } from './errors.ts';
 import type { Consistency, TopicOptions } from './log.ts';
-import { TOPIC_BYTES_MIN } from './size-limit.ts';
-import { type TopicRules, topicRulesOf } from './topic-rules.ts';
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 const JSON_BYTES_MAX = 4 * 1024 * 1024;

@@ -10,10 +10,20 @@ import type { Disk } from '#base/disk.ts';
 import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
+import { listSegments } from '#log/repair/recovery.ts';
+import { Scrub } from '#log/repair/scrub.ts';
+import { OpenFiles } from '#log/segment/open-files.ts';
+import type { PackedRecords } from '#log/segment/packed-records.ts';
+import { SegmentIndexes } from '#log/segment/segment-indexes.ts';
+import type { DeleteHook } from '#log/topic/delete-hook.ts';
+import { Retention } from '#log/topic/retention.ts';
+import type { RetentionGuard } from '#log/topic/retention-guard.ts';
+import { Topic } from '#log/topic/topic.ts';
+import { configuredRules } from '#log/topic/topic-rules.ts';
+import type { TopicWorld } from '#log/topic/topic-world.ts';
 import type { Registry } from '#metrics/registry.ts';
 import type { BatchLog, BatchRead } from './batch-log.ts';
 import type { LogConfig } from './config.ts';
-import type { DeleteHook } from './delete-hook.ts';
 import {
   checkName,
   describeTopic,
@@ -36,17 +46,7 @@ import type {
   TopicStats,
 } from './log.ts';
 import { LogMetrics } from './log-metrics.ts';
-import { OpenFiles } from './open-files.ts';
-import type { PackedRecords } from './packed-records.ts';
-import { listSegments } from './recovery.ts';
-import { Retention } from './retention.ts';
-import type { RetentionGuard } from './retention-guard.ts';
 import type { RecordChange, RewriteOptions, RewriteResult, RewritingLog } from './rewriting-log.ts';
-import { Scrub } from './scrub.ts';
-import { SegmentIndexes } from './segment-indexes.ts';
-import { Topic } from './topic.ts';
-import { configuredRules } from './topic-rules.ts';
-import type { TopicWorld } from './topic-world.ts';
 
 const OPENED_AT_ONCE = 16;
 

@@ -5,9 +5,9 @@
 import type { Clock, Timer } from '#base/clock.ts';
 import { sleep } from '#base/clock.ts';
 import { codeOf } from '#base/errors.ts';
+import { recordBytes } from '#log/segment/packed-records.ts';
 import { LogError } from './errors.ts';
 import type { Consistency, Log, LogRecord } from './log.ts';
-import { recordBytes } from './packed-records.ts';
 
 /** After these the same batch may succeed; nothing of it was kept, or it is repeated by its stamp. */
 const RETRIED: ReadonlySet<string | undefined> = new Set([

@@ -5,9 +5,9 @@ import assert from 'node:assert/strict';
 import { afterEach, describe, it } from 'node:test';
 import { utf8 } from '#base/bytes.ts';
 import { codeOf } from '#base/errors.ts';
+import { PackedRecords } from '#log/segment/packed-records.ts';
 import type { LogConfig } from './config.ts';
 import type { Consistency, Log, LogRecord, ReadOptions, ReadRecord, TopicOptions } from './log.ts';
-import { PackedRecords } from './packed-records.ts';
 
 export interface LogUnderTest {
   readonly log: Log;

@@ -2,7 +2,7 @@
 // disk, the same through a MessagePort from another thread, later over sockets and on JetStream.
 // log.conformance.ts is the suite that each must pass.
 
-import type { PackedRecords } from './packed-records.ts';
+import type { PackedRecords } from '#log/segment/packed-records.ts';
 
 /** One record. Both parts are opaque bytes; a key is what compaction keeps the newest value of. */
 export interface LogRecord {

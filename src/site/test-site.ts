@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { accountingMigrations } from '#accounting/migrations/all.ts';
 import { type RulesConfig, rulesConfig } from '#accounting/rules-config.ts';
-import { TRANSFERS_TOPIC } from '#accounting/transfer-record.ts';
+import { TRANSFERS_TOPIC } from '#accounting/transfers/transfer-record.ts';
 import { type LogLine, memoryLogger } from '#base/logger.ts';
 import { SystemRandom } from '#base/random.ts';
 import { Registry } from '#metrics/registry.ts';

@@ -2,7 +2,7 @@
 
 import { z } from 'zod';
 import { bytes, count, ms } from '#base/field.ts';
-import { parseStack } from './stack-text.ts';
+import { parseStack } from '#store/stack/stack-text.ts';
 
 const MIB = 1024 * 1024;
 

@@ -2,7 +2,7 @@
 // copy, and compares what the top promises with what is there.
 
 import type { BlobRef } from '#base/ids.ts';
-import type { Stack } from './stack.ts';
+import type { Stack } from '#store/stack/stack.ts';
 import { type CallOptions, readStore } from './store.ts';
 
 const FOUND_MAX = 1000;

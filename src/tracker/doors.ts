@@ -7,11 +7,11 @@ import { NetError } from '#net/errors.ts';
 import { formatEndpoint } from '#net/ip-address.ts';
 import type { OpenTcp, TcpServer } from '#net/tcp-server.ts';
 import type { OpenUdp, UdpShare, UdpSocket } from '#net/udp-socket.ts';
+import { type HttpDoor, httpAnswerBytesMax } from '#tracker/http/http-door.ts';
+import { UDP_INPUT_BYTES_MAX, type UdpDoor } from '#tracker/udp/udp-door.ts';
+import { wsLimits, wsOutputBytesMin } from '#tracker/websocket/ws-limits.ts';
 import type { TrackerConfig } from './config.ts';
 import type { DoorLatency } from './door-latency.ts';
-import { type HttpDoor, httpAnswerBytesMax } from './http-door.ts';
-import { UDP_INPUT_BYTES_MAX, type UdpDoor } from './udp-door.ts';
-import { wsLimits, wsOutputBytesMin } from './ws-limits.ts';
 
 const HTTP_INPUT_BYTES_MAX = 8192;
 const UDP_OUTPUT_BYTES_MAX = 2048;

@@ -2,9 +2,9 @@
 // ending the peers of banned members, counters; and in the keeper of several threads sweeping dead
 // peers, handing silent baselines to the baseline file, snapshots, gauges.
 
-import type { BaselineStore } from '#accounting/baseline-store.ts';
+import type { BaselineStore } from '#accounting/baselines/baseline-store.ts';
 import type { AccountingConfig } from '#accounting/config.ts';
-import type { TransferWriter } from '#accounting/transfer-writer.ts';
+import type { TransferWriter } from '#accounting/transfers/transfer-writer.ts';
 import { assert } from '#base/assert.ts';
 import { type Clock, sleep, type Timer } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
@@ -12,8 +12,8 @@ import type { Logger } from '#base/logger.ts';
 import type { Registry } from '#metrics/registry.ts';
 import type { Baseline } from '#swarm/baseline.ts';
 import type { Swarm } from '#swarm/swarm.ts';
+import type { ControlFollower } from '#tracker/directory/control-follower.ts';
 import type { TrackerConfig } from './config.ts';
-import type { ControlFollower } from './control-follower.ts';
 import type { TrackerCounts } from './tracker-counts.ts';
 
 /** Records looked at in a row, about a millisecond; then the event loop has its turn. */

@@ -3,8 +3,8 @@
 
 import type { Swarm } from '#swarm/swarm.ts';
 import { newSwarmCounts } from '#swarm/swarm-views.ts';
-import type { AddressMemory } from './address-memory.ts';
-import type { Admission } from './admit.ts';
+import type { AddressMemory } from '#tracker/announce/address-memory.ts';
+import type { Admission } from '#tracker/announce/admit.ts';
 import { REFUSALS, type Refusal } from './refusals.ts';
 
 const HASH_BYTES = 20;

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { accountingConfig } from '#accounting/config.ts';
-import { Ledger } from '#accounting/ledger.ts';
+import { Ledger } from '#accounting/ledger/ledger.ts';
 import { accountingMigrations } from '#accounting/migrations/all.ts';
 import { type MemberTransfer, memberTotals, torrentTransfer } from '#accounting/totals.ts';
 import { SystemClock } from '#base/clock.ts';

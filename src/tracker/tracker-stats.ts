@@ -1,9 +1,9 @@
 // What a tracker tells of itself, and the same of several threads as one.
 
 import type { SwarmTotals } from '#swarm/swarm-views.ts';
-import type { ControlStatus } from './control-follower.ts';
+import type { ControlStatus } from '#tracker/directory/control-follower.ts';
+import type { WsTotals } from '#tracker/websocket/ws-counts.ts';
 import type { CountKind } from './tracker-counts.ts';
-import type { WsTotals } from './ws-counts.ts';
 
 export interface TrackerStats {
   readonly addresses: readonly string[];

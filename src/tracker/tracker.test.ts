@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { RECORD_FLAG } from '#accounting/transfer-record.ts';
+import { RECORD_FLAG } from '#accounting/transfers/transfer-record.ts';
 import { announceTarget, HttpClient, scrapeTarget } from '#sim/http-client.ts';
 import { memberMessage, TestTracker, torrentMessage } from '#sim/test-tracker.ts';
 import { type ClientAnnounce, UdpClient } from '#sim/udp-client.ts';

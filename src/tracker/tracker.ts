@@ -7,11 +7,11 @@
 //
 // Several threads may each run one over the same swarm and the same doors: see workers.ts.
 
-import { BaselineStore } from '#accounting/baseline-store.ts';
+import { BaselineStore } from '#accounting/baselines/baseline-store.ts';
 import type { AccountingConfig } from '#accounting/config.ts';
-import { capacityOf, type TransferQueue } from '#accounting/transfer-queue.ts';
-import { TRANSFERS_TOPIC } from '#accounting/transfer-record.ts';
-import type { TransferWriter } from '#accounting/transfer-writer.ts';
+import { capacityOf, type TransferQueue } from '#accounting/transfers/transfer-queue.ts';
+import { TRANSFERS_TOPIC } from '#accounting/transfers/transfer-record.ts';
+import type { TransferWriter } from '#accounting/transfers/transfer-writer.ts';
 import { type Clock, HeldClock } from '#base/clock.ts';
 import type { Disk } from '#base/disk.ts';
 import type { Logger } from '#base/logger.ts';
@@ -24,29 +24,32 @@ import { nodeUdp } from '#net/udp-node.ts';
 import type { OpenUdp } from '#net/udp-socket.ts';
 import type { SwarmConfig } from '#swarm/config.ts';
 import { Swarm } from '#swarm/swarm.ts';
-import { AddressMemory } from './address-memory.ts';
-import { Admission, isUnregistered } from './admit.ts';
-import { Announcer } from './announce.ts';
-import { ClientAddresses } from './client-address.ts';
+import { AddressMemory } from '#tracker/announce/address-memory.ts';
+import { Admission, isUnregistered } from '#tracker/announce/admit.ts';
+import { Announcer } from '#tracker/announce/announce.ts';
+import { keepRecords, queueToKeeper } from '#tracker/announce/record-queues.ts';
+import { UndoRing } from '#tracker/announce/undo-ring.ts';
+import { ControlFollower } from '#tracker/directory/control-follower.ts';
+import { Directory, type DirectoryTorrent } from '#tracker/directory/directory.ts';
+import { ClientAddresses } from '#tracker/http/client-address.ts';
+import { FormerUrls } from '#tracker/http/former-urls.ts';
+import { FullScrapes } from '#tracker/http/full-scrape.ts';
+import { HttpDoor } from '#tracker/http/http-door.ts';
+import { StatusPage } from '#tracker/http/status-page.ts';
+import { ConnectionIds } from '#tracker/udp/connection-id.ts';
+import { UdpDoor } from '#tracker/udp/udp-door.ts';
+import type { WebRtcRelay } from '#tracker/websocket/webrtc-relay.ts';
+import { WsCounts } from '#tracker/websocket/ws-counts.ts';
+import { WsDoor } from '#tracker/websocket/ws-door.ts';
+import { wsLimits } from '#tracker/websocket/ws-limits.ts';
 import type { TrackerConfig } from './config.ts';
-import { ConnectionIds } from './connection-id.ts';
-import { ControlFollower } from './control-follower.ts';
-import { Directory, type DirectoryTorrent } from './directory.ts';
 import { DoorLatency } from './door-latency.ts';
 import { type DoorAddress, Doors } from './doors.ts';
 import { TrackerError } from './errors.ts';
-import { FormerUrls } from './former-urls.ts';
-import { FullScrapes } from './full-scrape.ts';
 import { Housekeeping } from './housekeeping.ts';
-import { HttpDoor } from './http-door.ts';
-import { keepRecords, queueToKeeper } from './record-queues.ts';
 import { Scraper } from './scrape.ts';
-import { StatusPage } from './status-page.ts';
 import { TrackerCounts } from './tracker-counts.ts';
 import type { TrackerStats } from './tracker-stats.ts';
-import { UdpDoor } from './udp-door.ts';
-import { UndoRing } from './undo-ring.ts';
-import type { WebRtcRelay } from './webrtc-relay.ts';
 import {
   answerFinds,
   KEEPER,
@@ -57,9 +60,6 @@ import {
   type WorkerLink,
   WorkerMail,
 } from './workers.ts';
-import { WsCounts } from './ws-counts.ts';
-import { WsDoor } from './ws-door.ts';
-import { wsLimits } from './ws-limits.ts';
 
 const SCRAPE_HASHES_MAX = 100;
 /** For how many announce intervals an announce proves an address for UDP scrapes (T6). */

@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BaselineStore } from '#accounting/baseline-store.ts';
+import { BaselineStore } from '#accounting/baselines/baseline-store.ts';
 import { accountingConfig } from '#accounting/config.ts';
-import { decodeTransfer, TRANSFERS_TOPIC } from '#accounting/transfer-record.ts';
+import { decodeTransfer, TRANSFERS_TOPIC } from '#accounting/transfers/transfer-record.ts';
 import { CodedError } from '#base/errors.ts';
 import { silentLogger } from '#base/logger.ts';
 import { SeededRandom } from '#base/random.ts';

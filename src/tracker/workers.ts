@@ -3,13 +3,13 @@
 // disk, sweeps and writes snapshots. The others ask it. Each has its own doors, directory and metrics.
 
 import type { AccountingConfig } from '#accounting/config.ts';
-import { capacityOf, TransferQueue } from '#accounting/transfer-queue.ts';
+import { capacityOf, TransferQueue } from '#accounting/transfers/transfer-queue.ts';
 import { assert } from '#base/assert.ts';
 import type { Random } from '#base/random.ts';
 import type { Baseline, BaselineKey } from '#swarm/baseline.ts';
-import { reserveAddressMemory } from './address-memory.ts';
-import { UndoRing } from './undo-ring.ts';
-import type { WebRtcMessage, WebRtcRelay } from './webrtc-relay.ts';
+import { reserveAddressMemory } from '#tracker/announce/address-memory.ts';
+import { UndoRing } from '#tracker/announce/undo-ring.ts';
+import type { WebRtcMessage, WebRtcRelay } from '#tracker/websocket/webrtc-relay.ts';
 
 /** The number of the thread that keeps what there is only one of. */
 export const KEEPER = 0;

@@ -2,7 +2,7 @@
 // one transaction: the standing, the event and what the member is told exist together or not at all.
 
 import type { Transaction } from 'kysely';
-import type { LedgerTables } from '#accounting/ledger-tables.ts';
+import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
 import type { JudgedMember } from '#accounting/rules/member-histories.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { MemberClass } from './class-list.ts';

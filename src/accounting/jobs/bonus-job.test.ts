@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { bonusBalance, bonusEntries, spendBonus } from '#accounting/bonus/bonus.ts';
 import type { BonusTables } from '#accounting/bonus/bonus-tables.ts';
 import { parseFormula } from '#accounting/bonus/formula.ts';
-import type { LedgerTables } from '#accounting/ledger-tables.ts';
+import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
 import { accountingMigrations } from '#accounting/migrations/all.ts';
 import type { Job, JobContext } from '#base/job.ts';
 import { silentLogger } from '#base/logger.ts';

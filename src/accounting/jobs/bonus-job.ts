@@ -5,7 +5,7 @@
 import { type BonusEntry, grantBonus } from '#accounting/bonus/bonus.ts';
 import type { BonusTables } from '#accounting/bonus/bonus-tables.ts';
 import type { Formula } from '#accounting/bonus/formula.ts';
-import type { LedgerTables } from '#accounting/ledger-tables.ts';
+import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
 import type { JudgedMembers } from '#accounting/rules/member-histories.ts';
 import type { Job } from '#base/job.ts';
 import type { Sql } from '#sql/sql.ts';

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { accountingMigrations } from '#accounting/migrations/all.ts';
 import { dismissSignal, listSignals } from '#accounting/signals/signals.ts';
 import { TestAnnounces } from '#accounting/test-announces.ts';
-import { TRANSFERS_TOPIC } from '#accounting/transfer-record.ts';
+import { TRANSFERS_TOPIC } from '#accounting/transfers/transfer-record.ts';
 import type { JobContext } from '#base/job.ts';
 import { silentLogger } from '#base/logger.ts';
 import { SimClock } from '#sim/clock.ts';

@@ -15,7 +15,7 @@ import {
   decodeTransfer,
   TRANSFERS_TOPIC,
   type TransferRecord,
-} from '#accounting/transfer-record.ts';
+} from '#accounting/transfers/transfer-record.ts';
 import type { Job, JobContext } from '#base/job.ts';
 import type { Log } from '#log/log.ts';
 import { type ConsumerPosition, movePosition, readPosition } from '#sql/consumer-position.ts';

@@ -1,8 +1,8 @@
 // Lets old days of the ledger go. Totals keep everything; days are for charts and for rules that look
 // back, and would grow for ever. A rebuild brings them back, until the next run.
 
-import { dayOf } from '#accounting/ledger-days.ts';
-import type { LedgerTables } from '#accounting/ledger-tables.ts';
+import { dayOf } from '#accounting/ledger/ledger-days.ts';
+import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
 import type { Job } from '#base/job.ts';
 import type { Sql } from '#sql/sql.ts';
 

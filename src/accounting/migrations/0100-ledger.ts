@@ -1,6 +1,6 @@
 // The ledger's tables (accounting/ledger-tables.ts).
 
-import { createLedgerTables, LEDGER } from '#accounting/ledger-tables.ts';
+import { createLedgerTables, LEDGER } from '#accounting/ledger/ledger-tables.ts';
 import type { Migration } from '#sql/sql.ts';
 
 export const ledgerMigration: Migration = {

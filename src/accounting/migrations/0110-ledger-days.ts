@@ -2,7 +2,7 @@
 // counts the whole log anew: everything in it follows from the log.
 
 import { sql } from 'kysely';
-import { createDayTable, LEDGER } from '#accounting/ledger-tables.ts';
+import { createDayTable, LEDGER } from '#accounting/ledger/ledger-tables.ts';
 import { removePosition } from '#sql/consumer-position.ts';
 import type { Migration } from '#sql/sql.ts';
 

@@ -1,7 +1,7 @@
 // Ledgers on PostgreSQL that were made without room in their pages get it, for the pages to come.
 
 import { sql } from 'kysely';
-import { LEDGER, POSTGRES_FILL } from '#accounting/ledger-tables.ts';
+import { LEDGER, POSTGRES_FILL } from '#accounting/ledger/ledger-tables.ts';
 import type { Migration } from '#sql/sql.ts';
 
 export const ledgerFillMigration: Migration = {

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { dayOf } from '#accounting/ledger-days.ts';
-import type { LedgerTables } from '#accounting/ledger-tables.ts';
+import { dayOf } from '#accounting/ledger/ledger-days.ts';
+import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
 import { accountingMigrations } from '#accounting/migrations/all.ts';
 import { type RulesConfig, rulesConfig } from '#accounting/rules-config.ts';
 import { SimClock } from '#sim/clock.ts';

@@ -5,8 +5,8 @@
 // ledger keeps by day. Torrents are kept as they are now: one that was completed later is left out,
 // one that was announced later counts as seeded at the time.
 
-import { dayOf } from '#accounting/ledger-days.ts';
-import type { LedgerTables } from '#accounting/ledger-tables.ts';
+import { dayOf } from '#accounting/ledger/ledger-days.ts';
+import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
 import type { RulesConfig } from '#accounting/rules-config.ts';
 import { makeStrategy } from '#accounting/strategies/make-strategy.ts';
 import type { MemberHistory, Strategy, Verdict } from '#accounting/strategies/strategy.ts';

@@ -1,7 +1,7 @@
 // What strategies judge by, read from the ledger for a page of members at a time.
 
-import { dayOf } from '#accounting/ledger-days.ts';
-import type { LedgerTables } from '#accounting/ledger-tables.ts';
+import { dayOf } from '#accounting/ledger/ledger-days.ts';
+import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
 import type { MemberHistory, TorrentHistory } from '#accounting/strategies/strategy.ts';
 import type { Sql } from '#sql/sql.ts';
 

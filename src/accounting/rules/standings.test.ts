@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ratioWatchJob } from '#accounting/jobs/ratio-watch-job.ts';
-import type { LedgerTables } from '#accounting/ledger-tables.ts';
+import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
 import { accountingMigrations } from '#accounting/migrations/all.ts';
 import { rulesConfig } from '#accounting/rules-config.ts';
 import { makeStrategy } from '#accounting/strategies/make-strategy.ts';

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RECORD_FLAG, TRANSFER_EVENT, type TransferRecord } from '#accounting/transfer-record.ts';
+import {
+  RECORD_FLAG,
+  TRANSFER_EVENT,
+  type TransferRecord,
+} from '#accounting/transfers/transfer-record.ts';
 import { RecentMap } from './recent-map.ts';
 import { type SignalSettings, SignalWatch } from './signal-watch.ts';
 

@@ -11,7 +11,11 @@
 // What it remembers of torrents, members and clients is bounded, the least recently seen go first. It
 // keeps nothing for ever: whoever makes one lets it see the records before those that matter.
 
-import { RECORD_FLAG, TRANSFER_EVENT, type TransferRecord } from '#accounting/transfer-record.ts';
+import {
+  RECORD_FLAG,
+  TRANSFER_EVENT,
+  type TransferRecord,
+} from '#accounting/transfers/transfer-record.ts';
 import { RecentMap } from './recent-map.ts';
 
 export const SIGNAL_KINDS = [

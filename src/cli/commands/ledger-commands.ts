@@ -86,7 +86,7 @@ export const ledgerAudit: RoomsCommand = {
   example: 'swarmkeep ledger audit --json',
   readOnly: true,
   async run(rooms, _input, output) {
-    const { audit } = await import('#accounting/audit.ts');
+    const { audit } = await import('#accounting/audit/audit.ts');
     const result = await audit({
       log: rooms.log,
       sql: rooms.sql,
@@ -119,7 +119,7 @@ export const ledgerRebuild: RoomsCommand = {
     commander.option('--accept-damage', 'Count what can be read, and lose what cannot.', false),
   prepare: (words) => ({ acceptDamage: words.options['acceptDamage'] === true }),
   async run(rooms, input, output) {
-    const { rebuild } = await import('#accounting/rebuild.ts');
+    const { rebuild } = await import('#accounting/ledger/rebuild.ts');
     const result = await rooms.withLedgerPaused(() =>
       rebuild({
         log: rooms.log,
@@ -142,7 +142,7 @@ export const ledgerSnapshot: RoomsCommand = {
     'Prove the ledger and keep it as it stands, so that old transfers may go (log.transfersAgeMsMax).',
   example: 'swarmkeep ledger snapshot',
   async run(rooms, _input, output) {
-    const { takeLedgerSnapshot } = await import('#accounting/ledger-snapshot.ts');
+    const { takeLedgerSnapshot } = await import('#accounting/ledger/ledger-snapshot.ts');
     const { SystemDisk } = await import('#base/disk.ts');
     const result = await rooms.withLedgerPaused(() =>
       takeLedgerSnapshot({

@@ -16,9 +16,9 @@ import type { Item, LocalCommand, Options, Output } from '#cli/command.ts';
 import { numberOf } from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
 import { connectUrl, declareUrl } from '#cli/remote.ts';
-import { BATCH_HEADER_BYTES, sealBatch } from '#log/batch.ts';
-import { packedBytes, viewOf, writeRecords } from '#log/packed-records.ts';
-import type { RemoteLog } from '#log/remote-log.ts';
+import type { RemoteLog } from '#log/client/remote-log.ts';
+import { BATCH_HEADER_BYTES, sealBatch } from '#log/segment/batch.ts';
+import { packedBytes, viewOf, writeRecords } from '#log/segment/packed-records.ts';
 import { wholeNumber } from './log-commands.ts';
 
 const VALUE_BYTES = 100;
@@ -62,7 +62,7 @@ export const logBench: LocalCommand = {
 async function measureOwn(options: Options, runMs: number, output: Output): Promise<void> {
   const { configFor } = await import('#cli/config-for.ts');
   const { LocalLog } = await import('#log/local-log.ts');
-  const { LogServer } = await import('#log/server.ts');
+  const { LogServer } = await import('#log/server/server.ts');
   const { Registry } = await import('#metrics/registry.ts');
   const { listenNode } = await import('#net/stream-node.ts');
   const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-log-bench-'));

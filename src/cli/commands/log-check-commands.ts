@@ -26,7 +26,7 @@ export const logVerify: LocalCommand = {
   declare: (commander) => commander.argument('[topic]', 'Only this topic.'),
   prepare: topicOnly,
   async runLocal(options, input, output) {
-    const { verifyLog } = await import('#log/verify.ts');
+    const { verifyLog } = await import('#log/repair/verify.ts');
     let bytesRead = 0;
     const report = await verifyLog({
       disk: new SystemDisk(),
@@ -73,7 +73,7 @@ export const logRepair: LocalCommand = {
   prepare: topicOnly,
   async runLocal(options, input, output) {
     const { pinoLogger } = await import('#cli/pino-logger.ts');
-    const { repairLog } = await import('#log/repair.ts');
+    const { repairLog } = await import('#log/repair/repair.ts');
     const folder = DataFolder.take(options.data);
     try {
       const repaired = await repairLog({

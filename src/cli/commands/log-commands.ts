@@ -1,7 +1,7 @@
 // `swarmkeep log …`: the event log from the command line. Values are shown as text where they are
 // UTF-8, else as hexadecimal; transfers are decoded.
 
-import { decodeTransfer, TRANSFERS_TOPIC } from '#accounting/transfer-record.ts';
+import { decodeTransfer, TRANSFERS_TOPIC } from '#accounting/transfers/transfer-record.ts';
 import { toHex, utf8 } from '#base/bytes.ts';
 import { codeOf } from '#base/errors.ts';
 import {

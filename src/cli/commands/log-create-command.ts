@@ -12,8 +12,8 @@ import {
 } from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
 import { logCommand } from '#cli/remote.ts';
-import { CODECS, type CodecName } from '#log/codec.ts';
 import type { Consistency, TopicOptions } from '#log/log.ts';
+import { CODECS, type CodecName } from '#log/segment/codec.ts';
 
 const CONSISTENCIES: readonly string[] = ['memory', 'interval', 'durable'];
 const WHEN_FULL: readonly string[] = ['refuse', 'removeOldest'];

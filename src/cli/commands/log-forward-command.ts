@@ -9,7 +9,7 @@ import { flagOf, listOf, textOf } from '#cli/command.ts';
 import { DataFolder } from '#cli/data-folder.ts';
 import { CliError } from '#cli/errors.ts';
 import { connectUrl, declareUrl } from '#cli/remote.ts';
-import type { RemoteLog } from '#log/remote-log.ts';
+import type { RemoteLog } from '#log/client/remote-log.ts';
 
 const POLL_MS = 200;
 const CONNECT_RETRY_MS = 1000;

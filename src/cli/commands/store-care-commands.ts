@@ -12,8 +12,8 @@ import {
 import { CliError } from '#cli/errors.ts';
 import type { Rooms } from '#cli/rooms.ts';
 import { copyStore } from '#store/copy.ts';
-import { newKeyLine, parseKeys } from '#store/key-file.ts';
-import { rebuildManifests, type Stack } from '#store/stack.ts';
+import { newKeyLine, parseKeys } from '#store/encrypt/key-file.ts';
+import { rebuildManifests, type Stack } from '#store/stack/stack.ts';
 import { verifyStack } from '#store/verify.ts';
 
 export const storeVerify: RoomsCommand = {

@@ -19,8 +19,8 @@ import {
 import { dirname } from 'node:path';
 import { codeOf } from '#base/errors.ts';
 import { CliError } from '#cli/errors.ts';
-import { crc32c } from '#log/crc32c.ts';
-import { PackedRecords } from '#log/packed-records.ts';
+import { crc32c } from '#log/segment/crc32c.ts';
+import { PackedRecords } from '#log/segment/packed-records.ts';
 
 const VERSION = 1;
 

@@ -19,7 +19,7 @@ import { logConfig } from '#log/config.ts';
 import { LogError } from '#log/errors.ts';
 import { LocalLog } from '#log/local-log.ts';
 import type { Log } from '#log/log.ts';
-import type { PackedRecords } from '#log/packed-records.ts';
+import type { PackedRecords } from '#log/segment/packed-records.ts';
 import { Registry } from '#metrics/registry.ts';
 import { FileTail } from './file-tail.ts';
 import { Forwarder, sizesFor } from './forwarder.ts';

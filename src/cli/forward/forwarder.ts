@@ -8,8 +8,8 @@ import { codeOf, messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
 import type { Log } from '#log/log.ts';
-import { PackedRecords } from '#log/packed-records.ts';
-import type { ServerLimits } from '#log/protocol.ts';
+import { PackedRecords } from '#log/segment/packed-records.ts';
+import type { ServerLimits } from '#log/server/protocol.ts';
 import type { FileTail } from './file-tail.ts';
 import {
   type FilePosition,

@@ -12,7 +12,7 @@ import { deleteHookOf } from '#cli/delete-hook.ts';
 import { pinoLogger } from '#cli/pino-logger.ts';
 import type { LogConfig } from '#log/config.ts';
 import { LocalLog } from '#log/local-log.ts';
-import { servePortLog } from '#log/port-log.ts';
+import { servePortLog } from '#log/port/port-log.ts';
 import { Registry } from '#metrics/registry.ts';
 import type { ThreadMessage, ThreadReply } from './thread.ts';
 

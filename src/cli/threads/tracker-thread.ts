@@ -11,7 +11,7 @@ import { SystemDisk } from '#base/disk.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
 import { SystemRandom } from '#base/random.ts';
 import { pinoLogger } from '#cli/pino-logger.ts';
-import { PortLog } from '#log/port-log.ts';
+import { PortLog } from '#log/port/port-log.ts';
 import { Registry } from '#metrics/registry.ts';
 import type { AddonPlace } from '#net/addon.ts';
 import { openSockets } from '#net/sockets.ts';

@@ -1,6 +1,6 @@
 // A member's transfers per torrent, with the torrents' names: the ledger knows ids only.
 
-import { dayOf } from '#accounting/ledger-days.ts';
+import { dayOf } from '#accounting/ledger/ledger-days.ts';
 import { type MemberTransfer, memberDays, memberTransfers } from '#accounting/totals.ts';
 import type { CatalogueTables } from '#site/catalogue/catalogue-tables.ts';
 import type { ChartDay } from '#site/components/day-chart.ts';

@@ -1,6 +1,6 @@
 // What the reader has to do with a torrent: never touched, leeching or seeding it now, or had it.
 
-import type { LedgerTables } from '#accounting/ledger-tables.ts';
+import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
 import type { SwarmPeer } from '#site/swarms.ts';
 import type { Sql } from '#sql/sql.ts';
 

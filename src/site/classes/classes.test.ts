@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import type { ClassTables } from '#accounting/classes/class-tables.ts';
 import { classStandings } from '#accounting/classes/member-classes.ts';
 import { promotionsJob } from '#accounting/jobs/promotions-job.ts';
-import type { LedgerTables } from '#accounting/ledger-tables.ts';
+import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
 import type { JobContext, JobResult } from '#base/job.ts';
 import { silentLogger } from '#base/logger.ts';
 import { listNotices } from '#site/notices/notices.ts';

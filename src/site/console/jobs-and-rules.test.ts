@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { LedgerTables } from '#accounting/ledger-tables.ts';
+import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
 import { RuleBook } from '#site/rules/rule-book.ts';
 import { TestSite } from '#site/test-site.ts';
 import type { JobView } from '#site/world.ts';

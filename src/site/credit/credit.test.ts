@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NO_END_MS } from '#accounting/credit.ts';
-import type { LedgerTables } from '#accounting/ledger-tables.ts';
+import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
 import type { CatalogueTables } from '#site/catalogue/catalogue-tables.ts';
 import { RuleBook } from '#site/rules/rule-book.ts';
 import { TestSite } from '#site/test-site.ts';

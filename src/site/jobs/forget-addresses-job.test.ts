@@ -3,13 +3,13 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { audit } from '#accounting/audit.ts';
+import { audit } from '#accounting/audit/audit.ts';
 import { accountingConfig } from '#accounting/config.ts';
 import { BLANK_ADDRESSES, blankAddresses } from '#accounting/forget-addresses.ts';
-import { Ledger } from '#accounting/ledger.ts';
+import { Ledger } from '#accounting/ledger/ledger.ts';
 import { TEST_START_MS, TestAnnounces } from '#accounting/test-announces.ts';
 import { memberTotals } from '#accounting/totals.ts';
-import { decodeTransfer, TRANSFERS_TOPIC } from '#accounting/transfer-record.ts';
+import { decodeTransfer, TRANSFERS_TOPIC } from '#accounting/transfers/transfer-record.ts';
 import type { JobContext, JobResult } from '#base/job.ts';
 import { silentLogger } from '#base/logger.ts';
 import { SeededRandom } from '#base/random.ts';

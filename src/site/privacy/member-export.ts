@@ -3,7 +3,7 @@
 // years costs no more memory than a new one.
 
 import { memberAnnounces } from '#accounting/member-announces.ts';
-import { TRANSFER_EVENT, type TransferRecord } from '#accounting/transfer-record.ts';
+import { TRANSFER_EVENT, type TransferRecord } from '#accounting/transfers/transfer-record.ts';
 import { toHex } from '#base/bytes.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Log } from '#log/log.ts';

@@ -7,7 +7,7 @@ import {
   RECORD_FLAG,
   TRANSFER_RECORD_BYTES,
   TRANSFERS_TOPIC,
-} from '#accounting/transfer-record.ts';
+} from '#accounting/transfers/transfer-record.ts';
 import { type AccountsWorld, findMember, findMemberById } from '#site/accounts/members.ts';
 import { removeMember } from '#site/accounts/remove-member.ts';
 import { sendNotices } from '#site/notices/notices.ts';

@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ratioWatchJob } from '#accounting/jobs/ratio-watch-job.ts';
-import { dayOf } from '#accounting/ledger-days.ts';
-import type { LedgerTables } from '#accounting/ledger-tables.ts';
+import { dayOf } from '#accounting/ledger/ledger-days.ts';
+import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
 import { rulesConfig } from '#accounting/rules-config.ts';
 import { silentLogger } from '#base/logger.ts';
 import { TestSite } from '#site/test-site.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TestAnnounces } from '#accounting/test-announces.ts';
-import { TRANSFERS_TOPIC } from '#accounting/transfer-record.ts';
+import { TRANSFERS_TOPIC } from '#accounting/transfers/transfer-record.ts';
 import { protectMember } from '#site/privacy/protect-member.ts';
 import { type TestBrowser, TestSite } from '#site/test-site.ts';
 import { forEachDatabase } from '#sql/test-databases.ts';

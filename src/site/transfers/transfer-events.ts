@@ -14,7 +14,7 @@ import {
   decodeTransfer,
   TRANSFER_EVENT,
   TRANSFERS_TOPIC,
-} from '#accounting/transfer-record.ts';
+} from '#accounting/transfers/transfer-record.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
 import type { Log, ReadRecord, ReadResult } from '#log/log.ts';
 import { formatIp } from '#net/ip-address.ts';

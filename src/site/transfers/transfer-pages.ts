@@ -1,7 +1,7 @@
 // The console's page of what clients announced just now, and the stream of it for programs.
 
 import { html } from 'hono/html';
-import { TRANSFERS_TOPIC } from '#accounting/transfer-record.ts';
+import { TRANSFERS_TOPIC } from '#accounting/transfers/transfer-record.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
 import { type TorrentName, torrentNames } from '#site/accounts/history.ts';
 import { memberNames } from '#site/accounts/members.ts';

@@ -1,0 +1,139 @@
+// Adds records up per member and torrent before anything is written (A7). Pure: the same records
+// give the same totals however they are cut into batches.
+
+import {
+  creditOf,
+  RECORD_FLAG,
+  TRANSFER_EVENT,
+  type TransferRecord,
+} from '#accounting/transfers/transfer-record.ts';
+import { assert } from '#base/assert.ts';
+import { PairIndex } from './pair-index.ts';
+
+/**
+ * The most seed time one record proves: the default announce interval of 30 minutes and as much
+ * grace (A11). No setting, because totals must follow from the log alone.
+ */
+export const SEED_SECONDS_PER_RECORD_MAX = 3600;
+
+const TOTAL_MAX = Number.MAX_SAFE_INTEGER;
+const CLIENT_CHARACTERS = 8;
+
+/** What a member did to a torrent, as far as this batch knows. */
+export interface LedgerEntry {
+  readonly memberId: number;
+  readonly torrentId: number;
+  uploadedBytes: number;
+  downloadedBytes: number;
+  creditedUploadedBytes: number;
+  creditedDownloadedBytes: number;
+  seedSeconds: number;
+  records: number;
+  firstSeenMs: number;
+  lastSeenMs: number;
+  /** Time of the first record that completes the torrent; 0 when none does. */
+  completedMs: number;
+  /** How many records complete it: for member 0 each is somebody. */
+  completions: number;
+  /** Of the last record. */
+  leftBytes: number;
+  client: string;
+}
+
+export class LedgerBatch {
+  readonly #index = new PairIndex();
+  readonly #entries: LedgerEntry[] = [];
+  #records = 0;
+
+  /** Records added. */
+  get records(): number {
+    return this.#records;
+  }
+
+  get entries(): readonly LedgerEntry[] {
+    return this.#entries;
+  }
+
+  /** What was added up before; nothing of this pair was added here. */
+  begin(entry: LedgerEntry): void {
+    const at = this.#index.indexOf(entry.memberId, entry.torrentId);
+    assert(at === this.#entries.length, 'a pair begins once');
+    this.#entries.push(entry);
+  }
+
+  /** The records of a batch are added in the order of the log. */
+  add(record: TransferRecord): void {
+    this.#records++;
+    const at = this.#index.indexOf(record.memberId, record.torrentId);
+    let entry = this.#entries[at];
+    if (entry === undefined) {
+      entry = newEntry(record);
+      this.#entries.push(entry);
+    }
+    addTo(entry, record);
+  }
+}
+
+export function newEntry(record: TransferRecord): LedgerEntry {
+  return {
+    memberId: record.memberId,
+    torrentId: record.torrentId,
+    uploadedBytes: 0,
+    downloadedBytes: 0,
+    creditedUploadedBytes: 0,
+    creditedDownloadedBytes: 0,
+    seedSeconds: 0,
+    records: 0,
+    firstSeenMs: record.timeMs,
+    lastSeenMs: record.timeMs,
+    completedMs: 0,
+    completions: 0,
+    leftBytes: 0,
+    client: '',
+  };
+}
+
+function addTo(entry: LedgerEntry, record: TransferRecord): void {
+  const up = record.uploadedDelta;
+  const down = record.downloadedDelta;
+  entry.uploadedBytes = sum(entry.uploadedBytes, up);
+  entry.downloadedBytes = sum(entry.downloadedBytes, down);
+  entry.creditedUploadedBytes = sum(
+    entry.creditedUploadedBytes,
+    creditOf(up, record.uploadCreditPercent),
+  );
+  entry.creditedDownloadedBytes = sum(
+    entry.creditedDownloadedBytes,
+    creditOf(down, record.downloadCreditPercent),
+  );
+  // Whoever says `started` was away until now.
+  const wasSeeding = (record.flags & RECORD_FLAG.seededBefore) !== 0;
+  if (wasSeeding && record.event !== TRANSFER_EVENT.started) {
+    entry.seedSeconds += Math.min(record.elapsedSeconds, SEED_SECONDS_PER_RECORD_MAX);
+  }
+  entry.records++;
+  entry.firstSeenMs = Math.min(entry.firstSeenMs, record.timeMs);
+  entry.lastSeenMs = Math.max(entry.lastSeenMs, record.timeMs);
+  if ((record.flags & RECORD_FLAG.completes) !== 0) {
+    if (entry.completions === 0) entry.completedMs = Math.max(1, record.timeMs);
+    entry.completions++;
+  }
+  entry.leftBytes = record.left;
+  entry.client = clientOf(record.peerId);
+}
+
+/** Two totals as the ledger adds them: held at 2^53-1. */
+export function sum(one: number, other: number): number {
+  // Beyond the maximum the sum of doubles is inexact, but never below it.
+  return Math.min(TOTAL_MAX, one + other);
+}
+
+function clientOf(peerId: Uint8Array): string {
+  let text = '';
+  for (let at = 0; at < CLIENT_CHARACTERS; at++) {
+    const byte = peerId[at]!;
+    if (byte < 0x20 || byte > 0x7e) return '';
+    text += String.fromCharCode(byte);
+  }
+  return text;
+}

@@ -1,0 +1,99 @@
+// One step of counting, used by the ledger and by its rebuild: read a batch of records, add them up,
+// write the sums and the position in one transaction.
+
+import { AccountingError } from '#accounting/errors.ts';
+import {
+  decodeTransfer,
+  TRANSFERS_TOPIC,
+  type TransferRecord,
+} from '#accounting/transfers/transfer-record.ts';
+import type { Log, LogGap } from '#log/log.ts';
+import { type ConsumerPosition, movePosition } from '#sql/consumer-position.ts';
+import type { Sql } from '#sql/sql.ts';
+import { LedgerBatch } from './ledger-batch.ts';
+import { writeDays } from './ledger-day-write.ts';
+import { LedgerDays } from './ledger-days.ts';
+import type { LedgerNames } from './ledger-tables.ts';
+import { writeBatch } from './ledger-write.ts';
+
+export interface ReadBatch {
+  readonly batch: LedgerBatch;
+  readonly days: LedgerDays;
+  readonly nextOffset: number;
+  /** Records that are no transfer records; they count nothing. */
+  readonly invalid: number;
+  readonly gaps: readonly LogGap[];
+}
+
+/** At most `recordsMax` records from `from` on; fewer where the log ends, or at `pairsMax`. */
+export async function readBatch(
+  log: Log,
+  from: number,
+  options: {
+    readonly recordsMax: number;
+    /** Ends when it has this many pairs of member and torrent, at the next read. */
+    readonly pairsMax?: number;
+    readonly waitMs: number;
+    readonly signal?: AbortSignal;
+    readonly onRecord?: (record: TransferRecord) => void;
+  },
+): Promise<ReadBatch> {
+  const batch = new LedgerBatch();
+  const days = new LedgerDays();
+  const gaps: LogGap[] = [];
+  let invalid = 0;
+  let nextOffset = from;
+  for (;;) {
+    const recordsMax = options.recordsMax - batch.records - invalid;
+    const read = await log.read(TRANSFERS_TOPIC, {
+      from: nextOffset,
+      recordsMax: Math.min(recordsMax, READ_RECORDS_MAX),
+      // Only for the first record: what has been read must not wait for more.
+      waitMs: nextOffset === from ? options.waitMs : 0,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    for (const { value } of read.records) {
+      const record = decodeTransfer(value);
+      if (record === undefined) {
+        invalid++;
+        continue;
+      }
+      batch.add(record);
+      days.add(record);
+      options.onRecord?.(record);
+    }
+    gaps.push(...read.gaps);
+    const isEnd = read.nextOffset === nextOffset;
+    nextOffset = read.nextOffset;
+    const isFull = batch.entries.length >= (options.pairsMax ?? Number.POSITIVE_INFINITY);
+    if (isEnd || isFull || batch.records + invalid >= options.recordsMax) {
+      return { batch, days, nextOffset, invalid, gaps };
+    }
+  }
+}
+
+/** Servers may give fewer at once; none need give more. */
+const READ_RECORDS_MAX = 4096;
+
+/**
+ * Writes a batch and moves the position, both or neither. Returns the completions of the torrents
+ * that were completed. @throws AccountingError LEDGER_POSITION_TAKEN
+ */
+export async function applyBatch(
+  sql: Sql,
+  names: LedgerNames,
+  step: {
+    readonly read: Pick<ReadBatch, 'batch' | 'days'>;
+    readonly expected: ConsumerPosition | undefined;
+    readonly next: ConsumerPosition;
+  },
+): Promise<ReadonlyMap<number, number>> {
+  return await sql.transaction(async (transaction) => {
+    // First, so that of two ledgers the second waits here and then finds that it is late.
+    if (!(await movePosition(transaction, names.consumer, step))) {
+      throw new AccountingError('LEDGER_POSITION_TAKEN', 'The ledger stands elsewhere by now');
+    }
+    await writeDays(transaction, names, step.read.days.days);
+    return await writeBatch(transaction, names, step.read.batch);
+  });
+}

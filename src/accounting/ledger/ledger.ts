@@ -1,0 +1,289 @@
+// The ledger follows the log's topic `transfers` and keeps the totals in SQL (A7). Its position
+// moves in the same transaction as the rows, by compare-and-set, so that after a crash anywhere
+// every record counts exactly once, and two ledgers on one database cannot both count it.
+
+import type { AccountingConfig } from '#accounting/config.ts';
+import { AccountingError } from '#accounting/errors.ts';
+import {
+  RECORD_FLAG,
+  TRANSFERS_TOPIC,
+  type TransferRecord,
+} from '#accounting/transfers/transfer-record.ts';
+import { type Clock, sleep } from '#base/clock.ts';
+import { messageOf } from '#base/errors.ts';
+import type { Logger } from '#base/logger.ts';
+import type { Log } from '#log/log.ts';
+import type { Counter, Gauge, Histogram, Registry } from '#metrics/registry.ts';
+import type { ConsumerPosition } from '#sql/consumer-position.ts';
+import { SqlError } from '#sql/errors.ts';
+import type { Sql } from '#sql/sql.ts';
+import { checkedPosition } from './ledger-position.ts';
+import { applyBatch, type ReadBatch, readBatch } from './ledger-step.ts';
+import { LEDGER } from './ledger-tables.ts';
+
+export interface LedgerWorld {
+  readonly sql: Sql;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Registry;
+  readonly config: AccountingConfig;
+}
+
+type CompletedListener = (torrentId: number, completed: number) => void;
+
+const WAIT_MS = 1000;
+const RETRY_MS_MIN = 100;
+const RETRY_MS_MAX = 10_000;
+/** A rebuild moves the position once; whoever moves it again and again is another ledger. */
+const POSITION_LOSSES_MAX = 3;
+
+export class Ledger {
+  readonly #world: LedgerWorld;
+  readonly #instruments: Instruments;
+  readonly #listeners: CompletedListener[] = [];
+  #stored: ConsumerPosition | undefined;
+  #nextOffset = 0;
+  #endOffset = 0;
+  #positionLosses = 0;
+  #paused: Promise<void> | undefined;
+  #applying: Promise<unknown> = Promise.resolve();
+
+  private constructor(world: LedgerWorld) {
+    this.#world = world;
+    this.#instruments = instrumentsOf(world.metrics);
+  }
+
+  /**
+   * Makes the topic when it is missing and finds the position.
+   * @throws AccountingError LEDGER_LOG_CHANGED, LEDGER_EPOCH_CHANGED, LEDGER_BEYOND_END
+   */
+  static async open(world: LedgerWorld): Promise<Ledger> {
+    const ledger = new Ledger(world);
+    await world.log.createTopic(TRANSFERS_TOPIC, { consistency: 'durable' });
+    await ledger.#findPosition();
+    return ledger;
+  }
+
+  /** Records of the log that are not counted yet, as far as the ledger knows. */
+  get lag(): number {
+    return Math.max(0, this.#endOffset - this.#nextOffset);
+  }
+
+  /** The next offset to count. */
+  position(): number {
+    return this.#nextOffset;
+  }
+
+  /** `run` is told, after each commit, how often a torrent is completed in all. */
+  onCompleted(run: CompletedListener): void {
+    this.#listeners.push(run);
+  }
+
+  /**
+   * Counts until `signal` aborts, then resolves between two batches. Failures of the database or the
+   * log are logged and tried again. @throws AccountingError when counting on would be wrong
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, config, logger } = this.#world;
+    let retryMs = RETRY_MS_MIN;
+    while (!signal.aborted) {
+      try {
+        await this.#paused;
+        const records = await this.#exclusively(() => this.#step({ waitMs: WAIT_MS, signal }));
+        retryMs = RETRY_MS_MIN;
+        // A full batch says that there is more; after a small one, more is let come together.
+        if (records < config.ledgerBatchRecordsMax) {
+          await sleep(clock, config.ledgerIntervalMs, signal);
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof AccountingError) throw error;
+        logger.error('Transfers could not be counted; trying again', {
+          error: messageOf(error),
+          retryMs,
+        });
+        this.#instruments.failures.add(1);
+        await sleep(clock, retryMs, signal).catch(() => undefined);
+        retryMs = Math.min(retryMs * 2, RETRY_MS_MAX);
+      }
+    }
+  }
+
+  /** Counts one batch and returns how many records; 0 at the end of the log. */
+  async applyOnce(): Promise<number> {
+    return await this.#exclusively(() => this.#step({ waitMs: 0 }));
+  }
+
+  /** Stops between two batches while `run` works on the tables, then finds its position again. */
+  async paused<Result>(run: () => Promise<Result>): Promise<Result> {
+    const before = this.#paused;
+    const pause = Promise.withResolvers<void>();
+    this.#paused = pause.promise;
+    await before;
+    try {
+      return await this.#exclusively(async () => {
+        try {
+          return await run();
+        } finally {
+          await this.#findPosition();
+        }
+      });
+    } finally {
+      pause.resolve();
+    }
+  }
+
+  async #exclusively<Result>(run: () => Promise<Result>): Promise<Result> {
+    const result = this.#applying.then(run);
+    this.#applying = result.catch(() => undefined);
+    return await result;
+  }
+
+  async #step(options: {
+    readonly waitMs: number;
+    readonly signal?: AbortSignal;
+  }): Promise<number> {
+    const { log, config, sql } = this.#world;
+    const tally = newTally();
+    const read = await readBatch(log, this.#nextOffset, {
+      recordsMax: config.ledgerBatchRecordsMax,
+      ...options,
+      onRecord: (record) => addTally(tally, record),
+    });
+    this.#endOffset = Math.max(read.nextOffset, (await log.stats(TRANSFERS_TOPIC)).nextOffset);
+    this.#instruments.lag.set(this.#endOffset - this.#nextOffset);
+    if (read.nextOffset === this.#nextOffset) return 0;
+    const next = { logId: log.id, epoch: log.epoch, nextOffset: read.nextOffset };
+    const expected = this.#stored;
+    try {
+      const completed = await applyBatch(sql, LEDGER, { read, expected, next });
+      this.#stored = next;
+      this.#nextOffset = next.nextOffset;
+      this.#positionLosses = 0;
+      this.#report(read, tally);
+      for (const [torrentId, times] of completed) {
+        for (const listener of this.#listeners) listener(torrentId, times);
+      }
+      return read.batch.records + read.invalid;
+    } catch (error) {
+      await this.#onFailure(error);
+      throw error;
+    }
+  }
+
+  /** After a commit whose answer was lost, or a rebuild, the position tells what was counted. */
+  async #onFailure(error: unknown): Promise<void> {
+    if (error instanceof AccountingError) {
+      this.#positionLosses++;
+      if (this.#positionLosses >= POSITION_LOSSES_MAX) return;
+      await this.#findPosition();
+      throw new SqlError('SQL_POSITION_TAKEN', 'The position of the ledger was moved', {
+        cause: error,
+      });
+    }
+    await this.#findPosition();
+  }
+
+  async #findPosition(): Promise<void> {
+    const { log, logger } = this.#world;
+    const stats = await log.stats(TRANSFERS_TOPIC);
+    const found = await checkedPosition(this.#world, LEDGER.consumer, stats);
+    if (found.removed > 0) {
+      logger.error('Retention removed transfer records before they were counted', {
+        records: found.removed,
+      });
+    }
+    this.#stored = found.stored;
+    this.#nextOffset = found.nextOffset;
+    this.#endOffset = stats.nextOffset;
+  }
+
+  #report(read: ReadBatch, tally: Tally): void {
+    const { logger } = this.#world;
+    const made = this.#instruments;
+    if (read.invalid > 0) {
+      made.invalid.add(read.invalid);
+      logger.error('Records of the topic "transfers" are no transfer records', {
+        records: read.invalid,
+        before: read.nextOffset,
+      });
+    }
+    for (const gap of read.gaps) {
+      logger.error('Transfer records are unreadable and count nothing', { ...gap });
+    }
+    made.records.add(read.batch.records);
+    made.batchRecords.observe(read.batch.records);
+    made.lag.set(this.lag);
+    for (const reason of ['first', 'reset', 'late'] as const) {
+      if (tally[reason] > 0) made.zeroCredits.add(tally[reason], { reason });
+    }
+    let credited = 0;
+    let moved = 0;
+    for (const entry of read.batch.entries) {
+      moved += entry.uploadedBytes + entry.downloadedBytes;
+      credited += entry.creditedUploadedBytes + entry.creditedDownloadedBytes;
+    }
+    made.bytes.add(moved);
+    made.creditedBytes.add(credited);
+  }
+}
+
+interface Tally {
+  first: number;
+  reset: number;
+  late: number;
+}
+
+function newTally(): Tally {
+  return { first: 0, reset: 0, late: 0 };
+}
+
+function addTally(tally: Tally, record: TransferRecord): void {
+  if ((record.flags & RECORD_FLAG.first) !== 0) tally.first++;
+  else if ((record.flags & RECORD_FLAG.reset) !== 0) tally.reset++;
+  else if ((record.flags & RECORD_FLAG.late) !== 0) tally.late++;
+}
+
+interface Instruments {
+  readonly records: Counter;
+  readonly invalid: Counter;
+  readonly failures: Counter;
+  readonly bytes: Counter;
+  readonly creditedBytes: Counter;
+  readonly zeroCredits: Counter;
+  readonly batchRecords: Histogram;
+  readonly lag: Gauge;
+}
+
+function instrumentsOf(metrics: Registry): Instruments {
+  return {
+    records: metrics.counter('swarmkeep_ledger_records_total', 'Transfer records counted.'),
+    invalid: metrics.counter(
+      'swarmkeep_ledger_invalid_records_total',
+      'Records that are no transfer records and counted nothing.',
+    ),
+    failures: metrics.counter(
+      'swarmkeep_ledger_failures_total',
+      'Batches that could not be counted and were tried again.',
+    ),
+    bytes: metrics.counter(
+      'swarmkeep_ledger_bytes_total',
+      'Bytes that members moved, up and down together.',
+    ),
+    creditedBytes: metrics.counter(
+      'swarmkeep_ledger_credited_bytes_total',
+      'Bytes that were credited, up and down together.',
+    ),
+    zeroCredits: metrics.counter(
+      'swarmkeep_ledger_zero_credits_total',
+      'Records that credit nothing, by reason: first sight, reset counters, late announce.',
+    ),
+    batchRecords: metrics.histogram(
+      'swarmkeep_ledger_batch_records',
+      'Transfer records counted in one transaction.',
+      [1, 16, 256, 1024, 4096, 16_384],
+    ),
+    lag: metrics.gauge('swarmkeep_ledger_lag_records', 'Transfer records not counted yet.'),
+  };
+}

@@ -1,0 +1,241 @@
+// Appends the records of announces to the log in batches (A6). The records of all tracker threads
+// stand in one queue (transfer-queue.ts); one thread runs the writer.
+//
+//   queue -> one append in flight -> durable: onSettled(true)
+//                                 -> failed:  onLost, onSettled(false)
+//
+// A batch is sent when it is full, `batchAgeMsMax` after its first record, or by flush(): then as
+// soon as the append in flight is answered, so that everything that waits meanwhile shares one flush
+// of the disk (group commit).
+//
+// When an append fails, every record pushed since is lost with it, because each was measured against
+// a baseline that is now wrong. They go to `onLost` newest first, so that putting back each record's
+// baseline in turn ends at the oldest, which is the one on disk.
+
+import type { AccountingConfig } from '#accounting/config.ts';
+import { AccountingError } from '#accounting/errors.ts';
+import { assert } from '#base/assert.ts';
+import type { Clock } from '#base/clock.ts';
+import { codeOf, messageOf } from '#base/errors.ts';
+import type { Logger } from '#base/logger.ts';
+import type { Log, LogRecord } from '#log/log.ts';
+import type { Counter, Gauge, Histogram, Registry } from '#metrics/registry.ts';
+import { TransferQueue } from './transfer-queue.ts';
+import { TRANSFER_RECORD_BYTES, TRANSFERS_TOPIC } from './transfer-record.ts';
+
+export interface TransferWriterWorld {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Registry;
+  readonly config: AccountingConfig;
+  /** From TransferQueue.reserve(), when other threads push too. */
+  readonly memory?: SharedArrayBuffer;
+  /**
+   * Newest first, `newest` being the first one's position: put each record's previous baseline back.
+   * Called before anything else is appended and before onSettled. The views are lent for the call.
+   */
+  onLost(records: readonly Uint8Array[], newest: number): void;
+  /** Everything before `position` has settled: for the queues of other threads. */
+  onTold?(position: number, durable: boolean): void;
+}
+
+const QUEUE_FULL_RETRY_MS = 20;
+
+export class TransferWriter {
+  /** This thread's end of the queue. */
+  readonly queue: TransferQueue;
+  readonly #world: TransferWriterWorld;
+  readonly #instruments: Instruments;
+  /** The append in flight: its bytes, and one view for each place of a record, made once. */
+  readonly #bytes: Uint8Array;
+  readonly #records: readonly LogRecord[];
+  #inFlight = 0;
+  /** Records that a flush asked for and that are not sent yet. */
+  #wanted = 0;
+  #closing: Promise<void> | undefined;
+  #onIdle: (() => void) | undefined;
+  #losses = 0;
+  #appendedTo: number | undefined;
+
+  constructor(world: TransferWriterWorld) {
+    const { config, clock } = world;
+    this.#world = world;
+    this.#instruments = instrumentsOf(world.metrics);
+    this.#bytes = new Uint8Array(config.batchRecordsMax * TRANSFER_RECORD_BYTES);
+    this.#records = recordsOver(this.#bytes);
+    this.queue = new TransferQueue({
+      memory: world.memory ?? TransferQueue.reserve(config),
+      worker: 0,
+      clock,
+      config,
+      wakeWriter: () => this.wake(),
+    });
+  }
+
+  /** `recordsPendingMax` is reached: push nothing until a batch has settled. */
+  get isFull(): boolean {
+    return this.queue.isFull;
+  }
+
+  /** Records that are not on disk yet. */
+  get pending(): number {
+    return this.queue.pending;
+  }
+
+  /** How often an append failed and records were lost. */
+  get losses(): number {
+    return this.#losses;
+  }
+
+  /** The offset behind the last record that is on disk; undefined before the first. */
+  get appendedTo(): number | undefined {
+    return this.#appendedTo;
+  }
+
+  /** Sends what is there and resolves when everything pushed so far has settled, durable or lost. */
+  settled(): Promise<void> {
+    return this.queue.settled();
+  }
+
+  /** Copies the record's 128 bytes into the queue and returns its position. */
+  push(record: Uint8Array): number {
+    assert(this.#closing === undefined, 'nothing is pushed after close');
+    const position = this.queue.reserve();
+    assert(position >= 0, 'the caller looks at isFull first');
+    this.queue.publish(position, record);
+    return position;
+  }
+
+  /** As TransferQueue's, for the writer's own thread. */
+  onSettled(position: number, run: (durable: boolean) => void): void {
+    this.queue.willWait();
+    this.queue.onSettled(position, run);
+  }
+
+  flush(): void {
+    this.queue.flush();
+  }
+
+  /** Some thread asked for a look. */
+  wake(): void {
+    this.#wanted = Math.max(this.#wanted, this.queue.look());
+    this.#pump();
+  }
+
+  /** Sends what is there and resolves when all of it has settled. Nobody pushes any more. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= new Promise((resolve) => {
+      this.#onIdle = resolve;
+      this.queue.flush();
+      this.#pump();
+    });
+    return this.#closing;
+  }
+
+  #pump(): void {
+    if (this.#inFlight > 0) return;
+    if (this.#wanted === 0) {
+      if (this.queue.pending === 0) this.#onIdle?.();
+      return;
+    }
+    this.#inFlight = this.queue.take(this.#bytes, this.#records.length);
+    this.#wanted = Math.max(0, this.#wanted - this.#inFlight);
+    this.#append(this.#inFlight, this.#world.clock.monotonicMs());
+  }
+
+  #append(count: number, sinceMs: number): void {
+    const { log, clock } = this.#world;
+    const records = this.#records.slice(0, count);
+    log.append(TRANSFERS_TOPIC, records, { consistency: 'durable' }).then(
+      (appended) => {
+        this.#appendedTo = appended.firstOffset + appended.count;
+        this.#instruments.waitSeconds.observe((clock.monotonicMs() - sinceMs) / 1000);
+        this.#instruments.batchRecords.observe(count);
+        this.#instruments.appended.add(count);
+        this.#settle(count);
+      },
+      (error: unknown) => {
+        if (codeOf(error) === 'LOG_QUEUE_FULL') {
+          // Nothing was written and nothing is lost; whoever pushes meets isFull in the meantime.
+          clock.after(QUEUE_FULL_RETRY_MS, () => this.#append(count, sinceMs));
+        } else this.#lose(error);
+      },
+    );
+  }
+
+  #settle(count: number): void {
+    const position = this.queue.settle(count);
+    this.#inFlight = 0;
+    this.#instruments.pending.set(this.queue.pending);
+    // The next batch is sent before anybody is told: it need not wait for their answers.
+    this.#pump();
+    this.#tell(position, true);
+  }
+
+  #lose(error: unknown): void {
+    const { logger, onLost } = this.#world;
+    this.#losses++;
+    const position = this.queue.lose((records, newest) => {
+      const cause = new AccountingError('TRANSFERS_LOST', 'An append failed', { cause: error });
+      logger.error('Transfer records could not be saved; clients bring them back', {
+        records: records.length,
+        error: messageOf(cause),
+      });
+      this.#instruments.lost.add(records.length);
+      onLost(records, newest);
+    });
+    this.#inFlight = 0;
+    this.#wanted = 0;
+    this.#instruments.pending.set(this.queue.pending);
+    this.#tell(position, false);
+    this.#pump();
+  }
+
+  #tell(position: number, durable: boolean): void {
+    this.queue.tell(position, durable);
+    this.#world.onTold?.(position, durable);
+  }
+}
+
+function recordsOver(bytes: Uint8Array): readonly LogRecord[] {
+  return Array.from({ length: bytes.byteLength / TRANSFER_RECORD_BYTES }, (_, at) => {
+    const from = at * TRANSFER_RECORD_BYTES;
+    return { value: bytes.subarray(from, from + TRANSFER_RECORD_BYTES) };
+  });
+}
+
+interface Instruments {
+  readonly appended: Counter;
+  readonly lost: Counter;
+  readonly pending: Gauge;
+  readonly batchRecords: Histogram;
+  readonly waitSeconds: Histogram;
+}
+
+function instrumentsOf(metrics: Registry): Instruments {
+  return {
+    appended: metrics.counter(
+      'swarmkeep_transfer_records_total',
+      'Transfer records saved in the log.',
+    ),
+    lost: metrics.counter(
+      'swarmkeep_transfer_records_lost_total',
+      'Transfer records that could not be saved; their bytes come with a later announce.',
+    ),
+    pending: metrics.gauge(
+      'swarmkeep_transfer_records_pending',
+      'Transfer records that wait for the disk.',
+    ),
+    batchRecords: metrics.histogram(
+      'swarmkeep_transfer_batch_records',
+      'Transfer records saved by one append.',
+      [1, 4, 16, 64, 256, 1024, 4096],
+    ),
+    waitSeconds: metrics.histogram(
+      'swarmkeep_transfer_append_seconds',
+      'Time from sending a batch of transfer records until it is on disk.',
+      [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3],
+    ),
+  };
+}

@@ -1,0 +1,366 @@
+// An encrypted store over two others: `parts` gets the encrypted blobs (sealed-blob.ts), `manifests` says
+// which blob they are (manifest.ts). Whoever holds those two learns how many blobs there are, about how
+// large, and when they came; docs/store-encryption.md has the threat model.
+//
+// A put writes the parts, then the manifest's entry, then answers; a removal writes the entry first and
+// removes the parts after. So a crash leaves parts that nothing names, never an entry without its parts;
+// `sweep` removes such parts. The index is in memory: 86 bytes a blob.
+
+import { fromHex, toHex } from '#base/bytes.ts';
+import { type BlobRef, blobRef } from '#base/ids.ts';
+import type { Random } from '#base/random.ts';
+import { Gate, throwIfCancelled, unlessCancelled } from '#store/calls.ts';
+import { StoreError } from '#store/errors.ts';
+import { HashTable } from '#store/packed/hash-table.ts';
+import {
+  assertBlob,
+  type BlobInfo,
+  type BlobSource,
+  type CallOptions,
+  type ListOptions,
+  missing,
+  type PutOptions,
+  type PutResult,
+  readStore,
+  readVerified,
+  type Store,
+  type StoreStats,
+  sliceRange,
+  walkStore,
+} from '#store/store.ts';
+import { Turns } from '#store/turns.ts';
+import type { StoreKey } from './key-file.ts';
+import { type LiveEntries, ManifestLog } from './manifest-log.ts';
+import { decodePart, encodePart, open, PART_BYTES_MAX, partsOf, seal } from './sealed-blob.ts';
+import { type SealedBlob, SealedIndex } from './sealed-index.ts';
+
+/** Entries that one removal writes at once. */
+const ENTRIES_MAX = 1000;
+
+export interface EncryptWorld {
+  readonly parts: Store;
+  readonly manifests: Store;
+  /** The first encrypts. */
+  readonly keys: readonly StoreKey[];
+  readonly random: Random;
+}
+
+export class EncryptStore implements Store {
+  readonly #world: EncryptWorld;
+  readonly #index: SealedIndex;
+  readonly #manifest: ManifestLog;
+  readonly #gate = new Gate();
+  readonly #turns = new Turns();
+  /** Blobs whose parts were found wrong: a put of one is stored again. */
+  readonly #corrupt = new Set<BlobRef>();
+
+  readonly #live: LiveEntries = {
+    isLive: ({ hash, sequence }) => this.#index.get(hash)?.sequence === sequence,
+    isThere: (hash) => this.#index.get(hash) !== undefined,
+  };
+
+  private constructor(world: EncryptWorld, index: SealedIndex, manifest: ManifestLog) {
+    this.#world = world;
+    this.#index = index;
+    this.#manifest = manifest;
+  }
+
+  /** @throws StoreError STORE_MANIFEST_DAMAGED (then `rebuild` helps), STORE_KEY_MISSING */
+  static async open(world: EncryptWorld): Promise<EncryptStore> {
+    const index = new SealedIndex(world.keys);
+    const manifest = await ManifestLog.open({ ...world, store: world.manifests }, (entry) =>
+      index.apply(entry),
+    );
+    index.settle();
+    return new EncryptStore(world, index, manifest);
+  }
+
+  /**
+   * Makes the manifest anew from the parts alone, which must all be read for it. What cannot be read is
+   * told and left out. The stores stay open.
+   */
+  static async rebuild(
+    world: EncryptWorld,
+    onUnreadable: (part: BlobRef, error: unknown) => void,
+  ): Promise<number> {
+    const index = new SealedIndex(world.keys);
+    let sequence = 0;
+    for await (const { ref, body } of readStore(world.parts)) {
+      try {
+        if (body === undefined) throw new StoreError('STORE_CORRUPT_BLOB', 'Its bytes are wrong');
+        const part = decodePart(open(body, 'part', world.keys));
+        index.applyPart({ ...part, ref: hashOf(ref), sealed: body, sequence: ++sequence });
+      } catch (error) {
+        onUnreadable(ref, error);
+      }
+    }
+    const old: BlobRef[] = [];
+    for await (const { ref } of walkStore(world.manifests)) old.push(ref);
+    const none = { ...world, store: emptyView(world.manifests) };
+    const manifest = await ManifestLog.open(none, () => {});
+    let blobs = 0;
+    for (const entries of index.whole(ENTRIES_MAX)) {
+      blobs += entries.length;
+      await manifest.append(entries, false);
+    }
+    await world.manifests.remove(old);
+    return blobs;
+  }
+
+  get indexBytes(): number {
+    return this.#index.memoryBytes;
+  }
+
+  async put(source: BlobSource, options: PutOptions = {}): Promise<PutResult> {
+    this.#gate.enter(options.signal);
+    const { ref, bytes } = await readVerified(source, options);
+    this.#gate.enter(options.signal);
+    const done = this.#turns.take(ref, async () => {
+      throwIfCancelled(options.signal);
+      const isThere = this.#index.get(hashOf(ref)) !== undefined && !this.#corrupt.has(ref);
+      if (!isThere) await this.#seal(ref, bytes, options.noRush === true);
+      return { ref, bytes: bytes.byteLength, new: !isThere };
+    });
+    return unlessCancelled(done, options.signal);
+  }
+
+  async get(ref: BlobRef, options: CallOptions = {}): Promise<Uint8Array> {
+    this.#gate.enter(options.signal);
+    for (;;) {
+      const blob = this.#index.get(hashOf(ref));
+      if (blob === undefined) throw missing(ref);
+      try {
+        return await this.#unseal(ref, blob, options);
+      } catch (error) {
+        // Encrypted anew, or removed, while it was read.
+        if (this.#index.get(hashOf(ref))?.sequence !== blob.sequence) continue;
+        if (!isCode(error, 'STORE_CORRUPT_BLOB', 'STORE_BLOB_MISSING')) throw error;
+        this.#corrupt.add(ref);
+        throw new StoreError('STORE_CORRUPT_BLOB', `Cannot read "${ref}"`, { cause: error });
+      }
+    }
+  }
+
+  async getRange(
+    ref: BlobRef,
+    range: { readonly start: number; readonly end: number },
+    options: CallOptions = {},
+  ): Promise<Uint8Array> {
+    return sliceRange(await this.get(ref, options), range);
+  }
+
+  async stat(refs: readonly BlobRef[], options: CallOptions = {}): Promise<BlobInfo[]> {
+    this.#gate.enter(options.signal);
+    return refs.flatMap((ref) => {
+      const blob = this.#index.get(hashOf(ref));
+      return blob === undefined ? [] : [{ ref, bytes: blob.size }];
+    });
+  }
+
+  async list(options: ListOptions = {}): Promise<BlobInfo[]> {
+    this.#gate.enter(options.signal);
+    const after = options.after === undefined ? undefined : hashOf(options.after);
+    const page = this.#index.page(after, options.limit ?? 1000);
+    return page.map(({ hash, size }) => ({ ref: refOfHash(hash), bytes: size }));
+  }
+
+  async remove(refs: readonly BlobRef[], options: CallOptions = {}): Promise<number> {
+    this.#gate.enter(options.signal);
+    let removed = 0;
+    const wanted = [...new Set(refs)];
+    for (let at = 0; at < wanted.length; at += ENTRIES_MAX) {
+      const some = wanted.slice(at, at + ENTRIES_MAX);
+      removed += await this.#turns.takeAll(some, () => this.#forget(some));
+    }
+    return removed;
+  }
+
+  async stats(): Promise<StoreStats> {
+    this.#gate.enter();
+    const parts = await this.#world.parts.stats();
+    const manifests = await this.#world.manifests.stats();
+    const storedBytes = parts.storedBytes + manifests.storedBytes;
+    return { blobs: this.#index.count, bytes: this.#index.blobBytes, storedBytes };
+  }
+
+  async flush(): Promise<void> {
+    this.#gate.enter();
+    await this.#world.parts.flush();
+    await this.#world.manifests.flush();
+  }
+
+  close(): Promise<void> {
+    return this.#gate.close(async () => {
+      // What still waits without hurry below is answered by closing it, the manifest's entries after.
+      await this.#world.parts.flush().catch(() => {});
+      await this.#turns.idle();
+      await this.#manifest.close();
+      await this.#world.parts.close();
+    });
+  }
+
+  /** Encrypts with the first key what another one encrypts. Can be repeated and interrupted. */
+  async reencrypt(
+    options: CallOptions & { readonly onDone?: (info: BlobInfo) => void } = {},
+  ): Promise<number> {
+    let count = 0;
+    for await (const info of walkStore(this, { signal: options.signal })) {
+      const hash = hashOf(info.ref);
+      if (this.#index.get(hash)?.keyId === this.#world.keys[0]?.id) continue;
+      const bytes = await this.get(info.ref, options);
+      await this.#turns.take(info.ref, async () => {
+        const old = this.#index.get(hash);
+        if (old === undefined || old.keyId === this.#world.keys[0]?.id) return;
+        await this.#seal(info.ref, bytes, true);
+        count++;
+      });
+      options.onDone?.(info);
+    }
+    await this.#manifest.reseal(this.#live);
+    return count;
+  }
+
+  /**
+   * Removes parts that no entry names. Only parts that were there before are looked at, and those of
+   * puts that were under way then have their entries or have failed: no part is made twice.
+   */
+  async sweep(options: CallOptions = {}): Promise<number> {
+    const found = new HashTable(0);
+    for await (const { ref } of walkStore(this.#world.parts, { signal: options.signal })) {
+      this.#gate.enter(options.signal);
+      found.claim(hashOf(ref));
+    }
+    await this.#turns.idle();
+    const named = this.#index.partHashes();
+    let removed = 0;
+    let after: Uint8Array | undefined;
+    for (;;) {
+      const page = found.page(after, ENTRIES_MAX);
+      after = page.at(-1)?.hash;
+      if (after === undefined) return removed;
+      const gone = page.filter(({ hash }) => named.get(hash) === undefined);
+      removed += await this.#world.parts.remove(
+        gone.map(({ hash }) => refOfHash(hash)),
+        options,
+      );
+    }
+  }
+
+  /** Blobs that the manifest names and of which a part is not there. */
+  async *lost(options: CallOptions = {}): AsyncGenerator<BlobRef> {
+    let after: Uint8Array | undefined;
+    for (;;) {
+      this.#gate.enter(options.signal);
+      const page = this.#index.page(after, ENTRIES_MAX);
+      after = page.at(-1)?.hash;
+      if (after === undefined) return;
+      const partsOfPage = page.map(({ hash }) =>
+        (this.#index.get(hash)?.parts ?? []).map(refOfHash),
+      );
+      const found = await this.#world.parts.stat(partsOfPage.flat(), options);
+      const there = new Set(found.map(({ ref }) => ref));
+      for (const [at, { hash }] of page.entries()) {
+        if (partsOfPage[at]?.some((part) => !there.has(part)) === true) yield refOfHash(hash);
+      }
+    }
+  }
+
+  /** Merges small manifests; also done by itself when there are many. */
+  async mergeManifests(): Promise<void> {
+    this.#gate.enter();
+    await this.#manifest.merge(this.#live);
+  }
+
+  async #seal(ref: BlobRef, bytes: Uint8Array, noRush: boolean): Promise<void> {
+    const { parts: store, keys, random } = this.#world;
+    const hash = hashOf(ref);
+    const key = keys[0] as StoreKey;
+    const parts = partsOf(bytes.byteLength);
+    const old = this.#index.get(hash);
+    const made: Uint8Array[] = [];
+    for (let part = 0; part < parts; part++) {
+      const some = bytes.subarray(part * PART_BYTES_MAX, (part + 1) * PART_BYTES_MAX);
+      const inner = encodePart({ hash, size: bytes.byteLength, part, parts, bytes: some });
+      const sealed = seal(inner, 'part', key, random);
+      made.push(hashOf((await store.put(sealed, { noRush })).ref));
+    }
+    // If this fails the parts stay for `sweep`: whether the entry was written may be unknown.
+    const sequence = this.#manifest.nextSequence();
+    const entry = { hash, size: bytes.byteLength, sequence, keyId: key.id, parts: made };
+    await this.#manifest.append([entry], noRush);
+    this.#index.apply(entry);
+    this.#corrupt.delete(ref);
+    if (old !== undefined) await this.#removeParts([old]);
+    // What fails is tried again with the next change; nothing was removed then.
+    if (this.#manifest.isCrowded) this.mergeManifests().catch(() => {});
+  }
+
+  async #forget(refs: readonly BlobRef[]): Promise<number> {
+    const there = refs.flatMap((ref) => {
+      const blob = this.#index.get(hashOf(ref));
+      return blob === undefined ? [] : [{ hash: hashOf(ref), blob }];
+    });
+    if (there.length === 0) return 0;
+    const entries = there.map(({ hash }) => ({
+      ...{ hash, size: 0, sequence: this.#manifest.nextSequence(), keyId: '', parts: [] },
+    }));
+    // When this fails it may be written all the same: a put must not take the blob for there.
+    for (const ref of refs) this.#corrupt.add(ref);
+    await this.#manifest.append(entries, false);
+    for (const { hash } of there) this.#index.delete(hash);
+    for (const ref of refs) this.#corrupt.delete(ref);
+    await this.#removeParts(there.map(({ blob }) => blob));
+    // What fails is tried again with the next change; nothing was removed then.
+    if (this.#manifest.isCrowded) this.mergeManifests().catch(() => {});
+    return there.length;
+  }
+
+  /** Not made, they are left for `sweep`: the blob is gone all the same. */
+  async #removeParts(blobs: readonly SealedBlob[]): Promise<void> {
+    const refs = blobs.flatMap(({ parts }) => parts.map(refOfHash));
+    await this.#world.parts.remove(refs).catch(() => {});
+  }
+
+  async #unseal(ref: BlobRef, blob: SealedBlob, options: CallOptions): Promise<Uint8Array> {
+    const bodies: Uint8Array[] = [];
+    for (const [at, hash] of blob.parts.entries()) {
+      const sealed = await this.#world.parts.get(refOfHash(hash), options);
+      const part = decodePart(open(sealed, 'part', this.#world.keys));
+      const isRight = toHex(part.hash) === toHex(hashOf(ref)) && part.part === at;
+      if (!isRight || part.size !== blob.size) {
+        throw new StoreError('STORE_CORRUPT_BLOB', `"${refOfHash(hash)}" is no part of "${ref}"`);
+      }
+      bodies.push(part.bytes);
+    }
+    const bytes = bodies.length === 1 ? (bodies[0] as Uint8Array) : Buffer.concat(bodies);
+    assertBlob(ref, bytes);
+    return bytes;
+  }
+}
+
+/** The same store as if it held nothing yet. */
+function emptyView(store: Store): Store {
+  return {
+    put: (source, options) => store.put(source, options),
+    get: (ref, options) => store.get(ref, options),
+    getRange: (ref, range, options) => store.getRange(ref, range, options),
+    stat: async () => [],
+    list: async () => [],
+    remove: async () => 0,
+    stats: () => store.stats(),
+    flush: () => store.flush(),
+    close: async () => {},
+  };
+}
+
+function hashOf(ref: BlobRef): Uint8Array {
+  return fromHex(ref.slice('sha256-'.length)) as Uint8Array;
+}
+
+function refOfHash(hash: Uint8Array): BlobRef {
+  return blobRef(`sha256-${toHex(hash)}`) as BlobRef;
+}
+
+function isCode(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof StoreError && codes.includes(error.code);
+}

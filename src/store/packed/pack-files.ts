@@ -1,0 +1,263 @@
+// The files of a packed store: recovery at open, reading, adding and removing a pack. A pack that
+// is removed while somebody reads it is closed by the last of its readers.
+
+import { crc32 } from 'node:zlib';
+import type { DiskFile } from '#base/disk.ts';
+import { makeDurableFolder } from '#base/durable-folder.ts';
+import { StoreError } from '#store/errors.ts';
+import { refOf } from '#store/store.ts';
+import type { BlobIndex, BlobPlace } from './blob-index.ts';
+import {
+  alignUp,
+  GROUP_ALIGNMENT,
+  PACK_HEADER_BYTES,
+  type PackRecord,
+  packHeader,
+  packName,
+  packNumber,
+  RECORD_HEADER_BYTES,
+  readPackHeader,
+  scanPack,
+} from './pack.ts';
+import type { PackDamage, PackedWorld } from './packed.ts';
+
+export interface Pack {
+  readonly number: number;
+  readonly file: DiskFile;
+  /** Everything below is on the medium. */
+  end: number;
+  /** Of records that live. */
+  liveBytes: number;
+  readers: number;
+  removed: boolean;
+}
+
+export class PackFiles {
+  readonly damage: PackDamage[] = [];
+  readonly #world: PackedWorld;
+  readonly #packs = new Map<number, Pack>();
+  #storeId: Uint8Array | undefined;
+  #last = 0;
+
+  private constructor(world: PackedWorld) {
+    this.#world = world;
+  }
+
+  static async open(world: PackedWorld, index: BlobIndex): Promise<PackFiles> {
+    const files = new PackFiles(world);
+    try {
+      await files.#recover(index);
+    } catch (error) {
+      await files.close();
+      throw error;
+    }
+    return files;
+  }
+
+  /** Checksums of records begin with it. */
+  get seed(): number {
+    return crc32(this.#storeId ?? new Uint8Array());
+  }
+
+  /** The pack that is written to. */
+  get active(): Pack {
+    return this.#packs.get(this.#last) as Pack;
+  }
+
+  /** In order, without the one that is written to. */
+  sealed(): number[] {
+    return [...this.#packs.keys()].filter((number) => number !== this.#last);
+  }
+
+  /** All of them, in order. */
+  numbers(): number[] {
+    return [...this.#packs.keys()];
+  }
+
+  oldest(): number | undefined {
+    return this.#packs.keys().next().value;
+  }
+
+  deadPercent(number: number): number {
+    const pack = this.#packs.get(number);
+    const room = pack === undefined ? 0 : pack.end - PACK_HEADER_BYTES;
+    return pack === undefined ? 0 : room === 0 ? 100 : (1 - pack.liveBytes / room) * 100;
+  }
+
+  hasLive(number: number): boolean {
+    return (this.#packs.get(number)?.liveBytes ?? 0) > 0;
+  }
+
+  storedBytes(): number {
+    let sum = 0;
+    for (const pack of this.#packs.values()) sum += pack.end;
+    return sum;
+  }
+
+  /** Keeps the index and what lives in which pack in step. */
+  place(index: BlobIndex, record: PackRecord, pack: number): void {
+    const old = index.get(record.hash);
+    if (old !== undefined) this.#count(old.pack, -recordBytes(old.bytes));
+    if (record.kind === 'removal') index.delete(record.hash);
+    else if (record.kind === 'blob') {
+      index.set(record.hash, { pack, position: record.position, bytes: record.bytes });
+      this.#count(pack, recordBytes(record.bytes));
+    }
+  }
+
+  async readBody(place: BlobPlace): Promise<Uint8Array> {
+    const bytes = Buffer.allocUnsafeSlow(place.bytes);
+    const read = await this.use(place.pack, (file) =>
+      place.bytes === 0
+        ? Promise.resolve(0)
+        : file.read(bytes, place.position + RECORD_HEADER_BYTES),
+    );
+    // What the file has no longer is for the hash to find.
+    return bytes.subarray(0, read);
+  }
+
+  async use<T>(number: number, work: (file: DiskFile) => Promise<T>): Promise<T> {
+    const pack = this.#packs.get(number) as Pack;
+    pack.readers++;
+    try {
+      return await work(pack.file);
+    } catch (error) {
+      const path = packName(number);
+      throw new StoreError('STORE_READ_FAILED', `Cannot read "${path}"`, { cause: error });
+    } finally {
+      pack.readers--;
+      if (pack.removed && pack.readers === 0) await pack.file.close();
+    }
+  }
+
+  /** Begins a new pack; the one before must be synced. Nothing changed when it fails. */
+  async addPack(): Promise<void> {
+    const { disk, folder, random } = this.#world;
+    this.#storeId ??= random.bytes(16);
+    const number = this.#last + 1;
+    const path = `${folder}/${packName(number)}`;
+    if ((await disk.stat(`${path}.new`)) !== undefined) await disk.remove(`${path}.new`);
+    const file = await disk.create(`${path}.new`);
+    try {
+      await file.write(packHeader(this.#storeId, number), 0);
+      await file.datasync();
+      await disk.rename(`${path}.new`, path);
+      await disk.syncFolder(folder);
+    } catch (error) {
+      await file.close().catch(() => {});
+      // It holds nothing that was promised; if it cannot be removed the next one replaces it.
+      for (const name of [path, `${path}.new`]) await disk.remove(name).catch(() => {});
+      throw error;
+    }
+    this.#keep(number, file, PACK_HEADER_BYTES);
+  }
+
+  async removePack(number: number): Promise<void> {
+    const pack = this.#packs.get(number) as Pack;
+    const { disk, folder } = this.#world;
+    try {
+      await disk.remove(`${folder}/${packName(number)}`);
+      await disk.syncFolder(folder);
+    } catch (error) {
+      throw new StoreError('STORE_WRITE_FAILED', `Cannot remove "${packName(number)}"`, {
+        cause: error,
+      });
+    }
+    this.#packs.delete(number);
+    pack.removed = true;
+    if (pack.readers === 0) await pack.file.close();
+  }
+
+  async close(): Promise<void> {
+    for (const pack of this.#packs.values()) await pack.file.close();
+  }
+
+  async #recover(index: BlobIndex): Promise<void> {
+    const { disk, folder } = this.#world;
+    await makeDurableFolder(disk, folder);
+    const names = await disk.list(folder);
+    const numbers = names.map(packNumber).filter((number) => number !== undefined);
+    for (const name of names) {
+      if (/^[0-9]{10}\.pack\.new$/.test(name)) await disk.remove(`${folder}/${name}`);
+    }
+    // A removal or a rename seen here must not be undone by a later loss of power.
+    await disk.syncFolder(folder);
+    for (const number of numbers) await this.#openPack(number);
+    if (numbers.length > 0 && this.#storeId === undefined) {
+      throw new StoreError('STORE_READ_FAILED', `No pack in "${folder}" has a valid header`);
+    }
+    for (const number of numbers) await this.#scan(number, index);
+    if (numbers.length === 0) await this.addPack();
+  }
+
+  async #openPack(number: number): Promise<void> {
+    const path = `${this.#world.folder}/${packName(number)}`;
+    const file = await this.#world.disk.open(path, { write: true });
+    this.#keep(number, file, await file.sizeBytes());
+    const storeId = await readPackHeader(file, path);
+    if (storeId === undefined) this.damage.push({ pack: number, start: 0, end: PACK_HEADER_BYTES });
+    else this.#storeId ??= Uint8Array.from(storeId);
+  }
+
+  async #scan(number: number, index: BlobIndex): Promise<void> {
+    const pack = this.#packs.get(number) as Pack;
+    const { file } = pack;
+    if (number !== this.#last) {
+      const place = (record: PackRecord): void => this.place(index, record, number);
+      for (const damage of (await scanPack(file, this.seed, place)).damage) {
+        this.damage.push({ pack: number, ...damage });
+      }
+      return;
+    }
+    const records: PackRecord[] = [];
+    const scan = await scanPack(file, this.seed, (record) => records.push(record));
+    // Above `durable` nothing was acknowledged before all of it was synced: the first record that
+    // is not whole ends the pack.
+    let cut = scan.end;
+    for (const { start } of scan.damage) if (start >= scan.durable) cut = Math.min(cut, start);
+    for (const record of records) {
+      if (record.position < scan.durable || record.position >= cut) continue;
+      if (!(await isWhole(file, record))) cut = record.position;
+    }
+    for (const record of records) {
+      if (record.position < cut) this.place(index, record, number);
+    }
+    for (const damage of scan.damage) {
+      if (damage.start < scan.durable) this.damage.push({ pack: number, ...damage });
+    }
+    if (cut < pack.end) await file.truncate(cut);
+    // Zeros to the end of the sector, so that what is written next begins a new one.
+    const whole = alignUp(cut, GROUP_ALIGNMENT);
+    await file.truncate(whole);
+    // What is given from now on must be on the medium, whoever wrote it.
+    await file.datasync();
+    pack.end = whole;
+  }
+
+  #keep(number: number, file: DiskFile, end: number): void {
+    this.#packs.set(number, { number, file, end, liveBytes: 0, readers: 0, removed: false });
+    this.#last = number;
+  }
+
+  #count(number: number, bytes: number): void {
+    const pack = this.#packs.get(number);
+    if (pack !== undefined) pack.liveBytes += bytes;
+  }
+}
+
+/** Where the next group of a pack begins. */
+export function groupStart(pack: Pack): number {
+  return alignUp(pack.end, GROUP_ALIGNMENT);
+}
+
+function recordBytes(bodyBytes: number): number {
+  return RECORD_HEADER_BYTES + bodyBytes;
+}
+
+async function isWhole(file: DiskFile, record: PackRecord): Promise<boolean> {
+  if (record.kind !== 'blob') return true;
+  const body = Buffer.allocUnsafeSlow(record.bytes);
+  const read =
+    body.byteLength === 0 ? 0 : await file.read(body, record.position + RECORD_HEADER_BYTES);
+  return refOf(body.subarray(0, read)) === `sha256-${Buffer.from(record.hash).toString('hex')}`;
+}

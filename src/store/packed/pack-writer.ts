@@ -1,0 +1,340 @@
+// The one writer of a packed store: a queue, of which it takes a group at a time, lays it out, writes
+// it, syncs once, and answers. While one group is synced the next is laid and written, no further: its
+// records say so by `durable`, and when the sync before fails both are cut off. See packed.ts for the
+// rules it keeps.
+
+import type { BlobRef } from '#base/ids.ts';
+import { cancelled } from '#store/calls.ts';
+import { StoreError } from '#store/errors.ts';
+import type { BlobIndex, BlobPlace } from './blob-index.ts';
+import {
+  alignUp,
+  GROUP_ALIGNMENT,
+  nextRecord,
+  type PackRecord,
+  RECORD_HEADER_BYTES,
+  writeRecordHeader,
+} from './pack.ts';
+import { groupStart, type Pack, type PackFiles } from './pack-files.ts';
+import type { PackedWorld } from './packed.ts';
+
+export interface Operation {
+  readonly kind: 'blob' | 'removal';
+  readonly ref: BlobRef;
+  readonly hash: Uint8Array;
+  readonly body?: Uint8Array;
+  /** Of compaction: written only if the blob still lives there; a removal only if it is still gone. */
+  readonly carried?: { readonly from: BlobPlace | undefined };
+  readonly done: Promise<void>;
+  readonly settle: (error?: StoreError) => void;
+  /** Callers that would miss it. */
+  waiters: number;
+  laid: boolean;
+}
+
+interface Wanted {
+  readonly kind: 'blob' | 'removal';
+  readonly ref: BlobRef;
+  readonly hash: Uint8Array;
+  readonly body?: Uint8Array;
+}
+
+/** A group as it is written. */
+interface Laid {
+  readonly pack: Pack;
+  readonly start: number;
+  readonly bytes: Uint8Array;
+  readonly records: readonly PackRecord[];
+  /** Of puts and removals, not of what compaction carries. */
+  readonly refs: ReadonlySet<BlobRef>;
+}
+
+/** The group whose sync is under way. */
+interface Unsynced {
+  readonly group: readonly Operation[];
+  readonly pack: Pack;
+  readonly end: number;
+  readonly refs: ReadonlySet<BlobRef>;
+  /** The failure, or undefined when it is on the medium; never rejects. */
+  readonly done: Promise<unknown>;
+}
+
+const NOTHING = new Uint8Array();
+
+export class PackWriter {
+  readonly #world: PackedWorld;
+  readonly #files: PackFiles;
+  readonly #index: BlobIndex;
+  /** The newest operation of each blob that is not answered yet; those of compaction not. */
+  readonly #pending = new Map<BlobRef, Operation>();
+  #rooms: [Buffer, Buffer] = [Buffer.alloc(0), Buffer.alloc(0)];
+  #unsynced: Unsynced | undefined;
+  #queue: Operation[] = [];
+  #queueBytes = 0;
+  #roomWaits: (() => void)[] = [];
+  #running: Promise<void> | undefined;
+  #failed: StoreError | undefined;
+
+  constructor(parts: {
+    readonly world: PackedWorld;
+    readonly files: PackFiles;
+    readonly index: BlobIndex;
+  }) {
+    this.#world = parts.world;
+    this.#files = parts.files;
+    this.#index = parts.index;
+  }
+
+  lastOf(ref: BlobRef): Operation | undefined {
+    return this.#pending.get(ref);
+  }
+
+  hasRoom(bytes: number): boolean {
+    return this.#queueBytes === 0 || this.#queueBytes + bytes <= this.#world.config.queueBytesMax;
+  }
+
+  /** Resolves when a group is done; there may be room then. */
+  room(): Promise<void> {
+    this.hurry();
+    return new Promise((resolve) => this.#roomWaits.push(resolve));
+  }
+
+  add(wanted: Wanted): Operation {
+    const operation = this.#enqueue(wanted);
+    this.#pending.set(wanted.ref, operation);
+    return operation;
+  }
+
+  carry(wanted: Wanted & { readonly carriedFrom: BlobPlace | undefined }): Operation {
+    const { carriedFrom, ...rest } = wanted;
+    const operation = this.#enqueue({ ...rest, carried: { from: carriedFrom } });
+    if (this.#queueBytes >= this.#world.config.writeBytesMax) this.hurry();
+    return operation;
+  }
+
+  /** Takes back what nobody waits for, if it is not being written yet. */
+  withdraw(operation: Operation): void {
+    const at = operation.laid ? -1 : this.#queue.indexOf(operation);
+    if (at < 0) return;
+    this.#queue.splice(at, 1);
+    this.#finish([operation], cancelled());
+    this.#wakeRoom();
+  }
+
+  hurry(): void {
+    if (this.#running !== undefined || this.#queue.length === 0) return;
+    this.#running = this.#run();
+  }
+
+  /** Everything queued is answered when it resolves; rejects when any of it failed. */
+  async flush(): Promise<void> {
+    const all = [...this.#queue, ...this.#pending.values()].map(({ done }) => done);
+    this.hurry();
+    await this.#running;
+    await Promise.all(all);
+  }
+
+  /** Writes what waits, then a mark. */
+  async close(): Promise<void> {
+    this.hurry();
+    await this.#running;
+    if (this.#failed !== undefined) return;
+    const pack = this.#files.active;
+    const position = groupStart(pack);
+    const header = Buffer.alloc(GROUP_ALIGNMENT);
+    const mark = { kind: 'mark', hash: new Uint8Array(32), bytes: 0, position } as const;
+    writeRecordHeader(header, { ...mark, durable: pack.end }, this.#files.seed);
+    // Without a mark nothing is lost: the next recovery reads a little more.
+    await pack.file
+      .write(header, position)
+      .then(
+        () => pack.file.datasync(),
+        () => {},
+      )
+      .catch(() => {});
+  }
+
+  #enqueue(wanted: Wanted & Pick<Operation, 'carried'>): Operation {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    promise.catch(() => {});
+    const operation: Operation = {
+      ...wanted,
+      done: promise,
+      settle: (error) => (error === undefined ? resolve() : reject(error)),
+      waiters: 0,
+      laid: false,
+    };
+    this.#queue.push(operation);
+    this.#queueBytes += wanted.body?.byteLength ?? 0;
+    return operation;
+  }
+
+  async #run(): Promise<void> {
+    // Those who put in the same turn share the first sync.
+    await Promise.resolve();
+    for (;;) {
+      if (this.#queue.length > 0) await this.#begin(this.#take());
+      else if (this.#unsynced !== undefined) await this.#settle();
+      else break;
+    }
+    // In the same turn as the look above: who was answered may put before this promise is settled.
+    this.#running = undefined;
+    this.#wakeRoom();
+  }
+
+  /** Writes a group while the one before is synced, waits for that one, and begins the sync of this. */
+  async #begin(group: readonly Operation[]): Promise<void> {
+    let laid: Laid | undefined;
+    let failure: unknown = this.#failed;
+    let isTorn = false;
+    if (failure === undefined) {
+      try {
+        laid = await this.#write(group);
+      } catch (error) {
+        failure = error;
+        isTorn = true;
+      }
+    }
+    // What the group before could not keep was cut off, and this one with it.
+    const before = await this.#settle();
+    if (before === undefined && isTorn) await this.#cutBack(this.#files.active, failure);
+    failure = before ?? failure;
+    if (failure === undefined && laid !== undefined) this.#unsynced = this.#sync(group, laid);
+    else this.#finish(group, failure === undefined ? undefined : storeError(failure));
+  }
+
+  /** Undefined when nothing of the group needs to be written. */
+  async #write(group: readonly Operation[]): Promise<Laid | undefined> {
+    if (this.#end() >= this.#world.config.packBytesMax) {
+      const failure = await this.#settle();
+      if (failure !== undefined) throw failure;
+      if (this.#end() >= this.#world.config.packBytesMax) await this.#files.addPack();
+    }
+    const pack = this.#files.active;
+    const laid = this.#lay(group, { pack, start: this.#end() });
+    if (laid.records.length === 0) return undefined;
+    await pack.file.write(laid.bytes, laid.start);
+    return laid;
+  }
+
+  #sync(group: readonly Operation[], laid: Laid): Unsynced {
+    const { pack, start, bytes, records, refs } = laid;
+    const end = start + bytes.byteLength;
+    const done = pack.file.datasync().then(
+      () => {
+        pack.end = end;
+        for (const record of records) this.#files.place(this.#index, record, pack.number);
+        this.#finish(group, undefined);
+        this.#wakeRoom();
+        return undefined;
+      },
+      (error: unknown) => error,
+    );
+    return { group, pack, end, refs, done };
+  }
+
+  /** Waits for the group that is being synced; when that fails, cuts it off and gives the failure. */
+  async #settle(): Promise<unknown> {
+    const unsynced = this.#unsynced;
+    const failure = await unsynced?.done;
+    this.#unsynced = undefined;
+    if (unsynced === undefined || failure === undefined) return undefined;
+    await this.#cutBack(unsynced.pack, failure);
+    this.#finish(unsynced.group, storeError(failure));
+    return failure;
+  }
+
+  /** Where the next group begins. */
+  #end(): number {
+    return this.#unsynced?.end ?? groupStart(this.#files.active);
+  }
+
+  #take(): Operation[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { body } of this.#queue) {
+      const more = RECORD_HEADER_BYTES + (body?.byteLength ?? 0);
+      if (count > 0 && bytes + more > this.#world.config.writeBytesMax) break;
+      bytes += more;
+      count++;
+    }
+    const group = this.#queue.splice(0, count);
+    for (const operation of group) operation.laid = true;
+    return group;
+  }
+
+  /** The bytes are good until the group after the next is laid. */
+  #lay(group: readonly Operation[], place: { readonly pack: Pack; readonly start: number }): Laid {
+    const { pack, start } = place;
+    const records: PackRecord[] = [];
+    const refs = new Set<BlobRef>();
+    const into = this.#roomFor(group);
+    let at = 0;
+    for (const operation of group) {
+      const { kind, ref, hash, body = NOTHING } = operation;
+      if (operation.carried !== undefined && !this.#stillHolds(operation, refs)) continue;
+      if (operation.carried === undefined) refs.add(ref);
+      const bytes = body.byteLength;
+      const record = { kind, hash, bytes, position: start + at, durable: pack.end };
+      const header = into.subarray(at, at + RECORD_HEADER_BYTES);
+      writeRecordHeader(header, record, this.#files.seed);
+      into.set(body, at + RECORD_HEADER_BYTES);
+      const end = at + RECORD_HEADER_BYTES + bytes;
+      at = nextRecord(end);
+      into.fill(0, end, at);
+      records.push(record);
+    }
+    // Whole sectors: the next group must not touch one that was acknowledged, not even to grow.
+    const whole = alignUp(at, GROUP_ALIGNMENT);
+    into.fill(0, at, whole);
+    return { pack, start, bytes: into.subarray(0, whole), records, refs };
+  }
+
+  /** Two buffers that take turns: a new one for each group would cost as much as writing it. */
+  #roomFor(group: readonly Operation[]): Buffer {
+    let bytes = GROUP_ALIGNMENT;
+    for (const { body = NOTHING } of group) {
+      bytes += nextRecord(RECORD_HEADER_BYTES + body.byteLength);
+    }
+    const [other, room] = this.#rooms;
+    this.#rooms = [bytes > room.byteLength ? Buffer.allocUnsafeSlow(bytes) : room, other];
+    return this.#rooms[0];
+  }
+
+  #stillHolds(operation: Operation, inGroup: ReadonlySet<BlobRef>): boolean {
+    // What is on its way decides, whether it is in the index yet or not.
+    if (inGroup.has(operation.ref) || this.#unsynced?.refs.has(operation.ref) === true)
+      return false;
+    const place = this.#index.get(operation.hash);
+    const from = operation.carried?.from;
+    if (from === undefined || place === undefined) return from === place;
+    return place.pack === from.pack && place.position === from.position;
+  }
+
+  /** So that what is refused is never found; if that fails too the store takes no more. */
+  async #cutBack(pack: Pack, cause: unknown): Promise<void> {
+    try {
+      await pack.file.truncate(pack.end);
+      await pack.file.datasync();
+    } catch {
+      this.#failed = new StoreError('STORE_FAILED', 'The store takes no more', { cause });
+    }
+  }
+
+  #finish(group: readonly Operation[], error: StoreError | undefined): void {
+    for (const operation of group) {
+      this.#queueBytes -= operation.body?.byteLength ?? 0;
+      if (this.#pending.get(operation.ref) === operation) this.#pending.delete(operation.ref);
+      operation.settle(error);
+    }
+  }
+
+  #wakeRoom(): void {
+    for (const wake of this.#roomWaits.splice(0)) wake();
+  }
+}
+
+function storeError(error: unknown): StoreError {
+  if (error instanceof StoreError) return error;
+  return new StoreError('STORE_WRITE_FAILED', 'Cannot write to the store', { cause: error });
+}

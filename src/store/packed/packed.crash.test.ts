@@ -1,0 +1,85 @@
+// The packed store's promises across losses of power and kills, simulated (sim/store-crashes.ts) and
+// real. One seed again, alone:
+//   SWARMKEEP_SEED=<seed> node -C swarmkeep-src --test src/store/packed/packed.crash.test.ts
+
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { SystemClock } from '#base/clock.ts';
+import { SystemDisk } from '#base/disk.ts';
+import { SeededRandom } from '#base/random.ts';
+import { type CrashWorld, LIVES, seedsUntilFound, surviveSeeds } from '#sim/store-crashes.ts';
+import { storeConfig } from '#store/config.ts';
+import { PackedStore } from './packed.ts';
+
+const SEEDS = 250;
+
+/** Small packs, so that a life sees many; the schema's least is for people. */
+function open({ disk, clock, random }: CrashWorld): Promise<PackedStore> {
+  const config = storeConfig.parse({ writeBytesMax: 8192, noRushMsMax: 3, compactDeadPercent: 5 });
+  return PackedStore.open({
+    folder: '/store',
+    disk,
+    clock,
+    random,
+    config: { ...config, packBytesMax: 4096 },
+  });
+}
+
+it('simulated crashes lose, double and invent no blob', async (t) => {
+  await surviveSeeds(SEEDS, open);
+  t.diagnostic(`${SEEDS} seeds of ${LIVES} lives`);
+});
+
+it('the simulator finds a planted bug: an answer before the sync', async () => {
+  assert.ok((await seedsUntilFound(200, open, 'datasync')) <= 200);
+});
+
+it('kill -9 of a real process loses no blob that it acknowledged', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'swarmkeep-store-kill-'));
+  const told: string[] = [];
+  try {
+    for (let run = 0; run < 6; run++) {
+      await putUntilKilled(`${folder}/store`, run, told);
+      const store = await PackedStore.open({
+        folder: `${folder}/store`,
+        disk: new SystemDisk(),
+        clock: new SystemClock(),
+        random: new SeededRandom(run),
+        config: storeConfig.parse({}),
+      });
+      assert.deepEqual([...store.damage], []);
+      const { corrupt } = await store.verify();
+      assert.deepEqual(corrupt, []);
+      for (const ref of told) assert.equal((await store.stat([ref as never])).length, 1, ref);
+      await store.close();
+    }
+    assert.ok(told.length > 0);
+    t.diagnostic(`${told.length} blobs acknowledged`);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+async function putUntilKilled(folder: string, run: number, told: string[]): Promise<void> {
+  const program = fileURLToPath(new URL('../../../sim/store-writer-process.ts', import.meta.url));
+  const child: ChildProcess = spawn(process.execPath, [
+    '-C',
+    'swarmkeep-src',
+    program,
+    folder,
+    String(run),
+  ]);
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  let heard = 0;
+  for await (const line of createInterface({ input: child.stdout! })) {
+    told.push(line);
+    if (++heard === 20 + run * 17) child.kill('SIGKILL');
+  }
+  await ended;
+}

@@ -1,0 +1,359 @@
+// The store in packs (format: pack.ts), the default. Puts and removals queue; one group at a time is
+// laid out, written with one call and synced once, then all in it are answered. The index is in
+// memory (blob-index.ts) and made from the packs alone when the store is opened. A group that fails is
+// cut off again, so what was refused is not found later.
+//
+// Compaction copies what lives in a pack to the end of the newest through the same queue, in which
+// it is decided, record by record and at the moment of writing, whether it still lives; only when
+// the copies are synced is the old pack removed, and the removal synced before the next pack. So
+// after a crash at any step a blob is found once or twice, never not at all. The removal of a blob
+// is copied on too, unless the blob is back or no older pack is left in which it could be found.
+
+import { assert } from '#base/assert.ts';
+import { fromHex, toHex } from '#base/bytes.ts';
+import type { Clock, Timer } from '#base/clock.ts';
+import type { Disk } from '#base/disk.ts';
+import { type BlobRef, blobRef } from '#base/ids.ts';
+import type { Random } from '#base/random.ts';
+import { Gate, throwIfCancelled, unlessCancelled } from '#store/calls.ts';
+import type { StoreConfig } from '#store/config.ts';
+import { StoreError } from '#store/errors.ts';
+import {
+  assertBlob,
+  type BlobInfo,
+  type BlobSource,
+  type CallOptions,
+  type ListOptions,
+  missing,
+  type PutOptions,
+  type PutResult,
+  readVerified,
+  type Store,
+  type StoreStats,
+  type StreamedBlob,
+  type StreamOptions,
+  sliceRange,
+} from '#store/store.ts';
+import { BlobIndex, type BlobPlace } from './blob-index.ts';
+import { type Damage, type PackRecord, scanPack } from './pack.ts';
+import { PackFiles } from './pack-files.ts';
+import { type Operation, PackWriter } from './pack-writer.ts';
+import { streamPacks } from './packed-stream.ts';
+
+export interface PackedWorld {
+  readonly folder: string;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly config: StoreConfig;
+}
+
+export interface PackDamage extends Damage {
+  readonly pack: number;
+}
+
+export interface Verified {
+  readonly blobs: number;
+  readonly bytes: number;
+  readonly corrupt: readonly BlobRef[];
+  /** Places in packs that hold no record that can be read. */
+  readonly damage: readonly PackDamage[];
+}
+
+export interface Compacted {
+  readonly packs: number;
+  readonly freedBytes: number;
+  /** Packs left alone because something in them is damaged. */
+  readonly kept: readonly number[];
+}
+
+export class PackedStore implements Store {
+  readonly #world: PackedWorld;
+  readonly #index: BlobIndex;
+  readonly #files: PackFiles;
+  readonly #writer: PackWriter;
+  /** Blobs whose bytes were found wrong: a put of one is stored again. */
+  readonly #corrupt = new Set<BlobRef>();
+  readonly #gate = new Gate();
+  #timer: Timer | undefined;
+  #compacting: Promise<Compacted> | undefined;
+  #compactions = 0;
+
+  private constructor(world: PackedWorld, files: PackFiles, index: BlobIndex) {
+    this.#world = world;
+    this.#files = files;
+    this.#index = index;
+    this.#writer = new PackWriter({ world, files, index });
+  }
+
+  /** Makes the store when there is none; else recovers it. One process at a time. */
+  static async open(world: PackedWorld): Promise<PackedStore> {
+    const index = new BlobIndex();
+    const files = await PackFiles.open(world, index);
+    return new PackedStore(world, files, index);
+  }
+
+  get indexBytes(): number {
+    return this.#index.memoryBytes;
+  }
+
+  /** What the recovery at open found damaged. */
+  get damage(): readonly PackDamage[] {
+    return this.#files.damage;
+  }
+
+  async put(source: BlobSource, options: PutOptions = {}): Promise<PutResult> {
+    this.#gate.enter(options.signal);
+    const { ref, bytes } = await readVerified(source, options);
+    this.#gate.enter(options.signal);
+    const hash = hashOf(ref);
+    for (;;) {
+      const pending = this.#writer.lastOf(ref);
+      const known =
+        pending === undefined ? this.#index.get(hash) !== undefined : pending.kind === 'blob';
+      if (known && pending === undefined && !this.#corrupt.has(ref)) {
+        return { ref, bytes: bytes.byteLength, new: false };
+      }
+      if (known && pending !== undefined) {
+        if (options.noRush !== true) this.#writer.hurry();
+        await this.#wait(pending, options.signal);
+        return { ref, bytes: bytes.byteLength, new: false };
+      }
+      if (this.#writer.hasRoom(bytes.byteLength)) break;
+      await unlessCancelled(this.#writer.room(), options.signal);
+      this.#gate.enter(options.signal);
+    }
+    const operation = this.#writer.add({ kind: 'blob', ref, hash, body: bytes });
+    if (options.noRush === true) this.#wakeLater();
+    else this.#writer.hurry();
+    await this.#wait(operation, options.signal);
+    this.#corrupt.delete(ref);
+    return { ref, bytes: bytes.byteLength, new: true };
+  }
+
+  async get(ref: BlobRef, options: CallOptions = {}): Promise<Uint8Array> {
+    this.#gate.enter(options.signal);
+    const place = this.#index.get(hashOf(ref));
+    if (place === undefined) throw missing(ref);
+    const bytes = await this.#readBlob(ref, place);
+    throwIfCancelled(options.signal);
+    return bytes;
+  }
+
+  async getRange(
+    ref: BlobRef,
+    range: { readonly start: number; readonly end: number },
+    options: CallOptions = {},
+  ): Promise<Uint8Array> {
+    return sliceRange(await this.get(ref, options), range);
+  }
+
+  async stat(refs: readonly BlobRef[], options: CallOptions = {}): Promise<BlobInfo[]> {
+    this.#gate.enter(options.signal);
+    return refs.flatMap((ref) => {
+      const place = this.#index.get(hashOf(ref));
+      return place === undefined ? [] : [{ ref, bytes: place.bytes }];
+    });
+  }
+
+  async list(options: ListOptions = {}): Promise<BlobInfo[]> {
+    this.#gate.enter(options.signal);
+    const after = options.after === undefined ? undefined : hashOf(options.after);
+    return this.#index
+      .page(after, options.limit ?? 1000)
+      .map(({ hash, place }) => ({ ref: refOfHash(hash), bytes: place.bytes }));
+  }
+
+  async remove(refs: readonly BlobRef[], options: CallOptions = {}): Promise<number> {
+    this.#gate.enter(options.signal);
+    const waits: Promise<void>[] = [];
+    let removed = 0;
+    for (const ref of new Set(refs)) {
+      const hash = hashOf(ref);
+      const pending = this.#writer.lastOf(ref);
+      if (pending?.kind === 'removal') waits.push(pending.done);
+      else if (pending !== undefined || this.#index.get(hash) !== undefined) {
+        removed++;
+        waits.push(this.#writer.add({ kind: 'removal', ref, hash }).done);
+      }
+    }
+    this.#writer.hurry();
+    const results = await Promise.allSettled(waits);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    for (const ref of refs) this.#corrupt.delete(ref);
+    return removed;
+  }
+
+  async *stream(options: StreamOptions = {}): AsyncGenerator<StreamedBlob> {
+    this.#gate.enter(options.signal);
+    const parts = {
+      files: this.#files,
+      compactions: () => this.#compactions,
+      read: async (record: PackRecord, pack: number) => {
+        this.#gate.enter(options.signal);
+        const place = this.#index.get(record.hash);
+        if (place?.pack !== pack || place.position !== record.position) return undefined;
+        const ref = refOfHash(record.hash);
+        const body = await this.#readBlob(ref, place).catch(undefinedIfCorrupt);
+        return { ref, bytes: place.bytes, body };
+      },
+    };
+    yield* streamPacks(parts, options);
+  }
+
+  async stats(): Promise<StoreStats> {
+    this.#gate.enter();
+    return {
+      blobs: this.#index.count,
+      bytes: this.#index.blobBytes,
+      storedBytes: this.#files.storedBytes(),
+    };
+  }
+
+  async flush(): Promise<void> {
+    this.#gate.enter();
+    await this.#writer.flush();
+  }
+
+  /** Reads and hashes everything; cancelled between two blobs. */
+  async verify(options: CallOptions = {}): Promise<Verified> {
+    let blobs = 0;
+    let bytes = 0;
+    const corrupt: BlobRef[] = [];
+    let after: BlobRef | undefined;
+    for (;;) {
+      const page = await this.list({ ...options, ...(after === undefined ? {} : { after }) });
+      for (const { ref } of page) {
+        try {
+          bytes += (await this.get(ref, options)).byteLength;
+          blobs++;
+        } catch (error) {
+          if (!(error instanceof StoreError)) throw error;
+          // Removed meanwhile is no finding.
+          if (error.code === 'STORE_CORRUPT_BLOB') corrupt.push(ref);
+          else if (error.code !== 'STORE_BLOB_MISSING') throw error;
+        }
+      }
+      after = page.at(-1)?.ref;
+      if (after === undefined) return { blobs, bytes, corrupt, damage: this.damage };
+    }
+  }
+
+  /** Gives back the space of removed blobs. One at a time: a second call joins the first. */
+  compact(options: CallOptions = {}): Promise<Compacted> {
+    this.#compacting ??= this.#compact(options).finally(() => {
+      this.#compacting = undefined;
+    });
+    return this.#compacting;
+  }
+
+  close(): Promise<void> {
+    return this.#gate.close(() => this.#end());
+  }
+
+  async #end(): Promise<void> {
+    this.#timer?.cancel();
+    await this.#compacting?.catch(() => {});
+    await this.#writer.close();
+    await this.#files.close();
+  }
+
+  async #compact(options: CallOptions): Promise<Compacted> {
+    this.#gate.enter(options.signal);
+    const kept: number[] = [];
+    let packs = 0;
+    let freedBytes = 0;
+    const before = this.#files.storedBytes();
+    for (const pack of this.#files.sealed()) {
+      this.#gate.enter(options.signal);
+      if (this.#files.deadPercent(pack) < this.#world.config.compactDeadPercent) continue;
+      if (await this.#rewrite(pack, options.signal)) packs++;
+      else kept.push(pack);
+    }
+    freedBytes = before - this.#files.storedBytes();
+    return { packs, freedBytes, kept };
+  }
+
+  async #rewrite(pack: number, signal: AbortSignal | undefined): Promise<boolean> {
+    if (this.damage.some((damage) => damage.pack === pack)) return false;
+    const records: PackRecord[] = [];
+    const scan = await this.#files.use(pack, (file) =>
+      scanPack(file, this.#files.seed, (record) => records.push(record)),
+    );
+    if (scan.damage.length > 0) return false;
+    const isOldest = this.#files.oldest() === pack;
+    const failures: unknown[] = [];
+    let last: Promise<void> | undefined;
+    const carry = async (wanted: Parameters<PackWriter['carry']>[0]): Promise<void> => {
+      while (!this.#writer.hasRoom(wanted.body?.byteLength ?? 0)) await this.#writer.room();
+      last = this.#writer.carry(wanted).done.catch((error: unknown) => void failures.push(error));
+    };
+    for (const record of records) {
+      this.#gate.enter(signal);
+      const ref = refOfHash(record.hash);
+      if (record.kind === 'removal' && !isOldest) {
+        await carry({ kind: 'removal', ref, hash: record.hash, carriedFrom: undefined });
+      }
+      const place = this.#index.get(record.hash);
+      if (record.kind !== 'blob' || place === undefined) continue;
+      if (place.pack !== pack || place.position !== record.position) continue;
+      const body = await this.#files.readBody(place);
+      try {
+        assertBlob(ref, body);
+      } catch {
+        this.#corrupt.add(ref);
+        return false;
+      }
+      await carry({ kind: 'blob', ref, hash: record.hash, body, carriedFrom: place });
+    }
+    this.#writer.hurry();
+    // The queue answers in order.
+    await last;
+    if (failures.length > 0) throw failures[0];
+    assert(!this.#files.hasLive(pack), 'a pack that is removed holds nothing that lives');
+    await this.#files.removePack(pack);
+    this.#compactions++;
+    return true;
+  }
+
+  async #readBlob(ref: BlobRef, place: BlobPlace): Promise<Uint8Array> {
+    const bytes = await this.#files.readBody(place);
+    try {
+      assertBlob(ref, bytes);
+    } catch (error) {
+      this.#corrupt.add(ref);
+      throw error;
+    }
+    return bytes;
+  }
+
+  #wakeLater(): void {
+    this.#timer ??= this.#world.clock.after(this.#world.config.noRushMsMax, () => {
+      this.#timer = undefined;
+      this.#writer.hurry();
+    });
+  }
+
+  async #wait(operation: Operation, signal: AbortSignal | undefined): Promise<void> {
+    operation.waiters++;
+    try {
+      await unlessCancelled(operation.done, signal);
+    } finally {
+      operation.waiters--;
+      if (operation.waiters === 0) this.#writer.withdraw(operation);
+    }
+  }
+}
+
+function undefinedIfCorrupt(error: unknown): undefined {
+  if (error instanceof StoreError && error.code === 'STORE_CORRUPT_BLOB') return undefined;
+  throw error;
+}
+
+function hashOf(ref: BlobRef): Uint8Array {
+  return fromHex(ref.slice('sha256-'.length)) as Uint8Array;
+}
+
+function refOfHash(hash: Uint8Array): BlobRef {
+  return blobRef(`sha256-${toHex(hash)}`) as BlobRef;
+}

@@ -1,0 +1,175 @@
+// Who may announce what (T16, T17): names the member and the torrent of a request, or says why not.
+// The order of the questions is the order in which a person can do something about the answer: who
+// are you, with which client, for what, and what for.
+
+import { type AnnounceRequest, DOOR, EVENT } from '#swarm/announce-slot.ts';
+import type { Swarm } from '#swarm/swarm.ts';
+import type { Directory, DirectoryMember, DirectoryTorrent } from '#tracker/directory/directory.ts';
+import { REFUSALS, type Refusal } from '#tracker/refusals.ts';
+
+/** What of a torrent decides about credit. */
+export type TorrentCredit = Pick<DirectoryTorrent, 'uploadCreditPercent' | 'downloadCreditPercent'>;
+
+/** A torrent that nobody registered, in `members` and `open` mode. */
+const UNREGISTERED: TorrentCredit = { uploadCreditPercent: 100, downloadCreditPercent: 100 };
+/** Ids of unregistered torrents have this bit; registered ones are counted up from 1. */
+const UNREGISTERED_BIT = 0x8000_0000;
+
+export class Admission {
+  readonly #directory: Directory;
+  readonly #swarm: Pick<Swarm, 'locate' | 'openTorrent'>;
+  #holderTorrentId = 0;
+  /** Of the last request that was admitted. Nobody was named when `member` is undefined. */
+  member: DirectoryMember | undefined;
+  torrent: TorrentCredit = UNREGISTERED;
+
+  constructor(world: {
+    readonly directory: Directory;
+    readonly swarm: Pick<Swarm, 'locate' | 'openTorrent'>;
+  }) {
+    this.#directory = world.directory;
+    this.#swarm = world.swarm;
+  }
+
+  /** Whether the mode asks everyone for a passkey. */
+  get needsPasskey(): boolean {
+    const { mode } = this.#directory.settings;
+    return mode === 'private' || mode === 'members';
+  }
+
+  /**
+   * Fills `memberId`, `torrentId`, `hashVersion` and `place` of the request, and `member` and
+   * `torrent`.
+   * `passkey` holds the key's bytes, `length` of them; 0 when none was sent.
+   */
+  admit(request: AnnounceRequest, passkey: Uint8Array, length: number): Refusal | undefined {
+    const refusal =
+      this.identify(passkey, length, request.door === DOOR.udp) ??
+      this.#clientRefusal(request.peerId) ??
+      this.#findTorrent(request);
+    if (refusal !== undefined) return refusal;
+    const { member } = this;
+    if (this.#holderTorrentId !== 0 && this.#holderTorrentId !== request.torrentId) {
+      return REFUSALS.passkeyOtherTorrent;
+    }
+    // What was moved until now still counts: `stopped` is always heard.
+    if (request.event !== EVENT.stopped) {
+      if (request.port === 0) return REFUSALS.portZero;
+      if (member?.mayLeech === false && request.left > 0) return REFUSALS.mayNotLeech;
+    }
+    request.memberId = member?.memberId ?? 0;
+    return undefined;
+  }
+
+  /** Names the member; for scrapes, which have no more to say. */
+  identify(passkey: Uint8Array, length: number, isUdp: boolean): Refusal | undefined {
+    this.member = undefined;
+    this.#holderTorrentId = 0;
+    if (length === 0) {
+      if (!this.needsPasskey) return undefined;
+      return isUdp ? REFUSALS.passkeyMissingUdp : REFUSALS.passkeyMissing;
+    }
+    const holder = this.#directory.passkeyHolder(passkey, length);
+    const member = holder === undefined ? undefined : this.#directory.member(holder.memberId);
+    if (holder === undefined || member === undefined) {
+      return this.#directory.passkeyRefusal(passkey, length) ?? REFUSALS.passkeyUnknown;
+    }
+    this.member = member;
+    this.#holderTorrentId = holder.torrentId;
+    return member.refusal;
+  }
+
+  /**
+   * Which torrents a full scrape tells the one who was identified last: all registered ones, or the
+   * only one of a download key. One that nobody registered is told in open mode alone, because in
+   * others its info hash is known to those that were given it.
+   */
+  get lists(): (torrentId: number) => boolean {
+    const directory = this.#directory;
+    const only = this.#holderTorrentId;
+    return (torrentId) => {
+      if (only !== 0) return torrentId === only;
+      if (isUnregistered(torrentId)) return directory.settings.mode === 'open';
+      return directory.torrent(torrentId) !== undefined;
+    };
+  }
+
+  /**
+   * The torrent of an admitted request left the swarm meanwhile, as unregistered ones do with their
+   * last peer. True when it is there again.
+   */
+  reopen(request: AnnounceRequest): boolean {
+    if (!isUnregistered(request.torrentId)) return false;
+    request.place = 0;
+    return this.#swarm.openTorrent(request.torrentId, request.infoHash);
+  }
+
+  #clientRefusal(peerId: Uint8Array): Refusal | undefined {
+    const { clientsAllowed, clientsDenied } = this.#directory.settings;
+    if (hasPrefix(clientsDenied, peerId)) return REFUSALS.clientDenied;
+    if (clientsAllowed.length === 0 || hasPrefix(clientsAllowed, peerId)) return undefined;
+    return REFUSALS.clientNotAllowed;
+  }
+
+  #findTorrent(request: AnnounceRequest): Refusal | undefined {
+    if (this.#swarm.locate(request)) {
+      const torrent = this.#located(request.torrentId);
+      if (torrent !== undefined) {
+        this.torrent = torrent;
+        return undefined;
+      }
+    }
+    request.place = 0;
+    const registered = this.#directory.torrentByHash(request.infoHash);
+    if (registered !== undefined) {
+      // The swarm had no room for it, and will say so.
+      request.torrentId = registered.torrentId;
+      this.torrent = registered;
+      return undefined;
+    }
+    // What was taken down stays down in every mode.
+    const removed = this.#directory.torrentRefusal(request.infoHash);
+    if (removed !== undefined) return removed;
+    if (!this.#servesAll) return REFUSALS.torrentUnregistered;
+    return this.#openTorrent(request);
+  }
+
+  #located(torrentId: number): TorrentCredit | undefined {
+    if (!isUnregistered(torrentId)) return this.#directory.torrent(torrentId);
+    return this.#servesAll ? UNREGISTERED : undefined;
+  }
+
+  get #servesAll(): boolean {
+    const { mode } = this.#directory.settings;
+    return mode === 'open' || mode === 'members';
+  }
+
+  /**
+   * The id is made from the hash, so that a baseline means the same torrent after a restart. Two
+   * hashes with one id cannot be here at once: the second is refused until the first has left.
+   */
+  #openTorrent(request: AnnounceRequest): Refusal | undefined {
+    this.torrent = UNREGISTERED;
+    const isOpen = this.#swarm.openTorrent(unregisteredId(request.infoHash), request.infoHash);
+    return isOpen && this.#swarm.locate(request) ? undefined : REFUSALS.swarmFull;
+  }
+}
+
+/** Whether nobody registered the torrent with this id. */
+export function isUnregistered(torrentId: number): boolean {
+  return torrentId >= UNREGISTERED_BIT;
+}
+
+function unregisteredId(infoHash: Uint8Array): number {
+  const word = (infoHash[0]! << 24) | (infoHash[1]! << 16) | (infoHash[2]! << 8) | infoHash[3]!;
+  return (word | UNREGISTERED_BIT) >>> 0;
+}
+
+function hasPrefix(prefixes: readonly Uint8Array[], peerId: Uint8Array): boolean {
+  for (const prefix of prefixes) {
+    let at = 0;
+    while (at < prefix.byteLength && prefix[at] === peerId[at]) at++;
+    if (at === prefix.byteLength) return true;
+  }
+  return false;
+}

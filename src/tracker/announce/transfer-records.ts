@@ -1,0 +1,153 @@
+// The records of announces on their way to the log: filled from what was announced and what the rule
+// of accounting/delta.ts made of it, put into the queue of records, and beside each what its baseline
+// was before, so that records that cannot be appended give their baselines back.
+
+import type { DeltaResult } from '#accounting/delta.ts';
+import { transferFlags } from '#accounting/delta.ts';
+import type { TransferQueue } from '#accounting/transfers/transfer-queue.ts';
+import {
+  encodeTransfer,
+  RECORD_FLAG,
+  TRANSFER_RECORD_BYTES,
+  type TransferRecord,
+} from '#accounting/transfers/transfer-record.ts';
+import type { Clock } from '#base/clock.ts';
+import type { AnnounceOutcome } from '#swarm/announce-outcome.ts';
+import { type AnnounceRequest, EVENT } from '#swarm/announce-slot.ts';
+import type { Baseline, BaselineKey } from '#swarm/baseline.ts';
+import type { TorrentCredit } from './admit.ts';
+import type { UndoRing } from './undo-ring.ts';
+
+/** Fields of a reusable object that the pure functions of accounting/ read. */
+export type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
+
+/** What one record is made of, beside request and outcome. */
+export interface Transfer {
+  readonly delta: DeltaResult;
+  readonly nowSeconds: number;
+  /** Of the announce, Unix milliseconds: stands in the record, and decides what `torrent` credits. */
+  readonly timeMs: number;
+  readonly torrent: TorrentCredit;
+  /** Leaves the address out. */
+  readonly isProtected: boolean;
+}
+
+export type RecordQueue = Pick<TransferQueue, 'placeOf' | 'reserve' | 'publish'>;
+
+export class TransferRecords {
+  readonly #clock: Clock;
+  readonly #queue: RecordQueue;
+  readonly #undo: UndoRing;
+  readonly #record = new Uint8Array(TRANSFER_RECORD_BYTES);
+  readonly #fields = emptyRecord();
+
+  constructor(world: {
+    readonly clock: Clock;
+    readonly queue: RecordQueue;
+    readonly undo: UndoRing;
+  }) {
+    this.#clock = world.clock;
+    this.#queue = world.queue;
+    this.#undo = world.undo;
+  }
+
+  /** Returns the record's position; -1, and nothing happened, when the queue is full. */
+  push(request: AnnounceRequest, outcome: AnnounceOutcome, transfer: Transfer): number {
+    const { delta, torrent } = transfer;
+    const { next } = delta;
+    // Between a `stopped` and a second one nobody seeded.
+    const isOver = !outcome.present && request.event === EVENT.stopped;
+    const seededBefore = outcome.known && outcome.left === 0 && !isOver;
+    const fields = this.#fields;
+    fields.flags = transferFlags(delta, seededBefore, transfer.isProtected);
+    fields.sequence = next.sequence;
+    fields.elapsedSeconds = outcome.known
+      ? Math.max(0, transfer.nowSeconds - outcome.lastSeenSeconds)
+      : 0;
+    fields.uploadedDelta = delta.uploadedDelta;
+    fields.downloadedDelta = delta.downloadedDelta;
+    fields.uploaded = next.uploaded;
+    fields.downloaded = next.downloaded;
+    fields.left = next.left;
+    fields.uploadCreditPercent = torrent.uploadCreditPercent;
+    fields.downloadCreditPercent = torrent.downloadCreditPercent;
+    fields.timeMs = transfer.timeMs;
+    return this.#write(request, outcome, transfer.isProtected);
+  }
+
+  /** That somebody completed a torrent where nobody is named. False when the queue is full. */
+  pushCompletion(request: AnnounceRequest, outcome: AnnounceOutcome): boolean {
+    const fields = this.#fields;
+    fields.flags = RECORD_FLAG.first | RECORD_FLAG.completes | RECORD_FLAG.addressRemoved;
+    fields.sequence = 1;
+    fields.elapsedSeconds = 0;
+    fields.uploadedDelta = 0;
+    fields.downloadedDelta = 0;
+    fields.uploaded = 0;
+    fields.downloaded = 0;
+    fields.left = 0;
+    fields.uploadCreditPercent = 0;
+    fields.downloadCreditPercent = 0;
+    fields.timeMs = this.#clock.nowMs();
+    return this.#write(request, outcome, true) >= 0;
+  }
+
+  /** Tells the baselines before each of the newest `count` records, newest first. */
+  takeBack(
+    newest: number,
+    count: number,
+    putBack: (key: BaselineKey, previous: Baseline | undefined) => void,
+  ): void {
+    for (let back = 0; back < count; back++) {
+      this.#undo.read(this.#queue.placeOf(newest - back), putBack);
+    }
+  }
+
+  #write(request: AnnounceRequest, outcome: AnnounceOutcome, withoutAddress: boolean): number {
+    const fields = this.#fields;
+    fields.event = request.event;
+    fields.door = request.door;
+    fields.family = withoutAddress ? 0 : request.family;
+    fields.port = withoutAddress ? 0 : request.port;
+    fields.address = withoutAddress ? NO_ADDRESS : request.address;
+    fields.memberId = request.memberId;
+    fields.torrentId = request.torrentId;
+    fields.peerId = request.peerId;
+    fields.key = request.key;
+    fields.hashVersion = request.hashVersion === 2 ? 2 : 1;
+    encodeTransfer(this.#record, 0, fields);
+    const position = this.#queue.reserve();
+    if (position < 0) return -1;
+    this.#undo.fill(this.#queue.placeOf(position), request, outcome);
+    this.#queue.publish(position, this.#record);
+    return position;
+  }
+}
+
+const NO_ADDRESS: Uint8Array = new Uint8Array(16);
+
+function emptyRecord(): Mutable<TransferRecord> {
+  return {
+    event: 0,
+    flags: 0,
+    door: 0,
+    family: 0,
+    port: 0,
+    memberId: 0,
+    torrentId: 0,
+    peerId: new Uint8Array(20),
+    key: 0,
+    sequence: 0,
+    elapsedSeconds: 0,
+    uploadedDelta: 0,
+    downloadedDelta: 0,
+    uploaded: 0,
+    downloaded: 0,
+    left: 0,
+    timeMs: 0,
+    address: NO_ADDRESS,
+    uploadCreditPercent: 100,
+    downloadCreditPercent: 100,
+    hashVersion: 1,
+  };
+}
