@@ -34,7 +34,7 @@ export interface Sql {
 }
 
 /** One forward step of the schema. Numbers are one sequence over all rooms: 1-99 sql, 100-199
- * accounting, 200-399 site, 400-419 jobs, 420 and up site. */
+ * accounting, 200-399 site, 400-419 jobs, 420-599 site, 600 and up archive. */
 export interface Migration {
   readonly number: number;
   /** `0003-catalogue`: number and noun, as the file is called. */
