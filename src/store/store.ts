@@ -5,7 +5,7 @@
 // is given whole and only after its hash was compared: no caller ever holds a byte that was not
 // verified. A range costs reading its blob for the same reason.
 
-import { createHash, webcrypto } from 'node:crypto';
+import { hash, webcrypto } from 'node:crypto';
 import { toHex } from '#base/bytes.ts';
 import { type BlobRef, blobRef } from '#base/ids.ts';
 import { abortable, throwIfCancelled } from './calls.ts';
@@ -153,13 +153,13 @@ async function bodyOf(
 
 /** The name of these bytes. */
 export function refOf(bytes: Uint8Array): BlobRef {
-  return blobRef(`sha256-${createHash('sha256').update(bytes).digest('hex')}`) as BlobRef;
+  return blobRef(`sha256-${hash('sha256', bytes, 'hex')}`) as BlobRef;
 }
 
 /** The same, hashed in the engine's pool: a core of its own, at the price of a copy and a turn. */
 async function refOfLarge(bytes: Uint8Array): Promise<BlobRef> {
-  const hash = await webcrypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>);
-  return blobRef(`sha256-${toHex(new Uint8Array(hash))}`) as BlobRef;
+  const digest = await webcrypto.subtle.digest('SHA-256', bytes as Uint8Array<ArrayBuffer>);
+  return blobRef(`sha256-${toHex(new Uint8Array(digest))}`) as BlobRef;
 }
 
 /**
@@ -180,7 +180,8 @@ export async function readVerified(
   return { ref, bytes };
 }
 
-async function collect(
+/** A source as bytes of its own, not yet hashed. @throws StoreError STORE_BLOB_TOO_LARGE */
+export async function collect(
   source: AsyncIterable<Uint8Array>,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {

@@ -49,12 +49,17 @@ interface Laid {
   readonly refs: ReadonlySet<BlobRef>;
 }
 
-/** The group whose sync is under way. */
-interface Unsynced {
+/** A group that is written. */
+interface Written {
   readonly group: readonly Operation[];
-  readonly pack: Pack;
+  readonly laid: Laid;
+}
+
+/** The group whose sync is under way. */
+interface Unsynced extends Written {
   readonly end: number;
-  readonly refs: ReadonlySet<BlobRef>;
+  /** Synced at once when this one is; its end is then told by `done` of its own. */
+  next: Written | undefined;
   /** The failure, or undefined when it is on the medium; never rejects. */
   readonly done: Promise<unknown>;
 }
@@ -99,6 +104,7 @@ export class PackWriter {
     return new Promise((resolve) => this.#roomWaits.push(resolve));
   }
 
+  /** Waits for `hurry`, or until as much waits as is written at once. */
   add(wanted: Wanted): Operation {
     const operation = this.#enqueue(wanted);
     this.#pending.set(wanted.ref, operation);
@@ -107,9 +113,7 @@ export class PackWriter {
 
   carry(wanted: Wanted & { readonly carriedFrom: BlobPlace | undefined }): Operation {
     const { carriedFrom, ...rest } = wanted;
-    const operation = this.#enqueue({ ...rest, carried: { from: carriedFrom } });
-    if (this.#queueBytes >= this.#world.config.writeBytesMax) this.hurry();
-    return operation;
+    return this.#enqueue({ ...rest, carried: { from: carriedFrom } });
   }
 
   /** Takes back what nobody waits for, if it is not being written yet. */
@@ -166,6 +170,7 @@ export class PackWriter {
     };
     this.#queue.push(operation);
     this.#queueBytes += wanted.body?.byteLength ?? 0;
+    if (this.#queueBytes >= this.#world.config.writeBytesMax) this.hurry();
     return operation;
   }
 
@@ -195,12 +200,15 @@ export class PackWriter {
         isTorn = true;
       }
     }
+    const unsynced = this.#unsynced;
+    if (unsynced !== undefined && laid !== undefined) unsynced.next = { group, laid };
     // What the group before could not keep was cut off, and this one with it.
     const before = await this.#settle();
     if (before === undefined && isTorn) await this.#cutBack(this.#files.active, failure);
     failure = before ?? failure;
-    if (failure === undefined && laid !== undefined) this.#unsynced = this.#sync(group, laid);
-    else this.#finish(group, failure === undefined ? undefined : storeError(failure));
+    if (failure !== undefined) this.#finish(group, storeError(failure));
+    else if (laid === undefined) this.#finish(group, undefined);
+    else if (unsynced === undefined) this.#unsynced = this.#sync({ group, laid });
   }
 
   /** Undefined when nothing of the group needs to be written. */
@@ -217,29 +225,29 @@ export class PackWriter {
     return laid;
   }
 
-  #sync(group: readonly Operation[], laid: Laid): Unsynced {
-    const { pack, start, bytes, records, refs } = laid;
+  #sync({ group, laid }: Written): Unsynced {
+    const { pack, start, bytes, records } = laid;
     const end = start + bytes.byteLength;
-    const done = pack.file.datasync().then(
-      () => {
-        pack.end = end;
-        for (const record of records) this.#files.place(this.#index, record, pack.number);
-        this.#finish(group, undefined);
-        this.#wakeRoom();
-        return undefined;
-      },
-      (error: unknown) => error,
-    );
-    return { group, pack, end, refs, done };
+    const onMedium = (): undefined => {
+      pack.end = end;
+      for (const record of records) this.#files.place(this.#index, record, pack.number);
+      // Before anybody is answered: what they do next would keep the disk waiting.
+      this.#unsynced = unsynced.next === undefined ? undefined : this.#sync(unsynced.next);
+      this.#finish(group, undefined);
+      this.#wakeRoom();
+    };
+    const done = pack.file.datasync().then(onMedium, (error: unknown) => error);
+    const unsynced: Unsynced = { group, laid, end, next: undefined, done };
+    return unsynced;
   }
 
   /** Waits for the group that is being synced; when that fails, cuts it off and gives the failure. */
   async #settle(): Promise<unknown> {
     const unsynced = this.#unsynced;
     const failure = await unsynced?.done;
-    this.#unsynced = undefined;
     if (unsynced === undefined || failure === undefined) return undefined;
-    await this.#cutBack(unsynced.pack, failure);
+    this.#unsynced = undefined;
+    await this.#cutBack(unsynced.laid.pack, failure);
     this.#finish(unsynced.group, storeError(failure));
     return failure;
   }
@@ -303,7 +311,7 @@ export class PackWriter {
 
   #stillHolds(operation: Operation, inGroup: ReadonlySet<BlobRef>): boolean {
     // What is on its way decides, whether it is in the index yet or not.
-    if (inGroup.has(operation.ref) || this.#unsynced?.refs.has(operation.ref) === true)
+    if (inGroup.has(operation.ref) || this.#unsynced?.laid.refs.has(operation.ref) === true)
       return false;
     const place = this.#index.get(operation.hash);
     const from = operation.carried?.from;

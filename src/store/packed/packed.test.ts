@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { utf8 } from '#base/bytes.ts';
-import { SystemClock } from '#base/clock.ts';
+import { type Clock, SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
 import { SeededRandom, SystemRandom } from '#base/random.ts';
+import { SimClock } from '#sim/clock.ts';
 import { SimDisk } from '#sim/disk.ts';
 import { storeConfig } from '#store/config.ts';
 import { describeStore } from '#store/store.conformance.ts';
@@ -178,6 +179,49 @@ it('a sync that fails takes the group that was written behind it along, and no o
       await again.close();
     }
   }
+});
+
+it('puts without hurry wait for no clock once as much waits as is written at once', async () => {
+  const disk = new SimDisk({ random: new SeededRandom(5) });
+  const still: Clock = {
+    nowMs: () => 0,
+    monotonicMs: () => 0,
+    after: () => ({ cancel: () => {} }),
+  };
+  const store = await PackedStore.open({
+    ...simulated(disk, { writeBytesMax: 4096 }),
+    clock: still,
+  });
+  const random = new SeededRandom(8);
+  const puts = Array.from({ length: 5 }, () => store.put(random.bytes(1000), { noRush: true }));
+  assert.deepEqual(
+    (await Promise.all(puts)).map((put) => put.new),
+    puts.map(() => true),
+  );
+  await store.close();
+});
+
+it('the next group is being synced before anybody of the one before is answered', async () => {
+  const clock = new SimClock();
+  const disk = new SimDisk({ random: new SeededRandom(5), clock });
+  const world = { ...simulated(disk, { writeBytesMax: 4096 }), clock };
+  const store = await clock.until(PackedStore.open(world));
+  disk.delayOf = (operation) => (operation === 'datasync' ? 10 : 1);
+  let syncs = 0;
+  disk.onOperation = (operation) => {
+    if (operation === 'datasync') syncs++;
+    return undefined;
+  };
+  const random = new SeededRandom(8);
+  const seen: number[] = [];
+  const put = async () => {
+    await store.put(random.bytes(1900));
+    seen.push(syncs);
+  };
+  // Two of them are a group.
+  await clock.until(Promise.all(Array.from({ length: 8 }, put)));
+  assert.deepEqual(seen, [2, 2, 3, 3, 4, 4, 4, 4]);
+  await clock.until(store.close());
 });
 
 it('the index agrees with a sorted map, and takes at most 60 bytes per blob when it is large', () => {
