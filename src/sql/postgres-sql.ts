@@ -168,7 +168,8 @@ class BoundedPool implements PostgresPool {
       statement_timeout: config.transactionMsMax,
       idle_in_transaction_session_timeout: config.transactionMsMax,
       application_name: 'swarmkeep',
-      options: `-c synchronous_commit=on ${sessionOptions}`,
+      // Compiling a statement takes longer than any of ours runs.
+      options: `-c synchronous_commit=on -c jit=off ${sessionOptions}`,
       types: { getTypeParser: typeParser as typeof pg.types.getTypeParser },
     });
     this.#pool.on('error', (error) => {

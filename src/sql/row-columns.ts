@@ -1,10 +1,11 @@
 // Many rows for one statement, by column: how a ledger writes ten thousand rows without building
 // SQL text for each. On SQLite one prepared statement runs for each row; on PostgreSQL the columns
-// travel as arrays and are unnested. The text is the same for any number of rows.
+// travel as arrays in binary and are unnested. The text is the same for any number of rows.
 
 import { CompiledQuery, type QueryExecutorProvider } from 'kysely';
 import { assert } from '#base/assert.ts';
 import { dialectOf } from './dialect.ts';
+import { bigintArray, textArray } from './postgres-array.ts';
 import type { Columns } from './sqlite-engine.ts';
 
 export type RowColumn =
@@ -62,16 +63,13 @@ export async function insertColumns(
           ],
         )
       : CompiledQuery.raw(
-          `insert into ${table} (${names}) select * from unnest(${columns
-            .map((column, at) => `$${at + 1}::${column.type}[]`)
-            .join(', ')})${conflict}`,
-          columns.map(arrayLiteral),
+          // In the select list the arrays are walked together; in `from` each would be copied first.
+          `insert into ${table} (${names}) select ${columns
+            .map((column, at) => `unnest($${at + 1}::${column.type}[])`)
+            .join(', ')}${conflict}`,
+          columns.map((column) =>
+            column.type === 'bigint' ? bigintArray(column.values) : textArray(column.values),
+          ),
         );
   await transaction.getExecutor().executeQuery(query);
-}
-
-/** PostgreSQL's text form of an array. */
-function arrayLiteral(column: RowColumn): string {
-  if (column.type === 'bigint') return `{${column.values.join(',')}}`;
-  return `{${column.values.map((text) => `"${text.replace(/["\\]/g, '\\$&')}"`).join(',')}}`;
 }
