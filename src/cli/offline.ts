@@ -3,6 +3,7 @@
 
 import { join } from 'node:path';
 import { BLANK_ADDRESSES, blankAddresses } from '#accounting/forget-addresses.ts';
+import { HashPool } from '#archive/hash/hash-pool.ts';
 import { SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
 import { SystemRandom } from '#base/random.ts';
@@ -90,6 +91,8 @@ async function openRooms(opening: Opening): Promise<Rooms> {
     logger: logger.for('store'),
   });
   undo.push(() => store.close());
+  const hasher = new HashPool({ threads: config.archive.hashThreads, clock });
+  undo.push(() => hasher.close());
   const jobs = buildScheduler({
     folder,
     config,
@@ -112,6 +115,10 @@ async function openRooms(opening: Opening): Promise<Rooms> {
     sql,
     log,
     store,
+    archive: {
+      ...{ sql, clock, hasher, config: config.archive },
+      store: async () => (await store.stack()).store,
+    },
     jobs,
     // The outbox keeps the change; the next server relays it.
     changed: () => undefined,

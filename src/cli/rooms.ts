@@ -1,6 +1,7 @@
 // The rooms that a command works on, opened either by the running server or, offline, by the command
 // itself under the data folder's lock. Both give the same functions the same objects.
 
+import type { ArchiveWorld } from '#archive/archive.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
@@ -19,6 +20,7 @@ export interface Rooms {
   readonly sql: Sql;
   readonly log: Log;
   readonly store: StoreRoom;
+  readonly archive: ArchiveWorld;
   /** Those of the server, which run when they are due; offline, to be run by hand. */
   readonly jobs: Scheduler;
   /** Tells the outbox relay that something waits for the trackers; nothing when none runs. */

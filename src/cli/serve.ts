@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Ledger } from '#accounting/ledger/ledger.ts';
 import { completedCounts } from '#accounting/totals.ts';
+import { HashPool } from '#archive/hash/hash-pool.ts';
 import { toHex } from '#base/bytes.ts';
 import { type Clock, SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
@@ -383,6 +384,8 @@ export class Server {
       ...{ logger: logger.for('store'), metrics: this.#metrics },
     });
     this.#stop.closeLater('store', () => store.close());
+    const hasher = new HashPool({ threads: config.archive.hashThreads, clock: this.#clock });
+    this.#stop.closeLater('threads that hash', () => hasher.close());
     return {
       dataPath: folder.path,
       config,
@@ -392,6 +395,10 @@ export class Server {
       sql: parts.sql,
       log: parts.log,
       store,
+      archive: {
+        ...{ sql: parts.sql, clock: this.#clock, hasher, config: config.archive },
+        store: async () => (await store.stack()).store,
+      },
       jobs: parts.jobs,
       changed: () => parts.relay.wake(),
       withLedgerPaused: (run) => parts.ledger.paused(run),

@@ -3,6 +3,7 @@
 import type { z } from 'zod';
 import { accountingConfig } from '#accounting/config.ts';
 import { rulesConfig } from '#accounting/rules-config.ts';
+import { archiveConfig } from '#archive/config.ts';
 import { jobsConfig } from '#jobs/config.ts';
 import { logConfig } from '#log/config.ts';
 import { siteConfig } from '#site/config.ts';
@@ -23,6 +24,7 @@ export const SECTIONS = {
   sql: sqlConfig,
   store: storeConfig,
   s3: s3Config,
+  archive: archiveConfig,
   jobs: jobsConfig,
 } as const;
 
@@ -41,5 +43,6 @@ export const SECTION_WORDS: Readonly<Record<SectionName, string>> = {
   sql: 'The database: SQLite in the data folder, or a PostgreSQL server.',
   store: 'Content under its hash: where blobs are kept, and how many copies.',
   s3: 'The bucket that `s3` in store.stack means.',
+  archive: 'Content of torrents that the server keeps and gives.',
   jobs: 'What runs by itself: when, how often, how long.',
 };

@@ -51,6 +51,18 @@ export function merkleRoot(hashes: Uint8Array, height: number): Uint8Array {
   return row;
 }
 
+/** The same tree standing in one of `to` rows whose other leaves are zero. Heights above the leaves. */
+export function raiseRoot(root: Uint8Array, from: number, to: number): Uint8Array {
+  let raised = root;
+  for (let level = from; level < to; level++) raised = hashPair(raised, padRoot(level));
+  return raised;
+}
+
+/** Rows between the leaves and the top of a tree of so many leaves, at least one. */
+export function treeHeight(leaves: number): number {
+  return Math.ceil(Math.log2(leaves));
+}
+
 function hashPair(left: Uint8Array, right: Uint8Array): Uint8Array {
   return createHash('sha256').update(left).update(right).digest();
 }

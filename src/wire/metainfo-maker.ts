@@ -12,7 +12,15 @@ export interface ContentFile {
   readonly path: readonly string[];
   /** Must be what `read` gives. */
   readonly sizeBytes: number;
-  read(): AsyncIterable<Uint8Array>;
+  read(pieceLength: number): AsyncIterable<Uint8Array>;
+  /** Of who hashes the file while it is read: asked after its last byte. Else it is hashed here. */
+  tree?(): Promise<FileTree>;
+}
+
+/** Of BEP 52: `root` is absent for an empty file, `layer` for one of a piece or less. */
+export interface FileTree {
+  readonly root?: Uint8Array | undefined;
+  readonly layer?: Uint8Array | undefined;
 }
 
 export interface MetainfoRequest {
@@ -61,8 +69,8 @@ export async function makeMetainfo(request: MetainfoRequest): Promise<MadeMetain
   const builder = new InfoBuilder(request, pieceLength);
   for (const [index, file] of files.entries()) {
     const before = builder.begin(file);
-    for await (const chunk of file.read()) builder.update(chunk);
-    const read = builder.end(before);
+    for await (const chunk of file.read(pieceLength)) builder.update(chunk);
+    const read = builder.end(before, await file.tree?.());
     if (read !== file.sizeBytes) {
       const shown = file.path.join('/');
       return { ok: false, reason: `"${shown}" changed its size while it was read.` };
@@ -122,7 +130,8 @@ class InfoBuilder {
   /** Returns the position in the stream, for `end`. */
   begin(file: ContentFile): number {
     this.#path = this.#request.singleFile ? [this.#request.name] : file.path;
-    this.#merkle = this.#hasV2 ? new MerkleHasher(this.#pieceLength) : undefined;
+    const hashesHere = this.#hasV2 && file.tree === undefined;
+    this.#merkle = hashesHere ? new MerkleHasher(this.#pieceLength) : undefined;
     return this.#streamBytes;
   }
 
@@ -131,13 +140,12 @@ class InfoBuilder {
     this.#hashPieces(bytes);
   }
 
-  /** Returns the bytes of the file. */
-  end(startBytes: number): number {
+  /** Returns the bytes of the file. `tree`: when it was not hashed here. */
+  end(startBytes: number, tree: FileTree | undefined): number {
     const length = this.#streamBytes - startBytes;
     this.#list.push({ length, path: this.#path });
-    const merkle = this.#merkle?.finish();
-    if (merkle === undefined) return length;
-    const { root, layer } = merkle;
+    if (!this.#hasV2) return length;
+    const { root, layer } = tree ?? this.#merkle?.finish() ?? {};
     const leaf = { length, ...(root === undefined ? {} : { 'pieces root': root }) };
     this.#placeInTree(new Map([['', leaf]]));
     if (root !== undefined && layer !== undefined) {

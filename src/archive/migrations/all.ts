@@ -2,5 +2,6 @@
 
 import type { Migration } from '#sql/sql.ts';
 import { pinsMigration } from './0600-pins.ts';
+import { archiveMigration } from './0610-archive.ts';
 
-export const archiveMigrations: readonly Migration[] = [pinsMigration];
+export const archiveMigrations: readonly Migration[] = [pinsMigration, archiveMigration];

@@ -32,6 +32,7 @@ import {
   memberUnban,
 } from './member-commands.ts';
 import { memberErase, memberExport, memberProtect } from './privacy-commands.ts';
+import { put } from './put-command.ts';
 import { serve } from './serve-command.ts';
 import {
   storeCompact,
@@ -73,6 +74,7 @@ export const COMMANDS: readonly CliCommand[] = [
   torrentShow,
   torrentRemove,
   torrentDownload,
+  put,
   freeleechAdd,
   freeleechList,
   freeleechEnd,

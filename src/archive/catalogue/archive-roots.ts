@@ -1,0 +1,58 @@
+// What garbage collection must keep for the archive: the maps of all files, and the segments they name.
+
+import type { ArchiveWorld } from '#archive/archive.ts';
+import { decodeFileMap, mapSegmentCount, segmentRef } from '#archive/content/file-map.ts';
+import { ArchiveError } from '#archive/errors.ts';
+import { type BlobRef, blobRef } from '#base/ids.ts';
+import type { RootSource } from '#store/gc/roots.ts';
+import type { ArchiveTables } from './archive-tables.ts';
+
+const PAGE = 500;
+
+export class ArchiveRoots implements RootSource {
+  readonly name = 'archive';
+  readonly #world: Pick<ArchiveWorld, 'sql' | 'store'>;
+
+  constructor(world: Pick<ArchiveWorld, 'sql' | 'store'>) {
+    this.#world = world;
+  }
+
+  /** Of every file that a kept torrent has. A map that cannot be read ends it by its error. */
+  async *refs(signal: AbortSignal): AsyncGenerator<BlobRef> {
+    const store = await this.#world.store();
+    for (let after = 0; ; ) {
+      const page = await this.#page(after);
+      for (const { map_ref: text } of page) {
+        const ref = blobRef(text);
+        const map = ref && decodeFileMap(await store.get(ref, { signal }));
+        if (ref === undefined || map === undefined) {
+          throw new ArchiveError('ARCHIVE_MAP_INVALID', `${text} is no map of a file`);
+        }
+        yield ref;
+        for (let at = 0; at < mapSegmentCount(map); at++) yield segmentRef(map, at);
+      }
+      const last = page.at(-1);
+      if (last === undefined) return;
+      after = last.id;
+    }
+  }
+
+  #page(after: number): Promise<{ id: number; map_ref: string }[]> {
+    return this.#world.sql
+      .read<ArchiveTables>()
+      .selectFrom('archive_file')
+      .select(['id', 'map_ref'])
+      .where('id', '>', after)
+      .where((of) =>
+        of.exists(
+          of
+            .selectFrom('archive_entry')
+            .select('file_id')
+            .whereRef('file_id', '=', 'archive_file.id'),
+        ),
+      )
+      .orderBy('id')
+      .limit(PAGE)
+      .execute();
+  }
+}

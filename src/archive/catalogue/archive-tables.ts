@@ -1,0 +1,39 @@
+// The archive's tables as Kysely sees them. Times are Unix milliseconds; see
+// migrations/0610-archive.ts for keys and indexes.
+
+import type { Generated } from 'kysely';
+
+export interface ArchiveTables {
+  archive_file: {
+    id: Generated<number>;
+    /** The pieces root of BEP 52, 32 bytes: the file's identity. */
+    root: Uint8Array;
+    size_bytes: number;
+    /** The blob of its map (content/file-map.ts). */
+    map_ref: string;
+    stored_ms: number;
+    /** When its segments were last proven, all of them. */
+    checked_ms: number;
+  };
+  /** A segment that is not there or is not what it was; gone when it is healed. */
+  archive_damage: {
+    file_id: number;
+    /** From 0. */
+    segment: number;
+    kind: 'missing' | 'corrupt';
+    found_ms: number;
+  };
+  /** Torrents that the archive keeps: all of their files are stored. */
+  archive_torrent: {
+    torrent_id: number;
+    kept_ms: number;
+  };
+  /** A kept torrent's files in its order, pad files left out. */
+  archive_entry: {
+    torrent_id: number;
+    /** From 0. */
+    position: number;
+    /** Null for an empty file. */
+    file_id: number | null;
+  };
+}

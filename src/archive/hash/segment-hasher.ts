@@ -1,0 +1,23 @@
+// Who hashes segments, declared by those who need it: in place for tests and small files, in threads for
+// a server (hash-pool.ts).
+
+import {
+  type SegmentTree,
+  type SegmentTreeTask,
+  segmentTree,
+} from '#archive/content/segment-tree.ts';
+
+export interface SegmentHasher {
+  /** The bytes must not change until this resolves. */
+  tree(bytes: Uint8Array, task: SegmentTreeTask): Promise<SegmentTree>;
+  close(): Promise<void>;
+}
+
+/** Hashes where it is called; each segment keeps its thread for as long as it takes. */
+export class InPlaceHasher implements SegmentHasher {
+  async tree(bytes: Uint8Array, task: SegmentTreeTask): Promise<SegmentTree> {
+    return segmentTree(bytes, task);
+  }
+
+  async close(): Promise<void> {}
+}
