@@ -198,8 +198,17 @@ export async function collect(
 
 /** Throws STORE_CORRUPT_BLOB unless `bytes` are the blob. */
 export function assertBlob(ref: BlobRef, bytes: Uint8Array): void {
-  if (refOf(bytes) === ref) return;
-  throw new StoreError(
+  if (refOf(bytes) !== ref) throw corrupt(ref, bytes);
+}
+
+/** As assertBlob, large ones in the engine's pool. */
+export async function verifyBlob(ref: BlobRef, bytes: Uint8Array): Promise<void> {
+  if (bytes.byteLength < POOL_BYTES_MIN) assertBlob(ref, bytes);
+  else if ((await refOfLarge(bytes)) !== ref) throw corrupt(ref, bytes);
+}
+
+function corrupt(ref: BlobRef, bytes: Uint8Array): StoreError {
+  return new StoreError(
     'STORE_CORRUPT_BLOB',
     `Cannot read "${ref}": its ${bytes.byteLength} bytes have another hash`,
   );

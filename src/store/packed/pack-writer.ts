@@ -47,6 +47,8 @@ interface Laid {
   readonly records: readonly PackRecord[];
   /** Of puts and removals, not of what compaction carries. */
   readonly refs: ReadonlySet<BlobRef>;
+  /** Blobs that compaction carries. */
+  readonly moved: number;
 }
 
 /** A group that is written. */
@@ -79,6 +81,7 @@ export class PackWriter {
   #roomWaits: (() => void)[] = [];
   #running: Promise<void> | undefined;
   #failed: StoreError | undefined;
+  #moves = 0;
 
   constructor(parts: {
     readonly world: PackedWorld;
@@ -88,6 +91,11 @@ export class PackWriter {
     this.#world = parts.world;
     this.#files = parts.files;
     this.#index = parts.index;
+  }
+
+  /** Blobs that compaction has moved. */
+  get moves(): number {
+    return this.#moves;
   }
 
   lastOf(ref: BlobRef): Operation | undefined {
@@ -230,6 +238,7 @@ export class PackWriter {
     const end = start + bytes.byteLength;
     const onMedium = (): undefined => {
       pack.end = end;
+      this.#moves += laid.moved;
       for (const record of records) this.#files.place(this.#index, record, pack.number);
       // Before anybody is answered: what they do next would keep the disk waiting.
       this.#unsynced = unsynced.next === undefined ? undefined : this.#sync(unsynced.next);
@@ -278,10 +287,12 @@ export class PackWriter {
     const refs = new Set<BlobRef>();
     const into = this.#roomFor(group);
     let at = 0;
+    let moved = 0;
     for (const operation of group) {
       const { kind, ref, hash, body = NOTHING } = operation;
       if (operation.carried !== undefined && !this.#stillHolds(operation, refs)) continue;
       if (operation.carried === undefined) refs.add(ref);
+      else if (kind === 'blob') moved++;
       const bytes = body.byteLength;
       const record = { kind, hash, bytes, position: start + at, durable: pack.end };
       const header = into.subarray(at, at + RECORD_HEADER_BYTES);
@@ -295,7 +306,7 @@ export class PackWriter {
     // Whole sectors: the next group must not touch one that was acknowledged, not even to grow.
     const whole = alignUp(at, GROUP_ALIGNMENT);
     into.fill(0, at, whole);
-    return { pack, start, bytes: into.subarray(0, whole), records, refs };
+    return { pack, start, bytes: into.subarray(0, whole), records, refs, moved };
   }
 
   /** Two buffers that take turns: a new one for each group would cost as much as writing it. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { utf8 } from '#base/bytes.ts';
-import { type Clock, SystemClock } from '#base/clock.ts';
+import { type Clock, SystemClock, sleep } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
 import { SeededRandom, SystemRandom } from '#base/random.ts';
 import { SimClock } from '#sim/clock.ts';
@@ -127,6 +127,31 @@ it('a stream that compaction overtakes misses no blob', async () => {
   }
   for (const { ref } of await store.list()) assert.ok(seen.has(ref), ref);
   await store.close();
+});
+
+it('a stream misses no blob of a pack that is moved and not yet removed', async () => {
+  const clock = new SimClock();
+  const disk = new SimDisk({ random: new SeededRandom(1), clock });
+  const config = { packBytesMax: 65_536, writeBytesMax: 16_384 };
+  const store = await clock.until(PackedStore.open({ ...simulated(disk, config), clock }));
+  const random = new SeededRandom(6);
+  const blobs = Array.from({ length: 20 }, () => random.bytes(8192));
+  for (const blob of blobs) await clock.until(store.put(blob));
+  const stream = store.stream();
+  const first = await clock.until(stream.next());
+  const seen = new Set<string>([first.value?.ref ?? '']);
+  disk.delayOf = (operation) => (operation === 'remove' ? 1e9 : 1);
+  await clock.until(store.remove(blobs.slice(1, 4).map(refOf)));
+  const compacting = store.compact();
+  await clock.until(sleep(clock, 1000));
+  for (;;) {
+    const next = await clock.until(stream.next());
+    if (next.done === true) break;
+    seen.add(next.value.ref);
+  }
+  for (const { ref } of await store.list()) assert.ok(seen.has(ref), ref);
+  await clock.until(compacting);
+  await clock.until(store.close());
 });
 
 it('a write that fails is refused and never found; the next one is taken', async () => {

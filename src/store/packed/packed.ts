@@ -33,6 +33,7 @@ import {
   type StreamedBlob,
   type StreamOptions,
   sliceRange,
+  verifyBlob,
 } from '#store/store.ts';
 import { BlobIndex, type BlobPlace } from './blob-index.ts';
 import { type Damage, type PackRecord, scanPack } from './pack.ts';
@@ -77,7 +78,6 @@ export class PackedStore implements Store {
   readonly #gate = new Gate();
   #timer: Timer | undefined;
   #compacting: Promise<Compacted> | undefined;
-  #compactions = 0;
 
   private constructor(world: PackedWorld, files: PackFiles, index: BlobIndex) {
     this.#world = world;
@@ -188,7 +188,7 @@ export class PackedStore implements Store {
     this.#gate.enter(options.signal);
     const parts = {
       files: this.#files,
-      compactions: () => this.#compactions,
+      moves: () => this.#writer.moves,
       read: async (record: PackRecord, pack: number) => {
         this.#gate.enter(options.signal);
         const place = this.#index.get(record.hash);
@@ -312,14 +312,13 @@ export class PackedStore implements Store {
     if (failures.length > 0) throw failures[0];
     assert(!this.#files.hasLive(pack), 'a pack that is removed holds nothing that lives');
     await this.#files.removePack(pack);
-    this.#compactions++;
     return true;
   }
 
   async #readBlob(ref: BlobRef, place: BlobPlace): Promise<Uint8Array> {
     const bytes = await this.#files.readBody(place);
     try {
-      assertBlob(ref, bytes);
+      await verifyBlob(ref, bytes);
     } catch (error) {
       this.#corrupt.add(ref);
       throw error;
