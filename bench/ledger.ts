@@ -1,11 +1,12 @@
 // How many transfer records the ledger counts in a second, and how fast it is made anew. 10,000
 // members, 50,000 torrents, a member in as many of them as the mix says, each announcing now and then,
 // over two days: so days, totals and pairs are all written. Into SQLite in its own thread, on this
-// machine's disk, and into a PostgreSQL server started for the run (by a UNIX socket, fsync off: it
-// shows the cost of the statements, not of the disk).
+// machine's disk, and into a PostgreSQL server started for the run (by a UNIX socket, with the
+// memory that it takes by itself, fsync off: it shows the cost of the statements, not of the disk).
 //
 // The records are made as they are read, so that ten million of them need no memory; that costs about
-// half a microsecond each, which is in the numbers. By itself: node -C swarmkeep-src bench/ledger.ts
+// half a microsecond each, which is in the numbers. By itself: node -C swarmkeep-src bench/ledger.ts;
+// RECORDS=… and REBUILT_RECORDS=… make it shorter, DATABASE=SQLite or PostgreSQL takes only that one.
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -30,6 +31,8 @@ const MEMBERS = 10_000;
 const TORRENTS = 50_000;
 const RECORDS = Number(process.env['RECORDS'] ?? 1_000_000);
 const REBUILT_RECORDS = Number(process.env['REBUILT_RECORDS'] ?? 10_000_000);
+/** One of both, when it is given. */
+const DATABASE = process.env['DATABASE'];
 /** Torrents that each member announces: all records over 50,000, or over 200,000 pairs. */
 const MIXES = [5, 20] as const;
 const REBUILT_MIX = 20;
@@ -49,11 +52,14 @@ export async function run(): Promise<void> {
 async function withDatabases(run: (name: string, sql: Sql) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-bench-'));
   try {
-    await withTables(await openSql({ url: '', folder }), (sql) => run('SQLite', sql));
+    if (DATABASE !== 'PostgreSQL') {
+      await withTables(await openSql({ url: '', folder }), (sql) => run('SQLite', sql));
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  const url = await postgresTestUrl();
+  if (DATABASE === 'SQLite') return;
+  const url = await postgresTestUrl({ sharedBuffers: '128MB' });
   if (url === undefined) return;
   await withTables(await openSql({ url, folder: '' }), (sql) => run('PostgreSQL', sql));
 }
@@ -94,6 +100,12 @@ async function makeAnew(name: string, sql: Sql, log: Log): Promise<void> {
   say(
     `rebuild, ${name}, ${result.records.toLocaleString('en')} records: ${use.of(result.records)}`,
   );
+}
+
+/** Each member has torrents of its own choice, and every torrent as many members as any other. */
+function torrentOf(pair: number): number {
+  const turn = Math.floor(pair / MEMBERS);
+  return ((pair % MEMBERS) * 31 + turn * 10_007) % TORRENTS;
 }
 
 function openLedger(sql: Sql, log: Log): Promise<Ledger> {
@@ -159,7 +171,7 @@ function generatedLog(records: number, perMember: number): Log {
       encodeTransfer(bytes, at, {
         ...{ event: 0, flags: round === 0 ? 1 : 4, door: 0, family: 4, port: 6881, hashVersion: 1 },
         memberId: 1 + (pair % MEMBERS),
-        torrentId: 1 + ((pair * 31) % TORRENTS),
+        torrentId: 1 + torrentOf(pair),
         peerId,
         key: 7,
         sequence: round + 1,

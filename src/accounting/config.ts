@@ -48,7 +48,7 @@ export const accountingConfig = z.strictObject({
   ledgerBatchRecordsMax: count({ min: 1, max: 65_536 })
     .default(65_536)
     .describe(
-      'Transfer records that the ledger applies in one transaction, at most. More catch up faster, since what they add to one row is written once, and hold the database longer at a time.',
+      'Transfer records that the ledger applies in one transaction, at most. More catch up faster, since what they add to one row is written once, and hold the database longer at a time. On PostgreSQL, where nobody waits for it, a ledger that is further behind than that takes up to a million.',
     ),
   addressDaysKept: count({ min: 1, max: 36_500 })
     .default(30)

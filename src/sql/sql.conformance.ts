@@ -151,6 +151,25 @@ export function sqlConformance(name: string, open: OpenTestSql): void {
     assert.ok(found.some((row) => row.name === 'n"\\,1999'));
   });
 
+  on('insertColumns() keeps every safe integer and every text as it is', async (sql) => {
+    const sizes = [0, 1, -1, 2 ** 31, 2 ** 32, -(2 ** 32) - 5, 2 ** 53 - 1, -(2 ** 53) + 1];
+    const texts = sizes.map((size, at) => ['', 'ä', '漢字', '{"a",\\}', 'null'][at % 5]! + size);
+    await sql.transaction<Tables, void>(async (transaction) => {
+      await insertColumns(transaction, {
+        table: 'thing',
+        columns: [
+          { name: 'name', type: 'text', values: texts },
+          { name: 'size', type: 'bigint', values: Float64Array.from(sizes) },
+        ],
+      });
+    });
+    const found = await sql.read<Tables>().selectFrom('thing').selectAll().orderBy('id').execute();
+    assert.deepEqual(
+      found.map(({ name: text, size }) => [text, size]),
+      texts.map((text, at) => [text, sizes[at]]),
+    );
+  });
+
   on('snapshot() sees one state while others write, and cannot write', async (sql) => {
     await add(sql, 'a');
     await sql.snapshot<Tables, void>(async (snapshot) => {

@@ -36,11 +36,19 @@ export const openTestSqlite: OpenTestSql = async (options) => {
   return await openSql({ threads: false, ...options, url: '', folder });
 };
 
-/** The URL of a new, empty database on the server, or undefined when there is none. */
-export async function postgresTestUrl(): Promise<string | undefined> {
+/** PostgreSQL takes 128 MB by itself; tests need less, benchmarks that much. */
+const SHARED_BUFFERS = '16MB';
+
+/**
+ * The URL of a new, empty database on the server, or undefined when there is none. What the first
+ * call says of the server's memory holds for all.
+ */
+export async function postgresTestUrl(
+  options: { readonly sharedBuffers?: string } = {},
+): Promise<string | undefined> {
   const binaries = postgresBinaries();
   if (binaries === undefined) return undefined;
-  server ??= startServer(binaries);
+  server ??= startServer(binaries, options.sharedBuffers);
   return (await createDatabase(await server)).url;
 }
 
@@ -105,7 +113,7 @@ function ordinaryAccount(): { readonly uid: number; readonly gid: number } | und
   throw new Error('No account "postgres" or "nobody" to run PostgreSQL as');
 }
 
-async function startServer(binaries: string): Promise<Server> {
+async function startServer(binaries: string, sharedBuffers = SHARED_BUFFERS): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-pg-'));
   removeAtExit(folder);
   const account = ordinaryAccount();
@@ -121,7 +129,7 @@ async function startServer(binaries: string): Promise<Server> {
     'fsync=off',
     'full_page_writes=off',
     'max_connections=60',
-    'shared_buffers=16MB',
+    `shared_buffers=${sharedBuffers}`,
   ];
   const child = spawn(
     join(binaries, 'postgres'),

@@ -25,6 +25,12 @@ export interface ReadBatch {
   readonly gaps: readonly LogGap[];
 }
 
+/**
+ * Where nobody waits for the transaction: many, because what they add to one row is written once; few
+ * enough pairs to hold in memory, about 300 bytes each.
+ */
+export const LARGE_BATCH = { recordsMax: 1_048_576, pairsMax: 262_144 } as const;
+
 /** At most `recordsMax` records from `from` on; fewer where the log ends, or at `pairsMax`. */
 export async function readBatch(
   log: Log,

@@ -1,5 +1,5 @@
-// Writes a batch's sums into the ledger's tables: three upserts of many rows, in the caller's
-// transaction. The statements are the same for any number of rows.
+// Writes a batch's sums into the ledger's tables: upserts of many rows, in the caller's transaction.
+// The statements are the same for any number of rows.
 
 import { sql, type Transaction } from 'kysely';
 import { insertColumns, type RowColumn } from '#sql/row-columns.ts';
@@ -9,6 +9,8 @@ import { LEDGER_SUMS, type LedgerNames } from './ledger-tables.ts';
 
 /** Pairs looked up by one query. */
 const PAIRS_MAX = 500;
+/** Rows that one statement writes. */
+const ROWS_MAX = 32_768;
 
 /** Returns how often each torrent that somebody completed in this batch is completed in all. */
 export async function writeBatch<Tables>(
@@ -20,13 +22,35 @@ export async function writeBatch<Tables>(
     (one, other) => one.memberId - other.memberId || one.torrentId - other.torrentId,
   );
   const completions = await newCompletions(transaction, names, entries);
-  const plain = (entry: LedgerEntry): Totals => ({ ...entry, completed: 0 });
+  const members = new Map<number, Totals>();
+  const torrents = new Map<number, Totals>();
+  // By parts, so that neither memory nor this thread is held by all of them at once.
+  for (let from = 0; from < entries.length; from += ROWS_MAX) {
+    const part = entries.slice(from, from + ROWS_MAX);
+    await writeTransfers(transaction, names, part);
+    for (const entry of part) {
+      const completed = completions.get(entry) ?? 0;
+      addTotals(members, entry.memberId, { entry, completed });
+      addTotals(torrents, entry.torrentId, { entry, completed });
+    }
+  }
+  await writeTotals(transaction, { table: names.member, key: 'member_id' }, members);
+  await writeTotals(transaction, { table: names.torrent, key: 'torrent_id' }, torrents);
+  const changed = [...torrents].filter(([, totals]) => totals.completed > 0).map(([id]) => id);
+  return await completedOf(transaction, names, changed);
+}
+
+async function writeTransfers<Tables>(
+  transaction: Transaction<Tables>,
+  names: LedgerNames,
+  entries: readonly LedgerEntry[],
+): Promise<void> {
   await insertColumns(transaction, {
     table: names.transfer,
     columns: [
       numbers('member_id', entries, (entry) => entry.memberId),
       numbers('torrent_id', entries, (entry) => entry.torrentId),
-      ...sumColumns(entries.map(plain)),
+      ...sumColumns(entries),
       numbers('completed_ms', entries, (entry) => entry.completedMs),
       numbers('left_bytes', entries, (entry) => entry.leftBytes),
       { name: 'client', type: 'text', values: entries.map((entry) => entry.client) },
@@ -43,16 +67,10 @@ export async function writeBatch<Tables>(
       ],
     }),
   });
-  const members = totalsBy(entries, (entry) => entry.memberId, completions);
-  await writeTotals(transaction, { table: names.member, key: 'member_id' }, members);
-  const torrents = totalsBy(entries, (entry) => entry.torrentId, completions);
-  await writeTotals(transaction, { table: names.torrent, key: 'torrent_id' }, torrents);
-  const changed = [...torrents].filter(([, totals]) => totals.completed > 0).map(([id]) => id);
-  return await completedOf(transaction, names, changed);
 }
 
-/** Sums of one row of ledger_member or ledger_torrent. */
-interface Totals {
+/** What the rows of all tables of totals keep. */
+interface Sums {
   uploadedBytes: number;
   downloadedBytes: number;
   creditedUploadedBytes: number;
@@ -61,6 +79,10 @@ interface Totals {
   records: number;
   firstSeenMs: number;
   lastSeenMs: number;
+}
+
+/** Sums of one row of ledger_member or ledger_torrent. */
+interface Totals extends Sums {
   completed: number;
 }
 
@@ -94,34 +116,38 @@ async function newCompletions<Tables>(
   return result;
 }
 
-function totalsBy(
-  entries: readonly LedgerEntry[],
-  keyOf: (entry: LedgerEntry) => number,
-  completions: ReadonlyMap<LedgerEntry, number>,
-): ReadonlyMap<number, Totals> {
-  const all = new Map<number, Totals>();
-  for (const entry of entries) {
-    const key = keyOf(entry);
-    const completed = completions.get(entry) ?? 0;
-    const totals = all.get(key);
-    if (totals === undefined) {
-      all.set(key, { ...entry, completed });
-      continue;
-    }
-    totals.uploadedBytes = sum(totals.uploadedBytes, entry.uploadedBytes);
-    totals.downloadedBytes = sum(totals.downloadedBytes, entry.downloadedBytes);
-    totals.creditedUploadedBytes = sum(totals.creditedUploadedBytes, entry.creditedUploadedBytes);
-    totals.creditedDownloadedBytes = sum(
-      totals.creditedDownloadedBytes,
-      entry.creditedDownloadedBytes,
-    );
-    totals.seedSeconds += entry.seedSeconds;
-    totals.records += entry.records;
-    totals.firstSeenMs = Math.min(totals.firstSeenMs, entry.firstSeenMs);
-    totals.lastSeenMs = Math.max(totals.lastSeenMs, entry.lastSeenMs);
-    totals.completed += completed;
+function addTotals(
+  all: Map<number, Totals>,
+  key: number,
+  { entry, completed }: { readonly entry: LedgerEntry; readonly completed: number },
+): void {
+  const totals = all.get(key);
+  if (totals === undefined) {
+    all.set(key, {
+      uploadedBytes: entry.uploadedBytes,
+      downloadedBytes: entry.downloadedBytes,
+      creditedUploadedBytes: entry.creditedUploadedBytes,
+      creditedDownloadedBytes: entry.creditedDownloadedBytes,
+      seedSeconds: entry.seedSeconds,
+      records: entry.records,
+      firstSeenMs: entry.firstSeenMs,
+      lastSeenMs: entry.lastSeenMs,
+      completed,
+    });
+    return;
   }
-  return all;
+  totals.uploadedBytes = sum(totals.uploadedBytes, entry.uploadedBytes);
+  totals.downloadedBytes = sum(totals.downloadedBytes, entry.downloadedBytes);
+  totals.creditedUploadedBytes = sum(totals.creditedUploadedBytes, entry.creditedUploadedBytes);
+  totals.creditedDownloadedBytes = sum(
+    totals.creditedDownloadedBytes,
+    entry.creditedDownloadedBytes,
+  );
+  totals.seedSeconds += entry.seedSeconds;
+  totals.records += entry.records;
+  totals.firstSeenMs = Math.min(totals.firstSeenMs, entry.firstSeenMs);
+  totals.lastSeenMs = Math.max(totals.lastSeenMs, entry.lastSeenMs);
+  totals.completed += completed;
 }
 
 async function writeTotals<Tables>(
@@ -130,20 +156,23 @@ async function writeTotals<Tables>(
   totals: ReadonlyMap<number, Totals>,
 ): Promise<void> {
   const rows = [...totals].sort(([one], [other]) => one - other);
-  const values = rows.map(([, value]) => value);
-  await insertColumns(transaction, {
-    table: to.table,
-    columns: [
-      numbers(to.key, rows, ([id]) => id),
-      ...sumColumns(values),
-      numbers('completed', values, (value) => value.completed),
-    ],
-    onConflict: addOnConflict(to.table, {
-      key: to.key,
-      sums: LEDGER_SUMS.member,
-      rest: seenOnConflict(to.table),
-    }),
-  });
+  for (let from = 0; from < rows.length; from += ROWS_MAX) {
+    const part = rows.slice(from, from + ROWS_MAX);
+    const values = part.map(([, value]) => value);
+    await insertColumns(transaction, {
+      table: to.table,
+      columns: [
+        numbers(to.key, part, ([id]) => id),
+        ...sumColumns(values),
+        numbers('completed', values, (value) => value.completed),
+      ],
+      onConflict: addOnConflict(to.table, {
+        key: to.key,
+        sums: LEDGER_SUMS.member,
+        rest: seenOnConflict(to.table),
+      }),
+    });
+  }
 }
 
 async function completedOf<Tables>(
@@ -162,7 +191,7 @@ async function completedOf<Tables>(
   return completed;
 }
 
-function sumColumns(values: readonly Totals[]): RowColumn[] {
+function sumColumns(values: readonly Sums[]): RowColumn[] {
   return [
     numbers('uploaded_bytes', values, (value) => value.uploadedBytes),
     numbers('downloaded_bytes', values, (value) => value.downloadedBytes),

@@ -18,7 +18,7 @@ import type { ConsumerPosition } from '#sql/consumer-position.ts';
 import { SqlError } from '#sql/errors.ts';
 import type { Sql } from '#sql/sql.ts';
 import { checkedPosition } from './ledger-position.ts';
-import { applyBatch, type ReadBatch, readBatch } from './ledger-step.ts';
+import { applyBatch, LARGE_BATCH, type ReadBatch, readBatch } from './ledger-step.ts';
 import { LEDGER } from './ledger-tables.ts';
 
 export interface LedgerWorld {
@@ -45,6 +45,7 @@ export class Ledger {
   #stored: ConsumerPosition | undefined;
   #nextOffset = 0;
   #endOffset = 0;
+  #ahead: { readonly from: number; readonly read: Promise<TalliedRead | undefined> } | undefined;
   #positionLosses = 0;
   #paused: Promise<void> | undefined;
   #applying: Promise<unknown> = Promise.resolve();
@@ -144,16 +145,12 @@ export class Ledger {
     readonly waitMs: number;
     readonly signal?: AbortSignal;
   }): Promise<number> {
-    const { log, config, sql } = this.#world;
-    const tally = newTally();
-    const read = await readBatch(log, this.#nextOffset, {
-      recordsMax: config.ledgerBatchRecordsMax,
-      ...options,
-      onRecord: (record) => addTally(tally, record),
-    });
+    const { log, sql } = this.#world;
+    const { read, tally } = await this.#nextRead(options);
     this.#endOffset = Math.max(read.nextOffset, (await log.stats(TRANSFERS_TOPIC)).nextOffset);
     this.#instruments.lag.set(this.#endOffset - this.#nextOffset);
     if (read.nextOffset === this.#nextOffset) return 0;
+    this.#readAhead(read.nextOffset, options.signal);
     const next = { logId: log.id, epoch: log.epoch, nextOffset: read.nextOffset };
     const expected = this.#stored;
     try {
@@ -170,6 +167,45 @@ export class Ledger {
       await this.#onFailure(error);
       throw error;
     }
+  }
+
+  /** The batch at the position: what was read ahead when that begins there. */
+  async #nextRead(options: {
+    readonly waitMs: number;
+    readonly signal?: AbortSignal;
+  }): Promise<TalliedRead> {
+    const from = this.#nextOffset;
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    const isHere = ahead?.from === from;
+    return (isHere ? await ahead.read : undefined) ?? (await this.#read(from, options));
+  }
+
+  /**
+   * Reads while the database works, when as much is there as makes a batch. A failure is met again by
+   * whoever wants the batch.
+   */
+  #readAhead(from: number, signal: AbortSignal | undefined): void {
+    if (this.#endOffset - from < this.#world.config.ledgerBatchRecordsMax) return;
+    const options = signal === undefined ? { waitMs: 0 } : { waitMs: 0, signal };
+    this.#ahead = { from, read: this.#read(from, options).catch(() => undefined) };
+  }
+
+  async #read(
+    from: number,
+    options: { readonly waitMs: number; readonly signal?: AbortSignal },
+  ): Promise<TalliedRead> {
+    const { log, config, sql } = this.#world;
+    const tally = newTally();
+    const recordsMax = config.ledgerBatchRecordsMax;
+    // On SQLite everybody who writes waits for the one transaction; on PostgreSQL nobody does.
+    const isBehind = sql.dialect === 'postgres' && this.#endOffset - from > recordsMax;
+    const read = await readBatch(log, from, {
+      ...(isBehind ? LARGE_BATCH : { recordsMax }),
+      ...options,
+      onRecord: (record) => addTally(tally, record),
+    });
+    return { read, tally };
   }
 
   /** After a commit whose answer was lost, or a rebuild, the position tells what was counted. */
@@ -227,6 +263,11 @@ export class Ledger {
     made.bytes.add(moved);
     made.creditedBytes.add(credited);
   }
+}
+
+interface TalliedRead {
+  readonly read: ReadBatch;
+  readonly tally: Tally;
 }
 
 interface Tally {

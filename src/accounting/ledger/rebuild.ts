@@ -15,7 +15,7 @@ import {
 } from '#sql/consumer-position.ts';
 import type { Sql } from '#sql/sql.ts';
 import { copyLedger, fittingSnapshot } from './ledger-copy.ts';
-import { applyBatch, type ReadBatch, readBatch } from './ledger-step.ts';
+import { applyBatch, LARGE_BATCH, type ReadBatch, readBatch } from './ledger-step.ts';
 import {
   createDayTable,
   createLedgerTables,
@@ -42,9 +42,6 @@ export interface RebuildResult {
   readonly differences: readonly string[];
 }
 
-/** Many, because what they add to one row is written once; few enough pairs to hold in memory. */
-const BATCH_RECORDS = 1_048_576;
-const BATCH_PAIRS = 131_072;
 const DIFFERENCES_MAX = 1000;
 
 /**
@@ -63,8 +60,10 @@ export async function rebuild(world: RebuildWorld): Promise<RebuildResult> {
     signal?.throwIfAborted();
     const from = position?.nextOffset ?? 0;
     if (from === oldOffset) differences = await sql.transaction(compare);
-    const recordsMax = from < oldOffset ? Math.min(BATCH_RECORDS, oldOffset - from) : BATCH_RECORDS;
-    const read = await readBatch(log, from, { recordsMax, pairsMax: BATCH_PAIRS, waitMs: 0 });
+    const left = from < oldOffset ? oldOffset - from : Number.POSITIVE_INFINITY;
+    const { recordsMax, pairsMax } = LARGE_BATCH;
+    const most = { recordsMax: Math.min(recordsMax, left), pairsMax };
+    const read = await readBatch(log, from, { ...most, waitMs: 0 });
     if (read.nextOffset === from) break;
     if (world.acceptDamage !== true) refuseDamage(read);
     const next = { logId: log.id, epoch: log.epoch, nextOffset: read.nextOffset };
