@@ -45,6 +45,32 @@ export const STORE_ERRORS = {
     'Something in the encrypted store was made with a key that the key file has no longer. Add its line again, below the first.',
   STORE_MANIFEST_DAMAGED:
     'A manifest of the encrypted store cannot be read. `store rebuild` makes it anew from the encrypted blobs.',
+  STORE_BACKUP_INVALID:
+    'What is kept as a backup is none that this version can read: its manifest, index or a list does not hold what it says. Take an earlier one (`backup list`), or another copy of the place.',
+  STORE_COLLECTING:
+    'Garbage is being collected already, by the job or by another command; wait for its end.',
+  STORE_ROOTS_UNREADABLE:
+    'It could not be read which blobs are needed, so no further blob was removed. The cause says which room could not tell; then collect again.',
+  STORE_ROOTS_EMPTY:
+    'Nothing in the database refers to any blob, so none was removed: the database may be lost or another one. If it is right, say `store gc --without-roots`.',
+  STORE_BUSY:
+    'The store server has as much on its way as its settings in [upload] let it, or this member has. Nothing was kept of the request; ask again in a moment.',
+  STORE_DENIED:
+    'Who asked may not use the store: no session or token of a member who may, or one that was revoked. `store token add` makes a token.',
+  STORE_PROTOCOL:
+    'A message to or from a store server is not understood; the connection ends. The two may be of versions that do not fit.',
+  STORE_TIMED_OUT:
+    'The other side of a store connection stood still for too long. What was answered is kept; the rest is asked again.',
+  STORE_UNREACHABLE:
+    'The store server gave no answer for as long as the client waits. Check its address and the network; what was answered is kept.',
+  STORE_UPLOAD_MISSING:
+    'There is no such upload: it was ended, it expired, or it is of another member. Begin a new one.',
+  STORE_UPLOAD_OFFSET:
+    'A part of an upload begins elsewhere than where the upload ends. Ask for its offset and go on there.',
+  STORE_UPLOAD_CHECKSUM: 'A part of an upload is not what its checksum says. Nothing of the part was kept; send it again.',
+  STORE_UPLOAD_TOO_LARGE: 'An upload or a batch is larger than the settings in [upload] allow.',
+  STORE_UPLOADS_FULL:
+    'This member has as many unfinished uploads as the settings in [upload] allow. End one, or wait until one expires.',
   STORE_CANCELLED: 'The request was taken back by who made it.',
   STORE_CLOSED: 'The store was closed.',
 } as const;

@@ -38,6 +38,19 @@ export interface PutOptions extends CallOptions {
   readonly ref?: BlobRef;
   /** True when it may wait a moment to share a sync with others. The answer means the same. */
   readonly noRush?: boolean;
+  /** Which blobs it is going to be read with. A wish: a store that has no places ignores it. */
+  readonly series?: Series;
+}
+
+/**
+ * Blobs that are read one after the other: the segments of a file, or the small files of a folder. A
+ * blob is in the series it was first put with.
+ */
+export interface Series {
+  /** Of the file or the folder; any text, not kept itself. */
+  readonly name: string;
+  /** Whole, from 0 on, in the order of reading. */
+  readonly order: number;
 }
 
 export interface ListOptions extends CallOptions {
