@@ -12,6 +12,18 @@ export function cpuMicrosOf(pid: number): number {
   return nanoseconds / 1000;
 }
 
+/** The same by the names of its threads; threads of one name are one sum. */
+export function cpuMicrosByThread(pid: number): ReadonlyMap<string, number> {
+  const all = new Map<string, number>();
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    const name = readFileSync(`/proc/${pid}/task/${task}/comm`, 'latin1').trim();
+    const spent = readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'latin1');
+    const micros = Number(spent.slice(0, spent.indexOf(' '))) / 1000;
+    all.set(name, (all.get(name) ?? 0) + micros);
+  }
+  return all;
+}
+
 /** Resident memory in bytes. */
 export function residentBytesOf(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, 'latin1');

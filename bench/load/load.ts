@@ -20,6 +20,8 @@ export interface LoadOrder extends CommunityShape {
   /** One of them for each peer in turn; empty: the plain `/announce`. */
   readonly passkeys: readonly string[];
   readonly seconds: number;
+  /** UDP: each announce says that more was uploaded than the one before. */
+  readonly isMoving?: boolean;
   /** HTTP: a connection for each request. */
   readonly isClosedEach: boolean;
   /** UDP: so many requests a second instead of as many as are answered; 0 is the closed loop. */

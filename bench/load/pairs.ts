@@ -2,7 +2,7 @@
 // does falls on all of them. What is compared is the CPU time per answer, from each process's own
 // accounting, which holds where answers a second do not; the medians of all turns count.
 
-import { cpuMicrosOf } from '#bench/server-use.ts';
+import { cpuMicrosByThread } from '#bench/server-use.ts';
 import { Community } from './community.ts';
 import { HttpReplay } from './http-replay.ts';
 import { faultOf, Load, type LoadOrder, type LoadReport, lostOf } from './load.ts';
@@ -16,6 +16,8 @@ export interface Side {
   readonly order: LoadOrder;
   /** It answers without peers on purpose: their number is not checked. */
   readonly isConstant?: boolean;
+  /** Resolves when what a turn has caused is done; its CPU time belongs to the turn. */
+  readonly settled?: () => Promise<void>;
 }
 
 export interface Measured {
@@ -30,6 +32,8 @@ export interface Measured {
   /** Of each turn, to be divided by another side's of the same turn. */
   readonly turns: readonly number[];
   readonly p99Turns: readonly number[];
+  /** CPU time per answer of each turn, by the names of the threads. */
+  readonly threadTurns: readonly ReadonlyMap<string, number>[];
   readonly fault: string | undefined;
 }
 
@@ -71,11 +75,14 @@ async function measureFilled(
   for (let turn = -1; turn < how.turns; turn++) {
     for (const [at, side] of sides.entries()) {
       if (performance.now() > how.endsMs) throw new Error('the time for all rows is over');
-      const before = cpuMicrosOf(side.pid);
+      const before = cpuMicrosByThread(side.pid);
       const seconds = turn < 0 ? (how.warmSeconds ?? how.seconds) : how.seconds;
       const measured = loads[at]!.measure(seconds, how.ratePerSecond ?? 0);
       const report = await withinTurnTime(side.name, seconds, measured);
-      if (turn >= 0) all[at]!.push({ report, cpuMicros: cpuMicrosOf(side.pid) - before });
+      await side.settled?.();
+      if (turn < 0) continue;
+      const threads = differences(cpuMicrosByThread(side.pid), before, report.answers);
+      all[at]!.push({ report, threads });
     }
   }
   return sides.map((side, at) => summary(side, all[at]!));
@@ -105,13 +112,26 @@ type Generator = Pick<Load, 'fill' | 'measure' | 'end'>;
 
 interface Turn {
   readonly report: LoadReport;
-  readonly cpuMicros: number;
+  /** CPU time per answer by the name of the thread, µs. */
+  readonly threads: ReadonlyMap<string, number>;
+}
+
+function differences(
+  after: ReadonlyMap<string, number>,
+  before: ReadonlyMap<string, number>,
+  answers: number,
+): ReadonlyMap<string, number> {
+  const each = ([name, micros]: [string, number]): [string, number] => [
+    name,
+    (micros - (before.get(name) ?? 0)) / Math.max(1, answers),
+  ];
+  return new Map([...after].map(each));
 }
 
 function summary(side: Side, turns: readonly Turn[]): Measured {
   const of = (value: (turn: Turn) => number): number => median(turns.map(value));
-  const perAnswer = ({ report, cpuMicros }: Turn): number =>
-    cpuMicros / Math.max(1, report.answers);
+  const perAnswer = ({ threads }: Turn): number =>
+    threads.values().reduce((sum, micros) => sum + micros, 0);
   const expected = side.isConstant === true ? 0 : new Community(side.order).peersExpected();
   const faults = turns.map(({ report }) => {
     const lost = lostOf(report.losses);
@@ -127,6 +147,7 @@ function summary(side: Side, turns: readonly Turn[]): Measured {
     lost: turns.reduce((sum, { report }) => sum + lostOf(report.losses), 0),
     turns: turns.map(perAnswer),
     p99Turns: turns.map(({ report }) => report.p99Ms),
+    threadTurns: turns.map(({ threads }) => threads),
     fault: faults.find((fault) => fault !== undefined),
   };
 }

@@ -12,6 +12,7 @@ const SCRAPE_HEADER_BYTES = 16;
 const SCRAPE_HASHES_MAX = 10;
 const EVENT_STARTED = 2;
 const LEFT = 1_000_000;
+const UPLOADED_AT = 72;
 /** The length of a request must leave room for the longest scrape. */
 export const REQUEST_BYTES_MAX = 512;
 
@@ -37,6 +38,7 @@ export class UdpRequests {
   /** For each passkey the option of BEP 41, `/<passkey>/announce`. */
   readonly #options: readonly Uint8Array[];
   readonly #wanted: number;
+  #moved = 0;
 
   /** The sender owns `slots` from here on: nobody else writes them. */
   constructor(run: LoadRun, slots: DatagramSlots) {
@@ -89,6 +91,7 @@ export class UdpRequests {
     words[at + WORD.left] = run.isSeeder ? 0 : LEFT_WORD;
     words[at + WORD.event] = run.isFilling ? STARTED_WORD : 0;
     words[at + WORD.numwant] = this.#wanted;
+    if (run.order.isMoving === true) this.#move(slot);
     const port = run.community.portOf(run.peer);
     const first = slot * slotBytes;
     bytes[first + 96] = port >>> 8;
@@ -97,6 +100,16 @@ export class UdpRequests {
     const option = this.#options[run.peer % this.#options.length]!;
     bytes.set(option, first + ANNOUNCE_BYTES);
     return ANNOUNCE_BYTES + option.byteLength;
+  }
+
+  /** One counter for all: whoever announces has uploaded more than when it announced before. */
+  #move(slot: number): void {
+    const { bytes, slotBytes } = this.#slots;
+    this.#moved = (this.#moved + 1) % 0x1_0000_0000;
+    const blocks = this.#moved;
+    const at = slot * slotBytes + UPLOADED_AT;
+    // In blocks of 64 KiB: the counter's middle four bytes.
+    for (let byte = 0; byte < 4; byte++) bytes[at + 2 + byte] = blocks >>> (24 - 8 * byte);
   }
 
   /** 1 to 10 torrents that follow each other in popularity. */
