@@ -36,7 +36,7 @@ const faulty: OpenRacer = async (world) =>
   ]);
 
 export interface RaceStack {
-  /** How many seeds of it take about two seconds on one core. */
+  /** How many seeds of it take about one second on one core. */
   readonly seeds: number;
   readonly quickDisk?: boolean;
   readonly open: OpenRacer;
@@ -44,19 +44,19 @@ export interface RaceStack {
 
 export const RACE_STACKS: Readonly<Record<string, RaceStack>> = {
   // One store for all lives of a world: it is its clock that tells worlds apart.
-  'memory with delays': { seeds: 400, quickDisk: true, open: lastingMemory() },
-  packed: { seeds: 25, open: packed },
-  directory: { seeds: 25, open: (world) => directory(world) },
-  'a far store with lost answers': { seeds: 25, open: faulty },
+  'memory with delays': { seeds: 80, quickDisk: true, open: lastingMemory() },
+  packed: { seeds: 12, open: packed },
+  directory: { seeds: 12, open: (world) => directory(world) },
+  'a far store with lost answers': { seeds: 12, open: faulty },
   replica: {
-    seeds: 15,
+    seeds: 8,
     open: async (world) =>
       new ReplicaStore([await packed(world), await directory(world)], {
         ...{ clock: world.clock, writesMin: 1, raceMs: 5 },
       }),
   },
   'cache in front': {
-    seeds: 15,
+    seeds: 8,
     open: async (world) =>
       CacheStore.open({
         ...{ near: await directory(world, 'near'), far: await faulty(world) },
@@ -64,7 +64,7 @@ export const RACE_STACKS: Readonly<Record<string, RaceStack>> = {
       }),
   },
   encrypt: {
-    seeds: 12,
+    seeds: 6,
     open: async (world) =>
       EncryptStore.open({
         parts: await directory(world, 'parts'),

@@ -37,6 +37,7 @@ import {
 import type { Swarms } from '#site/swarms.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { DataFolder } from './data-folder.ts';
+import type { StoreCare } from './store-care.ts';
 
 export interface JobParts {
   readonly folder: DataFolder;
@@ -47,6 +48,7 @@ export interface JobParts {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Registry;
+  readonly care: StoreCare;
   /** Undefined offline, where nobody knows what the swarms look like. */
   readonly swarms: Swarms | undefined;
   /** What the server says of itself; undefined offline. */
@@ -99,6 +101,7 @@ function jobsOf(parts: JobParts): readonly Job[] {
       effects: classEffects,
       rules: async () => await classesInForce({ sql, classes: configuredClasses(config) }),
     }),
+    ...parts.care.jobs(),
     pruneDaysJob({ sql, daysKept: config.accounting.daysKept }),
     ratioWatchJob({
       sql,

@@ -20,6 +20,7 @@ import { buildScheduler } from './jobs.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { pinoLogger } from './pino-logger.ts';
 import type { Rooms } from './rooms.ts';
+import { StoreCare } from './store-care.ts';
 import { StoreRoom } from './store-room.ts';
 import { createTopics } from './topics.ts';
 
@@ -91,6 +92,7 @@ async function openRooms(opening: Opening): Promise<Rooms> {
     logger: logger.for('store'),
   });
   undo.push(() => store.close());
+  const care = new StoreCare({ sql, clock, config, metrics, store });
   const hasher = new HashPool({ threads: config.archive.hashThreads, clock });
   undo.push(() => hasher.close());
   const jobs = buildScheduler({
@@ -102,6 +104,7 @@ async function openRooms(opening: Opening): Promise<Rooms> {
     random,
     logger,
     metrics,
+    care,
     swarms: undefined,
     health: undefined,
     changed: () => undefined,
@@ -115,6 +118,7 @@ async function openRooms(opening: Opening): Promise<Rooms> {
     sql,
     log,
     store,
+    care,
     archive: {
       ...{ sql, clock, hasher, config: config.archive },
       store: async () => (await store.stack()).store,

@@ -9,6 +9,7 @@ import type { Config } from '#config/schema.ts';
 import type { Scheduler } from '#jobs/scheduler.ts';
 import type { Log } from '#log/log.ts';
 import type { Sql } from '#sql/sql.ts';
+import type { StoreCare } from './store-care.ts';
 import type { StoreRoom } from './store-room.ts';
 
 export interface Rooms {
@@ -20,6 +21,7 @@ export interface Rooms {
   readonly sql: Sql;
   readonly log: Log;
   readonly store: StoreRoom;
+  readonly care: StoreCare;
   readonly archive: ArchiveWorld;
   /** Those of the server, which run when they are due; offline, to be run by hand. */
   readonly jobs: Scheduler;

@@ -43,6 +43,7 @@ import type { Rights } from './rights.ts';
 import type { Rooms, ServerStatus } from './rooms.ts';
 import { SiteListener } from './site-listener.ts';
 import { announceEverything, buildSite, firstRunLink, swarmsOf } from './site-parts.ts';
+import { StoreCare } from './store-care.ts';
 import { StoreRoom } from './store-room.ts';
 import { threadUrl } from './thread-url.ts';
 import type { LogThreadData } from './threads/log-thread.ts';
@@ -79,6 +80,8 @@ interface Parts {
   readonly log: RewritingLog;
   readonly relay: OutboxRelay;
   readonly ledger: Ledger;
+  readonly store: StoreRoom;
+  readonly care: StoreCare;
   readonly jobs: Scheduler;
   readonly tracker: TrackerThreads;
   /** As `RunningRooms.trackerUrls`. */
@@ -165,8 +168,10 @@ export class Server {
     }
     const relay = this.#startRelay(sql, log);
     this.#stop.own('ledger', ledger.run(this.#stop.signal));
-    const jobs = await this.#startJobs({ sql, log, relay, ledger, tracker }, swarm);
-    await this.#openPorts({ sql, log, relay, ledger, jobs, tracker, trackerUrls }, swarm);
+    const { store, care } = this.#openStore(sql);
+    const base = { sql, log, relay, ledger, store, care, tracker };
+    const jobs = await this.#startJobs(base, swarm);
+    await this.#openPorts({ ...base, jobs, trackerUrls }, swarm);
   }
 
   async #startLog(): Promise<ServerThread> {
@@ -347,7 +352,7 @@ export class Server {
   }
 
   async #startJobs(
-    { sql, log, relay, ledger, tracker }: Omit<Parts, 'jobs' | 'trackerUrls'>,
+    { sql, log, relay, ledger, care, tracker }: Omit<Parts, 'jobs' | 'trackerUrls'>,
     swarm: Swarm,
   ): Promise<Scheduler> {
     const { folder, config, logger } = this.#world;
@@ -360,6 +365,7 @@ export class Server {
       clock: this.#clock,
       random: this.#random,
       metrics: this.#metrics,
+      care,
       swarms: swarmsOf(swarm),
       health: healthOf({
         clock: this.#clock,
@@ -377,13 +383,20 @@ export class Server {
     return jobs;
   }
 
-  #roomsOf(parts: Parts): Rooms {
+  #openStore(sql: Sql): Pick<Parts, 'store' | 'care'> {
     const { folder, config, logger } = this.#world;
     const store = new StoreRoom({
       ...{ folder: join(folder.path, 'store'), config, clock: this.#clock, random: this.#random },
       ...{ logger: logger.for('store'), metrics: this.#metrics },
     });
     this.#stop.closeLater('store', () => store.close());
+    const care = new StoreCare({ sql, clock: this.#clock, config, metrics: this.#metrics, store });
+    return { store, care };
+  }
+
+  #roomsOf(parts: Parts): Rooms {
+    const { folder, config, logger } = this.#world;
+    const { store, care } = parts;
     const hasher = new HashPool({ threads: config.archive.hashThreads, clock: this.#clock });
     this.#stop.closeLater('threads that hash', () => hasher.close());
     return {
@@ -395,6 +408,7 @@ export class Server {
       sql: parts.sql,
       log: parts.log,
       store,
+      care,
       archive: {
         ...{ sql: parts.sql, clock: this.#clock, hasher, config: config.archive },
         store: async () => (await store.stack()).store,

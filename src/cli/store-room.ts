@@ -10,11 +10,18 @@ import type { Random } from '#base/random.ts';
 import type { Config } from '#config/schema.ts';
 import type { Registry } from '#metrics/registry.ts';
 import { NodeHttpClient } from '#net/http-client.ts';
+import { GuardedStore } from '#store/gc/guard.ts';
+import { Marks } from '#store/gc/marks.ts';
 import { S3Store } from '#store/s3/s3.ts';
 import { readS3Credentials } from '#store/s3/s3-credentials.ts';
 import { openStack, type Stack, type StackWorld } from '#store/stack/stack.ts';
 import { parseStack, placesOf } from '#store/stack/stack-text.ts';
 import { CliError } from './errors.ts';
+
+/** The configured stack, of which garbage can be collected while it is used. */
+export interface GuardedStack extends Stack {
+  readonly store: GuardedStore;
+}
 
 export interface StoreRoomParts {
   readonly folder: string;
@@ -30,7 +37,7 @@ export class StoreRoom {
   readonly #config: Config;
   readonly #http: NodeHttpClient;
   readonly #others: string[] = [];
-  #stack: Promise<Stack> | undefined;
+  #stack: Promise<GuardedStack> | undefined;
 
   constructor(parts: StoreRoomParts) {
     const { folder, config, clock, random, logger, metrics } = parts;
@@ -49,8 +56,8 @@ export class StoreRoom {
   }
 
   /** What `store.stack` says. A failure is not kept: the next call tries again. */
-  stack(): Promise<Stack> {
-    this.#stack ??= openStack(this.world, this.#config.store.stack).catch((error: unknown) => {
+  stack(): Promise<GuardedStack> {
+    this.#stack ??= this.#openGuarded().catch((error: unknown) => {
       this.#stack = undefined;
       throw error;
     });
@@ -86,6 +93,13 @@ export class StoreRoom {
     const stack = await this.#stack?.catch(() => undefined);
     this.#stack = undefined;
     await stack?.store.close();
+  }
+
+  async #openGuarded(): Promise<GuardedStack> {
+    const { folder, disk } = this.world;
+    const marks = await Marks.open({ disk, folder: `${folder}/garbage` });
+    const stack = await openStack(this.world, this.#config.store.stack);
+    return { ...stack, store: new GuardedStore(stack.store, marks) };
   }
 
   async close(): Promise<void> {

@@ -34,6 +34,27 @@ export const storeConfig = z.strictObject({
     .describe(
       'Milliseconds after which a read that one copy has not answered is asked of the next one too. Less answers faster and reads more.',
     ),
+  garbage: z
+    .enum(['off', 'mark', 'remove'])
+    .default('mark')
+    .describe(
+      'What becomes of blobs that nothing refers to, such as those of removed torrents: "remove" gives back their space by itself, "mark" notes since when they are not needed and leaves the rest to `store gc`, "off" does not look.',
+    ),
+  garbageEveryMs: ms({ min: 60_000, max: 365 * 86_400_000 })
+    .default(86_400_000)
+    .describe(
+      'Milliseconds between looks for garbage. Each lists the whole store, which some S3 services bill.',
+    ),
+  garbageAgeMs: ms({ min: 1000, max: 365 * 86_400_000 })
+    .default(86_400_000)
+    .describe(
+      'Milliseconds that a blob stays when nothing refers to it, counted anew whenever it is put or asked for. Less than an upload may take loses what was uploaded before its torrent was made.',
+    ),
+  garbageRootsMax: count({ min: 1000, max: 1_000_000_000 })
+    .default(4_000_000)
+    .describe(
+      'Names of needed blobs in memory at once while garbage is collected, 11 to 22 bytes each. With more blobs than that, the references are read once for each stretch of so many.',
+    ),
   packBytesMax: bytes({ min: 65_536, max: 16_384 * MIB })
     .default(512 * MIB)
     .describe(

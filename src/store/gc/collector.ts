@@ -49,7 +49,8 @@ export interface Collected {
   readonly waiting: Amount;
   /** Of those that wait: found unreachable for the first time. */
   readonly marked: Amount;
-  /** Removed; of a dry run, what would have been. */
+  /** May go by now. All that `removed` has not: of a dry run, or put again at the last moment. */
+  readonly due: Amount;
   readonly removed: Amount;
   /** References that the roots gave, with repetitions. */
   readonly roots: number;
@@ -60,6 +61,8 @@ export interface Collected {
 export interface CollectOptions extends CallOptions {
   /** Changes nothing, also no mark. */
   readonly dryRun?: boolean;
+  /** Marks and removes nothing. */
+  readonly markOnly?: boolean;
   /** Goes on when nothing refers to any blob, which else is taken for a loss of the references. */
   readonly withoutRoots?: boolean;
   readonly onProgress?: (progress: { readonly seen: number; readonly roots: number }) => void;
@@ -118,6 +121,7 @@ class Collection {
   readonly #reachable = new Tally();
   readonly #waiting = new Tally();
   readonly #marked = new Tally();
+  readonly #due = new Tally();
   readonly #removed = new Tally();
   #rootsRead = 0;
   #run: MarkRun | undefined;
@@ -150,6 +154,7 @@ class Collection {
       reachable: this.#reachable.amount,
       waiting: this.#waiting.amount,
       marked: this.#marked.amount,
+      due: this.#due.amount,
       removed: this.#removed.amount,
       roots: this.#rootsRead,
       isWhole: from === undefined,
@@ -233,8 +238,8 @@ class Collection {
 
   /** A database that was lost must not take the blobs with it. */
   #refuseWithoutRoots(): void {
-    const { dryRun, withoutRoots } = this.#options;
-    if (this.#rootsRead > 0 || dryRun === true || withoutRoots === true) return;
+    const { withoutRoots } = this.#options;
+    if (this.#rootsRead > 0 || !this.#mayRemove || withoutRoots === true) return;
     throw new StoreError('STORE_ROOTS_EMPTY', 'Nothing refers to any blob; nothing was removed');
   }
 
@@ -259,15 +264,20 @@ class Collection {
       const hash = hashOf(info.ref);
       const old = await this.#oldMarkOf(hash);
       if (roots.has(hash)) reachable.push(info);
-      else if (old !== undefined && this.#isDue(old)) due.push(info);
-      else kept.push({ info, old });
+      else if (old !== undefined && this.#isDue(old)) {
+        due.push(info);
+        if (!this.#mayRemove) kept.push({ info, old });
+      } else kept.push({ info, old });
     }
     const gone = await this.#sweep(due.map(({ ref }) => ref));
     for (const info of reachable) this.#reachable.add(info);
-    for (const info of due) if (gone.has(info.ref)) this.#removed.add(info);
+    for (const info of due) {
+      this.#due.add(info);
+      if (gone.has(info.ref)) this.#removed.add(info);
+    }
     for (const { info, old } of kept) {
-      this.#waiting.add(info);
       if (old === undefined) this.#marked.add(info);
+      if (old === undefined || !this.#isDue(old)) this.#waiting.add(info);
       // Asked now and not before: whoever put the blob until now was told nothing of a mark.
       const nowMs = this.#world.clock.nowMs();
       const sinceMs = Math.min(old?.sinceMs ?? nowMs, nowMs);
@@ -280,8 +290,11 @@ class Collection {
 
   async #sweep(refs: readonly BlobRef[]): Promise<ReadonlySet<BlobRef>> {
     throwIfCancelled(this.#options.signal);
-    if (this.#options.dryRun === true) return new Set(refs);
-    return new Set(await this.#world.store.sweep(refs));
+    return new Set(this.#mayRemove ? await this.#world.store.sweep(refs) : []);
+  }
+
+  get #mayRemove(): boolean {
+    return this.#options.dryRun !== true && this.#options.markOnly !== true;
   }
 
   /** Its old mark, unless it was taken back. Hashes ascend. */

@@ -36,6 +36,8 @@ interface Sweep {
 
 export class GuardedStore implements Store {
   readonly marks: Marks;
+  /** Runs before a put is answered, also one of what was there. What it throws the put throws. */
+  onReceived: ((info: BlobInfo) => Promise<void>) | undefined;
   readonly #store: Store;
   /** Of each call under way, the sweeps that ran at some time during it. */
   readonly #calls = new Set<Sweep[]>();
@@ -56,7 +58,10 @@ export class GuardedStore implements Store {
         ({ ref }) => [ref],
       );
       wasNew ||= answer.new;
-      if (crossing.length === 0) return { ...answer, new: wasNew };
+      if (crossing.length === 0) {
+        await this.onReceived?.({ ref: answer.ref, bytes: answer.bytes });
+        return { ...answer, new: wasNew };
+      }
       for (const sweep of crossing) await unlessCancelled(sweep.done, options.signal);
     }
   }

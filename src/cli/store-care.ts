@@ -1,0 +1,60 @@
+// The care of a data folder's store, joined from every room that refers to blobs: the same objects for
+// the commands and for the jobs.
+
+import { ArchiveRoots } from '#archive/catalogue/archive-roots.ts';
+import { Pins } from '#archive/pins/pins.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Job } from '#base/job.ts';
+import type { Config } from '#config/schema.ts';
+import type { Registry } from '#metrics/registry.ts';
+import type { Sql } from '#sql/sql.ts';
+import { Collector } from '#store/gc/collector.ts';
+import { Garbage } from '#store/gc/garbage.ts';
+import { garbageJob } from '#store/gc/garbage-job.ts';
+import type { RootSource } from '#store/gc/roots.ts';
+import type { GuardedStack, StoreRoom } from './store-room.ts';
+
+export interface StoreCareParts {
+  readonly sql: Sql;
+  readonly clock: Clock;
+  readonly config: Config;
+  readonly metrics: Registry;
+  readonly store: StoreRoom;
+}
+
+export class StoreCare {
+  readonly pins: Pins;
+  readonly #parts: StoreCareParts;
+  /** Of the stack that is open; another one when it was released in between. */
+  #garbage: { readonly stack: GuardedStack; readonly garbage: Garbage } | undefined;
+
+  constructor(parts: StoreCareParts) {
+    this.#parts = parts;
+    this.pins = new Pins(parts);
+  }
+
+  async garbage(): Promise<Garbage> {
+    const { store, clock, config, metrics } = this.#parts;
+    const stack = await store.stack();
+    if (this.#garbage?.stack !== stack) {
+      const { garbageAgeMs: ageMs, garbageRootsMax: rootsMax } = config.store;
+      const roots = await this.#roots();
+      const collector = new Collector({ store: stack.store, roots, clock, ageMs, rootsMax });
+      this.#garbage = { stack, garbage: new Garbage(stack, collector, metrics) };
+    }
+    return this.#garbage.garbage;
+  }
+
+  jobs(): readonly Job[] {
+    const { garbage, garbageEveryMs: everyMs } = this.#parts.config.store;
+    if (garbage === 'off') return [];
+    return [garbageJob({ garbage: () => this.garbage(), removes: garbage === 'remove', everyMs })];
+  }
+
+  /** Every room that refers to blobs of the store. One that is left out loses them. */
+  async #roots(): Promise<readonly RootSource[]> {
+    const { sql, store } = this.#parts;
+    const archive = new ArchiveRoots({ sql, store: async () => (await store.stack()).store });
+    return [this.pins, archive];
+  }
+}

@@ -1,0 +1,30 @@
+// Gives back the space of what was removed: parts that an encrypted store names no more, and packs.
+
+import type { Stack } from '#store/stack/stack.ts';
+import type { CallOptions } from '#store/store.ts';
+
+export interface GivenBack {
+  /** Packs that were rewritten. */
+  readonly packs: number;
+  /** On the media of packs; what others free is not counted. */
+  readonly freedBytes: number;
+  /** Packs left alone because something in them is damaged. */
+  readonly kept: number;
+  /** Encrypted parts that nothing named. */
+  readonly parts: number;
+}
+
+export async function giveBack(stack: Stack, options: CallOptions = {}): Promise<GivenBack> {
+  const sum = { packs: 0, freedBytes: 0, kept: 0, parts: 0 };
+  for (const store of stack.encrypted) {
+    sum.parts += await store.sweep(options);
+    await store.mergeManifests();
+  }
+  for (const pack of stack.packs) {
+    const { packs, freedBytes, kept } = await pack.compact(options);
+    sum.packs += packs;
+    sum.freedBytes += freedBytes;
+    sum.kept += kept.length;
+  }
+  return sum;
+}
