@@ -44,6 +44,7 @@ import {
   storeSync,
   storeVerify,
 } from './store-care-commands.ts';
+import { storeGc, storePin, storePins, storeUnpin } from './store-garbage-commands.ts';
 import { storeGet, storeLs, storePut, storeRm, storeStat, storeStats } from './store-commands.ts';
 import {
   torrentAdd,
@@ -106,6 +107,10 @@ export const COMMANDS: readonly CliCommand[] = [
   storeStats,
   storeVerify,
   storeCompact,
+  storeGc,
+  storePin,
+  storeUnpin,
+  storePins,
   storeSync,
   storeMigrate,
   storeRebalance,

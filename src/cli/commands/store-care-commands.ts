@@ -13,6 +13,7 @@ import { CliError } from '#cli/errors.ts';
 import type { Rooms } from '#cli/rooms.ts';
 import { copyStore } from '#store/copy.ts';
 import { newKeyLine, parseKeys } from '#store/encrypt/key-file.ts';
+import { giveBack } from '#store/gc/give-back.ts';
 import { rebuildManifests, type Stack } from '#store/stack/stack.ts';
 import { verifyStack } from '#store/verify.ts';
 
@@ -60,18 +61,7 @@ export const storeCompact: RoomsCommand = {
   example: 'swarmkeep store compact',
   async run(rooms, _input, output) {
     const stack = await rooms.store.stack();
-    const sum = { packs: 0, freedBytes: 0, kept: 0, parts: 0 };
-    for (const store of stack.encrypted) {
-      sum.parts += await store.sweep({ signal: output.signal });
-      await store.mergeManifests();
-    }
-    for (const pack of stack.packs) {
-      const { packs, freedBytes, kept } = await pack.compact({ signal: output.signal });
-      sum.packs += packs;
-      sum.freedBytes += freedBytes;
-      sum.kept += kept.length;
-    }
-    output.item(sum);
+    output.item({ ...(await giveBack(stack, { signal: output.signal })) });
   },
   text: (item) =>
     `${item['freedBytes']} bytes given back from ${item['packs']} packs` +

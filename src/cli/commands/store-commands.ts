@@ -49,6 +49,8 @@ export const storePut: RoomsCommand = {
     for (const [at, file] of files.entries()) {
       const bytes = Buffer.from(textOf(file, 'bytes'), 'base64');
       const put = await store.put(bytes, { signal: output.signal });
+      // Nothing else refers to what a person puts.
+      await rooms.care.pins.pin([put.ref], textOf(file, 'path'));
       output.progress({ what: 'stored', done: at + 1, total: files.length });
       output.item({ ...put, path: textOf(file, 'path') });
     }
