@@ -129,7 +129,8 @@ async function live(parts: {
       }
       const put = dice < 6;
       fates.set(n, fates.get(n) === (put ? 'there' : 'gone') ? fates.get(n)! : 'either');
-      if (put) await store.put(bodies[n]!, { noRush: dice % 2 === 0 });
+      const series = { name: String(n % 3), order: n };
+      if (put) await store.put(bodies[n]!, { noRush: dice % 2 === 0, series });
       else await store.remove([refOf(bodies[n]!)]);
       if (!ended) fates.set(n, put ? 'there' : 'gone');
     }

@@ -30,6 +30,8 @@ export interface Pack {
   liveBytes: number;
   readers: number;
   removed: boolean;
+  /** False when an older version of the format made it: such a pack is not written to. */
+  isCurrent: boolean;
 }
 
 export class PackFiles {
@@ -84,8 +86,8 @@ export class PackFiles {
     return pack === undefined ? 0 : room === 0 ? 100 : (1 - pack.liveBytes / room) * 100;
   }
 
-  hasLive(number: number): boolean {
-    return (this.#packs.get(number)?.liveBytes ?? 0) > 0;
+  liveBytes(number: number): number {
+    return this.#packs.get(number)?.liveBytes ?? 0;
   }
 
   storedBytes(): number {
@@ -187,16 +189,17 @@ export class PackFiles {
       throw new StoreError('STORE_READ_FAILED', `No pack in "${folder}" has a valid header`);
     }
     for (const number of numbers) await this.#scan(number, index);
-    if (numbers.length === 0) await this.addPack();
+    if (numbers.length === 0 || !this.active.isCurrent) await this.addPack();
   }
 
   async #openPack(number: number): Promise<void> {
     const path = `${this.#world.folder}/${packName(number)}`;
     const file = await this.#world.disk.open(path, { write: true });
     this.#keep(number, file, await file.sizeBytes());
-    const storeId = await readPackHeader(file, path);
-    if (storeId === undefined) this.damage.push({ pack: number, start: 0, end: PACK_HEADER_BYTES });
-    else this.#storeId ??= Uint8Array.from(storeId);
+    const header = await readPackHeader(file, path);
+    if (header === undefined) this.damage.push({ pack: number, start: 0, end: PACK_HEADER_BYTES });
+    else this.#storeId ??= header.storeId;
+    this.active.isCurrent = header?.isCurrent ?? true;
   }
 
   async #scan(number: number, index: BlobIndex): Promise<void> {
@@ -235,7 +238,8 @@ export class PackFiles {
   }
 
   #keep(number: number, file: DiskFile, end: number): void {
-    this.#packs.set(number, { number, file, end, liveBytes: 0, readers: 0, removed: false });
+    const state = { liveBytes: 0, readers: 0, removed: false, isCurrent: true };
+    this.#packs.set(number, { number, file, end, ...state });
     this.#last = number;
   }
 

@@ -10,9 +10,11 @@ import type { BlobIndex, BlobPlace } from './blob-index.ts';
 import {
   alignUp,
   GROUP_ALIGNMENT,
+  NO_SERIES,
   nextRecord,
   type PackRecord,
   RECORD_HEADER_BYTES,
+  type SeriesPlace,
   writeRecordHeader,
 } from './pack.ts';
 import { groupStart, type Pack, type PackFiles } from './pack-files.ts';
@@ -23,6 +25,7 @@ export interface Operation {
   readonly ref: BlobRef;
   readonly hash: Uint8Array;
   readonly body?: Uint8Array;
+  readonly series: SeriesPlace;
   /** Of compaction: written only if the blob still lives there; a removal only if it is still gone. */
   readonly carried?: { readonly from: BlobPlace | undefined };
   readonly done: Promise<void>;
@@ -37,6 +40,7 @@ interface Wanted {
   readonly ref: BlobRef;
   readonly hash: Uint8Array;
   readonly body?: Uint8Array;
+  readonly series?: SeriesPlace;
 }
 
 /** A group as it is written. */
@@ -114,7 +118,9 @@ export class PackWriter {
 
   /** Waits for `hurry`, or until as much waits as is written at once. */
   add(wanted: Wanted): Operation {
-    const operation = this.#enqueue(wanted);
+    // What is queued for a blob keeps its order: nothing of a series is taken before its turn then.
+    const isFirst = !this.#pending.has(wanted.ref);
+    const operation = this.#enqueue(isFirst ? wanted : { ...wanted, series: NO_SERIES });
     this.#pending.set(wanted.ref, operation);
     return operation;
   }
@@ -154,8 +160,8 @@ export class PackWriter {
     const pack = this.#files.active;
     const position = groupStart(pack);
     const header = Buffer.alloc(GROUP_ALIGNMENT);
-    const mark = { kind: 'mark', hash: new Uint8Array(32), bytes: 0, position } as const;
-    writeRecordHeader(header, { ...mark, durable: pack.end }, this.#files.seed);
+    const mark = { kind: 'mark', hash: new Uint8Array(32), bytes: 0, series: NO_SERIES } as const;
+    writeRecordHeader(header, { ...mark, position, durable: pack.end }, this.#files.seed);
     // Without a mark nothing is lost: the next recovery reads a little more.
     await pack.file
       .write(header, position)
@@ -170,6 +176,7 @@ export class PackWriter {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     promise.catch(() => {});
     const operation: Operation = {
+      series: NO_SERIES,
       ...wanted,
       done: promise,
       settle: (error) => (error === undefined ? resolve() : reject(error)),
@@ -266,17 +273,29 @@ export class PackWriter {
     return this.#unsynced?.end ?? groupStart(this.#files.active);
   }
 
+  /** From the front of the queue; what waits of the same series comes along, side by side. */
   #take(): Operation[] {
-    let bytes = 0;
-    let count = 0;
-    for (const { body } of this.#queue) {
-      const more = RECORD_HEADER_BYTES + (body?.byteLength ?? 0);
-      if (count > 0 && bytes + more > this.#world.config.writeBytesMax) break;
-      bytes += more;
-      count++;
+    const followers = followersIn(this.#queue);
+    let room = this.#world.config.writeBytesMax;
+    // The first of the queue goes in any case: neither its size nor its series lets it wait for ever.
+    const first = this.#queue[0] as Operation;
+    room -= bytesOf(first);
+    const group: Operation[] = [];
+    const take = (operation: Operation): boolean => {
+      if (operation !== first && bytesOf(operation) > room) return false;
+      if (operation !== first) room -= bytesOf(operation);
+      operation.laid = true;
+      group.push(operation);
+      return true;
+    };
+    for (const operation of this.#queue) {
+      if (operation.laid) continue;
+      const series = followers.get(operation.series.key) ?? [operation];
+      if (series.every(take)) continue;
+      if (!first.laid) take(first);
+      break;
     }
-    const group = this.#queue.splice(0, count);
-    for (const operation of group) operation.laid = true;
+    this.#queue = this.#queue.filter((operation) => !operation.laid);
     return group;
   }
 
@@ -289,12 +308,12 @@ export class PackWriter {
     let at = 0;
     let moved = 0;
     for (const operation of group) {
-      const { kind, ref, hash, body = NOTHING } = operation;
+      const { kind, ref, hash, body = NOTHING, series } = operation;
       if (operation.carried !== undefined && !this.#stillHolds(operation, refs)) continue;
       if (operation.carried === undefined) refs.add(ref);
       else if (kind === 'blob') moved++;
       const bytes = body.byteLength;
-      const record = { kind, hash, bytes, position: start + at, durable: pack.end };
+      const record = { kind, hash, bytes, position: start + at, durable: pack.end, series };
       const header = into.subarray(at, at + RECORD_HEADER_BYTES);
       writeRecordHeader(header, record, this.#files.seed);
       into.set(body, at + RECORD_HEADER_BYTES);
@@ -351,6 +370,24 @@ export class PackWriter {
   #wakeRoom(): void {
     for (const wake of this.#roomWaits.splice(0)) wake();
   }
+}
+
+function bytesOf({ body = NOTHING }: Operation): number {
+  return RECORD_HEADER_BYTES + body.byteLength;
+}
+
+/** What is queued of each series, in its order. */
+function followersIn(queue: readonly Operation[]): Map<number, Operation[]> {
+  const followers = new Map<number, Operation[]>();
+  for (const operation of queue) {
+    const { key } = operation.series;
+    if (key === 0) continue;
+    const others = followers.get(key);
+    if (others === undefined) followers.set(key, [operation]);
+    else others.push(operation);
+  }
+  for (const others of followers.values()) others.sort((a, b) => a.series.order - b.series.order);
+  return followers;
 }
 
 function storeError(error: unknown): StoreError {

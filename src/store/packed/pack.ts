@@ -1,10 +1,10 @@
-// A pack, version 1: one file of a packed store, `<store>/<number, 10 digits>.pack`. This file owns
+// A pack, version 2: one file of a packed store, `<store>/<number, 10 digits>.pack`. This file owns
 // the format. Integers are little endian; "checksum" is CRC32 as of zlib, seeded with the CRC32 of the
 // store id, which nobody outside knows: bytes that somebody puts cannot pass for a record.
 //
 //    0  magic       u32  "SKP1"
 //    4  checksum    u32  of bytes 8 to 512, not seeded
-//    8  version     u16  1
+//    8  version     u16  2; in 1 records have no series
 //   10  zeros
 //   16  store id    16 bytes, random
 //   32  number      u32  as in the file's name
@@ -17,11 +17,14 @@
 //
 //    0  magic       u32  "SKB1"
 //    4  checksum    u32  of bytes 8 to 64, seeded
-//    8  kind        u32  1 a blob, 2 the removal of a blob, 3 a mark
+//    8  kind        u8   1 a blob, 2 the removal of a blob, 3 a mark
+//    9  order       u24  in its series
 //   12  length      u32  of the body; 0 unless a blob
 //   16  hash        32 bytes, SHA-256 of the blob; zeros in a mark
-//   48  position    u64  of this header in the file
-//   56  durable     u64  everything of this pack below it was on the medium when this was written
+//   48  position    u48  of this header in the file
+//   54  series      u16  low half of the CRC32 of the series' name; all zeros when it has none
+//   56  durable     u48  everything of this pack below it was on the medium when this was written
+//   62  series      u16  high half
 //
 // The body needs no checksum: its hash is its name. Packs in order of number, and records in order
 // of position, tell what the store holds: the last record of a hash decides. A pack is made under
@@ -29,11 +32,15 @@
 // So only the last pack can be torn, and only above the highest `durable` in it: such a tail is cut.
 // What is invalid elsewhere is damage: reported, skipped up to the next valid record, never cut. A
 // mark is written when a store ends in order, so that then no bit can rot unseen.
+//
+// Series and order say which blobs are read one after the other: compaction lays them side by side. Two
+// series of one checksum are only laid into each other.
 
 import { crc32 } from 'node:zlib';
+import { assert } from '#base/assert.ts';
 import type { DiskFile } from '#base/disk.ts';
 import { StoreError } from '#store/errors.ts';
-import { BLOB_BYTES_MAX } from '#store/store.ts';
+import { BLOB_BYTES_MAX, type Series } from '#store/store.ts';
 
 export const PACK_HEADER_BYTES = 512;
 export const RECORD_HEADER_BYTES = 64;
@@ -41,7 +48,9 @@ export const GROUP_ALIGNMENT = 512;
 const RECORD_ALIGNMENT = 8;
 const PACK_MAGIC = 0x31504b53;
 const RECORD_MAGIC = 0x31424b53;
-const VERSION = 1;
+const VERSION = 2;
+/** Beyond it they come in the order they came in. */
+const ORDER_MAX = 0xff_ffff;
 const WINDOW_BYTES = 256 * 1024;
 
 export type RecordKind = 'blob' | 'removal' | 'mark';
@@ -53,7 +62,16 @@ export interface PackRecord {
   readonly bytes: number;
   readonly position: number;
   readonly durable: number;
+  readonly series: SeriesPlace;
 }
+
+export interface SeriesPlace {
+  /** 0 is none. */
+  readonly key: number;
+  readonly order: number;
+}
+
+export const NO_SERIES: SeriesPlace = { key: 0, order: 0 };
 
 export interface Damage {
   readonly start: number;
@@ -84,6 +102,14 @@ export function nextRecord(end: number): number {
   return alignUp(end, RECORD_ALIGNMENT);
 }
 
+/** As a pack keeps it. */
+export function seriesPlace(series: Series | undefined): SeriesPlace {
+  if (series === undefined) return NO_SERIES;
+  const { name, order } = series;
+  assert(Number.isSafeInteger(order) && order >= 0, 'an order is a whole number from 0 on');
+  return { key: crc32(name) || 1, order: Math.min(order, ORDER_MAX) };
+}
+
 export function packHeader(storeId: Uint8Array, number: number): Buffer {
   const header = Buffer.alloc(PACK_HEADER_BYTES);
   header.writeUInt32LE(PACK_MAGIC, 0);
@@ -94,29 +120,35 @@ export function packHeader(storeId: Uint8Array, number: number): Buffer {
   return header;
 }
 
-/** The store id, or undefined when the header is damaged. */
-export async function readPackHeader(file: DiskFile, path: string): Promise<Buffer | undefined> {
+/** Undefined when the header is damaged. */
+export async function readPackHeader(
+  file: DiskFile,
+  path: string,
+): Promise<{ readonly storeId: Uint8Array; readonly isCurrent: boolean } | undefined> {
   const header = Buffer.alloc(PACK_HEADER_BYTES);
   if ((await file.read(header, 0)) < PACK_HEADER_BYTES) return undefined;
   if (header.readUInt32LE(0) !== PACK_MAGIC) return undefined;
   if (header.readUInt32LE(4) !== crc32(header.subarray(8))) return undefined;
   const version = header.readUInt16LE(8);
-  if (version !== VERSION) {
+  if (version < 1 || version > VERSION) {
     throw new StoreError(
       'STORE_VERSION_UNSUPPORTED',
-      `Cannot open "${path}": version ${version}, expected ${VERSION}`,
+      `Cannot open "${path}": version ${version}, expected 1 to ${VERSION}`,
     );
   }
-  return header.subarray(16, 32);
+  return { storeId: Uint8Array.from(header.subarray(16, 32)), isCurrent: version === VERSION };
 }
 
 export function writeRecordHeader(into: Buffer, record: PackRecord, seed: number): void {
   into.writeUInt32LE(RECORD_MAGIC, 0);
-  into.writeUInt32LE(KINDS.indexOf(record.kind), 8);
+  into.writeUInt8(KINDS.indexOf(record.kind), 8);
+  into.writeUIntLE(record.series.order, 9, 3);
   into.writeUInt32LE(record.bytes, 12);
   into.set(record.hash, 16);
-  into.writeBigUInt64LE(BigInt(record.position), 48);
-  into.writeBigUInt64LE(BigInt(record.durable), 56);
+  into.writeUIntLE(record.position, 48, 6);
+  into.writeUInt16LE(record.series.key & 0xffff, 54);
+  into.writeUIntLE(record.durable, 56, 6);
+  into.writeUInt16LE(record.series.key >>> 16, 62);
   into.writeUInt32LE(crc32(into.subarray(8, RECORD_HEADER_BYTES), seed), 4);
 }
 
@@ -127,14 +159,17 @@ function readRecordHeader(header: Buffer, position: number, seed: number): PackR
   if (header.readUInt32LE(4) !== crc32(header.subarray(8, RECORD_HEADER_BYTES), seed)) {
     return undefined;
   }
-  const kind = KINDS[header.readUInt32LE(8)];
+  const kind = KINDS[header.readUInt8(8)];
   const bytes = header.readUInt32LE(12);
   if (kind === undefined || bytes > BLOB_BYTES_MAX || (kind !== 'blob' && bytes > 0)) {
     return undefined;
   }
-  if (header.readBigUInt64LE(48) !== BigInt(position)) return undefined;
-  const durable = Number(header.readBigUInt64LE(56));
-  return { kind, hash: Uint8Array.from(header.subarray(16, 48)), bytes, position, durable };
+  if (header.readUIntLE(48, 6) !== position) return undefined;
+  const durable = header.readUIntLE(56, 6);
+  const key = header.readUInt16LE(54) + header.readUInt16LE(62) * 0x1_0000;
+  const series = key === 0 ? NO_SERIES : { key, order: header.readUIntLE(9, 3) };
+  const hash = Uint8Array.from(header.subarray(16, 48));
+  return { kind, hash, bytes, position, durable, series };
 }
 
 /** Walks the headers of a pack in order, telling each valid record; bodies are not read. */

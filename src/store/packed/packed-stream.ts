@@ -4,8 +4,8 @@
 //
 // A token is `<pack>:<position>` of the record it came with. Compaction moves what lives in a pack to
 // the end of the newest, so a stream that began before goes on until it has read all that stood there
-// when nothing had been moved for a whole round: a blob may come twice, never not at all. What is put meanwhile does not make it
-// longer otherwise.
+// when nothing had been moved for a whole round: a blob may come twice, never not at all. What is put
+// meanwhile does not make it longer otherwise.
 
 import { throwIfCancelled } from '#store/calls.ts';
 import { invalidToken, type StreamedBlob, type StreamOptions } from '#store/store.ts';

@@ -49,9 +49,13 @@ it('a pack has the bytes its format says', async () => {
   const disk = new SimDisk({ random: new SeededRandom(1) });
   const store = await PackedStore.open(simulated(disk));
   await store.put(utf8('golden'));
+  await store.put(utf8('in a series'), { series: { name: 'a file', order: 0x030201 } });
   const bytes = Buffer.from(disk.bytesOf('/store/0000000001.pack'));
   assert.equal(bytes.subarray(0, 4).toString(), 'SKP1');
+  assert.equal(bytes.readUInt16LE(8), 2);
   assert.equal(bytes.subarray(512, 584).toString('hex'), GOLDEN_RECORD);
+  assert.equal(bytes.subarray(1032, 1040).toString('hex'), '010102030b000000');
+  assert.equal(bytes.subarray(1072, 1088).toString('hex'), GOLDEN_PLACES);
   await store.close();
 });
 const GOLDEN_RECORD =
@@ -59,6 +63,8 @@ const GOLDEN_RECORD =
   'dd56de4137951d9c92681b03416ec15f886b4482a27e3a517d32f085244cbe5d' +
   '00020000000000000002000000000000' +
   '676f6c64656e0000';
+/** CRC32 of "a file" is 0x1e70bb54. */
+const GOLDEN_PLACES = '00040000000054bb000400000000701e';
 
 it('every flipped bit of a store that ended in order is found, and no wrong byte is given', async () => {
   const disk = new SimDisk({ random: new SeededRandom(1) });

@@ -2,14 +2,7 @@
 // laid out, written with one call and synced once, then all in it are answered. The index is in
 // memory (blob-index.ts) and made from the packs alone when the store is opened. A group that fails is
 // cut off again, so what was refused is not found later.
-//
-// Compaction copies what lives in a pack to the end of the newest through the same queue, in which
-// it is decided, record by record and at the moment of writing, whether it still lives; only when
-// the copies are synced is the old pack removed, and the removal synced before the next pack. So
-// after a crash at any step a blob is found once or twice, never not at all. The removal of a blob
-// is copied on too, unless the blob is back or no older pack is left in which it could be found.
 
-import { assert } from '#base/assert.ts';
 import { fromHex, toHex } from '#base/bytes.ts';
 import type { Clock, Timer } from '#base/clock.ts';
 import type { Disk } from '#base/disk.ts';
@@ -19,7 +12,6 @@ import { Gate, throwIfCancelled, unlessCancelled } from '#store/calls.ts';
 import type { StoreConfig } from '#store/config.ts';
 import { StoreError } from '#store/errors.ts';
 import {
-  assertBlob,
   type BlobInfo,
   type BlobSource,
   type CallOptions,
@@ -36,7 +28,8 @@ import {
   verifyBlob,
 } from '#store/store.ts';
 import { BlobIndex, type BlobPlace } from './blob-index.ts';
-import { type Damage, type PackRecord, scanPack } from './pack.ts';
+import { compactionSets, rewritePacks } from './compaction.ts';
+import { type Damage, type PackRecord, seriesPlace } from './pack.ts';
 import { PackFiles } from './pack-files.ts';
 import { type Operation, PackWriter } from './pack-writer.ts';
 import { streamPacks } from './packed-stream.ts';
@@ -123,7 +116,9 @@ export class PackedStore implements Store {
       await unlessCancelled(this.#writer.room(), options.signal);
       this.#gate.enter(options.signal);
     }
-    const operation = this.#writer.add({ kind: 'blob', ref, hash, body: bytes });
+    const operation = this.#writer.add({
+      ...{ kind: 'blob', ref, hash, body: bytes, series: seriesPlace(options.series) },
+    });
     if (options.noRush === true) this.#wakeLater();
     else this.#writer.hurry();
     await this.#wait(operation, options.signal);
@@ -260,59 +255,23 @@ export class PackedStore implements Store {
 
   async #compact(options: CallOptions): Promise<Compacted> {
     this.#gate.enter(options.signal);
-    const kept: number[] = [];
-    let packs = 0;
-    let freedBytes = 0;
-    const before = this.#files.storedBytes();
-    for (const pack of this.#files.sealed()) {
-      this.#gate.enter(options.signal);
-      if (this.#files.deadPercent(pack) < this.#world.config.compactDeadPercent) continue;
-      if (await this.#rewrite(pack, options.signal)) packs++;
-      else kept.push(pack);
-    }
-    freedBytes = before - this.#files.storedBytes();
-    return { packs, freedBytes, kept };
-  }
-
-  async #rewrite(pack: number, signal: AbortSignal | undefined): Promise<boolean> {
-    if (this.damage.some((damage) => damage.pack === pack)) return false;
-    const records: PackRecord[] = [];
-    const scan = await this.#files.use(pack, (file) =>
-      scanPack(file, this.#files.seed, (record) => records.push(record)),
-    );
-    if (scan.damage.length > 0) return false;
-    const isOldest = this.#files.oldest() === pack;
-    const failures: unknown[] = [];
-    let last: Promise<void> | undefined;
-    const carry = async (wanted: Parameters<PackWriter['carry']>[0]): Promise<void> => {
-      while (!this.#writer.hasRoom(wanted.body?.byteLength ?? 0)) await this.#writer.room();
-      last = this.#writer.carry(wanted).done.catch((error: unknown) => void failures.push(error));
+    const { packBytesMax, compactDeadPercent } = this.#world.config;
+    const parts = {
+      ...{ files: this.#files, index: this.#index, writer: this.#writer },
+      enter: () => this.#gate.enter(options.signal),
+      onCorrupt: (ref: BlobRef) => this.#corrupt.add(ref),
     };
-    for (const record of records) {
-      this.#gate.enter(signal);
-      const ref = refOfHash(record.hash);
-      if (record.kind === 'removal' && !isOldest) {
-        await carry({ kind: 'removal', ref, hash: record.hash, carriedFrom: undefined });
-      }
-      const place = this.#index.get(record.hash);
-      if (record.kind !== 'blob' || place === undefined) continue;
-      if (place.pack !== pack || place.position !== record.position) continue;
-      const body = await this.#files.readBody(place);
-      try {
-        assertBlob(ref, body);
-      } catch {
-        this.#corrupt.add(ref);
-        return false;
-      }
-      await carry({ kind: 'blob', ref, hash: record.hash, body, carriedFrom: place });
+    const wanted = this.#files
+      .sealed()
+      .filter((pack) => this.#files.deadPercent(pack) >= compactDeadPercent);
+    const before = this.#files.storedBytes();
+    const kept: number[] = [];
+    for (const set of compactionSets(this.#files, wanted, packBytesMax)) {
+      parts.enter();
+      kept.push(...(await rewritePacks(parts, set)));
     }
-    this.#writer.hurry();
-    // The queue answers in order.
-    await last;
-    if (failures.length > 0) throw failures[0];
-    assert(!this.#files.hasLive(pack), 'a pack that is removed holds nothing that lives');
-    await this.#files.removePack(pack);
-    return true;
+    const freedBytes = before - this.#files.storedBytes();
+    return { packs: wanted.length - kept.length, freedBytes, kept };
   }
 
   async #readBlob(ref: BlobRef, place: BlobPlace): Promise<Uint8Array> {

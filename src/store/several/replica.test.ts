@@ -133,3 +133,21 @@ it('a removal that one of them cannot make is told, and can be made again', asyn
   assert.equal(await store.remove([ref]), 1);
   assert.deepEqual(await store.list(), []);
 });
+
+it('a copy lies in the same series as the others', async () => {
+  const told: unknown[] = [];
+  const stores = [0, 1].map(() => {
+    const store = new MemoryStore();
+    const put = store.put.bind(store);
+    store.put = (source, options) => {
+      told.push(options?.series);
+      return put(source, options);
+    };
+    return store;
+  });
+  const replica = new ReplicaStore(stores, { clock: new SystemClock(), writesMin: 2, raceMs: 1 });
+  const series = { name: 'file', order: 3 };
+  await replica.put(utf8('segment'), { series });
+  assert.deepEqual(told, [series, series]);
+  await replica.close();
+});

@@ -68,7 +68,8 @@ export class ReplicaStore implements Store {
     this.#turns
       .take(ref, async () => {
         throwIfCancelled(options.signal);
-        await this.#putAll({ ref, bytes, noRush: options.noRush === true, answered: resolve });
+        const { signal: _, ...same } = options;
+        await this.#putAll({ bytes, options: { ...same, ref }, answered: resolve });
       })
       .catch(reject);
     const fresh = await unlessCancelled(promise, options.signal);
@@ -134,12 +135,12 @@ export class ReplicaStore implements Store {
   }
 
   async #putAll(wanted: {
-    readonly ref: BlobRef;
     readonly bytes: Uint8Array;
-    readonly noRush: boolean;
+    readonly options: PutOptions & { readonly ref: BlobRef };
     readonly answered: (fresh: boolean) => void;
   }): Promise<void> {
-    const { ref, bytes, noRush, answered } = wanted;
+    const { bytes, options, answered } = wanted;
+    const { ref } = options;
     const { writesMin } = this.#options;
     const fresh: number[] = [];
     const failures: unknown[] = [];
@@ -148,7 +149,7 @@ export class ReplicaStore implements Store {
     await Promise.all(
       this.#stores.map(async (store, at) => {
         try {
-          const answer = await store.put(bytes, { ref, noRush });
+          const answer = await store.put(bytes, options);
           isNew &&= answer.new;
           if (answer.new) fresh.push(at);
           if (++good === writesMin) answered(isNew);
