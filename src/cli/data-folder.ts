@@ -99,7 +99,9 @@ export class DataFolder {
     writeFileSync(join(this.path, 'server.json'), `${JSON.stringify(stored)}\n`, { mode: 0o600 });
   }
 
+  /** Idempotent. */
   release(): void {
+    if (!this.#lock.isOpen) return;
     rmSync(join(this.path, 'server.json'), { force: true });
     this.#lock.close();
   }

@@ -31,6 +31,8 @@ async function main(argv: readonly string[]): Promise<number> {
   const program = newCommander('swarmkeep', 'A private swarm that keeps what it shares.');
   program.version(VERSION, '--version', 'Print the version.');
   program.showSuggestionAfterError(true);
+  // What stands behind a command's name is the command's: `backup` and `backup list` know the same words.
+  program.enablePositionalOptions();
   const groups = new Map<string, Commander>();
   let exitCode = 0;
   for (const command of COMMANDS) {
@@ -44,6 +46,8 @@ async function main(argv: readonly string[]): Promise<number> {
       exitCode = await runCommand(command, { args: leaf.args, options: leaf.opts() });
     });
     parent.addCommand(leaf);
+    // Others may be named after it, as `backup list` is.
+    if (second === undefined) groups.set(first, leaf.enablePositionalOptions());
   }
   try {
     await program.parseAsync(argv, { from: 'user' });
@@ -144,6 +148,9 @@ async function runWhereTheRoomsAre(
     if (await askServer(server.socketPath, request, output)) return;
   }
   if (command.readOnly === true && !hasDataFolder(options.data)) {
+    if (command.runWithoutData !== undefined) {
+      return command.runWithoutData(options, input, output);
+    }
     throw new CliError(
       'CLI_NOT_FOUND',
       `There is no data folder "${options.data}": --data names one, \`swarmkeep serve\` makes it`,

@@ -12,9 +12,10 @@ import type { Registry } from '#metrics/registry.ts';
 import { NodeHttpClient } from '#net/http-client.ts';
 import { GuardedStore } from '#store/gc/guard.ts';
 import { Marks } from '#store/gc/marks.ts';
+import { BackupSet } from '#store/backup/backup-set.ts';
 import { S3Store } from '#store/s3/s3.ts';
 import { readS3Credentials } from '#store/s3/s3-credentials.ts';
-import { openStack, type Stack, type StackWorld } from '#store/stack/stack.ts';
+import { BACKUPS_ROLE, openStack, type Stack, type StackWorld } from '#store/stack/stack.ts';
 import { parseStack, placesOf } from '#store/stack/stack-text.ts';
 import { CliError } from './errors.ts';
 
@@ -38,6 +39,7 @@ export class StoreRoom {
   readonly #http: NodeHttpClient;
   readonly #others: string[] = [];
   #stack: Promise<GuardedStack> | undefined;
+  #manifests: Promise<Stack> | undefined;
 
   constructor(parts: StoreRoomParts) {
     const { folder, config, clock, random, logger, metrics } = parts;
@@ -88,8 +90,38 @@ export class StoreRoom {
     }
   }
 
+  /** The backups that lie in the store itself. As `stack`, a failure is not kept. */
+  async backups(): Promise<BackupSet> {
+    const { store } = await this.stack();
+    this.#manifests ??= openStack(this.world, this.#config.store.stack, BACKUPS_ROLE).catch(
+      (error: unknown) => {
+        this.#manifests = undefined;
+        throw error;
+      },
+    );
+    return new BackupSet({ blobs: store, manifests: (await this.#manifests).store });
+  }
+
+  /** Those of another place. @throws as `withOther` */
+  withOtherBackups<Result>(
+    text: string,
+    run: (backups: BackupSet) => Promise<Result>,
+  ): Promise<Result> {
+    return this.withOther(text, async ({ store }) => {
+      const manifests = await openStack(this.world, text, BACKUPS_ROLE);
+      try {
+        return await run(new BackupSet({ blobs: store, manifests: manifests.store }));
+      } finally {
+        await manifests.store.close();
+      }
+    });
+  }
+
   /** Ends the open one, if there is one; it may be asked for again. */
   async release(): Promise<void> {
+    const manifests = await this.#manifests?.catch(() => undefined);
+    this.#manifests = undefined;
+    await manifests?.store.close();
     const stack = await this.#stack?.catch(() => undefined);
     this.#stack = undefined;
     await stack?.store.close();

@@ -71,3 +71,31 @@ export async function removePosition<Tables>(
     .where('consumer', '=', consumer)
     .execute();
 }
+
+/** As a backup has it. */
+export interface CopiedPosition extends ConsumerPosition {
+  readonly consumer: string;
+}
+
+/** Of every consumer. */
+export async function copiedPositions<Tables>(executor: Kysely<Tables>): Promise<CopiedPosition[]> {
+  const tables = executor as unknown as Kysely<PositionTables>;
+  const rows = await tables.selectFrom('consumer_position').selectAll().execute();
+  return rows.map((row) => ({
+    ...{ consumer: row.consumer, logId: row.log_id },
+    ...{ epoch: row.epoch, nextOffset: row.next_offset },
+  }));
+}
+
+/** Brings the positions in a log that was restored into its new epoch. */
+export async function movePositionsToEpoch<Tables>(
+  transaction: Transaction<Tables>,
+  to: { readonly logId: string; readonly before: number; readonly epoch: number },
+): Promise<void> {
+  await (transaction as unknown as Transaction<PositionTables>)
+    .updateTable('consumer_position')
+    .set({ epoch: to.epoch })
+    .where('log_id', '=', to.logId)
+    .where('epoch', '=', to.before)
+    .execute();
+}

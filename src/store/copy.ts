@@ -38,7 +38,7 @@ export async function copyStore(from: Store, to: Store, options: CopyOptions): P
   const done = { copied: 0, copiedBytes: 0, seen: 0, failed: 0 };
   const failures: { ref: BlobRef; code: string }[] = [];
   const copyOne = async ({ ref, bytes }: BlobInfo): Promise<void> => {
-    const code = await tryCopy({ ref, from, to, options });
+    const code = await copyBlob({ ref, from, to, options });
     if (code === undefined) {
       done.copied++;
       done.copiedBytes += bytes;
@@ -75,7 +75,7 @@ export async function copyStore(from: Store, to: Store, options: CopyOptions): P
 }
 
 /** The code of the last failure. */
-async function tryCopy(work: {
+export async function copyBlob(work: {
   readonly ref: BlobRef;
   readonly from: Store;
   readonly to: Store;

@@ -105,6 +105,15 @@ export function encodeBaselineHeader(header: BaselineHeader): Uint8Array {
   return bytes;
 }
 
+/** The same header, of whichever version, in another epoch of its log. */
+export function headerInEpoch(header: Uint8Array, epoch: number): Uint8Array {
+  const bytes = Uint8Array.from(header);
+  const view = viewOf(bytes);
+  view.setBigUint64(AT.epoch, BigInt(epoch), true);
+  view.setUint32(AT.headerChecksum, crc32c(bytes, 0, AT.headerChecksum), true);
+  return bytes;
+}
+
 /** Undefined when these bytes do not begin a valid file of that size. */
 export function decodeBaselineHeader(
   bytes: Uint8Array,

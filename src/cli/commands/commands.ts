@@ -3,6 +3,7 @@
 import type { CliCommand, Item, Output } from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
 import type { Rooms } from '#cli/rooms.ts';
+import { backup, backupList, backupVerify } from './backup-commands.ts';
 import { configCheck, configPrint, dbMigrate, dbStatus } from './config-commands.ts';
 import { demo } from './demo-command.ts';
 import { doctor } from './doctor-command.ts';
@@ -33,6 +34,7 @@ import {
 } from './member-commands.ts';
 import { memberErase, memberExport, memberProtect } from './privacy-commands.ts';
 import { put } from './put-command.ts';
+import { restoreCommand } from './restore-command.ts';
 import { serve } from './serve-command.ts';
 import {
   storeCompact,
@@ -121,6 +123,10 @@ export const COMMANDS: readonly CliCommand[] = [
   configCheck,
   dbStatus,
   dbMigrate,
+  backup,
+  backupList,
+  backupVerify,
+  restoreCommand,
   doctor,
 ];
 

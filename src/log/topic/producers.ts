@@ -19,7 +19,7 @@ import { viewOf } from '#log/segment/packed-records.ts';
 const MAGIC = 0x31504b53;
 const HEADER_BYTES = 12;
 const ENTRY_BYTES = 24;
-const FILE_NAME = 'producers';
+export const PRODUCERS_NAME = 'producers';
 
 interface Known extends Appended {
   readonly sequence: number;
@@ -92,7 +92,7 @@ export class Producers {
 
   /** What was saved. A file that is damaged or missing says nothing. @throws the disk's error */
   async load(disk: Disk, folder: string): Promise<void> {
-    const path = `${folder}/${FILE_NAME}`;
+    const path = `${folder}/${PRODUCERS_NAME}`;
     const found = await disk.stat(path);
     if (found === undefined || found.sizeBytes < HEADER_BYTES) return;
     const bytes = new Uint8Array(found.sizeBytes);
@@ -129,7 +129,7 @@ export class Producers {
     view.setUint32(4, MAGIC, true);
     view.setUint32(8, this.#known.size, true);
     view.setUint32(0, crc32c(bytes, 4), true);
-    const path = `${folder}/${FILE_NAME}`;
+    const path = `${folder}/${PRODUCERS_NAME}`;
     await writeNew(disk, `${path}.tmp`, bytes);
     await disk.rename(`${path}.tmp`, path);
     await disk.syncFolder(folder);

@@ -53,13 +53,23 @@ export interface Stack {
   readonly caches: readonly CacheStore[];
 }
 
-/** @throws StoreError STORE_STACK_INVALID, and what the stores throw when they are opened */
-export async function openStack(world: StackWorld, text: string): Promise<Stack> {
+/** Beside the blobs of a stack, in its own stores: the manifests of the backups that lie there. */
+export const BACKUPS_ROLE = 'backups';
+
+/**
+ * With a role, other blobs in the same places. @throws StoreError STORE_STACK_INVALID, and what the
+ * stores throw when they are opened
+ */
+export async function openStack(
+  world: StackWorld,
+  text: string,
+  role: '' | typeof BACKUPS_ROLE = '',
+): Promise<Stack> {
   const parsed = parseStack(text);
   if ('why' in parsed) throw invalid(`Cannot use the store "${text}": ${parsed.why}`);
   const builder = new Builder(world);
   try {
-    const store = await builder.open(parsed.node, '');
+    const store = await builder.open(parsed.node, role);
     return { text: stackText(parsed.node), store, ...builder.parts };
   } catch (error) {
     await builder.close();
@@ -115,8 +125,9 @@ class Builder {
 
   async openBehindEncrypt(behind: StackNode, role: string) {
     const keys = await this.#keys();
-    const parts = await this.open(behind, `${role}parts`);
-    const manifests = await this.open(behind, `${role}manifests`);
+    const below = role === BACKUPS_ROLE ? `${role}-` : role;
+    const parts = await this.open(behind, `${below}parts`);
+    const manifests = await this.open(behind, `${below}manifests`);
     return { parts, manifests, keys, random: this.#world.random };
   }
 

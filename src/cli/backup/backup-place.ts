@@ -1,0 +1,98 @@
+// Where backups lie, as a person names it: a folder, a line of stores as in `store.stack`, or `current`,
+// the server's own store.
+
+import { existsSync, mkdirSync } from 'node:fs';
+import { isAbsolute, join, resolve } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { CliError } from '#cli/errors.ts';
+import type { StoreRoom } from '#cli/store-room.ts';
+import type { BackupSet } from '#store/backup/backup-set.ts';
+import { parseStack, placesOf, type StackNode } from '#store/stack/stack-text.ts';
+
+export const CURRENT = 'current';
+
+/** A folder is told from a line of stores by this: a line begins with the name of a store. */
+export function placeOfWord(word: string): string {
+  if (word === CURRENT || 'node' in parseStack(word)) return word;
+  if (/[()>]/.test(word)) {
+    const parsed = parseStack(word);
+    throw new CliError('CLI_USAGE', `Cannot use "${word}": ${'why' in parsed ? parsed.why : ''}`);
+  }
+  if (/^[\w-]+$/.test(word) && !existsSync(word)) {
+    throw new CliError(
+      'CLI_USAGE',
+      `Cannot use "${word}": it is neither a folder nor a store; "./${word}" would make the folder`,
+    );
+  }
+  return `packed(${resolve(word)})`;
+}
+
+/**
+ * Of a line that is opened where no data folder is: each of its places is a whole path, or a bucket.
+ * @throws CliError CLI_USAGE
+ */
+export function assertAbsolute(text: string): void {
+  const parsed = parseStack(text);
+  if ('why' in parsed) throw new CliError('CLI_USAGE', `Cannot use "${text}": ${parsed.why}`);
+  if (isAnywhere(parsed.node)) return;
+  throw new CliError(
+    'CLI_USAGE',
+    `Cannot use "${text}": name folders with their whole path, as in packed(/mnt/backup), and no cache`,
+  );
+}
+
+function isAnywhere(node: StackNode): boolean {
+  if (node.kind === 'cache') return false;
+  if ('behind' in node) return isAnywhere(node.behind);
+  if ('members' in node) return node.members.every(isAnywhere);
+  return node.kind === 's3' || isAbsolute(node.place);
+}
+
+/**
+ * Runs with the backups of a place open; of a folder only one process at a time. Unless it `makes` them,
+ * folders that are not there are refused: a mistyped one holds no backups.
+ */
+export async function withPlace<Result>(
+  store: StoreRoom,
+  text: string,
+  run: (backups: BackupSet, isCurrent: boolean) => Promise<Result>,
+  makes = false,
+): Promise<Result> {
+  if (text === CURRENT) return run(await store.backups(), true);
+  const locks: DatabaseSync[] = [];
+  try {
+    for (const folder of foldersOf(text)) locks.push(lockFolder(folder, makes));
+    return await store.withOtherBackups(text, (backups) => run(backups, false));
+  } finally {
+    for (const lock of locks) lock.close();
+  }
+}
+
+function foldersOf(text: string): string[] {
+  const parsed = parseStack(text);
+  if ('why' in parsed) return [];
+  const paths = placesOf(parsed.node).map((place) => place.slice(0, place.lastIndexOf(' ')));
+  return [...new Set(paths.filter(isAbsolute))].sort();
+}
+
+/** The operating system's: a process that is killed leaves no lock behind. */
+function lockFolder(folder: string, makes: boolean): DatabaseSync {
+  if (!makes && !existsSync(folder)) {
+    throw new CliError('CLI_NOT_FOUND', `There is no folder "${folder}"`);
+  }
+  let lock: DatabaseSync | undefined;
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    lock = new DatabaseSync(join(folder, 'backup.lock'), { timeout: 0 });
+    lock.exec('pragma locking_mode = exclusive; begin exclusive; commit');
+    return lock;
+  } catch (cause) {
+    lock?.close();
+    if (cause instanceof Error && /locked|busy/i.test(cause.message)) {
+      throw new CliError('CLI_REFUSED', `Another backup or restore works on "${folder}"`, {
+        cause,
+      });
+    }
+    throw new CliError('CLI_REFUSED', `Cannot use the folder "${folder}"`, { cause });
+  }
+}

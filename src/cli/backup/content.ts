@@ -1,0 +1,78 @@
+// Copies the store's blobs to where a backup lies, and back. What is there already is asked for by name.
+
+import type { Clock } from '#base/clock.ts';
+import type { BlobRef } from '#base/ids.ts';
+import { Slots } from '#base/slots.ts';
+import { throwIfCancelled } from '#store/calls.ts';
+import { copyBlob } from '#store/copy.ts';
+import type { BlobInfo, Store } from '#store/store.ts';
+
+const COPIES_AT_ONCE = 5;
+const PAGE = 500;
+
+export interface ContentCopy {
+  readonly from: Store;
+  readonly to: Store;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+}
+
+export interface ContentSums {
+  seen: number;
+  copied: number;
+  copiedBytes: number;
+  /** Could not be read; the first thousand. */
+  readonly failed: { readonly ref: BlobRef; readonly code: string }[];
+}
+
+const FAILED_MAX = 1000;
+
+export function newSums(): ContentSums {
+  return { seen: 0, copied: 0, copiedBytes: 0, failed: [] };
+}
+
+/** Gives those of `infos` that are in `to` now, in their order; not those removed meanwhile. */
+export async function* copiedContent(
+  infos: AsyncIterable<BlobInfo>,
+  work: ContentCopy,
+  sums: ContentSums,
+): AsyncGenerator<BlobInfo> {
+  let page: BlobInfo[] = [];
+  for await (const info of infos) {
+    page.push(info);
+    if (page.length < PAGE) continue;
+    yield* await copyPage(page, work, sums);
+    page = [];
+  }
+  yield* await copyPage(page, work, sums);
+  await work.to.flush();
+}
+
+async function copyPage(
+  page: readonly BlobInfo[],
+  { from, to, signal, clock }: ContentCopy,
+  sums: ContentSums,
+): Promise<BlobInfo[]> {
+  const slots = new Slots(COPIES_AT_ONCE);
+  const there = await to.stat(
+    page.map(({ ref }) => ref),
+    { signal },
+  );
+  const has = new Set(there.map(({ ref }) => ref));
+  const copyOne = async ({ ref, bytes }: BlobInfo): Promise<void> => {
+    const code = await copyBlob({ ref, from, to, options: { clock, signal } });
+    if (code === undefined) {
+      has.add(ref);
+      sums.copied++;
+      sums.copiedBytes += bytes;
+    } else if (code !== 'STORE_BLOB_MISSING' && sums.failed.length < FAILED_MAX) {
+      sums.failed.push({ ref, code });
+    }
+  };
+  const lacking = page.filter(({ ref }) => !has.has(ref));
+  const done = await Promise.allSettled(lacking.map((one) => slots.use(() => copyOne(one))));
+  throwIfCancelled(signal);
+  for (const one of done) if (one.status === 'rejected') throw one.reason;
+  sums.seen += page.length;
+  return page.filter(({ ref }) => has.has(ref));
+}
