@@ -46,8 +46,8 @@ import {
   storeSync,
   storeVerify,
 } from './store-care-commands.ts';
-import { storeGc, storePin, storePins, storeUnpin } from './store-garbage-commands.ts';
 import { storeGet, storeLs, storePut, storeRm, storeStat, storeStats } from './store-commands.ts';
+import { storeGc, storePin, storePins, storeUnpin } from './store-garbage-commands.ts';
 import {
   torrentAdd,
   torrentDownload,
