@@ -90,6 +90,11 @@ class NodeStream implements ByteStream {
   }
 }
 
+/** A socket that came by another way, an upgrade of HTTP for one. Its owner hands it over whole. */
+export function streamOfSocket(socket: Socket): ByteStream {
+  return new NodeStream(socket);
+}
+
 /** As ListenStream says. A UNIX socket's file must not be there; the caller removes and protects it. */
 export async function listenNode(
   place: StreamPlace,

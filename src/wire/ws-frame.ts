@@ -83,7 +83,7 @@ export type WsEvent = 'more' | 'message' | 'ping' | 'pong' | 'close' | 'broken';
 export class WsFrameReader {
   /** How many of the bytes given to the last `read` were taken. */
   consumed = 0;
-  /** After `message`, until `release`: UTF-8 text in its first `messageLength` bytes. */
+  /** After `message`, until `release`: its first `messageLength` bytes, UTF-8 when it came as text. */
   message: Uint8Array = NO_ROOM.bytes;
   messageLength = 0;
   /** After `ping` or `pong`: the payload to echo, in the first `controlLength` bytes. */
@@ -112,6 +112,11 @@ export class WsFrameReader {
   constructor(bytesMax: number, rooms: WsRooms) {
     this.#bytesMax = bytesMax;
     this.#rooms = rooms;
+  }
+
+  /** After `message`: whether it came as text. */
+  get isText(): boolean {
+    return this.#isText;
   }
 
   /** Reads on in `bytes[from … end)` up to the next event. */

@@ -1,0 +1,87 @@
+// What every way into the store over the network shares: the store, the bounds, and who calls.
+
+import type { Clock } from '#base/clock.ts';
+import type { BlobRef } from '#base/ids.ts';
+import type { Logger } from '#base/logger.ts';
+import type { Registry } from '#metrics/registry.ts';
+import type { Store } from '#store/store.ts';
+import { Budget } from './budget.ts';
+import type { UploadConfig } from './config.ts';
+
+/** Who calls, found out before anything of the store is touched. */
+export interface Caller {
+  /** What bounds are counted by: `member 7`, `local`. */
+  readonly budget: string;
+  /** For people: in notes of pins. */
+  readonly name: string;
+  /** Whether the right to be here still stands. */
+  mayStay(): Promise<boolean>;
+}
+
+export interface DoorWorld {
+  /** Opens it when it is first asked for. */
+  readonly store: () => Promise<Store>;
+  /** Keeps blobs that are stored from garbage collection; `by` is for people. */
+  readonly pin: (refs: readonly BlobRef[], by: string) => Promise<void>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Registry;
+  readonly config: UploadConfig;
+}
+
+export interface StoreDoor extends Omit<DoorWorld, 'metrics'> {
+  readonly budget: Budget;
+  readonly counts: DoorCounts;
+}
+
+export function openDoor(world: DoorWorld): StoreDoor {
+  const { memoryBytesMax, memberMemoryBytesMax } = world.config;
+  const budget = new Budget({ bytesMax: memoryBytesMax, bytesOfOneMax: memberMemoryBytesMax });
+  return { ...world, budget, counts: new DoorCounts(world.metrics) };
+}
+
+export class DoorCounts {
+  readonly #bytes;
+  readonly #refused;
+  readonly #ended;
+  readonly #connections;
+
+  constructor(metrics: Registry) {
+    this.#bytes = metrics.counter(
+      'swarmkeep_store_door_bytes_total',
+      'Bytes of blobs that came or went over the network, by direction.',
+    );
+    this.#refused = metrics.counter(
+      'swarmkeep_store_door_refusals_total',
+      'Requests to the store that were refused because of a bound, by code.',
+    );
+    this.#ended = metrics.counter(
+      'swarmkeep_store_door_ended_total',
+      'Connections to the store that the server ended, by code.',
+    );
+    this.#connections = metrics.gauge(
+      'swarmkeep_store_door_connections',
+      'WebSockets and sockets of this machine that are open to the store.',
+    );
+  }
+
+  received(bytes: number): void {
+    this.#bytes.add(bytes, { direction: 'in' });
+  }
+
+  sent(bytes: number): void {
+    this.#bytes.add(bytes, { direction: 'out' });
+  }
+
+  refused(code: string): void {
+    this.#refused.add(1, { code });
+  }
+
+  ended(code: string): void {
+    this.#ended.add(1, { code });
+  }
+
+  connections(open: number): void {
+    this.#connections.set(open);
+  }
+}
