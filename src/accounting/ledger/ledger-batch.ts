@@ -61,7 +61,7 @@ export class LedgerBatch {
     this.#entries.push(entry);
   }
 
-  /** The records of a batch are added in the order of the log. */
+  /** The records of a batch are added in the order of the log; none is kept. */
   add(record: TransferRecord): void {
     this.#records++;
     const at = this.#index.indexOf(record.memberId, record.torrentId);
@@ -119,13 +119,22 @@ function addTo(entry: LedgerEntry, record: TransferRecord): void {
     entry.completions++;
   }
   entry.leftBytes = record.left;
-  entry.client = clientOf(record.peerId);
+  if (!isClient(entry.client, record.peerId)) entry.client = clientOf(record.peerId);
 }
 
 /** Two totals as the ledger adds them: held at 2^53-1. */
 export function sum(one: number, other: number): number {
   // Beyond the maximum the sum of doubles is inexact, but never below it.
   return Math.min(TOTAL_MAX, one + other);
+}
+
+/** Whether clientOf() would give the same; most announces are of the client before. */
+function isClient(client: string, peerId: Uint8Array): boolean {
+  if (client === '') return false;
+  for (let at = 0; at < CLIENT_CHARACTERS; at++) {
+    if (client.charCodeAt(at) !== peerId[at]) return false;
+  }
+  return true;
 }
 
 function clientOf(peerId: Uint8Array): string {

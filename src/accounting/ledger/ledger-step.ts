@@ -3,8 +3,8 @@
 
 import { AccountingError } from '#accounting/errors.ts';
 import {
-  decodeTransfer,
   TRANSFERS_TOPIC,
+  TransferReader,
   type TransferRecord,
 } from '#accounting/transfers/transfer-record.ts';
 import type { Log, LogGap } from '#log/log.ts';
@@ -41,12 +41,14 @@ export async function readBatch(
     readonly pairsMax?: number;
     readonly waitMs: number;
     readonly signal?: AbortSignal;
+    /** The record holds until it returns. */
     readonly onRecord?: (record: TransferRecord) => void;
   },
 ): Promise<ReadBatch> {
   const batch = new LedgerBatch();
   const days = new LedgerDays();
   const gaps: LogGap[] = [];
+  const reader = new TransferReader();
   let invalid = 0;
   let nextOffset = from;
   for (;;) {
@@ -59,7 +61,7 @@ export async function readBatch(
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
     for (const { value } of read.records) {
-      const record = decodeTransfer(value);
+      const record = reader.read(value);
       if (record === undefined) {
         invalid++;
         continue;

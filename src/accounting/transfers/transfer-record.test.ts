@@ -7,6 +7,7 @@ import {
   decodeTransfer,
   encodeTransfer,
   TRANSFER_RECORD_BYTES,
+  TransferReader,
   type TransferRecord,
 } from './transfer-record.ts';
 
@@ -90,6 +91,18 @@ test('decodeTransfer() gives back what encodeTransfer() was given', () => {
   fc.assert(
     fc.property(records, (record) => {
       assert.deepEqual(decodeTransfer(encoded(record)), record);
+    }),
+  );
+});
+
+test('a reader of many records tells each like decodeTransfer(), whatever it read before', () => {
+  const reader = new TransferReader();
+  fc.assert(
+    fc.property(records, fc.nat(TRANSFER_RECORD_BYTES - 1), fc.nat(255), (record, at, byte) => {
+      const bytes = encoded(record);
+      assert.deepEqual({ ...reader.read(bytes) }, { ...decodeTransfer(bytes) });
+      bytes[at] = byte;
+      assert.deepEqual({ ...reader.read(bytes) }, { ...decodeTransfer(bytes) });
     }),
   );
 });

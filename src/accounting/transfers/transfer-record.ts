@@ -173,29 +173,49 @@ function writeBytes(into: Uint8Array, at: number, bytes: Uint8Array, count: numb
 /** The record these bytes hold, or undefined when the validity rule above does not hold. */
 export function decodeTransfer(bytes: Uint8Array): TransferRecord | undefined {
   if (!isTransferValid(bytes)) return undefined;
-  return {
-    event: bytes[TRANSFER_AT.event] as TransferEvent,
-    flags: readU16(bytes, TRANSFER_AT.flags),
-    door: bytes[TRANSFER_AT.door] as TransferRecord['door'],
-    family: bytes[TRANSFER_AT.family] as TransferRecord['family'],
-    port: readU16(bytes, TRANSFER_AT.port),
-    memberId: readU32(bytes, TRANSFER_AT.memberId),
-    torrentId: readU32(bytes, TRANSFER_AT.torrentId),
+  return readFields(bytes, {
     peerId: bytes.subarray(TRANSFER_AT.peerId, TRANSFER_AT.peerId + 20),
-    key: readU32(bytes, TRANSFER_AT.key),
-    sequence: readU32(bytes, TRANSFER_AT.sequence),
-    elapsedSeconds: readU32(bytes, TRANSFER_AT.elapsedSeconds),
-    uploadedDelta: readU64(bytes, TRANSFER_AT.uploadedDelta),
-    downloadedDelta: readU64(bytes, TRANSFER_AT.downloadedDelta),
-    uploaded: readU64(bytes, TRANSFER_AT.uploaded),
-    downloaded: readU64(bytes, TRANSFER_AT.downloaded),
-    left: readU64(bytes, TRANSFER_AT.left),
-    timeMs: readU64(bytes, TRANSFER_AT.timeMs),
     address: bytes.subarray(TRANSFER_AT.address, TRANSFER_AT.address + 16),
-    uploadCreditPercent: readU16(bytes, TRANSFER_AT.uploadCreditPercent),
-    downloadCreditPercent: readU16(bytes, TRANSFER_AT.downloadCreditPercent),
-    hashVersion: bytes[TRANSFER_AT.hashVersion] as TransferRecord['hashVersion'],
-  };
+  } as MutableTransfer);
+}
+
+/** Decodes one record after another into the same object, for who looks at each only once. */
+export class TransferReader {
+  readonly #record = { peerId: new Uint8Array(20), address: new Uint8Array(16) } as MutableTransfer;
+
+  /** As decodeTransfer() says; the record holds until the next call, and its bytes are its own. */
+  read(bytes: Uint8Array): TransferRecord | undefined {
+    if (!isTransferValid(bytes)) return undefined;
+    const record = this.#record;
+    for (let at = 0; at < 20; at++) record.peerId[at] = bytes[TRANSFER_AT.peerId + at]!;
+    for (let at = 0; at < 16; at++) record.address[at] = bytes[TRANSFER_AT.address + at]!;
+    return readFields(bytes, record);
+  }
+}
+
+type MutableTransfer = { -readonly [Field in keyof TransferRecord]: TransferRecord[Field] };
+
+function readFields(bytes: Uint8Array, record: MutableTransfer): TransferRecord {
+  record.event = bytes[TRANSFER_AT.event] as TransferEvent;
+  record.flags = readU16(bytes, TRANSFER_AT.flags);
+  record.door = bytes[TRANSFER_AT.door] as TransferRecord['door'];
+  record.family = bytes[TRANSFER_AT.family] as TransferRecord['family'];
+  record.port = readU16(bytes, TRANSFER_AT.port);
+  record.memberId = readU32(bytes, TRANSFER_AT.memberId);
+  record.torrentId = readU32(bytes, TRANSFER_AT.torrentId);
+  record.key = readU32(bytes, TRANSFER_AT.key);
+  record.sequence = readU32(bytes, TRANSFER_AT.sequence);
+  record.elapsedSeconds = readU32(bytes, TRANSFER_AT.elapsedSeconds);
+  record.uploadedDelta = readU64(bytes, TRANSFER_AT.uploadedDelta);
+  record.downloadedDelta = readU64(bytes, TRANSFER_AT.downloadedDelta);
+  record.uploaded = readU64(bytes, TRANSFER_AT.uploaded);
+  record.downloaded = readU64(bytes, TRANSFER_AT.downloaded);
+  record.left = readU64(bytes, TRANSFER_AT.left);
+  record.timeMs = readU64(bytes, TRANSFER_AT.timeMs);
+  record.uploadCreditPercent = readU16(bytes, TRANSFER_AT.uploadCreditPercent);
+  record.downloadCreditPercent = readU16(bytes, TRANSFER_AT.downloadCreditPercent);
+  record.hashVersion = bytes[TRANSFER_AT.hashVersion] as TransferRecord['hashVersion'];
+  return record;
 }
 
 /** The validity rule above. */
