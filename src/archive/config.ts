@@ -1,7 +1,7 @@
 // Settings of the archive, by consequence. `config print` shows these sentences.
 
 import { z } from 'zod';
-import { bytes } from '#base/field.ts';
+import { bytes, count } from '#base/field.ts';
 import { isSegmentBytes, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN } from './content/segments.ts';
 
 const MIB = 1024 * 1024;
@@ -13,6 +13,19 @@ export const archiveConfig = z.strictObject({
     .describe(
       'Bytes of the segments that new files are cut into, a power of two. Larger ones make smaller maps and fewer blobs; smaller ones let a reader of a few bytes wait less. Files that are there stay as they are.',
     ),
+  readCacheBytes: bytes({ min: 0 })
+    .default(64 * MIB)
+    .describe(
+      'Bytes of verified segments that stay in memory for the next reader. Clients ask for parts of a segment; without it each part costs reading and hashing the whole of it.',
+    ),
+  seedStreamsMax: count({ min: 0, max: 100_000 })
+    .default(100)
+    .describe(
+      'Files that the web seed gives at once; more are told to try again later. Each may hold two segments in memory. 0 turns the web seed off.',
+    ),
+  seedStreamsPerMemberMax: count({ min: 1, max: 100_000 })
+    .default(16)
+    .describe('Files that the web seed gives to one member at once.'),
   hashThreads: z
     .int()
     .min(1)

@@ -12,6 +12,7 @@ import { LocalLog } from '#log/local-log.ts';
 import { Registry } from '#metrics/registry.ts';
 import { migrate } from '#sql/migrate.ts';
 import { openSql } from '#sql/open.ts';
+import { archiveOf } from './archive-parts.ts';
 import type { Options } from './command.ts';
 import { configFor } from './config-for.ts';
 import { DataFolder } from './data-folder.ts';
@@ -119,10 +120,7 @@ async function openRooms(opening: Opening): Promise<Rooms> {
     log,
     store,
     care,
-    archive: {
-      ...{ sql, clock, hasher, config: config.archive },
-      store: async () => (await store.stack()).store,
-    },
+    archive: archiveOf({ sql, clock, config, hasher, store }),
     jobs,
     // The outbox keeps the change; the next server relays it.
     changed: () => undefined,

@@ -13,6 +13,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Ledger } from '#accounting/ledger/ledger.ts';
 import { completedCounts } from '#accounting/totals.ts';
 import { HashPool } from '#archive/hash/hash-pool.ts';
+import { SEED_PREFIX } from '#archive/web-seed/seed-request.ts';
 import { toHex } from '#base/bytes.ts';
 import { type Clock, SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
@@ -32,6 +33,7 @@ import { OutboxRelay, outboxPending } from '#sql/outbox.ts';
 import type { Sql } from '#sql/sql.ts';
 import { Swarm } from '#swarm/swarm.ts';
 import { findOrBuildAddon } from './addon-build.ts';
+import { type ArchiveDoors, archiveOf, openArchiveDoors } from './archive-parts.ts';
 import { runRoomsCommand } from './commands/commands.ts';
 import { ControlServer, socketPathFor } from './control-socket.ts';
 import type { DataFolder } from './data-folder.ts';
@@ -50,6 +52,7 @@ import type { LogThreadData } from './threads/log-thread.ts';
 import { ServerThread } from './threads/thread.ts';
 import { createTopics } from './topics.ts';
 import { TrackerThreads, type TrackerThreadsData } from './tracker-threads.ts';
+import { answerSeedRequest } from './web-seed-door.ts';
 
 /** A part that does not stop in this time is named and left behind. */
 const STOP_PART_MS_MAX = 8_000;
@@ -97,6 +100,7 @@ export class Server {
   readonly #threads: ServerThread[] = [];
   /** Its port may be bound before there is anybody to answer. */
   readonly #site = Promise.withResolvers<ReturnType<typeof buildSite>>();
+  readonly #doors = Promise.withResolvers<ArchiveDoors>();
   #listener: SiteListener | undefined;
   readonly #startedMs: number;
   readonly #addon: AddonPlace;
@@ -285,6 +289,11 @@ export class Server {
       port,
       certificate,
       fetch: async (request, env) => await (await this.#site.promise).fetch(request, env),
+      seed: {
+        prefix: SEED_PREFIX,
+        answer: async (request, response) =>
+          answerSeedRequest((await this.#doors.promise).seed, request, response),
+      },
       metrics: () => this.#renderMetrics(),
     });
     this.#stop.closeLater('site listener', () => listener.close());
@@ -342,6 +351,9 @@ export class Server {
     const firstRun = await firstRunLink(rooms);
     if (firstRun !== undefined) say(`first run: ${firstRun}`);
     const token = toHex(folder.secret('log-api', this.#random));
+    const doors = openArchiveDoors(rooms);
+    this.#stop.closeLater('web seed', () => doors.traffic.flush());
+    this.#doors.resolve(doors);
     this.#site.resolve(siteWithLog(site, parts.log, token));
     const listener = this.#listener ?? (await this.#listenSite());
     const host = config.site.address.includes(':')
@@ -409,10 +421,7 @@ export class Server {
       log: parts.log,
       store,
       care,
-      archive: {
-        ...{ sql: parts.sql, clock: this.#clock, hasher, config: config.archive },
-        store: async () => (await store.stack()).store,
-      },
+      archive: archiveOf({ sql: parts.sql, clock: this.#clock, config, hasher, store }),
       jobs: parts.jobs,
       changed: () => parts.relay.wake(),
       withLedgerPaused: (run) => parts.ledger.paused(run),

@@ -26,6 +26,11 @@ export interface SiteListenerOptions {
   readonly fetch: (request: Request, env: { readonly peerAddress: string }) => Promise<Response>;
   /** HTTPS instead of HTTP; stays its owner's. */
   readonly certificate: TlsCertificate | undefined;
+  /** What begins with this path is answered by `answer`, not by `fetch`. */
+  readonly seed?: {
+    readonly prefix: string;
+    readonly answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+  };
   /** Prometheus text, for loopback and without a proxy in between only. */
   readonly metrics: () => Promise<string>;
 }
@@ -42,6 +47,10 @@ export class SiteListener {
     const handle = (request: IncomingMessage, response: ServerResponse): void => {
       if (request.url === '/metrics' && request.method === 'GET') {
         void answerMetrics(request, response, options.metrics);
+        return;
+      }
+      if (options.seed !== undefined && request.url?.startsWith(options.seed.prefix)) {
+        void options.seed.answer(request, response);
         return;
       }
       void listener(request, response);

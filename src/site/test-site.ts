@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { accountingMigrations } from '#accounting/migrations/all.ts';
 import { type RulesConfig, rulesConfig } from '#accounting/rules-config.ts';
 import { TRANSFERS_TOPIC } from '#accounting/transfers/transfer-record.ts';
+import { archiveMigrations } from '#archive/migrations/all.ts';
 import { type LogLine, memoryLogger } from '#base/logger.ts';
 import { SystemRandom } from '#base/random.ts';
 import { Registry } from '#metrics/registry.ts';
@@ -114,7 +115,12 @@ export class TestSite {
   static async open(options: TestSiteOptions = {}): Promise<TestSite> {
     const sql = await (options.open ?? openTestSqlite)();
     const site = new TestSite(sql, options);
-    const migrations = [...sqlMigrations, ...accountingMigrations, ...siteMigrations];
+    const migrations = [
+      ...sqlMigrations,
+      ...accountingMigrations,
+      ...archiveMigrations,
+      ...siteMigrations,
+    ];
     await migrate(sql, migrations, { clock: site.clock });
     await site.log.createTopic(TRANSFERS_TOPIC);
     return site;

@@ -129,13 +129,15 @@ export class Aria2 implements BitTorrentClient {
   }
 
   async #find(infoHash: string): Promise<Download> {
+    // In the order a download goes through them, so that none is missed on its way.
     const lists = [
-      await this.#call('tellActive'),
       await this.#call('tellWaiting', 0, 100),
+      await this.#call('tellActive'),
       await this.#call('tellStopped', 0, 100),
     ] as Download[][];
     const download = lists.flat().find((entry) => entry.infoHash === infoHash);
-    if (download === undefined) throw new Error(`aria2 does not know ${infoHash}`);
+    if (download === undefined)
+      throw new Error(`aria2 does not know ${infoHash}: ${JSON.stringify(lists)}`);
     return download;
   }
 

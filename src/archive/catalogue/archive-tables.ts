@@ -36,4 +36,10 @@ export interface ArchiveTables {
     /** Null for an empty file. */
     file_id: number | null;
   };
+  /** Bytes that members took from the web seed (web-seed/seed-traffic.ts). */
+  archive_traffic: {
+    member_id: number;
+    torrent_id: number;
+    seed_bytes: number;
+  };
 }

@@ -18,7 +18,7 @@ export interface FileRange {
  * or not as it was; StoreError
  */
 export async function* readFileRange(
-  store: Store,
+  store: Pick<Store, 'get'>,
   map: FileMap,
   range: FileRange & { readonly signal?: AbortSignal },
 ): AsyncGenerator<Uint8Array> {
@@ -42,7 +42,7 @@ export async function* readFileRange(
 }
 
 async function segmentOf(
-  store: Store,
+  store: Pick<Store, 'get'>,
   map: FileMap,
   number: number,
   signal: AbortSignal | undefined,

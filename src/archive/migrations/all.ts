@@ -3,5 +3,10 @@
 import type { Migration } from '#sql/sql.ts';
 import { pinsMigration } from './0600-pins.ts';
 import { archiveMigration } from './0610-archive.ts';
+import { trafficMigration } from './0620-traffic.ts';
 
-export const archiveMigrations: readonly Migration[] = [pinsMigration, archiveMigration];
+export const archiveMigrations: readonly Migration[] = [
+  pinsMigration,
+  archiveMigration,
+  trafficMigration,
+];

@@ -23,7 +23,11 @@ export const put: RoomsCommand = {
   declare: (commander) =>
     commander
       .argument('<path>', 'A file or folder of the machine that the server runs on.')
-      .option('--torrent-version <version>', 'v1, v2, or hybrid, which is both.', 'hybrid')
+      .option(
+        '--torrent-version <version>',
+        'v1, which every client takes; v2; or hybrid, which is both (Transmission 3 and aria2 fail on it).',
+        'v1',
+      )
       .option('--category <category>', 'A category of the site.', 'other')
       .option(
         '--tag <tag>',

@@ -199,8 +199,8 @@ export const torrentDownload: RoomsCommand = {
   async run(rooms, input, output) {
     const torrent = await torrentOf(rooms, textOf(input, 'hash'));
     const member = await memberNamed(rooms, textOf(input, 'member'));
-    const { memberAnnounceUrlsOf } = await import('#cli/site-parts.ts');
-    const { torrentFileFor } = await import('#site/catalogue/torrent-file.ts');
+    const { addressesOf, memberAnnounceUrlsOf } = await import('#cli/site-parts.ts');
+    const { torrentFileFor, webSeedsFor } = await import('#site/catalogue/torrent-file.ts');
     const { urlsInTorrents } = await import('#site/announce-urls.ts');
     const { downloadKeyFor } = await import('#site/accounts/download-keys.ts');
     // As the site's download does, so that a file that leaks names its leaker wherever it was made.
@@ -209,7 +209,9 @@ export const torrentDownload: RoomsCommand = {
       : member.passkey;
     const urls = await memberAnnounceUrlsOf(rooms, key);
     const carried = urlsInTorrents(urls, rooms.config.site);
-    const bytes = await torrentFileFor(rooms.sql, torrent.id, carried);
+    const { siteUrl } = await addressesOf(rooms);
+    const webSeeds = await webSeedsFor(rooms.sql, torrent, { member, siteUrl });
+    const bytes = await torrentFileFor(rooms.sql, torrent.id, { urls: carried, webSeeds });
     if (bytes === undefined || torrent.removedMs !== undefined) {
       throw new CliError('CLI_NOT_FOUND', `The torrent "${torrent.title}" was removed`);
     }

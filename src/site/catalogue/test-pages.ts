@@ -1,6 +1,7 @@
 // For tests: the whole site over an empty database, and members who look at it without a browser.
 
 import { accountingMigrations } from '#accounting/migrations/all.ts';
+import { archiveMigrations } from '#archive/migrations/all.ts';
 import { rulesConfig } from '#accounting/rules-config.ts';
 import { silentLogger } from '#base/logger.ts';
 import { SeededRandom } from '#base/random.ts';
@@ -73,7 +74,8 @@ export async function openPages(open: OpenTestSql): Promise<TestPages> {
   const sql = await open();
   const clock = new SimClock();
   const random = new SeededRandom(1);
-  const migrations = [...sqlMigrations, ...accountingMigrations, ...siteMigrations];
+  const rooms = [sqlMigrations, accountingMigrations, archiveMigrations, siteMigrations];
+  const migrations = rooms.flat();
   await migrate(sql, migrations, { clock });
   // Hashing as weak as it can be: these tests are not about passwords.
   const config = siteConfig.parse({ passwordMemoryKib: 8, passwordPasses: 1 });

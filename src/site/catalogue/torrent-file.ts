@@ -1,7 +1,11 @@
 // The stored .torrent file, and the one a member gets: the same bytes but for the announce URLs, which
 // carry the member's passkey.
 
+import { isKept } from '#archive/catalogue/kept-torrents.ts';
+import { SEED_PREFIX } from '#archive/web-seed/seed-request.ts';
 import { assert } from '#base/assert.ts';
+import type { Member } from '#site/accounts/members.ts';
+import { seedToken } from '#site/accounts/seed-token.ts';
 import type { MemberAnnounceUrls } from '#site/announce-urls.ts';
 import type { Sql } from '#sql/sql.ts';
 import { rewriteTorrent } from '#wire/metainfo-rewrite.ts';
@@ -18,18 +22,25 @@ export async function torrentFile(sql: Sql, torrentId: number): Promise<Uint8Arr
   return row?.bytes;
 }
 
+/** What a member's own copy carries. */
+export interface CarriedAddresses {
+  readonly urls: MemberAnnounceUrls;
+  /** Of the archive, when it keeps the torrent (BEP 19). */
+  readonly webSeeds?: readonly string[];
+}
+
 /** For one member: HTTP in the first tier, then UDP, then WebSocket. The info dictionary is untouched. */
 export async function torrentFileFor(
   sql: Sql,
   torrentId: number,
-  urls: MemberAnnounceUrls,
+  { urls, webSeeds = [] }: CarriedAddresses,
 ): Promise<Uint8Array | undefined> {
   const stored = await torrentFile(sql, torrentId);
   if (stored === undefined) return undefined;
   const tiers = [urls.http, urls.udp, urls.ws]
     .filter((url) => url !== undefined)
     .map((url) => [url]);
-  const made = rewriteTorrent(stored, { announceTiers: tiers });
+  const made = rewriteTorrent(stored, { announceTiers: tiers, webSeeds });
   assert(made.ok && !made.hashChanged, 'a stored torrent can be given out as it is');
   return made.bytes;
 }
@@ -41,4 +52,18 @@ export function torrentFileName(title: string): string {
     .replace(/\s+/g, ' ')
     .replace(/^[. ]+|[. ]+$/g, '');
   return `${[...safe].slice(0, 60).join('').trimEnd() || 'torrent'}.torrent`;
+}
+
+/**
+ * Where a member's client finds the torrent's content when the archive keeps it: one address, ended by a
+ * slash, which clients complete with the torrent's name and the paths of its files.
+ */
+export async function webSeedsFor(
+  sql: Sql,
+  torrent: { readonly id: number; readonly infoHash: string },
+  of: { readonly member: Pick<Member, 'id' | 'passkey'>; readonly siteUrl: string },
+): Promise<readonly string[]> {
+  if (of.member.passkey === '' || !(await isKept(sql, torrent.id))) return [];
+  const token = seedToken(of.member, torrent.infoHash);
+  return [`${of.siteUrl}${SEED_PREFIX}${token}/${torrent.infoHash}/`];
 }

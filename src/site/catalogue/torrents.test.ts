@@ -265,7 +265,7 @@ forEachDatabase((name, open) => {
         udp: 'udp://t.example:6969/key/announce',
         ws: 'ws://t.example/key/announce',
       };
-      const bytes = await torrentFileFor(world.sql, torrent.id, urls);
+      const bytes = await torrentFileFor(world.sql, torrent.id, { urls });
       const stored = await torrentFile(world.sql, torrent.id);
       assert.ok(bytes !== undefined && stored !== undefined);
       const parsed = parseMetainfo(bytes);
@@ -279,7 +279,7 @@ forEachDatabase((name, open) => {
       assert.equal(without, Buffer.from(stored).toString('latin1'));
     }
     assert.equal(
-      await torrentFileFor(world.sql, 999, { http: 'http://x', udp: 'udp://x' }),
+      await torrentFileFor(world.sql, 999, { urls: { http: 'http://x', udp: 'udp://x' } }),
       undefined,
     );
     await world.sql.close();

@@ -47,6 +47,13 @@ export const HELD_TABLES: readonly HeldTable[] = [
     erasure: DELETE,
   },
   {
+    section: 'webSeed',
+    table: 'archive_traffic',
+    member: 'member_id',
+    key: 'torrent_id',
+    erasure: DELETE,
+  },
+  {
     section: 'sessions',
     table: 'session',
     member: 'member_id',
