@@ -21,7 +21,7 @@
 #include <uv.h>
 
 // Raised when a call, a word or a layout changes; addon.ts compares.
-#define ADDON_VERSION 1
+#define ADDON_VERSION 2
 
 // A socket is opened with a buffer of 32 words, which stays and carries reports afterwards. Words 0
 // to 15 ask, 16 to 31 answer; the address stands in the last 16 bytes of the asking half.
@@ -42,6 +42,7 @@ enum ConfigWord {
   CONFIG_BACKLOG = 7,
   CONFIG_CONNECTIONS = 8,
   CONFIG_BATCH = 9,
+  CONFIG_TOGETHER = 10,
   CONFIG_ADDRESS = 12,
 };
 enum ReportWord {
@@ -130,6 +131,30 @@ int watch(Socket *socket, int events);
 // listen.c: a bound socket as words ask for it, or a negative errno.
 int open_bound(const int32_t *words, int type);
 int read_port(int fd);
+
+// ring.c: one send or receive of many that are made together.
+typedef struct Ring Ring;
+typedef struct Transfer {
+  bool is_send;
+  int fd;
+  uint8_t *bytes;
+  uint32_t length;
+  // With MSG_DONTWAIT.
+  int flags;
+  // Comes back with the result.
+  uint32_t tag;
+} Transfer;
+// NULL: each must be made by a call of its own.
+Ring *ring_open(uint32_t entries);
+void ring_close(Ring *ring);
+// False: the ring is full.
+bool ring_queue(Ring *ring, const Transfer *transfer);
+// Makes all that is queued; every result is there when it returns. False: some were not made, and
+// would be by the next submission, so the ring must be closed.
+bool ring_submit(Ring *ring);
+// Takes a result out, as the call of its own would have returned it with a negative errno; false when
+// there is none.
+bool ring_result(Ring *ring, uint32_t *tag, int32_t *result);
 
 // udp.c and tcp.c
 napi_value udp_open(napi_env env, napi_callback_info info);

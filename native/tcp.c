@@ -1,6 +1,6 @@
 // TCP in batches: one call writes and closes what JavaScript asked for, accepts, and reads all ready
 // connections into one arena. A connection is a slot; JavaScript alone decides when it ends, so a
-// slot is never reused under its feet.
+// slot is never reused under its feet. What is written is in tcp-write.c, what is read in tcp-read.c.
 //
 // One ArrayBuffer is shared with src/net/tcp-slots.ts, in this order:
 //   operations  batch * 8 words: slot, flags, chunk, offset, length, result, result flags, unused
@@ -13,83 +13,13 @@
 // Connections are watched edge-triggered and by one epoll_ctl for their whole life, made in the call
 // after they were accepted: one that is answered and closed at once never costs it.
 
-#include "sockets.h"
+#include "tcp.h"
 
 #include <fcntl.h>
-#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
 
-enum { BUFFER_WORDS, BUFFER_SHARED, BUFFER_INPUT };
-enum { OPERATION_WORDS = 8, EVENT_WORDS = 4 };
-enum OperationFlag {
-  OPERATION_WRITE = 1,
-  // Ends the connection as soon as all is written, so that the peer gets all of it.
-  OPERATION_CLOSE = 2,
-  // Ends our side only.
-  OPERATION_SHUT = 4,
-  OPERATION_READ = 8,
-  // Ends it now, whatever is lost.
-  OPERATION_DROP = 16,
-};
-enum ResultFlag { RESULT_CLOSED = 1, RESULT_SHUT = 2 };
-enum EventFlag {
-  EVENT_NEW = 1,
-  // The peer sends no more, and all it sent is in this event or before.
-  EVENT_END = 2,
-  // The read filled the room: there may be more.
-  EVENT_FULL = 4,
-  EVENT_WRITABLE = 8,
-  EVENT_GONE = 16,
-  // Not read, because there is no room or it was read in this turn already.
-  EVENT_READABLE = 32,
-};
-enum Watch { WATCH_NONE, WATCH_READING, WATCH_BOTH };
-enum Accept { ACCEPT_PAUSE, ACCEPT_RESUME, ACCEPT_STOP };
-
-#define LISTENER UINT32_MAX
 #define ACCEPT_TRIES_MAX 16
-
-typedef struct Connection {
-  int fd;
-  uint32_t read_turn;
-  uint8_t watch;
-  // The peer has ended its side; that edge is told once, perhaps long before its last bytes are read.
-  bool has_ended;
-} Connection;
-
-typedef struct Chunk {
-  Buffer buffer;
-  uint32_t checked_turn;
-} Chunk;
-
-typedef struct Tcp {
-  Socket socket;
-  bool is_four;
-  int listener;
-  // Closed to accept and end one connection more when there are no descriptors left.
-  int reserve;
-  uint32_t batch;
-  uint32_t connections_max;
-  uint32_t input_bytes;
-  uint32_t turn;
-  int32_t *operations;
-  int32_t *events;
-  uint8_t *addresses;
-  int32_t *rooms;
-  uint8_t *input;
-  uint32_t event_count;
-  Connection *connections;
-  int32_t *free_slots;
-  uint32_t free_count;
-  // Accepted in the last turn and not watched yet.
-  int32_t *fresh;
-  uint32_t fresh_count;
-  struct epoll_event *ready;
-  Chunk *chunks;
-  uint32_t chunk_count;
-} Tcp;
 
 static void dispose(Socket *socket) {
   Tcp *tcp = (Tcp *)socket;
@@ -110,6 +40,7 @@ static void dispose(Socket *socket) {
   free(tcp->fresh);
   free(tcp->ready);
   free(tcp->chunks);
+  ring_close(tcp->ring);
 }
 
 static bool is_sane(const int32_t *words) {
@@ -157,6 +88,7 @@ static int32_t open_tcp(Tcp *tcp, napi_value on_ready) {
   tcp->socket.fd = epoll_create1(EPOLL_CLOEXEC);
   if (tcp->socket.fd < 0) return -errno;
   if (!make_memory(tcp)) return -ENOMEM;
+  if (words[CONFIG_TOGETHER] != 0) tcp->ring = ring_open(tcp->batch);
   if (watch_listener(tcp, EPOLL_CTL_ADD, EPOLLIN) != 0) return -errno;
   return adopt(tcp->socket.instance, &tcp->socket, on_ready);
 }
@@ -244,7 +176,7 @@ napi_value tcp_accept(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-static void watch_connection(Tcp *tcp, uint32_t slot, uint8_t wanted) {
+void watch_connection(Tcp *tcp, uint32_t slot, uint8_t wanted) {
   Connection *connection = &tcp->connections[slot];
   struct epoll_event event = {
       .events = EPOLLIN | EPOLLRDHUP | EPOLLET | (wanted == WATCH_BOTH ? EPOLLOUT : 0),
@@ -255,123 +187,18 @@ static void watch_connection(Tcp *tcp, uint32_t slot, uint8_t wanted) {
   if (epoll_ctl(tcp->socket.fd, call, connection->fd, &event) == 0) connection->watch = wanted;
 }
 
-static void close_connection(Tcp *tcp, uint32_t slot) {
+void close_connection(Tcp *tcp, uint32_t slot) {
   close(tcp->connections[slot].fd);
   tcp->connections[slot].fd = -1;
   tcp->free_slots[tcp->free_count++] = (int32_t)slot;
 }
 
-static void add_event(Tcp *tcp, uint32_t slot, int32_t flags, int32_t bytes) {
+void add_event(Tcp *tcp, uint32_t slot, int32_t flags, int32_t bytes) {
   int32_t *event = tcp->events + tcp->event_count * EVENT_WORDS;
   event[0] = (int32_t)slot;
   event[1] = flags;
   event[2] = bytes;
   tcp->event_count++;
-}
-
-// Reads into the next event's part of the arena; returns the event's flags, the bytes in `*bytes`.
-static int32_t read_connection(Tcp *tcp, uint32_t slot, uint32_t ready, int32_t *bytes) {
-  Connection *connection = &tcp->connections[slot];
-  bool is_broken = (ready & (EPOLLERR | EPOLLHUP)) != 0;
-  if ((ready & (EPOLLRDHUP | EPOLLHUP)) != 0) connection->has_ended = true;
-  int32_t room = tcp->rooms[slot];
-  *bytes = 0;
-  if (room <= 0 || connection->read_turn == tcp->turn) {
-    return EVENT_READABLE | (is_broken ? EVENT_GONE : 0);
-  }
-  connection->read_turn = tcp->turn;
-  size_t size = (uint32_t)room < tcp->input_bytes ? (size_t)room : tcp->input_bytes;
-  uint8_t *into = tcp->input + (size_t)tcp->event_count * tcp->input_bytes;
-  ssize_t length;
-  do {
-    length = recv(connection->fd, into, size, MSG_DONTWAIT);
-  } while (length < 0 && errno == EINTR);
-  if (length == 0) return EVENT_END;
-  if (length < 0) {
-    return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : EVENT_GONE;
-  }
-  *bytes = (int32_t)length;
-  if ((size_t)length == size) return EVENT_FULL;
-  // A short read emptied the queue; had the peer ended before it, nothing can follow.
-  return connection->has_ended ? EVENT_END : 0;
-}
-
-// Closes at once when the peer has nothing unread with us: unread bytes would turn the end into a
-// reset, which can overtake the answer. Otherwise only our side ends. With an answer, JavaScript has
-// just seen all that the peer sent; of one that was idle it cannot know.
-static int32_t finish_connection(Tcp *tcp, uint32_t slot, bool is_known_empty) {
-  int unread = 0;
-  int fd = tcp->connections[slot].fd;
-  if (!is_known_empty && ioctl(fd, SIOCINQ, &unread) == 0 && unread > 0) {
-    shutdown(fd, SHUT_WR);
-    return RESULT_SHUT;
-  }
-  close_connection(tcp, slot);
-  return RESULT_CLOSED;
-}
-
-static void write_connection(Tcp *tcp, napi_env env, int32_t *operation) {
-  uint32_t slot = (uint32_t)operation[0];
-  int32_t flags = operation[1];
-  uint32_t chunk_at = (uint32_t)operation[2];
-  operation[5] = -EINVAL;
-  if (chunk_at >= tcp->chunk_count) return;
-  Chunk *chunk = &tcp->chunks[chunk_at];
-  if (chunk->checked_turn != tcp->turn) {
-    if (!is_attached(env, &chunk->buffer)) return;
-    chunk->checked_turn = tcp->turn;
-  }
-  int32_t offset = operation[3];
-  int32_t length = operation[4];
-  if (offset < 0 || length < 0 || (size_t)offset + (size_t)length > chunk->buffer.length) return;
-  // What ends the connection goes out with its end, in one segment.
-  bool is_last = (flags & (OPERATION_CLOSE | OPERATION_SHUT)) != 0;
-  int how = MSG_DONTWAIT | MSG_NOSIGNAL | (is_last ? MSG_MORE : 0);
-  Connection *connection = &tcp->connections[slot];
-  ssize_t sent;
-  do {
-    sent = send(connection->fd, chunk->buffer.data + offset, (size_t)length, how);
-  } while (sent < 0 && errno == EINTR);
-  if (sent < 0) sent = errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
-  operation[5] = (int32_t)sent;
-  if (sent >= 0 && sent < length && connection->watch != WATCH_BOTH) {
-    watch_connection(tcp, slot, WATCH_BOTH);
-  }
-}
-
-static void run_operation(Tcp *tcp, napi_env env, int32_t *operation) {
-  uint32_t slot = (uint32_t)operation[0];
-  int32_t flags = operation[1];
-  operation[5] = 0;
-  operation[6] = 0;
-  if (slot >= tcp->connections_max || tcp->connections[slot].fd < 0) {
-    operation[5] = -EBADF;
-    return;
-  }
-  if ((flags & OPERATION_DROP) != 0) {
-    close_connection(tcp, slot);
-    operation[6] = RESULT_CLOSED;
-    return;
-  }
-  if ((flags & OPERATION_WRITE) != 0) {
-    write_connection(tcp, env, operation);
-    // What is not out yet, or never will be, is JavaScript's to judge.
-    if (operation[5] != operation[4]) return;
-  }
-  if ((flags & OPERATION_CLOSE) != 0) {
-    bool has_written = (flags & OPERATION_WRITE) != 0;
-    operation[6] = finish_connection(tcp, slot, has_written);
-  }
-  if (operation[6] == RESULT_CLOSED) return;
-  if ((flags & OPERATION_SHUT) != 0) {
-    shutdown(tcp->connections[slot].fd, SHUT_WR);
-    operation[6] = RESULT_SHUT;
-  }
-  if ((flags & OPERATION_READ) != 0 && tcp->event_count < tcp->batch) {
-    int32_t bytes;
-    int32_t found = read_connection(tcp, slot, 0, &bytes);
-    if (found != 0 || bytes > 0) add_event(tcp, slot, found, bytes);
-  }
 }
 
 static bool is_passing(int failure) {
@@ -461,28 +288,17 @@ static void accept_connections(Tcp *tcp) {
   }
 }
 
+void lose_ring(Tcp *tcp) {
+  ring_close(tcp->ring);
+  tcp->ring = NULL;
+}
+
 static void poll_connections(Tcp *tcp) {
   int space = (int)(tcp->batch - tcp->event_count);
   if (space == 0) return;
   int count = epoll_wait(tcp->socket.fd, tcp->ready, space, 0);
   if (count < 0 && errno != EINTR) tcp->socket.words[REPORT_POLL_ERRNO] = errno;
-  bool is_listener_ready = false;
-  for (int at = 0; at < count; at++) {
-    uint32_t slot = tcp->ready[at].data.u32;
-    uint32_t ready = tcp->ready[at].events;
-    if (slot == LISTENER) {
-      is_listener_ready = true;
-      continue;
-    }
-    // A child process that is being started may keep a closed descriptor's events coming.
-    if (tcp->connections[slot].fd < 0) continue;
-    int32_t bytes = 0;
-    int32_t flags = 0;
-    bool is_reading = (ready & (EPOLLIN | EPOLLRDHUP | EPOLLERR | EPOLLHUP)) != 0;
-    if (is_reading) flags = read_connection(tcp, slot, ready, &bytes);
-    if ((ready & EPOLLOUT) != 0) flags |= EVENT_WRITABLE;
-    if (flags != 0 || bytes > 0) add_event(tcp, slot, flags, bytes);
-  }
+  bool is_listener_ready = read_ready(tcp, count);
   if (is_listener_ready && tcp->listener >= 0) accept_connections(tcp);
 }
 
@@ -507,9 +323,7 @@ napi_value tcp_turn(napi_env env, napi_callback_info info) {
   memset(&words[REPORT_ACCEPTED], 0, (REPORT_POLL_ERRNO - REPORT_ACCEPTED + 1) * sizeof *words);
   tcp->turn++;
   tcp->event_count = 0;
-  for (int32_t at = 0; at < count; at++) {
-    run_operation(tcp, env, tcp->operations + at * OPERATION_WORDS);
-  }
+  run_operations(tcp, env, count);
   for (uint32_t at = 0; at < tcp->fresh_count; at++) {
     uint32_t slot = (uint32_t)tcp->fresh[at];
     const Connection *connection = &tcp->connections[slot];

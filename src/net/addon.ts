@@ -32,7 +32,7 @@ export interface Addon {
   tcpAccept(id: number, what: number): void;
 }
 
-const ADDON_VERSION = 1;
+const ADDON_VERSION = 2;
 
 /** Words of the buffer that a socket is opened with: the first 16 ask, the others answer. */
 export const WORDS = 32;
@@ -50,6 +50,7 @@ export const CONFIG = {
   backlog: 7,
   connections: 8,
   batch: 9,
+  together: 10,
   addressBytesAt: 48,
 } as const;
 export const REPORT = {

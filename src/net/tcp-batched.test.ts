@@ -26,4 +26,8 @@ if ('why' in loaded) {
     'batchedTcp, one batch at a time',
     batchedTcp({ ...world, slice: new TurnSlice(0) }),
   );
+  tcpServerSuite(
+    'batchedTcp, where the kernel sends nothing together',
+    batchedTcp({ ...world, isTogether: false }),
+  );
 }

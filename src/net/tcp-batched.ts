@@ -37,6 +37,8 @@ export interface BatchedTcpWorld {
   readonly metrics: Registry;
   readonly addon: Addon;
   readonly slice: TurnSlice;
+  /** False: a system call for each send and receive, as where the kernel makes none together. */
+  readonly isTogether?: boolean;
 }
 
 /** `open` binds listeners that native calls serve in batches; one opener serves a whole thread. */
@@ -95,6 +97,7 @@ class BatchedTcpServer implements TcpServer, ConnectionWorld {
     this.slots = new TcpSlots(options.connectionsMax, options.inputBytesMax);
     this.deadlines = new Float64Array(options.connectionsMax).fill(Number.POSITIVE_INFINITY);
     this.#report = wordsOf(options, family, address);
+    this.#report[CONFIG.together] = world.isTogether === false ? 0 : 1;
     const words = this.#report.buffer as ArrayBuffer;
     const { shared, input } = this.slots;
     this.#id = world.addon.tcpOpen(words, shared, input, () => this.#onReady());
@@ -254,6 +257,8 @@ class BatchedTcpServer implements TcpServer, ConnectionWorld {
       const slot = events[word]!;
       const flags = events[word + 1]!;
       const length = events[word + 2]!;
+      // It was said to be ready, and was not.
+      if (flags === 0 && length === 0) continue;
       const connection = this.#all[slot] ?? this.#newConnection(slot);
       if ((flags & EVENT.isNew) !== 0) {
         this.#open++;
