@@ -7,7 +7,9 @@
 // - An append that is repeated with its stamp is answered with the offset of the first time, and
 //   stands there once; one that is older than its producer's newest is refused.
 // - A topic with a limit never has more bytes, and refuses only what would be more.
-// - What retention and compaction let go is what they may, at whatever moment the end comes.
+// - What retention and compaction let go is what they may, at whatever moment the end comes; where
+//   there is a delete hook, after it (log-hook.ts).
+// - What a rewriting of sealed segments has changed stays so (log-fills.ts).
 // - Recovery never takes a torn tail for damage.
 //
 // Not promised, and so not tried: a disk that fails a sync, then a process that ends before it has
@@ -19,9 +21,11 @@ import { below, SeededRandom } from '#base/random.ts';
 import { logConfig } from '#log/config.ts';
 import { LocalLog } from '#log/local-log.ts';
 import type { TopicOptions } from '#log/log.ts';
+import { segmentOffset } from '#log/segment/segment.ts';
 import { Registry } from '#metrics/registry.ts';
 import { SimClock, settle } from './clock.ts';
 import { SimDisk } from './disk.ts';
+import { RemovalWatch } from './log-hook.ts';
 import { CHANGES, LogUsers } from './log-users.ts';
 import { checkTopic, Violation } from './log-witness.ts';
 import { type PlantedBug, PlantedDisk } from './planted-disk.ts';
@@ -51,6 +55,7 @@ const TOPICS: readonly (readonly [string, TopicOptions])[] = [
   ],
   ['small', { consistency: 'interval', bytesMax: 8192, whenFull: 'refuse' }],
   ['short', { consistency: 'durable', recordsMax: 16 }],
+  ['young', { consistency: 'interval', ageMsMax: 150, whenUnread: 'remove' }],
   ['state', { consistency: 'durable', compact: true, codec: 'zstd' }],
 ];
 
@@ -68,6 +73,7 @@ export async function runCrashes(options: CrashOptions): Promise<CrashOutcome> {
 class CrashWorld {
   crashes = 0;
   readonly users: LogUsers;
+  readonly #removals: RemovalWatch;
   readonly #options: CrashOptions;
   readonly #random: SeededRandom;
   readonly #clock = new SimClock();
@@ -92,7 +98,15 @@ class CrashWorld {
       random: this.#random,
       topics: TOPICS.filter((_, nth) => nth < 2 || this.#chance(2)),
       hasFaults: this.#hasFaults,
-      rewrites: options.seed % 4 === 0,
+      rewrites: this.#chance(2),
+      segmentBefore: (topic, next) => this.#segmentBefore(topic, next),
+    });
+    this.#removals = new RemovalWatch({
+      folder: FOLDER,
+      clock: this.#clock,
+      random: this.#random,
+      hasHook: this.#chance(2),
+      topics: this.users.topics,
     });
     this.#config = logConfig.parse({
       segmentBytesMax: 4096,
@@ -117,7 +131,7 @@ class CrashWorld {
     this.#syncFailedNow = false;
     this.#faultsNow = false;
     const killed = this.#chance(4);
-    if (this.#chance(6)) this.#dieAt(1 + below(this.#random, 30), killed);
+    this.#dieAt(this.#chance(6) ? 1 + below(this.#random, 30) : 0, killed);
     const log = await this.#open(killed);
     if (log !== undefined) {
       this.#dieAt(0, killed);
@@ -142,7 +156,8 @@ class CrashWorld {
         this.#clock.step();
         await settle();
       }
-      if (this.users.violation !== undefined) throw this.users.violation;
+      const wrong = this.users.violation ?? this.#removals.violation;
+      if (wrong !== undefined) throw wrong;
     }
     if (!this.#isDead && this.#chance(2)) await this.#closeInOrder(log);
   }
@@ -151,7 +166,7 @@ class CrashWorld {
   #dieAt(deadline: number, killed: boolean): void {
     let operations = 0;
     this.#disk.onOperation = (operation, path) => {
-      if (operation === 'remove') this.#noteRemoval(path);
+      if (operation === 'remove') this.#removals.onRemove(this.#disk, path);
       if (++operations === deadline) this.#die(killed);
       if (!this.#faultsNow || !FAULTY.has(operation) || !this.#chance(30)) return undefined;
       if (operation === 'datasync') {
@@ -162,17 +177,9 @@ class CrashWorld {
     };
   }
 
-  /** From here on the topic may begin with the segment after the one that is removed. */
-  #noteRemoval(path: string): void {
-    for (const { witness, options } of this.users.topics) {
-      const folder = `${FOLDER}/${witness.name}`;
-      const name = path.slice(folder.length + 1);
-      const isLetGo = options.whenFull === 'removeOldest' || options.recordsMax !== undefined;
-      if (!isLetGo || path !== `${folder}/${name}`) continue;
-      const next = this.#disk.namesIn(folder).find((one) => one > name && one.endsWith('.log'));
-      if (!name.endsWith('.log') || next === undefined) continue;
-      witness.beginsAtMost = Math.max(witness.beginsAtMost, Number(next.slice(0, 20)));
-    }
+  #segmentBefore(topic: string, next: number): number | undefined {
+    const names = this.#disk.namesIn(`${FOLDER}/${topic}`);
+    return names.map(segmentOffset).findLast((offset) => offset !== undefined && offset < next);
   }
 
   #die(killed: boolean): void {
@@ -205,6 +212,7 @@ class CrashWorld {
   }
 
   async #openOn(disk: Disk, killed: boolean): Promise<LocalLog> {
+    const now = this.#disk;
     const log = await LocalLog.open({
       disk,
       clock: this.#clock,
@@ -214,6 +222,7 @@ class CrashWorld {
       config: this.#config,
       folder: FOLDER,
       changes: CHANGES,
+      hook: this.#removals.hookOn(this.#disk, () => this.#isDead || this.#disk !== now),
       onFatal: () => this.#die(killed),
     });
     const names = new Set((await log.topics()).map(({ name }) => name));
@@ -248,11 +257,14 @@ class CrashWorld {
   async #check(log: LocalLog): Promise<void> {
     const until = <T>(promise: Promise<T>): Promise<T> => this.#clock.until(promise);
     for (const { witness, options } of this.users.topics) {
-      const isShrinking = options.compact === true || options.recordsMax !== undefined;
+      const { compact, recordsMax, ageMsMax, whenFull } = options;
+      const isRing = whenFull === 'removeOldest';
+      const isShrinking = compact === true || isRing || (recordsMax ?? ageMsMax) !== undefined;
       const maybeLossy = this.#syncFailed;
       const seen = { log, until, random: this.#random, maybeLossy, isShrinking };
       await checkTopic(witness, seen);
     }
+    if (this.#removals.violation !== undefined) throw this.#removals.violation;
     this.users.checked();
     for (const line of this.#lines) {
       if (/damage/.test(line.message)) throw new Violation(`the log said: ${line.message}`);

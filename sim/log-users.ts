@@ -53,6 +53,7 @@ export class LogUsers {
   readonly #random: Random;
   readonly #hasFaults: boolean;
   readonly #rewrites: boolean;
+  readonly #segmentBefore: (topic: string, next: number) => number | undefined;
   readonly #producers: readonly Producer[];
   #life: Life | undefined;
   #records = 0;
@@ -64,10 +65,13 @@ export class LogUsers {
     readonly hasFaults: boolean;
     /** They have sealed segments rewritten as well. */
     readonly rewrites: boolean;
+    /** Where the segment begins that ends there; undefined when it has gone. */
+    segmentBefore(topic: string, next: number): number | undefined;
   }) {
     this.#random = world.random;
     this.#hasFaults = world.hasFaults;
     this.#rewrites = world.rewrites;
+    this.#segmentBefore = (topic, next) => world.segmentBefore(topic, next);
     this.topics = world.topics.map(([name, options]) => ({
       witness: new Witness(name, options.compact === true),
       options,
@@ -98,7 +102,7 @@ export class LogUsers {
   act(): void {
     const life = this.#life;
     if (life === undefined) return;
-    const kind = below(this.#random, this.#rewrites ? 13 : 12);
+    const kind = below(this.#random, this.#rewrites ? 14 : 12);
     const topic = this.#chance(2) ? this.topics[0]! : this.#any(this.topics);
     if (kind < 7) {
       for (let many = 1 + below(this.#random, 3); many > 0; many--) this.#append(life, topic);
@@ -272,9 +276,17 @@ export class LogUsers {
     if (options.compact === true) return;
     try {
       const { nextOffset } = await countsOf(life.log, witness.name);
+      if (this.#life !== life) return;
       const from = below(this.#random, nextOffset + 1);
-      const input = below(this.#random, 256);
-      await life.log.rewriteSegment(witness.name, { from, change: 'fill', input });
+      const input = 0x62 + below(this.#random, 24);
+      const nth = witness.fills.begin(from, input);
+      const change = { from, change: 'fill', input };
+      const done = await life.log.rewriteSegment(witness.name, change);
+      if (this.#life !== life || done.nextOffset === undefined) return;
+      const first = this.#segmentBefore(witness.name, done.nextOffset);
+      if (first !== undefined && first >= from) {
+        witness.fills.done(nth, { first, next: done.nextOffset });
+      }
     } catch (error) {
       unlessCoded(error);
     }
@@ -285,6 +297,9 @@ export class LogUsers {
       const { nextOffset } = await countsOf(life.log, witness.name);
       const offset = below(this.#random, nextOffset + 1);
       witness.committing.add(offset);
+      if (witness.heldBelow !== undefined) {
+        witness.heldBelow = Math.max(witness.heldBelow, offset);
+      }
       await life.log.commit(witness.name, 'ledger', offset);
       if (this.#life === life) witness.committed = offset;
     } catch (error) {

@@ -10,10 +10,15 @@
 // - Nothing appears twice, out of place, or that nobody wrote. Offsets have no gap, unless a sync
 //   had failed: then what was answered from memory may be one.
 // - Of a topic that is compacted a record may be missing once a later one of its key is there.
+// - A value is as it was written, or as a rewriting has left it: whole, and from the moment on at which
+//   the rewriting was answered (log-fills.ts).
 // - A read from a time begins with the first record that is as late.
 
+import { codeOf } from '#base/errors.ts';
 import { below, type Random } from '#base/random.ts';
 import type { Appended, Consistency, Log, LogGap, ReadRecord, TopicStats } from '#log/log.ts';
+
+import { Fills } from './log-fills.ts';
 
 const NO_BYTES = new Uint8Array(0);
 const SLOT = 'slot ';
@@ -35,7 +40,7 @@ interface TopicContent {
 
 export class Witness {
   readonly name: string;
-  readonly #isCompact: boolean;
+  readonly isCompact: boolean;
   /** Offset to text: it must be there. */
   readonly certain = new Map<number, string>();
   /** Answered from memory: where it must be if it is there. */
@@ -45,8 +50,14 @@ export class Witness {
   /** Where the topic may begin. It moves only where oldest segments are removed. */
   beginsAtLeast = 0;
   beginsAtMost = 0;
+  /** `beginsAtMost` as the last end left it. */
+  expectedAtMost = 0;
   committed: number | undefined;
   readonly committing = new Set<number>();
+  /** Nothing above may be let go for the consumer's sake; undefined while it has no position. */
+  heldBelow: number | undefined;
+  /** What rewritings have made of the values. */
+  readonly fills = new Fills();
   /** Was, or is, in flight: it may be there. */
   readonly #maybe = new Set<string>();
   /** Refused, or known to be lost. */
@@ -54,7 +65,7 @@ export class Witness {
 
   constructor(name: string, isCompact = false) {
     this.name = name;
-    this.#isCompact = isCompact;
+    this.isCompact = isCompact;
   }
 
   /** Also again, with the stamp that it had. */
@@ -97,14 +108,15 @@ export class Witness {
   check(content: TopicContent, { maybeLossy }: { readonly maybeLossy: boolean }): void {
     const { name } = this;
     const { firstOffset, nextOffset } = content.stats;
-    if (firstOffset < this.beginsAtLeast || firstOffset > this.beginsAtMost) {
-      const expected = `${this.beginsAtLeast} to ${this.beginsAtMost}`;
+    const atMost = Math.max(this.expectedAtMost, this.beginsAtMost);
+    if (firstOffset < this.beginsAtLeast || firstOffset > atMost) {
+      const expected = `${this.beginsAtLeast} to ${atMost}`;
       throw new Violation(`${name} begins at ${firstOffset}, expected ${expected}`);
     }
     const [gap] = content.gaps;
     if (gap !== undefined && !maybeLossy) throw new Violation(`${name} has a gap at ${gap.first}`);
     const known = content.records.size + content.gaps.reduce((sum, one) => sum + spanOf(one), 0);
-    if (known !== nextOffset - firstOffset && !this.#isCompact)
+    if (known !== nextOffset - firstOffset && !this.isCompact)
       throw new Violation(`${name} has a hole`);
     for (const [offset, text] of this.certain) {
       if (offset < firstOffset) {
@@ -113,7 +125,7 @@ export class Witness {
         continue;
       }
       const found = content.records.get(offset)?.text;
-      if (found === undefined && isSuperseded(content, offset, text, this.#isCompact)) {
+      if (found === undefined && isSuperseded(content, offset, text, this.isCompact)) {
         this.certain.delete(offset);
         continue;
       }
@@ -122,7 +134,7 @@ export class Witness {
     for (const [text, offset] of this.placed) if (offset < firstOffset) this.#forget(text);
     this.#checkTexts(content);
     this.beginsAtLeast = firstOffset;
-    this.beginsAtMost = firstOffset;
+    this.beginsAtMost = Math.max(firstOffset, this.beginsAtMost);
   }
 
   #checkTexts(content: TopicContent): void {
@@ -179,7 +191,10 @@ export interface TopicCheck {
 export async function checkTopic(witness: Witness, check: TopicCheck): Promise<void> {
   const { log, until } = check;
   const { name } = witness;
-  const content = await contentOf(name, check);
+  // What is let go while this reads is beyond what was expected of the end.
+  witness.expectedAtMost = witness.beginsAtMost;
+  witness.beginsAtMost = 0;
+  const content = await contentOf(witness, check);
   witness.check(content, check);
   if (content.gaps.length === 0) await checkTime(content, check);
   const position = await until(log.position(name, 'ledger'));
@@ -188,11 +203,23 @@ export async function checkTopic(witness: Witness, check: TopicCheck): Promise<v
     throw new Violation(`${name}: consumer at ${position}, committed ${witness.committed}`);
   }
   witness.committed = position;
+  witness.heldBelow = position;
   witness.committing.clear();
 }
 
-/** Reads a topic through, from its first record to its end. */
-async function contentOf(name: string, { log, until }: TopicCheck): Promise<TopicContent> {
+/** Reads a topic through, from its first record to its end; again when its first went meanwhile. */
+async function contentOf(witness: Witness, check: TopicCheck): Promise<TopicContent> {
+  for (;;) {
+    try {
+      return await readThrough(witness, check);
+    } catch (error) {
+      if (check.isShrinking !== true || codeOf(error) !== 'LOG_OFFSET_REMOVED') throw error;
+    }
+  }
+}
+
+async function readThrough(witness: Witness, { log, until }: TopicCheck): Promise<TopicContent> {
+  const { name, isCompact, fills } = witness;
   const stats = await until(countsOf(log, name));
   const records = new Map<number, { text: string; timeMs: number }>();
   const gaps: LogGap[] = [];
@@ -200,8 +227,10 @@ async function contentOf(name: string, { log, until }: TopicCheck): Promise<Topi
     const result = await until(log.read(name, { from, recordsMax: 50 }));
     gaps.push(...result.gaps);
     for (const record of result.records) {
-      const { offset, timeMs } = record;
+      const { offset, timeMs, value } = record;
       if (offset < from) throw new Violation(`${name} repeats ${offset}`);
+      const wrong = isCompact ? undefined : fills.wrongIn(offset, value);
+      if (wrong !== undefined) throw new Violation(`${name}: the value of ${offset} ${wrong}`);
       records.set(offset, { text: textOf(record), timeMs });
     }
     if (result.nextOffset <= from) throw new Violation(`${name} stands still at ${from}`);
@@ -220,7 +249,7 @@ async function checkTime(content: TopicContent, check: TopicCheck): Promise<void
   const expected = all.find(([, record]) => record.timeMs >= timeMs)?.[0];
   const found = records[0]?.offset;
   // Compaction and retention go on while this looks.
-  if (check.isShrinking === true && (found ?? -1) > (expected ?? 0)) return;
+  if (check.isShrinking === true && (found ?? Infinity) > (expected ?? 0)) return;
   if (found !== expected) {
     throw new Violation(`${name} at ${timeMs} begins with ${found}, expected ${expected}`);
   }

@@ -2,6 +2,7 @@
 // after a failure cut back. Used by one writer, one call at a time.
 
 import { assert } from '#base/assert.ts';
+import type { DiskFile } from '#base/disk.ts';
 import { codeOf } from '#base/errors.ts';
 import type { TopicWorld } from '#log/topic/topic-world.ts';
 import { aligned } from './alignment.ts';
@@ -42,15 +43,26 @@ export class ActiveSegment {
     segment.durableEnd = segment.endPosition;
   }
 
-  /** On disk, name and all, when it resolves. @throws the disk's error; nothing is left then */
-  static async create(world: TopicWorld, firstOffset: number): Promise<ActiveSegment> {
+  /**
+   * On disk, name and all, when it resolves. `isCut`: the one of that name was cut back to nothing by
+   * this process; it is gone on with, because it may be all that tells the topic's next offset.
+   * @throws the disk's error; nothing is left then
+   */
+  static async create(
+    world: TopicWorld,
+    { firstOffset, isCut }: { readonly firstOffset: number; readonly isCut: boolean },
+  ): Promise<ActiveSegment> {
     const { disk, folder } = world;
     const createdMs = world.clock.nowMs();
     const path = `${folder}/${segmentName(firstOffset)}`;
     const { logId, epoch } = world;
     const header = encodeSegmentHeader({ logId, epoch, firstOffset, createdMs });
     // One that is there holds nothing: it failed while it was made, or was cut back to nothing.
-    if ((await disk.stat(path)) !== undefined) await disk.remove(path);
+    if ((await disk.stat(path)) !== undefined) {
+      const place = { path, firstOffset, createdMs };
+      if (isCut) return ActiveSegment.#begin(world, place, await disk.open(path, { write: true }));
+      await disk.remove(path);
+    }
     const file = await disk.create(path);
     try {
       await file.write(header, 0);
@@ -61,6 +73,15 @@ export class ActiveSegment {
       await disk.remove(path).catch(() => {});
       throw error;
     }
+    return ActiveSegment.#begin(world, { path, firstOffset, createdMs }, file);
+  }
+
+  static async #begin(
+    world: TopicWorld,
+    place: { readonly path: string; readonly firstOffset: number; readonly createdMs: number },
+    file: DiskFile,
+  ): Promise<ActiveSegment> {
+    const { path, firstOffset, createdMs } = place;
     const endPosition = SEGMENT_HEADER_BYTES;
     const index = new SparseIndex(firstOffset, endPosition);
     const segment = { path, firstOffset, endPosition, index, timeMsMax: undefined };

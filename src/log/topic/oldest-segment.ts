@@ -19,8 +19,16 @@ export function removeOldestSegment(
     // Another one has removed it, or put a newer file in its place: the caller looks again.
     if (state.segments[0] !== segment || state.segments.length < 2) return true;
     const at = { topic: state.name, segment: segmentName(segment.firstOffset) };
+    try {
+      await settleRemovals(world, state);
+    } catch (error) {
+      if (codeOf(error) === undefined) throw error;
+      world.logger.warn('Cannot remove a segment', { ...at, error: messageOf(error) });
+      return false;
+    }
     // Readers look at the list first: an offset in it is refused as removed from here on.
     state.segments.shift();
+    state.areRemovalsDurable = false;
     try {
       await world.disk.remove(segment.path);
     } catch (error) {
@@ -33,7 +41,7 @@ export function removeOldestSegment(
     await world.files.forget(segment.path);
     world.metrics.removedSegments.add(1);
     try {
-      await world.disk.syncFolder(world.folder);
+      await settleRemovals(world, state);
       await world.disk.remove(indexPath(segment));
     } catch (error) {
       if (codeOf(error) === undefined) throw error;
@@ -46,4 +54,14 @@ export function removeOldestSegment(
     world.logger.info('A segment was removed', { ...at, why });
     return true;
   });
+}
+
+/**
+ * One that may come back after a crash, while the next one does not, would leave a hole between them:
+ * what an earlier look could not sync is synced before any more goes. @throws the disk's error
+ */
+async function settleRemovals({ disk, folder }: TopicWorld, state: TopicState): Promise<void> {
+  if (state.areRemovalsDurable) return;
+  await disk.syncFolder(folder);
+  state.areRemovalsDurable = true;
 }

@@ -71,6 +71,10 @@ export class TopicReader {
     const deadlineMs = clock.monotonicMs() + waitMs;
     for (;;) {
       signal?.throwIfAborted();
+      // Who asked for no offset is not told that one was removed meanwhile.
+      while (isPlace(options.from) && offset < state.firstOffset) {
+        offset = await this.#resolve(options.from);
+      }
       this.#check(offset);
       const into: Collected = {
         records: [],
@@ -269,6 +273,11 @@ export class TopicReader {
       { cause },
     );
   }
+}
+
+/** A place that always has records, or will: the beginning, whatever it is, or a time. */
+function isPlace(from: ReadFrom): boolean {
+  return from === 'beginning' || typeof from === 'object';
 }
 
 function addGap(into: Collected, next: number, reason: string): void {

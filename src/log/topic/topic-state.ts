@@ -28,6 +28,8 @@ export class TopicState {
   /** The lowest offset that was written, and is answered only by the next sync. */
   waitingOffset = Number.POSITIVE_INFINITY;
   isClosed = false;
+  /** Whether every removal of a segment is known to last. Recovery has synced those of before. */
+  areRemovalsDurable = true;
   /**
    * Segments that end here or below may be removed by whoever needs room: nobody holds them and
    * their hooks have run.

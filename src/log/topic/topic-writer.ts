@@ -46,6 +46,8 @@ export class TopicWriter {
   readonly #queue: AppendQueue;
   readonly #wake = (): void => this.#start();
   #active: ActiveSegment | undefined;
+  /** Of a segment that was cut back to nothing: its file stands, whole and on disk. */
+  #cutOffset: number | undefined;
   /** Written, and answered by the next sync. */
   #waiting: Pending[] = [];
   /** On disk, and answered in a moment. */
@@ -278,7 +280,9 @@ export class TopicWriter {
     if (this.#active !== undefined) return this.#active;
     // The last segment is not the last any more: what recovery would have read in it is kept.
     await this.#producers.save(this.#world.disk, this.#world.folder);
-    this.#active = await ActiveSegment.create(this.#world, this.#state.nextOffset);
+    const firstOffset = this.#state.nextOffset;
+    const isCut = this.#cutOffset === firstOffset;
+    this.#active = await ActiveSegment.create(this.#world, { firstOffset, isCut });
     this.#state.segments.push(this.#active.segment);
     return this.#active;
   }
@@ -427,7 +431,10 @@ export class TopicWriter {
     }
     const isLost = syncFailed && state.nextOffset > lostFrom;
     // An empty segment makes room for the next one of its name.
-    if (active?.segment.firstOffset === state.nextOffset) state.segments.pop();
+    if (active?.segment.firstOffset === state.nextOffset) {
+      state.segments.pop();
+      this.#cutOffset = state.nextOffset;
+    }
     this.#synced();
     this.#world.logger.error('An append failed and was taken back', {
       topic: state.name,
