@@ -50,7 +50,9 @@ export const storeGc: RoomsCommand = {
       `${item['waitingBlobs']} of ${item['waitingBytes']} bytes can go when nothing has referred to them for ${hours} hours`,
       ...(item['dryRun'] === true
         ? []
-        : [`${item['freedBytes']} bytes given back by compaction of ${item['packs']} packs`]),
+        : [
+            `${item['freedBytes']} bytes given back by compaction of ${item['packs']} packs; ${item['unusedBytes']} bytes that no blob uses stay until their packs are worth it`,
+          ]),
     ].join('\n');
   },
 };

@@ -8,6 +8,8 @@ export interface GivenBack {
   readonly packs: number;
   /** On the media of packs; what others free is not counted. */
   readonly freedBytes: number;
+  /** In packs and of no use: the newest pack stays, and one in which little was removed. */
+  readonly unusedBytes: number;
   /** Packs left alone because something in them is damaged. */
   readonly kept: number;
   /** Encrypted parts that nothing named. */
@@ -15,7 +17,7 @@ export interface GivenBack {
 }
 
 export async function giveBack(stack: Stack, options: CallOptions = {}): Promise<GivenBack> {
-  const sum = { packs: 0, freedBytes: 0, kept: 0, parts: 0 };
+  const sum = { packs: 0, freedBytes: 0, unusedBytes: 0, kept: 0, parts: 0 };
   for (const store of stack.encrypted) {
     sum.parts += await store.sweep(options);
     await store.mergeManifests();
@@ -25,6 +27,8 @@ export async function giveBack(stack: Stack, options: CallOptions = {}): Promise
     sum.packs += packs;
     sum.freedBytes += freedBytes;
     sum.kept += kept.length;
+    const { bytes, storedBytes } = await pack.stats();
+    sum.unusedBytes += storedBytes - bytes;
   }
   return sum;
 }
