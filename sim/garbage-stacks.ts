@@ -69,7 +69,7 @@ export const RACE_STACKS: Readonly<Record<string, RaceStack>> = {
       EncryptStore.open({
         parts: await directory(world, 'parts'),
         manifests: await directory(world, 'manifests'),
-        ...{ keys: KEYS, random: world.random },
+        ...{ keys: KEYS, random: world.random, clock: world.clock },
       }),
   },
 };

@@ -140,3 +140,22 @@ test('a key file is made, rotated and never given away', async () => {
   const key = readFileSync(file('keys'), 'utf8').trim().split(' ').at(-1)!;
   assert.ok(!config.stdout.includes(key));
 });
+
+test('a server that has not read the rotated key file refuses to say that all is encrypted anew', async () => {
+  await server.json(['store', 'keys', 'new', file('more-keys')]);
+  const settings = { 'store.keyFile': file('more-keys'), 'store.stack': 'encrypt > packed' };
+  const own = await TestServer.prepare({ settings });
+  try {
+    await own.start();
+    await own.json(['store', 'put', file('small')]);
+    await own.json(['store', 'keys', 'rotate', file('more-keys')]);
+    const early = await own.command(['store', 'reencrypt']);
+    assert.match(early.stderr, /start it again.*CLI_REFUSED/);
+    await own.end('SIGTERM');
+    await own.start();
+    const [done] = await own.json<{ blobs: number }>(['store', 'reencrypt']);
+    assert.equal(done?.blobs, 1);
+  } finally {
+    await own.remove();
+  }
+});

@@ -1,6 +1,19 @@
 // `swarmkeep store …`: keeping blobs sound. Everything long shows how far it is and can be interrupted.
 
-import { chmodSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { SystemRandom } from '#base/random.ts';
 import {
   type Item,
@@ -140,6 +153,15 @@ export const storeReencrypt: RoomsCommand = {
     if (stack.encrypted.length === 0)
       throw new CliError('CLI_USAGE', 'Nothing in store.stack encrypts');
     let blobs = 0;
+    // A store has the keys of the moment it was opened. With those it would find nothing to do, and
+    // whoever then takes the old key out of the file loses everything.
+    const newest = parseKeys(readKeyFile(rooms.config.store.keyFile))[0]?.id;
+    if (stack.encrypted.some((store) => store.keyId !== newest)) {
+      throw new CliError(
+        'CLI_REFUSED',
+        'The server still encrypts with an older key: start it again, so that it reads the key file, and repeat this',
+      );
+    }
     for (const store of stack.encrypted) {
       const total = (await store.stats()).blobs;
       let done = 0;
@@ -203,12 +225,20 @@ export const storeKeys: LocalCommand = {
     if (what === 'new') {
       if (existsSync(file))
         throw new CliError('CLI_USAGE', `"${file}" is there already; nothing was changed`);
-      writeFileSync(file, newKeyLine(random), { mode: 0o600, flag: 'wx' });
+      writeFileSync(file, newKeyLine(random), { mode: 0o600, flag: 'wx', flush: true });
+      syncFolderOf(file);
     } else if (what === 'rotate') {
       const old = readKeyFile(file);
       parseKeys(old);
-      writeFileSync(`${file}.new`, `${newKeyLine(random)}${old}`, { mode: 0o600, flag: 'wx' });
+      // On disk before it takes the name: a cut of power must not leave an empty file in place of all keys.
+      rmSync(`${file}.new`, { force: true });
+      const text = `${newKeyLine(random)}${old}`;
+      writeFileSync(`${file}.new`, text, { mode: 0o600, flag: 'wx', flush: true });
+      const { uid, gid } = statSync(file);
+      // Whoever rotates may be root, and the server's account must still read it.
+      if (process.getuid?.() === 0) chownSync(`${file}.new`, uid, gid);
       renameSync(`${file}.new`, file);
+      syncFolderOf(file);
     } else throw new CliError('CLI_USAGE', `"${what}" is neither "new" nor "rotate"`);
     chmodSync(file, 0o600);
     const keys = parseKeys(readKeyFile(file)).map(({ id }) => id);
@@ -217,6 +247,15 @@ export const storeKeys: LocalCommand = {
   text: (item) =>
     `${item['file']} has ${(item['keys'] as readonly string[]).length} keys. Keep a copy elsewhere: without it nothing can be decrypted.`,
 };
+
+function syncFolderOf(file: string): void {
+  const folder = openSync(dirname(resolve(file)), 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
+  }
+}
 
 function readKeyFile(file: string): string {
   try {

@@ -28,7 +28,8 @@ function lasting(): MemoryStore {
 
 function world(changes: Partial<EncryptWorld> = {}): EncryptWorld {
   const random = new SeededRandom(11);
-  return { parts: lasting(), manifests: lasting(), keys: keysOf(1), random, ...changes };
+  const clock = new SystemClock();
+  return { parts: lasting(), manifests: lasting(), keys: keysOf(1), random, clock, ...changes };
 }
 
 describeStore('encrypt', async () => {
@@ -45,10 +46,10 @@ it('simulated crashes lose, double and invent no blob', async () => {
   await seedsUntilFound(200, openOn, 'datasync');
 });
 
-async function openOn({ disk, random }: CrashWorld): Promise<EncryptStore> {
+async function openOn({ disk, random, clock }: CrashWorld): Promise<EncryptStore> {
   const folder = (name: string) => DirectoryStore.open({ folder: `/${name}`, disk });
   const below = { parts: await folder('parts'), manifests: await folder('manifests') };
-  return EncryptStore.open({ ...below, keys: keysOf(1), random });
+  return EncryptStore.open({ ...below, keys: keysOf(1), random, clock });
 }
 
 it('an encrypted part and a manifest have the bytes their formats say', () => {
@@ -224,7 +225,8 @@ it('parts without an entry are swept, those of puts under way are not', async ()
 
 it('a removal outlives a merge while an older entry stands in a manifest that was not merged', async () => {
   const store = lasting();
-  const world = { store, keys: keysOf(1), random: new SeededRandom(2) };
+  const clock = new SystemClock();
+  const world = { store, keys: keysOf(1), random: new SeededRandom(2), clock };
   const log = await ManifestLog.open(world, () => {});
   const random = new SeededRandom(3);
   const entry = (hash: Uint8Array, parts: Uint8Array[]) => ({
@@ -265,6 +267,122 @@ it('a manifest that is lost is made anew from the parts', async () => {
   assert.deepEqual(unreadable, [refOf(utf8('no part'))]);
   const again = await EncryptStore.open({ ...below, manifests });
   for (const blob of blobs) assert.equal(refOf(await again.get(refOf(blob))), refOf(blob));
+});
+
+it('a merge that ends halfway brings no removed blob back', async () => {
+  const below = world();
+  const store = await EncryptStore.open(below);
+  const blob = utf8('removed');
+  const ref = refOf(blob);
+  await store.put(blob);
+  const before = new Set((await below.manifests.list()).map((one) => one.ref));
+  await store.remove([ref]);
+  const remove = below.manifests.remove.bind(below.manifests);
+  below.manifests.remove = async (refs) => {
+    await remove(refs.filter((one) => !before.has(one)));
+    throw new Error('killed');
+  };
+  await assert.rejects(store.mergeManifests(), /killed/);
+  const again = await EncryptStore.open(below);
+  assert.deepEqual(await again.stat([ref]), []);
+  below.manifests.remove = remove;
+  // Once nothing older is there the removal goes too.
+  for (let merge = 0; merge < 2; merge++) {
+    await again.put(utf8(`another ${merge}`));
+    await again.mergeManifests();
+  }
+  let entries = 0;
+  await ManifestLog.open({ ...below, store: below.manifests }, () => entries++);
+  assert.equal(entries, 2);
+});
+
+it('a manifest that was hidden and comes back undoes nothing that was put meanwhile', async () => {
+  const below = world();
+  const first = await EncryptStore.open(below);
+  const blob = utf8('kept twice');
+  const ref = refOf(blob);
+  await first.put(blob);
+  await first.remove([ref]);
+  await first.close();
+  const hidden: Uint8Array[] = [];
+  for await (const { ref: name } of walkStore(below.manifests)) {
+    hidden.push(await below.manifests.get(name));
+    await below.manifests.remove([name]);
+  }
+  const second = await EncryptStore.open({ ...below, random: new SeededRandom(77) });
+  await second.put(blob);
+  await second.close();
+  for (const bytes of hidden) await below.manifests.put(bytes);
+  const third = await EncryptStore.open(below);
+  assert.equal(refOf(await third.get(ref)), ref);
+});
+
+it('what is lost below is stored again when it is put again', async () => {
+  const below = world();
+  const store = await EncryptStore.open(below);
+  const blob = utf8('lost below');
+  await store.put(blob);
+  assert.equal((await store.put(blob)).new, false);
+  for await (const { ref } of walkStore(below.parts)) await below.parts.remove([ref]);
+  assert.equal((await store.put(blob)).new, true);
+  assert.equal(refOf(await store.get(refOf(blob))), refOf(blob));
+});
+
+it('a sweep that finds half of all parts unnamed removes none: a manifest is missing', async () => {
+  const below = world();
+  const store = await EncryptStore.open(below);
+  for (let n = 0; n < 300; n++) await store.put(utf8(`blob ${n}`));
+  await store.close();
+  const [merged] = (await below.manifests.list()).sort((one, other) => other.bytes - one.bytes);
+  await below.manifests.remove([merged!.ref]);
+  const again = await EncryptStore.open(below);
+  await assert.rejects(again.sweep(), { code: 'STORE_MANIFEST_DAMAGED' });
+  await again.close();
+  assert.equal(await EncryptStore.rebuild(below, () => {}), 300);
+});
+
+it('a rebuild that ends halfway is not undone by an older manifest that is left', async () => {
+  const below = world({ keys: keysOf(2, 1) });
+  const old = await EncryptStore.open({ ...below, keys: keysOf(1) });
+  const blob = utf8('encrypted twice');
+  for (let n = 0; n < 20; n++) await old.put(utf8(`blob ${n}`));
+  await old.put(blob);
+  await old.close();
+  const [left] = await Promise.all(
+    (await below.manifests.list()).slice(-1).map(({ ref }) => below.manifests.get(ref)),
+  );
+  const renewed = await EncryptStore.open(below);
+  await renewed.reencrypt();
+  await renewed.close();
+  assert.equal(await EncryptStore.rebuild(below, () => {}), 21);
+  await below.manifests.put(left!);
+  const again = await EncryptStore.open(below);
+  for (let n = 0; n < 20; n++) await again.get(refOf(utf8(`blob ${n}`)));
+  await again.get(refOf(blob));
+});
+
+it('a blob whose parts are of two keys after a rebuild is encrypted anew before the old key goes', async () => {
+  for (const newPart of [0, 1]) {
+    const below = world({ keys: keysOf(2, 1) });
+    const blob = new Uint8Array(BLOB_BYTES_MAX).fill(9);
+    const hash = fromHex(refOf(blob).slice(7))!;
+    const sealed = (part: number, seed: number): Uint8Array => {
+      const bytes = blob.subarray(part * PART_BYTES_MAX, (part + 1) * PART_BYTES_MAX);
+      const inner = encodePart({ hash, size: blob.byteLength, part, parts: 2, bytes });
+      return seal(inner, 'part', keysOf(part === newPart ? 2 : 1)[0]!, new SeededRandom(seed));
+    };
+    const first = sealed(0, 0);
+    // The part of the new key is the one that is found last, whose key was taken for the blob's.
+    const isLast = (one: Uint8Array) => refOf(one) > refOf(first) === (newPart === 1);
+    const second = Array.from({ length: 64 }, (_, seed) => sealed(1, seed)).find(isLast)!;
+    for (const part of [first, second]) await below.parts.put(part);
+    assert.equal(await EncryptStore.rebuild(below, () => {}), 1);
+    const store = await EncryptStore.open(below);
+    assert.equal(await store.reencrypt(), 1);
+    await store.close();
+    const after = await EncryptStore.open({ ...below, keys: keysOf(2) });
+    assert.equal(refOf(await after.get(refOf(blob))), refOf(blob));
+  }
 });
 
 it('a key file is read line by line, and no mistake passes or is repeated in the error', () => {

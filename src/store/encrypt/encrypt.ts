@@ -7,6 +7,7 @@
 // `sweep` removes such parts. The index is in memory: 86 bytes a blob.
 
 import { fromHex, toHex } from '#base/bytes.ts';
+import type { Clock } from '#base/clock.ts';
 import { type BlobRef, blobRef } from '#base/ids.ts';
 import type { Random } from '#base/random.ts';
 import { Gate, throwIfCancelled, unlessCancelled } from '#store/calls.ts';
@@ -36,6 +37,9 @@ import { type SealedBlob, SealedIndex } from './sealed-index.ts';
 
 /** Entries that one removal writes at once. */
 const ENTRIES_MAX = 1000;
+/** Parts without an entry that a sweep takes for what crashes left: so many, or this share of all. */
+const SWEPT_MIN = 100;
+const SWEPT_SHARE_MAX = 0.1;
 
 export interface EncryptWorld {
   readonly parts: Store;
@@ -43,6 +47,7 @@ export interface EncryptWorld {
   /** The first encrypts. */
   readonly keys: readonly StoreKey[];
   readonly random: Random;
+  readonly clock: Clock;
 }
 
 export class EncryptStore implements Store {
@@ -84,20 +89,24 @@ export class EncryptStore implements Store {
     onUnreadable: (part: BlobRef, error: unknown) => void,
   ): Promise<number> {
     const index = new SealedIndex(world.keys);
-    let sequence = 0;
+    // Its entries outlast those of every manifest that is there: some may outlive a crash below.
+    const none = { ...world, store: emptyView(world.manifests) };
+    const manifest = await ManifestLog.open(none, () => {});
+    const old: BlobRef[] = [];
+    for await (const { ref, body } of readStore(world.manifests)) {
+      old.push(ref);
+      manifest.outlast(body);
+    }
     for await (const { ref, body } of readStore(world.parts)) {
       try {
         if (body === undefined) throw new StoreError('STORE_CORRUPT_BLOB', 'Its bytes are wrong');
         const part = decodePart(open(body, 'part', world.keys));
-        index.applyPart({ ...part, ref: hashOf(ref), sealed: body, sequence: ++sequence });
+        const sequence = manifest.nextSequence();
+        index.applyPart({ ...part, ref: hashOf(ref), sealed: body, sequence });
       } catch (error) {
         onUnreadable(ref, error);
       }
     }
-    const old: BlobRef[] = [];
-    for await (const { ref } of walkStore(world.manifests)) old.push(ref);
-    const none = { ...world, store: emptyView(world.manifests) };
-    const manifest = await ManifestLog.open(none, () => {});
     let blobs = 0;
     for (const entries of index.whole(ENTRIES_MAX)) {
       blobs += entries.length;
@@ -105,6 +114,11 @@ export class EncryptStore implements Store {
     }
     await world.manifests.remove(old);
     return blobs;
+  }
+
+  /** Of the key that encrypts what is put now. */
+  get keyId(): string {
+    return (this.#world.keys[0] as StoreKey).id;
   }
 
   get indexBytes(): number {
@@ -117,7 +131,7 @@ export class EncryptStore implements Store {
     this.#gate.enter(options.signal);
     const done = this.#turns.take(ref, async () => {
       throwIfCancelled(options.signal);
-      const isThere = this.#index.get(hashOf(ref)) !== undefined && !this.#corrupt.has(ref);
+      const isThere = await this.#hasParts(ref, options);
       if (!isThere) await this.#seal(ref, bytes, options.noRush === true);
       return { ref, bytes: bytes.byteLength, new: !isThere };
     });
@@ -222,7 +236,8 @@ export class EncryptStore implements Store {
 
   /**
    * Removes parts that no entry names. Only parts that were there before are looked at, and those of
-   * puts that were under way then have their entries or have failed: no part is made twice.
+   * puts that were under way then have their entries or have failed: no part is made twice. More than
+   * crashes leave is not removed: rather a manifest is missing. @throws StoreError STORE_MANIFEST_DAMAGED
    */
   async sweep(options: CallOptions = {}): Promise<number> {
     const found = new HashTable(0);
@@ -232,18 +247,24 @@ export class EncryptStore implements Store {
     }
     await this.#turns.idle();
     const named = this.#index.partHashes();
-    let removed = 0;
-    let after: Uint8Array | undefined;
-    for (;;) {
+    const gone: BlobRef[] = [];
+    for (let after: Uint8Array | undefined; ; ) {
       const page = found.page(after, ENTRIES_MAX);
       after = page.at(-1)?.hash;
-      if (after === undefined) return removed;
-      const gone = page.filter(({ hash }) => named.get(hash) === undefined);
-      removed += await this.#world.parts.remove(
-        gone.map(({ hash }) => refOfHash(hash)),
-        options,
+      if (after === undefined) break;
+      for (const { hash } of page) if (named.get(hash) === undefined) gone.push(refOfHash(hash));
+    }
+    if (gone.length > Math.max(SWEPT_MIN, found.count * SWEPT_SHARE_MAX)) {
+      throw new StoreError(
+        'STORE_MANIFEST_DAMAGED',
+        `${gone.length} of ${found.count} parts are in no manifest: a manifest may be missing`,
       );
     }
+    let removed = 0;
+    for (let at = 0; at < gone.length; at += ENTRIES_MAX) {
+      removed += await this.#world.parts.remove(gone.slice(at, at + ENTRIES_MAX), options);
+    }
+    return removed;
   }
 
   /** Blobs that the manifest names and of which a part is not there. */
@@ -269,6 +290,14 @@ export class EncryptStore implements Store {
   async mergeManifests(): Promise<void> {
     this.#gate.enter();
     await this.#manifest.merge(this.#live);
+  }
+
+  /** Asked below: whoever puts again what was lost there is not to be told that it is kept. */
+  async #hasParts(ref: BlobRef, options: CallOptions): Promise<boolean> {
+    const blob = this.#index.get(hashOf(ref));
+    if (blob === undefined || this.#corrupt.has(ref)) return false;
+    const there = await this.#world.parts.stat(blob.parts.map(refOfHash), options);
+    return there.length === blob.parts.length;
   }
 
   async #seal(ref: BlobRef, bytes: Uint8Array, noRush: boolean): Promise<void> {

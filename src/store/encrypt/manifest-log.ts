@@ -5,9 +5,11 @@
 // Small manifests are merged when there are many: the merged one is put first and the small ones are
 // removed after, so a crash leaves both, which says the same.
 
+import type { Clock } from '#base/clock.ts';
 import type { BlobRef } from '#base/ids.ts';
 import type { Random } from '#base/random.ts';
 import { StoreError } from '#store/errors.ts';
+import { HashTable } from '#store/packed/hash-table.ts';
 import { readStore, type Store } from '#store/store.ts';
 import type { StoreKey } from './key-file.ts';
 import {
@@ -24,10 +26,14 @@ const SMALL_COUNT_MAX = 100;
 /** A manifest of more entries is no longer small. */
 const FULL_ENTRIES = 50_000;
 
+/** Sequences that a millisecond has room for; 2^53 of them last until the year 2248. */
+const SEQUENCES_A_MS = 1024;
+
 export interface ManifestWorld {
   readonly store: Store;
   readonly keys: readonly StoreKey[];
   readonly random: Random;
+  readonly clock: Clock;
 }
 
 export interface LiveEntries {
@@ -62,6 +68,9 @@ export class ManifestLog {
     onEntry: (entry: ManifestEntry) => void,
   ): Promise<ManifestLog> {
     const log = new ManifestLog(world);
+    // Above all that was ever written, also what the store below does not show now: an old manifest
+    // that it brings back some day must not undo what is written from here on.
+    log.#sequence = world.clock.nowMs() * SEQUENCES_A_MS;
     for await (const { ref, body } of readStore(world.store)) {
       const entries = log.#read(ref, body);
       log.#manifests.set(ref, entries.length);
@@ -71,6 +80,19 @@ export class ManifestLog {
       }
     }
     return log;
+  }
+
+  /** Numbers from here on are above those in this manifest, if it can be read. */
+  outlast(sealed: Uint8Array | undefined): void {
+    try {
+      if (sealed === undefined) return;
+      for (const { sequence } of decodeManifest(open(sealed, 'manifest', this.#world.keys))) {
+        this.#sequence = Math.max(this.#sequence, sequence);
+      }
+    } catch (error) {
+      // What cannot be read now says nothing later either.
+      if (!(error instanceof StoreError)) throw error;
+    }
   }
 
   nextSequence(): number {
@@ -178,13 +200,21 @@ export class ManifestLog {
     // With older ones left elsewhere a removal must go on saying so.
     const isAll = refs.length === this.#manifests.size;
     const kept: ManifestEntry[] = [];
+    const removals: ManifestEntry[] = [];
+    const blobs = new HashTable(0);
     for (const ref of refs) {
       for (const entry of this.#read(ref, await this.#world.store.get(ref))) {
-        const isRemoval = entry.parts.length === 0;
-        if (isRemoval ? !isAll && !index.isThere(entry.hash) : index.isLive(entry))
-          kept.push(entry);
+        if (entry.parts.length === 0) {
+          if (!index.isThere(entry.hash)) removals.push(entry);
+          continue;
+        }
+        blobs.claim(entry.hash);
+        if (index.isLive(entry)) kept.push(entry);
       }
     }
+    // The manifests go one by one: a crash may leave the older entry that a removal hides. So a removal
+    // goes only with a merge that has seen no such entry anywhere.
+    kept.push(...removals.filter(({ hash }) => !isAll || blobs.get(hash) !== undefined));
     if (kept.length > 0) await this.#put(kept, false);
     await this.#world.store.remove(refs);
     for (const ref of refs) this.#manifests.delete(ref);

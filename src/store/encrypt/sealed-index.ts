@@ -111,7 +111,11 @@ export class SealedIndex {
     );
     const had = this.#table.get(hash)?.[AT.found] ?? 0;
     const isNew = this.#table.get(hash) === undefined;
-    this.apply({ hash, size, sequence, keyId: keyIdOf(found.sealed), parts: all });
+    const own = keyIdOf(found.sealed);
+    // Parts of two keys, as an interrupted reencryption leaves them: neither key is the blob's, so that
+    // it is encrypted anew before one of them goes.
+    const other = isNew || parts === 1 ? own : this.get(hash)?.keyId;
+    this.apply({ hash, size, sequence, keyId: other === own ? own : '', parts: all });
     (this.#table.get(hash) as Buffer)[AT.found] = (isNew ? 0 : had) | (1 << part);
   }
 

@@ -128,7 +128,8 @@ class Builder {
     const below = role === BACKUPS_ROLE ? `${role}-` : role;
     const parts = await this.open(behind, `${below}parts`);
     const manifests = await this.open(behind, `${below}manifests`);
-    return { parts, manifests, keys, random: this.#world.random };
+    const { random, clock } = this.#world;
+    return { parts, manifests, keys, random, clock };
   }
 
   /** What was opened so far, the outermost first. */
@@ -230,7 +231,12 @@ class Builder {
       throw new StoreError('STORE_KEYS_INVALID', words, { cause: error });
     });
     try {
-      const bytes = Buffer.alloc(Math.min(await file.sizeBytes(), KEY_FILE_BYTES_MAX));
+      const size = await file.sizeBytes();
+      if (size > KEY_FILE_BYTES_MAX) {
+        const words = `Cannot use "${config.keyFile}": ${size} bytes are too many for a key file`;
+        throw new StoreError('STORE_KEYS_INVALID', words);
+      }
+      const bytes = Buffer.alloc(size);
       const read = bytes.byteLength === 0 ? 0 : await file.read(bytes, 0);
       return parseKeys(bytes.toString('latin1', 0, read));
     } finally {
