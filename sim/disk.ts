@@ -43,6 +43,8 @@ export interface SimDiskOptions {
 export class SimDisk implements Disk {
   /** Called before each operation; a returned code (`EIO`) makes it fail, part of a write done. */
   onOperation: ((operation: SimOperation, path: string) => string | undefined) | undefined;
+  /** Called when a file's name has gone. */
+  onRemove: ((path: string) => void) | undefined;
   /** How long an operation takes, in the clock's milliseconds; undefined leaves it to the seed. */
   delayOf: ((operation: SimOperation, path: string) => number | undefined) | undefined;
   /** Writes that would grow the files beyond this fail with ENOSPC, after what still fits. */
@@ -125,7 +127,7 @@ export class SimDisk implements Disk {
     const node = this.#names.get(path);
     if (node === undefined) return undefined;
     const sizeBytes = node.isFolder ? 0 : node.sizeBytes;
-    return { sizeBytes, modifiedMs: 0, isFolder: node.isFolder };
+    return { sizeBytes, modifiedMs: 0, changedMs: 0, inode: 0, isFolder: node.isFolder };
   }
 
   async makeFolder(path: string): Promise<void> {
@@ -150,6 +152,7 @@ export class SimDisk implements Disk {
     await this.#begin('remove', path);
     this.#file('remove', path);
     this.#change({ kind: 'remove', path });
+    this.onRemove?.(path);
   }
 
   async syncFolder(path: string): Promise<void> {

@@ -45,6 +45,10 @@ export interface Disk {
 export interface DiskStat {
   readonly sizeBytes: number;
   readonly modifiedMs: number;
+  /** When its bytes, its name or its rights changed last; nobody can set it back. 0 where unknown. */
+  readonly changedMs: number;
+  /** Tells files of one file system apart; 0 where unknown. */
+  readonly inode: number;
   readonly isFolder: boolean;
 }
 
@@ -79,7 +83,8 @@ export class SystemDisk implements Disk {
   async stat(path: string): Promise<DiskStat | undefined> {
     const found = statSync(path, { throwIfNoEntry: false });
     if (found === undefined) return undefined;
-    return { sizeBytes: found.size, modifiedMs: found.mtimeMs, isFolder: found.isDirectory() };
+    const { size: sizeBytes, mtimeMs: modifiedMs, ctimeMs: changedMs, ino: inode } = found;
+    return { sizeBytes, modifiedMs, changedMs, inode, isFolder: found.isDirectory() };
   }
 
   async makeFolder(folder: string): Promise<void> {

@@ -71,6 +71,8 @@ export const STORE_ERRORS = {
   STORE_UPLOAD_TOO_LARGE: 'An upload or a batch is larger than the settings in [upload] allow.',
   STORE_UPLOADS_FULL:
     'This member has as many unfinished uploads as the settings in [upload] allow. End one, or wait until one expires.',
+  STORE_FILE_CHANGED:
+    'A file was written to, cut or removed while it was put; what was stored of it is not the file. Put it again when nobody writes to it.',
   STORE_CANCELLED: 'The request was taken back by who made it.',
   STORE_CLOSED: 'The store was closed.',
 } as const;
