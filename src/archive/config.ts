@@ -1,7 +1,7 @@
 // Settings of the archive, by consequence. `config print` shows these sentences.
 
 import { z } from 'zod';
-import { bytes, count } from '#base/field.ts';
+import { bytes, count, ms } from '#base/field.ts';
 import { isSegmentBytes, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN } from './content/segments.ts';
 
 const MIB = 1024 * 1024;
@@ -26,6 +26,16 @@ export const archiveConfig = z.strictObject({
   seedStreamsPerMemberMax: count({ min: 1, max: 100_000 })
     .default(16)
     .describe('Files that the web seed gives to one member at once.'),
+  scrubPeriodMs: ms({ min: 60_000 })
+    .default(30 * 86_400_000)
+    .describe(
+      'Milliseconds within which everything that is kept is read and proven again, so that rot is found while there is something to heal it from.',
+    ),
+  scrubBytesPerSecond: bytes()
+    .default(20 * MIB)
+    .describe(
+      'Bytes a second that the scrub reads at most, so that members have the disk. Too few, and the period is not kept. 0 turns the scrub off.',
+    ),
   hashThreads: z
     .int()
     .min(1)

@@ -8,6 +8,8 @@ import { promotionsJob } from '#accounting/jobs/promotions-job.ts';
 import { pruneDaysJob } from '#accounting/jobs/prune-days-job.ts';
 import { ratioWatchJob } from '#accounting/jobs/ratio-watch-job.ts';
 import type { SignalSettings } from '#accounting/signals/signal-watch.ts';
+import type { ArchiveWorld } from '#archive/archive.ts';
+import { scrubJob } from '#archive/jobs/scrub-job.ts';
 import { assert } from '#base/assert.ts';
 import { toHex } from '#base/bytes.ts';
 import type { Clock } from '#base/clock.ts';
@@ -49,6 +51,7 @@ export interface JobParts {
   readonly logger: Logger;
   readonly metrics: Registry;
   readonly care: StoreCare;
+  readonly archive: ArchiveWorld;
   /** Undefined offline, where nobody knows what the swarms look like. */
   readonly swarms: Swarms | undefined;
   /** What the server says of itself; undefined offline. */
@@ -102,6 +105,7 @@ function jobsOf(parts: JobParts): readonly Job[] {
       rules: async () => await classesInForce({ sql, classes: configuredClasses(config) }),
     }),
     ...parts.care.jobs(),
+    scrubJob({ ...parts.archive, healers: [] }),
     pruneDaysJob({ sql, daysKept: config.accounting.daysKept }),
     ratioWatchJob({
       sql,

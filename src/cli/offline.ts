@@ -96,6 +96,7 @@ async function openRooms(opening: Opening): Promise<Rooms> {
   const care = new StoreCare({ sql, clock, config, metrics, store });
   const hasher = new HashPool({ threads: config.archive.hashThreads, clock });
   undo.push(() => hasher.close());
+  const archive = archiveOf({ sql, clock, config, hasher, store });
   const jobs = buildScheduler({
     folder,
     config,
@@ -106,6 +107,7 @@ async function openRooms(opening: Opening): Promise<Rooms> {
     logger,
     metrics,
     care,
+    archive,
     swarms: undefined,
     health: undefined,
     changed: () => undefined,
@@ -120,7 +122,7 @@ async function openRooms(opening: Opening): Promise<Rooms> {
     log,
     store,
     care,
-    archive: archiveOf({ sql, clock, config, hasher, store }),
+    archive,
     jobs,
     // The outbox keeps the change; the next server relays it.
     changed: () => undefined,

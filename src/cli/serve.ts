@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Ledger } from '#accounting/ledger/ledger.ts';
 import { completedCounts } from '#accounting/totals.ts';
+import type { ArchiveWorld } from '#archive/archive.ts';
 import { HashPool } from '#archive/hash/hash-pool.ts';
 import { SEED_PREFIX } from '#archive/web-seed/seed-request.ts';
 import { toHex } from '#base/bytes.ts';
@@ -46,6 +47,7 @@ import type { Rooms, ServerStatus } from './rooms.ts';
 import { SiteListener } from './site-listener.ts';
 import { announceEverything, buildSite, firstRunLink, swarmsOf } from './site-parts.ts';
 import { StoreCare } from './store-care.ts';
+import { StoreDoors } from './store-doors.ts';
 import { StoreRoom } from './store-room.ts';
 import { threadUrl } from './thread-url.ts';
 import type { LogThreadData } from './threads/log-thread.ts';
@@ -85,6 +87,7 @@ interface Parts {
   readonly ledger: Ledger;
   readonly store: StoreRoom;
   readonly care: StoreCare;
+  readonly archive: ArchiveWorld;
   readonly jobs: Scheduler;
   readonly tracker: TrackerThreads;
   /** As `RunningRooms.trackerUrls`. */
@@ -101,6 +104,7 @@ export class Server {
   /** Its port may be bound before there is anybody to answer. */
   readonly #site = Promise.withResolvers<ReturnType<typeof buildSite>>();
   readonly #doors = Promise.withResolvers<ArchiveDoors>();
+  readonly #storeDoors = Promise.withResolvers<StoreDoors>();
   #listener: SiteListener | undefined;
   readonly #startedMs: number;
   readonly #addon: AddonPlace;
@@ -172,8 +176,7 @@ export class Server {
     }
     const relay = this.#startRelay(sql, log);
     this.#stop.own('ledger', ledger.run(this.#stop.signal));
-    const { store, care } = this.#openStore(sql);
-    const base = { sql, log, relay, ledger, store, care, tracker };
+    const base = { sql, log, relay, ledger, ...this.#openStore(sql), tracker };
     const jobs = await this.#startJobs(base, swarm);
     await this.#openPorts({ ...base, jobs, trackerUrls }, swarm);
   }
@@ -294,6 +297,8 @@ export class Server {
         answer: async (request, response) =>
           answerSeedRequest((await this.#doors.promise).seed, request, response),
       },
+      upgrade: async (request, socket, head) =>
+        (await this.#storeDoors.promise).upgrade(request, socket, head),
       metrics: () => this.#renderMetrics(),
     });
     this.#stop.closeLater('site listener', () => listener.close());
@@ -354,8 +359,11 @@ export class Server {
     const doors = openArchiveDoors(rooms);
     this.#stop.closeLater('web seed', () => doors.traffic.flush());
     this.#doors.resolve(doors);
-    this.#site.resolve(siteWithLog(site, parts.log, token));
+    const storeDoors = await StoreDoors.open(rooms, socketPathFor(folder.path, 'store'));
+    this.#storeDoors.resolve(storeDoors);
+    this.#site.resolve(storeDoors.beside(siteWithLog(site, parts.log, token)));
     const listener = this.#listener ?? (await this.#listenSite());
+    this.#stop.closeLater('store doors', () => storeDoors.close());
     const host = config.site.address.includes(':')
       ? `[${config.site.address}]`
       : config.site.address;
@@ -364,7 +372,7 @@ export class Server {
   }
 
   async #startJobs(
-    { sql, log, relay, ledger, care, tracker }: Omit<Parts, 'jobs' | 'trackerUrls'>,
+    { sql, log, relay, ledger, care, archive, tracker }: Omit<Parts, 'jobs' | 'trackerUrls'>,
     swarm: Swarm,
   ): Promise<Scheduler> {
     const { folder, config, logger } = this.#world;
@@ -378,6 +386,7 @@ export class Server {
       random: this.#random,
       metrics: this.#metrics,
       care,
+      archive,
       swarms: swarmsOf(swarm),
       health: healthOf({
         clock: this.#clock,
@@ -395,7 +404,7 @@ export class Server {
     return jobs;
   }
 
-  #openStore(sql: Sql): Pick<Parts, 'store' | 'care'> {
+  #openStore(sql: Sql): Pick<Parts, 'store' | 'care' | 'archive'> {
     const { folder, config, logger } = this.#world;
     const store = new StoreRoom({
       ...{ folder: join(folder.path, 'store'), config, clock: this.#clock, random: this.#random },
@@ -403,14 +412,15 @@ export class Server {
     });
     this.#stop.closeLater('store', () => store.close());
     const care = new StoreCare({ sql, clock: this.#clock, config, metrics: this.#metrics, store });
-    return { store, care };
+    const hasher = new HashPool({ threads: config.archive.hashThreads, clock: this.#clock });
+    this.#stop.closeLater('threads that hash', () => hasher.close());
+    const archive = archiveOf({ sql, clock: this.#clock, config, hasher, store });
+    return { store, care, archive };
   }
 
   #roomsOf(parts: Parts): Rooms {
     const { folder, config, logger } = this.#world;
-    const { store, care } = parts;
-    const hasher = new HashPool({ threads: config.archive.hashThreads, clock: this.#clock });
-    this.#stop.closeLater('threads that hash', () => hasher.close());
+    const { store, care, archive } = parts;
     return {
       dataPath: folder.path,
       config,
@@ -421,7 +431,7 @@ export class Server {
       log: parts.log,
       store,
       care,
-      archive: archiveOf({ sql: parts.sql, clock: this.#clock, config, hasher, store }),
+      archive,
       jobs: parts.jobs,
       changed: () => parts.relay.wake(),
       withLedgerPaused: (run) => parts.ledger.paused(run),

@@ -3,6 +3,7 @@
 import type { CliCommand, Item, Output } from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
 import type { Rooms } from '#cli/rooms.ts';
+import { archiveStats, archiveVerify } from './archive-commands.ts';
 import { backup, backupList, backupVerify } from './backup-commands.ts';
 import { configCheck, configPrint, dbMigrate, dbStatus } from './config-commands.ts';
 import { demo } from './demo-command.ts';
@@ -54,6 +55,7 @@ import {
   torrentList,
   torrentRemove,
   torrentShow,
+  torrentUnkeep,
 } from './torrent-commands.ts';
 
 export const COMMANDS: readonly CliCommand[] = [
@@ -78,6 +80,9 @@ export const COMMANDS: readonly CliCommand[] = [
   torrentRemove,
   torrentDownload,
   put,
+  torrentUnkeep,
+  archiveStats,
+  archiveVerify,
   freeleechAdd,
   freeleechList,
   freeleechEnd,

@@ -181,6 +181,23 @@ export const torrentRemove: RoomsCommand = {
   text: torrentText,
 };
 
+export const torrentUnkeep: RoomsCommand = {
+  name: 'torrent unkeep',
+  summary: 'Let the archive go of a torrent; `store gc` gives back what no other one needs.',
+  example: 'swarmkeep torrent unkeep 3f2a…',
+  declare: (commander) => commander.argument('<hash>', 'Its info hash in hexadecimal.'),
+  prepare: (words) => ({ hash: words.args[0] ?? '' }),
+  async run(rooms, input, output) {
+    const torrent = await torrentOf(rooms, textOf(input, 'hash'));
+    const { releaseTorrent } = await import('#archive/catalogue/kept-torrents.ts');
+    if (!(await releaseTorrent(rooms.sql, torrent.id))) {
+      throw new CliError('CLI_NOT_FOUND', `The archive does not keep "${torrent.title}"`);
+    }
+    output.item(torrentItem(torrent));
+  },
+  text: torrentText,
+};
+
 export const torrentDownload: RoomsCommand = {
   name: 'torrent download',
   summary:

@@ -2,6 +2,7 @@
 // torrent is decided here by `mayChange`, and nowhere else.
 
 import { torrentTransfer } from '#accounting/totals.ts';
+import { torrentHealth } from '#archive/catalogue/archive-health.ts';
 import { downloadKeyFor } from '#site/accounts/download-keys.ts';
 import { findMemberById } from '#site/accounts/members.ts';
 import { memberAnnounceUrls, urlsInTorrents } from '#site/announce-urls.ts';
@@ -32,7 +33,7 @@ export async function torrentPage(visit: Visit): Promise<Response> {
   const { sql, swarms } = visit.parts;
   const { memberId } = visit.signedIn();
   const who = { memberId, torrentId: torrent.id };
-  const [uploader, files, transfer, totals, credit, tokens, history] = await Promise.all([
+  const [uploader, files, transfer, totals, credit, tokens, history, archive] = await Promise.all([
     findMemberById(sql, torrent.uploaderId),
     filePage(sql, torrent.id, Number(visit.query('files'))),
     torrentTransfer(sql, memberId, torrent.id),
@@ -40,6 +41,7 @@ export async function torrentPage(visit: Visit): Promise<Response> {
     creditNow(sql, who, visit.nowMs),
     countTokens(sql, memberId, visit.nowMs),
     swarmHistory(sql, torrent.id, visit.nowMs),
+    torrentHealth(sql, torrent.id),
   ]);
   const isHere = uploader !== undefined && uploader.state !== 'removed';
   const mine = swarms
@@ -60,6 +62,7 @@ export async function torrentPage(visit: Visit): Promise<Response> {
     tokens,
     mayOpenCredit: visit.may('administer'),
     history,
+    archive,
     nowMs: visit.nowMs,
   });
   return await visit.page({ title: torrent.title, section: 'torrents', main });

@@ -3,6 +3,7 @@
 
 import { html } from 'hono/html';
 import type { MemberTransfer } from '#accounting/totals.ts';
+import type { ArchiveHealth } from '#archive/catalogue/archive-health.ts';
 import { badgeLink, healthSentence } from '#site/components/badge.ts';
 import { linkButton } from '#site/components/button.ts';
 import { facts } from '#site/components/facts.ts';
@@ -24,6 +25,7 @@ import { href, hrefTo } from '#site/routes.ts';
 import { type SwarmHistory, swarmHistoryPanel } from '#site/series/series-panels.ts';
 import type { SwarmCounts, SwarmPeer } from '#site/swarms.ts';
 import { clientName } from '#wire/peer-id.ts';
+import { archivePanel } from './archive-panel.ts';
 import type { FilePage } from './file-page.ts';
 import type { Torrent } from './find-torrent.ts';
 import { myStateBadge } from './list-view.ts';
@@ -47,6 +49,8 @@ export interface TorrentPage {
   readonly tokens: number;
   readonly mayOpenCredit: boolean;
   readonly history: SwarmHistory;
+  /** Undefined when the archive does not keep it. */
+  readonly archive: ArchiveHealth | undefined;
   readonly nowMs: number;
 }
 
@@ -63,7 +67,7 @@ export function torrentView(page: TorrentPage): Html {
     actions: isRemoved ? [] : actions(page),
   });
   const main = html`${descriptionPanel(torrent)}${filesPanel(page)}${isRemoved ? NOTHING : html`${peersPanel(page)}${swarmHistoryPanel(page.history, page.nowMs)}`}`;
-  const side = html`${isRemoved ? NOTHING : minePanel(page)}${factsPanel(page)}`;
+  const side = html`${isRemoved ? NOTHING : html`${minePanel(page)}${archivePanel(page.archive, page.nowMs)}`}${factsPanel(page)}`;
   return html`${head}${notices(page)}${isRemoved ? NOTHING : creditNotice(page.credit, page.nowMs)}${columns(main, side)}`;
 }
 
@@ -96,17 +100,20 @@ function actions(page: TorrentPage): readonly Html[] {
 }
 
 /** Who keeps it alive: the word, the counts, and what follows from them. */
-function verdict({ live, peers, nowMs }: TorrentPage): Html {
+function verdict({ live, peers, archive, nowMs }: TorrentPage): Html {
   const lastSeedMs = Math.max(
     0,
     ...peers.filter((peer) => peer.state === 'seeder').map((peer) => peer.lastSeenSeconds * 1000),
   );
   const seen = lastSeedMs === 0 ? NOTHING : html` Last seeder seen ${timeAgo(lastSeedMs, nowMs)}.`;
-  return html`<p>${healthSentence(live)}</p><p>${verdictWords(live)}${seen}</p>`;
+  return html`<p>${healthSentence(live)}</p><p>${verdictWords(live, archive?.damagedSegments === 0)}${seen}</p>`;
 }
 
-export function verdictWords({ seeders, leechers }: SwarmCounts): string {
+/** `isKept`: the archive has all of it. */
+export function verdictWords({ seeders, leechers }: SwarmCounts, isKept = false): string {
   if (seeders > 1) return `${formatCount(seeders)} clients keep all of it alive.`;
+  if (isKept && seeders === 1) return 'One client and the archive keep all of it alive.';
+  if (isKept) return 'No client has all of it now. The archive has, and gives it.';
   if (seeders === 1) return 'One client alone keeps it alive. Another seeder would make it safe.';
   if (leechers > 0) {
     return `Nobody here has all of it. ${plural(leechers, 'client')} may have parts and wait for a seeder.`;

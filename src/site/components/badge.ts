@@ -20,7 +20,7 @@ export interface HealthCounts {
   readonly leechers: number;
 }
 
-interface Health {
+export interface Health {
   readonly kind: 'good' | 'warn' | 'bad' | 'none';
   readonly word: string;
 }
@@ -38,7 +38,11 @@ export function healthOf({ seeders, leechers }: HealthCounts): Health {
 
 /** The word with its shape: a full, half, crossed or empty disc. */
 export function health(counts: HealthCounts): Html {
-  const { kind, word } = healthOf(counts);
+  return healthMark(healthOf(counts));
+}
+
+/** Any verdict by word and shape. */
+export function healthMark({ kind, word }: Health): Html {
   return html`<span class="health health-${kind}">${healthShape(kind)}${word}</span>`;
 }
 

@@ -1,0 +1,145 @@
+// What is known of the state of what the archive keeps: which segments are damaged, and when each file
+// was last proven.
+
+import type { Kysely } from 'kysely';
+import { assert } from '#base/assert.ts';
+import type { BlobRef } from '#base/ids.ts';
+import { blobRef } from '#base/ids.ts';
+import { integerSum } from '#sql/dialect.ts';
+import type { Sql } from '#sql/sql.ts';
+import type { ArchiveTables } from './archive-tables.ts';
+import type { KeptFile } from './kept-torrents.ts';
+
+const ROWS_AT_ONCE = 200;
+
+export interface Damage {
+  /** From 0; -1 for the file's map itself. */
+  readonly segment: number;
+  readonly kind: 'missing' | 'corrupt';
+}
+
+/** Of one kept torrent, or of all together. */
+export interface ArchiveHealth {
+  readonly files: number;
+  readonly bytes: number;
+  /** With a damaged segment. */
+  readonly damagedFiles: number;
+  readonly damagedSegments: number;
+  /** When the file that waits longest was proven; undefined without files. Unix milliseconds. */
+  readonly checkedMs: number | undefined;
+}
+
+/** Undefined when the torrent is not kept. */
+export async function torrentHealth(
+  sql: Sql,
+  torrentId: number,
+): Promise<ArchiveHealth | undefined> {
+  const tables = sql.read<ArchiveTables>();
+  const kept = await tables
+    .selectFrom('archive_torrent')
+    .select('torrent_id')
+    .where('torrent_id', '=', torrentId)
+    .executeTakeFirst();
+  if (kept === undefined) return undefined;
+  const ids = tables
+    .selectFrom('archive_entry')
+    .select('file_id')
+    .distinct()
+    .where('torrent_id', '=', torrentId);
+  return await healthOf(tables, ids);
+}
+
+/** Of everything that is kept. */
+export async function archiveHealth(sql: Sql): Promise<ArchiveHealth> {
+  const tables = sql.read<ArchiveTables>();
+  return await healthOf(tables, tables.selectFrom('archive_entry').select('file_id').distinct());
+}
+
+async function healthOf(
+  tables: Kysely<ArchiveTables>,
+  fileIds: ReturnType<typeof idsOf>,
+): Promise<ArchiveHealth> {
+  const files = await tables
+    .selectFrom('archive_file')
+    .where('id', 'in', fileIds)
+    .select((of) => [
+      of.fn.countAll<number>().as('files'),
+      integerSum(of.ref('size_bytes')).as('bytes'),
+      of.fn.min<number | null>('checked_ms').as('checkedMs'),
+    ])
+    .executeTakeFirstOrThrow();
+  const damage = await tables
+    .selectFrom('archive_damage')
+    .where('file_id', 'in', fileIds)
+    .select((of) => [
+      of.fn.count<number>('file_id').distinct().as('damagedFiles'),
+      of.fn.countAll<number>().as('damagedSegments'),
+    ])
+    .executeTakeFirstOrThrow();
+  const { bytes, checkedMs } = files;
+  return { ...damage, files: files.files, bytes: bytes ?? 0, checkedMs: checkedMs ?? undefined };
+}
+
+/** Only for its type: a query of file ids. */
+function idsOf(tables: Kysely<ArchiveTables>) {
+  return tables.selectFrom('archive_entry').select('file_id').distinct();
+}
+
+/** Files that some torrent has and that were last proven before `beforeMs`, longest ago first. */
+export async function filesToCheck(
+  sql: Sql,
+  beforeMs: number,
+  filesMax: number,
+): Promise<readonly KeptFile[]> {
+  const rows = await sql
+    .read<ArchiveTables>()
+    .selectFrom('archive_file')
+    .select(['id', 'size_bytes', 'map_ref'])
+    .where('checked_ms', '<', beforeMs)
+    .where((of) =>
+      of.exists(
+        of
+          .selectFrom('archive_entry')
+          .select('file_id')
+          .whereRef('file_id', '=', 'archive_file.id'),
+      ),
+    )
+    .orderBy('checked_ms')
+    .orderBy('id')
+    .limit(filesMax)
+    .execute();
+  return rows.map((row) => {
+    const mapRef: BlobRef | undefined = blobRef(row.map_ref);
+    assert(mapRef !== undefined, 'the name of a map was written by this program');
+    return { id: row.id, bytes: row.size_bytes, mapRef };
+  });
+}
+
+/** What a check of the whole file found, in the place of what was known before. */
+export async function saveCheck(
+  sql: Sql,
+  check: { readonly fileId: number; readonly damage: readonly Damage[]; readonly nowMs: number },
+): Promise<void> {
+  const { fileId, damage, nowMs } = check;
+  await sql.transaction<ArchiveTables, void>(async (transaction) => {
+    const known = await transaction
+      .selectFrom('archive_damage')
+      .select(['segment', 'found_ms'])
+      .where('file_id', '=', fileId)
+      .execute();
+    const since = new Map(known.map((row) => [row.segment, row.found_ms]));
+    await transaction.deleteFrom('archive_damage').where('file_id', '=', fileId).execute();
+    for (let at = 0; at < damage.length; at += ROWS_AT_ONCE) {
+      const rows = damage.slice(at, at + ROWS_AT_ONCE).map(({ segment, kind }) => ({
+        ...{ file_id: fileId, segment, kind },
+        found_ms: since.get(segment) ?? nowMs,
+      }));
+      await transaction.insertInto('archive_damage').values(rows).execute();
+    }
+    await transaction
+      .updateTable('archive_file')
+      .set({ checked_ms: nowMs })
+      .where('id', '=', fileId)
+      .execute();
+  });
+}
