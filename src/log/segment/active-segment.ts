@@ -4,9 +4,9 @@
 import { assert } from '#base/assert.ts';
 import type { DiskFile } from '#base/disk.ts';
 import { codeOf } from '#base/errors.ts';
+import type { FileLease } from '#base/open-files.ts';
 import type { TopicWorld } from '#log/topic/topic-world.ts';
 import { aligned } from './alignment.ts';
-import type { FileLease } from './open-files.ts';
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type Segment, segmentName } from './segment.ts';
 import { SegmentScanner } from './segment-scanner.ts';
 import { SparseIndex } from './sparse-index.ts';

@@ -3,9 +3,9 @@
 
 import type { Disk } from '#base/disk.ts';
 import { codeOf } from '#base/errors.ts';
+import type { OpenFiles } from '#base/open-files.ts';
 import type { TopicState } from '#log/topic/topic-state.ts';
 import type { BatchHeader } from './batch.ts';
-import type { OpenFiles } from './open-files.ts';
 import type { Segment } from './segment.ts';
 import { type Edit, SegmentCopy } from './segment-copy.ts';
 import { indexPath, type SegmentIndexes } from './segment-indexes.ts';

@@ -4,8 +4,8 @@
 import type { Disk } from '#base/disk.ts';
 import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
+import type { OpenFiles } from '#base/open-files.ts';
 import { readWhole } from './checkpoint.ts';
-import type { OpenFiles } from './open-files.ts';
 import { SEGMENT_HEADER_BYTES, type Segment } from './segment.ts';
 import { SegmentScanner } from './segment-scanner.ts';
 import { SparseIndex } from './sparse-index.ts';

@@ -3,9 +3,9 @@
 import type { Clock } from '#base/clock.ts';
 import type { Disk } from '#base/disk.ts';
 import type { Logger } from '#base/logger.ts';
+import type { OpenFiles } from '#base/open-files.ts';
 import type { LogConfig } from '#log/config.ts';
 import type { LogMetrics } from '#log/log-metrics.ts';
-import type { OpenFiles } from '#log/segment/open-files.ts';
 import type { SegmentIndexes } from '#log/segment/segment-indexes.ts';
 import type { DeleteHook } from './delete-hook.ts';
 import type { RetentionGuard } from './retention-guard.ts';

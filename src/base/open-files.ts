@@ -1,8 +1,8 @@
-// Segment files that are open, shared by all topics: a bounded number stays open when nobody uses
+// Files that are open, shared by all that ask for them: a bounded number stays open when nobody uses
 // them, the longest unused is closed first. A file in use is never closed, so the number can be
 // exceeded by what is being read and written at the same moment.
 
-import type { Disk, DiskFile } from '#base/disk.ts';
+import type { Disk, DiskFile } from './disk.ts';
 
 interface Entry {
   readonly key: string;
