@@ -10,6 +10,8 @@ export interface Walk {
   readonly fault: Fault;
   /** Only this operation. */
   readonly nth?: number;
+  /** Only one in so many, others in each run of the tests. Default all. */
+  readonly every?: number;
   readonly planted?: PlantedBug;
 }
 
@@ -20,11 +22,12 @@ export interface Walked {
   readonly broken: (WalkedPoint & { readonly nth: number }) | undefined;
 }
 
-const { fault, nth: only, planted } = workerData as Walk;
+const { fault, nth: only, every = 1, planted } = workerData as Walk;
 // Up to its fault a run is the same as any other.
 const whole = await walkPoint(fault, 0, planted);
 const all = Array.from({ length: whole.operations }, (_, nth) => nth + 1);
-const fitting = fault === 'short write' ? whole.writes : all;
+const some = all.filter((nth) => nth % every === process.pid % every);
+const fitting = fault === 'short write' ? whole.writes : some;
 let points = 0;
 let broken: Walked['broken'];
 for (const nth of only === undefined ? fitting : [only]) {

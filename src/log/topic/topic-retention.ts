@@ -185,10 +185,10 @@ export class TopicRetention {
     const last = this.#state.segments.at(-1);
     const { ageMsMax } = this.#state.rules;
     if (last === undefined || ageMsMax === undefined) return false;
-    const { index } = last;
-    // What is not on disk yet was written a moment ago.
-    if (index === undefined || index.timeMsMax === 0) return false;
-    return this.#world.clock.nowMs() - index.timeMsMax > ageMsMax;
+    // One that was cut back after a failure has to be looked through again.
+    const { timeMsMax } = await this.#world.indexes.of(last);
+    if (timeMsMax === 0) return false;
+    return this.#world.clock.nowMs() - timeMsMax > ageMsMax;
   }
 
   async #open(): Promise<Checkpoint> {
