@@ -19,6 +19,7 @@ export function announceOf(changes: Partial<AnnounceRequest> = {}): AnnounceRequ
     family,
     address: addressOf(changes.memberId ?? 1, family),
     port: 6881,
+    isTls: false,
     connection: 0,
     worker: 0,
     infoHash: hashOf(changes.torrentId ?? 1),

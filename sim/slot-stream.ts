@@ -8,6 +8,7 @@ export class SlotStream implements TcpConnection {
   readonly family = 4;
   readonly address: Uint8Array = new Uint8Array(16);
   readonly port = 40_000;
+  readonly isTls = false;
   readonly input: Uint8Array;
   context: object | undefined = undefined;
   inputLength = 0;

@@ -41,6 +41,8 @@ export interface TestTrackerOptions {
   readonly wrapLog?: (log: Log) => Log;
   /** Stands in for the sockets of the HTTP and WebSocket door. */
   readonly openTcp?: OpenTcp;
+  /** Listens beside them, at a port of its own, for what came by TLS. */
+  readonly openTls?: OpenTcp;
   /** Of several trackers over one swarm. */
   readonly swarmMemory?: SharedArrayBuffer;
   readonly relay?: WebRtcRelay;
@@ -123,6 +125,7 @@ export class TestTracker {
       config,
       ...(this.#options.openUdp !== undefined && { openUdp: this.#options.openUdp }),
       ...(this.#options.openTcp !== undefined && { openTcp: this.#options.openTcp }),
+      ...(this.#options.openTls !== undefined && { openTls: this.#options.openTls }),
     });
   }
 

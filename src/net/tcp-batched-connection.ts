@@ -41,6 +41,7 @@ export class BatchedTcpConnection implements TcpConnection {
   readonly family: Family;
   readonly address: Uint8Array = new Uint8Array(16);
   port = 0;
+  readonly isTls = false;
   context: object | undefined = undefined;
   input: Uint8Array = NOTHING;
   inputLength = 0;

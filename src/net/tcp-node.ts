@@ -144,7 +144,8 @@ class NodeTcpServer implements TcpServer {
       name: `TCP ${formatEndpoint(bound.address, bound.port)}`,
       onLasting: options.onFailed,
     });
-    server.on(parts.event, (socket: Socket) => this.#accept(socket));
+    const isTls = parts.event === 'secureConnection';
+    server.on(parts.event, (socket: Socket) => this.#accept(socket, isTls));
     server.on('error', (error) => this.#failures.failed('accept', error));
     this.#sweep = this.#nextSweep();
   }
@@ -194,7 +195,7 @@ class NodeTcpServer implements TcpServer {
     await closed;
   }
 
-  #accept(socket: Socket): void {
+  #accept(socket: Socket, isTls: boolean): void {
     const address = new Uint8Array(16);
     const { remoteAddress, remotePort } = socket;
     // A peer that left between the kernel's accept and now has no address any more.
@@ -215,7 +216,7 @@ class NodeTcpServer implements TcpServer {
     this.counters.accepted.add(1);
     const id = this.#nextId++;
     this.#connections.add(
-      new NodeTcpConnection(this, socket, { id, family, address, port: remotePort }),
+      new NodeTcpConnection(this, socket, { id, family, address, port: remotePort, isTls }),
     );
   }
 
@@ -235,6 +236,7 @@ class NodeTcpConnection implements TcpConnection {
   readonly family: Family;
   readonly address: Uint8Array;
   readonly port: number;
+  readonly isTls: boolean;
   readonly input: Uint8Array;
   readonly output: Uint8Array;
   context: object | undefined = undefined;
@@ -264,12 +266,14 @@ class NodeTcpConnection implements TcpConnection {
       readonly family: Family;
       readonly address: Uint8Array;
       readonly port: number;
+      readonly isTls: boolean;
     },
   ) {
     this.id = peer.id;
     this.family = peer.family;
     this.address = peer.address;
     this.port = peer.port;
+    this.isTls = peer.isTls;
     const { input, output } = server.buffers();
     this.input = input;
     this.output = output;

@@ -13,6 +13,8 @@ export interface TcpConnection {
   readonly family: Family;
   readonly address: Uint8Array;
   readonly port: number;
+  /** Its bytes came encrypted. */
+  readonly isTls: boolean;
   /** The handler's own; undefined when the connection is new. */
   context: object | undefined;
 

@@ -20,6 +20,8 @@ export interface AnnounceRequest {
   family: 4 | 6;
   readonly address: Uint8Array;
   port: number;
+  /** It came by TLS. */
+  isTls: boolean;
   /** The WebSocket connection by which the peer is reached, and its tracker thread; else 0. */
   connection: number;
   worker: number;

@@ -67,7 +67,13 @@ export const trackerConfig = z.strictObject({
     .max(65_535)
     .default(0)
     .describe(
-      'Port of HTTPS and secure WebSocket, beside the plain ones on the same addresses. 0 is none. Peers by TLS and plain ones are in the same swarms.',
+      'Port of HTTPS and secure WebSocket, beside the plain ones on the same addresses. 0 is none. Peers by TLS and plain ones are in the same swarms, in open mode unless `openModeTlsTogether` is off.',
+    ),
+  openModeTlsTogether: z
+    .boolean()
+    .default(false)
+    .describe(
+      'In open mode, whether peers that came by `tlsPort` and plain ones are given to each other. Off keeps the addresses of those who chose TLS from who listens on the way of a plain answer; each torrent then has two swarms of fewer peers. In every other mode, and for who announces with a passkey, they are always together.',
     ),
   tlsCertificateFile: z
     .string()

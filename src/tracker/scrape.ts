@@ -21,6 +21,20 @@ export interface ScrapeResult {
   readonly downloaders: Float64Array;
 }
 
+/** How hashes are looked up. */
+export interface ScrapeForm {
+  /** Unknown ones count nothing, so that every hash keeps its place; else they are left out. */
+  readonly keepsUnknown: boolean;
+  /** Asked by TLS. */
+  readonly isTls: boolean;
+}
+
+export const SCRAPE_FORMS: Readonly<Record<'udp' | 'plain' | 'tls', ScrapeForm>> = {
+  udp: { keepsUnknown: true, isTls: false },
+  plain: { keepsUnknown: false, isTls: false },
+  tls: { keepsUnknown: false, isTls: true },
+};
+
 export class Scraper {
   readonly result: ScrapeResult;
   readonly #swarm: Pick<Swarm, 'counts' | 'torrentByHash'>;
@@ -59,20 +73,18 @@ export class Scraper {
     return this.#admission.identify(passkey, passkeyBytes, false);
   }
 
-  /**
-   * Looks `count` hashes up. Unknown ones count nothing when `keepsUnknown`, so that every hash
-   * keeps its place; else they are left out.
-   */
-  read(hashes: Uint8Array, count: number, keepsUnknown: boolean): ScrapeResult {
+  /** Looks `count` hashes up, for the one who was not refused last. */
+  read(hashes: Uint8Array, count: number, form: ScrapeForm): ScrapeResult {
     const { result } = this;
     const counts = this.#counts;
     result.count = 0;
     for (let index = 0; index < count; index++) {
       const from = index * HASH_BYTES;
       for (let at = 0; at < HASH_BYTES; at++) this.#hash[at] = hashes[from + at]!;
-      const torrentId = this.#swarm.torrentByHash(this.#hash);
+      const hash = form.isTls ? this.#admission.hashFor(this.#hash, true) : this.#hash;
+      const torrentId = this.#swarm.torrentByHash(hash);
       const isKnown = torrentId !== 0 && this.#swarm.counts(torrentId, counts);
-      if (!isKnown && !keepsUnknown) continue;
+      if (!isKnown && !form.keepsUnknown) continue;
       const place = result.count++;
       result.hashes.set(this.#hash, place * HASH_BYTES);
       result.seeders[place] = isKnown ? counts.seeders : 0;

@@ -25,9 +25,10 @@ import type { OpenUdp } from '#net/udp-socket.ts';
 import type { SwarmConfig } from '#swarm/config.ts';
 import { Swarm } from '#swarm/swarm.ts';
 import { AddressMemory } from '#tracker/announce/address-memory.ts';
-import { Admission, isUnregistered } from '#tracker/announce/admit.ts';
+import { Admission } from '#tracker/announce/admit.ts';
 import { Announcer } from '#tracker/announce/announce.ts';
 import { keepRecords, queueToKeeper } from '#tracker/announce/record-queues.ts';
+import { isUnregistered, TlsTorrents } from '#tracker/announce/tls-torrents.ts';
 import { UndoRing } from '#tracker/announce/undo-ring.ts';
 import { ControlFollower } from '#tracker/directory/control-follower.ts';
 import { Directory, type DirectoryTorrent } from '#tracker/directory/directory.ts';
@@ -45,8 +46,8 @@ import { wsLimits } from '#tracker/websocket/ws-limits.ts';
 import type { TrackerConfig } from './config.ts';
 import { DoorLatency } from './door-latency.ts';
 import { type DoorAddress, Doors } from './doors.ts';
-import { TrackerError } from './errors.ts';
 import { Housekeeping } from './housekeeping.ts';
+import { announceLimits, checkIntervals } from './intervals.ts';
 import { Scraper } from './scrape.ts';
 import { TrackerCounts } from './tracker-counts.ts';
 import type { TrackerStats } from './tracker-stats.ts';
@@ -149,7 +150,7 @@ export async function startTracker(world: TrackerWorld): Promise<Tracker> {
  * The keeper is prepared before the others. @throws as startTracker(), but NetError
  */
 export async function prepareTracker(world: TrackerWorld): Promise<PreparedTracker> {
-  checkConfig(world.config);
+  checkIntervals(world.config);
   const { log } = world;
   await log.createTopic(TRANSFERS_TOPIC, { consistency: 'durable' });
   const isKeeper = world.worker === undefined || world.worker.link.index === KEEPER;
@@ -289,8 +290,11 @@ class RunningTracker implements PreparedTracker {
   }
 
   #removeHash(infoHash: Uint8Array): void {
-    const torrentId = this.#parts.swarm.torrentByHash(infoHash);
-    if (isUnregistered(torrentId)) this.#parts.swarm.removeTorrent(torrentId);
+    const { swarm, tlsTorrents } = this.#parts;
+    for (const hash of [infoHash, tlsTorrents?.hashOf(infoHash)]) {
+      const torrentId = hash === undefined ? 0 : swarm.torrentByHash(hash);
+      if (isUnregistered(torrentId)) swarm.removeTorrent(torrentId);
+    }
   }
 
   get #isKeeper(): boolean {
@@ -312,6 +316,7 @@ class RunningTracker implements PreparedTracker {
 
 interface TrackerParts {
   readonly swarm: Swarm;
+  readonly tlsTorrents: TlsTorrents | undefined;
   readonly directory: Directory;
   readonly follower: ControlFollower;
   readonly queue: TransferQueue;
@@ -333,7 +338,9 @@ function buildParts(world: TrackerWorld, baselines: BaselineStore | undefined): 
   const clock = new HeldClock(world.clock);
   const swarm = new Swarm({ memory: world.swarmMemory, clock, random, config: config.swarm });
   const directory = newDirectory(config.tracker);
-  const admission = new Admission({ directory, swarm });
+  const isTogether = config.tracker.openModeTlsTogether;
+  const tlsTorrents = isTogether ? undefined : new TlsTorrents(world.connectionKey);
+  const admission = new Admission({ directory, swarm, tlsTorrents });
   const counts = new TrackerCounts(metrics);
   const wsCounts = new WsCounts(metrics);
   const addresses = new AddressMemory({
@@ -355,7 +362,7 @@ function buildParts(world: TrackerWorld, baselines: BaselineStore | undefined): 
     undo: new UndoRing(memory.undo, capacityOf(accounting)),
     baselines: baselines ?? new RemoteBaselines(mail),
     accounting,
-    limits: limitsOf(config),
+    limits: announceLimits(config),
   });
   if (baselines !== undefined) answerFinds(mail, baselines);
   const follower = new ControlFollower({
@@ -370,6 +377,7 @@ function buildParts(world: TrackerWorld, baselines: BaselineStore | undefined): 
   const doors = buildDoors(world, { ...shared, announcer, wsCounts, mail });
   return {
     swarm,
+    tlsTorrents,
     directory,
     follower,
     queue,
@@ -460,41 +468,7 @@ function newDirectory(config: TrackerConfig): Directory {
   });
 }
 
-function limitsOf(
-  config: TrackerWorld['config'],
-): ConstructorParameters<typeof Announcer>[0]['limits'] {
-  const { waitingMax, announceIntervalMs, announceJitterPercent, peersPerAnswer } = config.tracker;
-  const { announceIntervalMsMin, peersPerAnswerMax } = config.swarm;
-  return {
-    waitingMax,
-    announceIntervalMs,
-    announceIntervalMsMin,
-    announceJitterPercent,
-    peersPerAnswer,
-    peersPerAnswerMax,
-  };
-}
-
 function hashesOf(torrent: DirectoryTorrent): { v1?: Uint8Array; v2?: Uint8Array } {
   const { v1, v2 } = torrent;
   return { ...(v1 !== undefined && { v1 }), ...(v2 !== undefined && { v2 }) };
-}
-
-function checkConfig(config: TrackerWorld['config']): void {
-  const { announceIntervalMs, announceJitterPercent } = config.tracker;
-  const { announceIntervalMsMin, peerAgeMsMax } = config.swarm;
-  const shortestMs = announceIntervalMs * (1 - announceJitterPercent / 100);
-  const longestMs = announceIntervalMs * (1 + announceJitterPercent / 100);
-  if (shortestMs < announceIntervalMsMin) {
-    throw new TrackerError(
-      'TRACKER_CONFIG_INVALID',
-      `tracker.announceIntervalMs ${announceIntervalMs} with its jitter goes below swarm.announceIntervalMsMin ${announceIntervalMsMin}, so every announce would be too early: expected at most ${Math.floor(shortestMs)} there`,
-    );
-  }
-  if (longestMs >= peerAgeMsMax) {
-    throw new TrackerError(
-      'TRACKER_CONFIG_INVALID',
-      `tracker.announceIntervalMs ${announceIntervalMs} with its jitter reaches swarm.peerAgeMsMax ${peerAgeMsMax}, so live peers would be dropped: expected more than ${Math.ceil(longestMs)} there`,
-    );
-  }
 }

@@ -6,18 +6,26 @@ import { type AnnounceRequest, DOOR, EVENT } from '#swarm/announce-slot.ts';
 import type { Swarm } from '#swarm/swarm.ts';
 import type { Directory, DirectoryMember, DirectoryTorrent } from '#tracker/directory/directory.ts';
 import { REFUSALS, type Refusal } from '#tracker/refusals.ts';
+import {
+  isTlsTorrent,
+  isUnregistered,
+  type TlsTorrents,
+  tlsTorrentId,
+  unregisteredId,
+} from './tls-torrents.ts';
 
 /** What of a torrent decides about credit. */
 export type TorrentCredit = Pick<DirectoryTorrent, 'uploadCreditPercent' | 'downloadCreditPercent'>;
 
 /** A torrent that nobody registered, in `members` and `open` mode. */
 const UNREGISTERED: TorrentCredit = { uploadCreditPercent: 100, downloadCreditPercent: 100 };
-/** Ids of unregistered torrents have this bit; registered ones are counted up from 1. */
-const UNREGISTERED_BIT = 0x8000_0000;
 
 export class Admission {
   readonly #directory: Directory;
   readonly #swarm: Pick<Swarm, 'locate' | 'openTorrent'>;
+  readonly #tlsTorrents: TlsTorrents | undefined;
+  /** What is looked for when it is not the hash that was announced. */
+  readonly #sought = { infoHash: new Uint8Array(20), torrentId: 0, hashVersion: 0, place: 0 };
   #holderTorrentId = 0;
   /** Of the last request that was admitted. Nobody was named when `member` is undefined. */
   member: DirectoryMember | undefined;
@@ -26,9 +34,12 @@ export class Admission {
   constructor(world: {
     readonly directory: Directory;
     readonly swarm: Pick<Swarm, 'locate' | 'openTorrent'>;
+    /** Undefined: peers by TLS and plain ones are together in every mode. */
+    readonly tlsTorrents?: TlsTorrents | undefined;
   }) {
     this.#directory = world.directory;
     this.#swarm = world.swarm;
+    this.#tlsTorrents = world.tlsTorrents;
   }
 
   /** Whether the mode asks everyone for a passkey. */
@@ -89,6 +100,7 @@ export class Admission {
     const only = this.#holderTorrentId;
     return (torrentId) => {
       if (only !== 0) return torrentId === only;
+      if (isTlsTorrent(torrentId)) return false;
       if (isUnregistered(torrentId)) return directory.settings.mode === 'open';
       return directory.torrent(torrentId) !== undefined;
     };
@@ -99,9 +111,23 @@ export class Admission {
    * last peer. True when it is there again.
    */
   reopen(request: AnnounceRequest): boolean {
-    if (!isUnregistered(request.torrentId)) return false;
+    const { torrentId, infoHash } = request;
+    if (!isUnregistered(torrentId)) return false;
     request.place = 0;
-    return this.#swarm.openTorrent(request.torrentId, request.infoHash);
+    const hash = isTlsTorrent(torrentId) ? this.#tlsTorrents?.hashOf(infoHash) : infoHash;
+    return hash !== undefined && this.#swarm.openTorrent(torrentId, hash);
+  }
+
+  /** Whether the one who was identified last finds the swarms of those that came by TLS alone. */
+  isApart(isTls: boolean): boolean {
+    if (!isTls || this.#tlsTorrents === undefined) return false;
+    const { mode } = this.#directory.settings;
+    return this.#tlsTorrents.separates(isTls, this.member !== undefined, mode);
+  }
+
+  /** The hash under which the swarm has what that one asks for; valid until the next call. */
+  hashFor(infoHash: Uint8Array, isTls: boolean): Uint8Array {
+    return this.isApart(isTls) ? (this.#tlsTorrents?.hashOf(infoHash) ?? infoHash) : infoHash;
   }
 
   #clientRefusal(peerId: Uint8Array): Refusal | undefined {
@@ -112,6 +138,7 @@ export class Admission {
   }
 
   #findTorrent(request: AnnounceRequest): Refusal | undefined {
+    if (request.isTls && this.isApart(true)) return this.#findTlsTorrent(request);
     if (this.#swarm.locate(request)) {
       const torrent = this.#located(request.torrentId);
       if (torrent !== undefined) {
@@ -144,6 +171,25 @@ export class Admission {
     return mode === 'open' || mode === 'members';
   }
 
+  /** As `#findTorrent` in open mode; registered or not, it is another torrent than the plain one. */
+  #findTlsTorrent(request: AnnounceRequest): Refusal | undefined {
+    const removed = this.#directory.torrentRefusal(request.infoHash);
+    if (removed !== undefined) return removed;
+    const sought = this.#sought;
+    sought.infoHash.set(this.hashFor(request.infoHash, true));
+    sought.place = 0;
+    this.torrent = UNREGISTERED;
+    const isThere =
+      this.#swarm.locate(sought) ||
+      (this.#swarm.openTorrent(tlsTorrentId(sought.infoHash), sought.infoHash) &&
+        this.#swarm.locate(sought));
+    if (!isThere) return REFUSALS.swarmFull;
+    request.torrentId = sought.torrentId;
+    request.hashVersion = sought.hashVersion;
+    request.place = sought.place;
+    return undefined;
+  }
+
   /**
    * The id is made from the hash, so that a baseline means the same torrent after a restart. Two
    * hashes with one id cannot be here at once: the second is refused until the first has left.
@@ -153,16 +199,6 @@ export class Admission {
     const isOpen = this.#swarm.openTorrent(unregisteredId(request.infoHash), request.infoHash);
     return isOpen && this.#swarm.locate(request) ? undefined : REFUSALS.swarmFull;
   }
-}
-
-/** Whether nobody registered the torrent with this id. */
-export function isUnregistered(torrentId: number): boolean {
-  return torrentId >= UNREGISTERED_BIT;
-}
-
-function unregisteredId(infoHash: Uint8Array): number {
-  const word = (infoHash[0]! << 24) | (infoHash[1]! << 16) | (infoHash[2]! << 8) | infoHash[3]!;
-  return (word | UNREGISTERED_BIT) >>> 0;
 }
 
 function hasPrefix(prefixes: readonly Uint8Array[], peerId: Uint8Array): boolean {

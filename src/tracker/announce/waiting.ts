@@ -101,6 +101,7 @@ export function newAnnounceRequest(): AnnounceRequest {
     family: 4,
     address: new Uint8Array(16),
     port: 0,
+    isTls: false,
     connection: 0,
     worker: 0,
     infoHash: new Uint8Array(20),

@@ -232,6 +232,7 @@ class DeafConnection implements TcpConnection {
   readonly family = 4;
   readonly address = new Uint8Array(16);
   readonly port = 1;
+  readonly isTls = false;
   context: object | undefined = undefined;
   readonly input = new Uint8Array(0);
   readonly inputLength = 0;

@@ -10,7 +10,7 @@ import type { Admission } from '#tracker/announce/admit.ts';
 import type { Announcer } from '#tracker/announce/announce.ts';
 import { newAnnounceRequest, type Parked } from '#tracker/announce/waiting.ts';
 import { newRefusal, REFUSALS, type Refusal } from '#tracker/refusals.ts';
-import type { Scraper } from '#tracker/scrape.ts';
+import { SCRAPE_FORMS, type Scraper } from '#tracker/scrape.ts';
 import type { TrackerCounts } from '#tracker/tracker-counts.ts';
 import type { WsDoor } from '#tracker/websocket/ws-door.ts';
 import { WsUpgrade } from '#tracker/websocket/ws-upgrade.ts';
@@ -238,6 +238,7 @@ export class HttpDoor implements TcpHandler {
       return this.#refuse(connection, form, REFUSALS.compactRequired);
     }
     request.door = DOOR.http;
+    request.isTls = connection.isTls;
     request.family = client.family;
     for (let byte = 0; byte < 16; byte++) request.address[byte] = client.address[byte]!;
     this.#connection = connection;
@@ -270,13 +271,20 @@ export class HttpDoor implements TcpHandler {
     const isFull = target.scrapeCount === 0;
     const refusal =
       scraper.refuseHttp(target.passkey, target.passkeyBytes) ??
-      (isFull && fullScrapes === undefined ? REFUSALS.scrapeEmpty : undefined);
+      (isFull && !this.#listsAll(connection) ? REFUSALS.scrapeEmpty : undefined);
     if (refusal !== undefined) return this.#refuse(connection, form, refusal);
     if (isFull && fullScrapes !== undefined) return this.#scrapeAll(connection, form, fullScrapes);
-    const result = scraper.read(target.scrapeHashes, target.scrapeCount, false);
+    const how = connection.isTls ? SCRAPE_FORMS.tls : SCRAPE_FORMS.plain;
+    const result = scraper.read(target.scrapeHashes, target.scrapeCount, how);
     const { output, outputLength } = connection;
     const length = this.#writer.writeScrape(output, outputLength, result, form.close);
     return this.#produced(connection, form, length);
+  }
+
+  /** Hashes of torrents that are apart are theirs alone, so nobody is given a list of those. */
+  #listsAll(connection: TcpConnection): boolean {
+    const { fullScrapes, admission } = this.#world;
+    return fullScrapes !== undefined && !admission.isApart(connection.isTls);
   }
 
   #scrapeAll(connection: TcpConnection, form: Form, fullScrapes: FullScrapes): boolean {

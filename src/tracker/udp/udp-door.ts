@@ -14,7 +14,7 @@ import type { Announcer } from '#tracker/announce/announce.ts';
 import type { FamilyAnswer } from '#tracker/announce/answer.ts';
 import { newAnnounceRequest, type Parked } from '#tracker/announce/waiting.ts';
 import { newRefusal, type Refusal, STALE_ID_WORDS } from '#tracker/refusals.ts';
-import type { ScrapeResult, Scraper } from '#tracker/scrape.ts';
+import { SCRAPE_FORMS, type ScrapeResult, type Scraper } from '#tracker/scrape.ts';
 import type { TrackerCounts } from '#tracker/tracker-counts.ts';
 import { HttpTarget } from '#wire/http-announce.ts';
 import {
@@ -200,7 +200,7 @@ export class UdpDoor {
       this.#refuse(socket, from, refusal);
       return;
     }
-    const result = scraper.read(packet.scrapeHashes, packet.scrapeCount, true);
+    const result = scraper.read(packet.scrapeHashes, packet.scrapeCount, SCRAPE_FORMS.udp);
     this.#fillScrape(result);
     const at = slotFor(socket, from);
     const length = writeUdpScrape(socket.output.bytes, at, packet, this.#scrapeNumbers);

@@ -19,7 +19,7 @@ import type { Announcer } from '#tracker/announce/announce.ts';
 import type { FamilyAnswer } from '#tracker/announce/answer.ts';
 import { newAnnounceRequest, type Parked } from '#tracker/announce/waiting.ts';
 import { REFUSALS, type Refusal } from '#tracker/refusals.ts';
-import type { Scraper } from '#tracker/scrape.ts';
+import { SCRAPE_FORMS, type Scraper } from '#tracker/scrape.ts';
 import type { TrackerCounts } from '#tracker/tracker-counts.ts';
 import { WsAnswerWriter } from '#wire/ws-answer.ts';
 import {
@@ -218,6 +218,7 @@ export class WsDoor {
     request.family = client.family;
     request.address.set(client.address);
     request.port = client.port;
+    request.isTls = session.connection.isTls;
     request.connection = session.number;
     request.worker = relay.worker;
     const isWithheld =
@@ -380,7 +381,8 @@ export class WsDoor {
       this.#refuse(session, refusal);
       return;
     }
-    const result = scraper.read(message.scrapeHashes, message.scrapeCount, false);
+    const form = connection.isTls ? SCRAPE_FORMS.tls : SCRAPE_FORMS.plain;
+    const result = scraper.read(message.scrapeHashes, message.scrapeCount, form);
     const { output, outputLength } = connection;
     connection.produce(this.#writer.writeScrape(output, outputLength, result));
   }
