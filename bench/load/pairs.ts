@@ -131,7 +131,7 @@ function differences(
 function summary(side: Side, turns: readonly Turn[]): Measured {
   const of = (value: (turn: Turn) => number): number => median(turns.map(value));
   const perAnswer = ({ threads }: Turn): number =>
-    threads.values().reduce((sum, micros) => sum + micros, 0);
+    [...threads.values()].reduce((sum, micros) => sum + micros, 0);
   const expected = side.isConstant === true ? 0 : new Community(side.order).peersExpected();
   const faults = turns.map(({ report }) => {
     const lost = lostOf(report.losses);

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-const PROGRAM = join(ROOT, 'bin/swarmkeep');
+export const PROGRAM = join(ROOT, 'bin/swarmkeep');
 const START_MS_MAX = 20_000;
 const COMMAND_MS_MAX = 60_000;
 
@@ -19,6 +19,8 @@ export interface ServerOptions {
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
   /** One that is there already; a fresh one unless given. Removed with the server. */
   readonly dataFolder?: string;
+  /** Within which it must answer; 20 s unless given. */
+  readonly startMsMax?: number;
 }
 
 export interface CommandResult {
@@ -33,12 +35,14 @@ export class TestServer {
   readonly trackerPort: number;
   readonly addresses: readonly string[];
   readonly #settings: readonly string[];
+  readonly #startMsMax: number;
   /** Everything the server said, over all its lives. */
   output = '';
   #child: ChildProcess | undefined;
 
   private constructor(ports: { site: number; tracker: number }, options: ServerOptions) {
     this.dataFolder = options.dataFolder ?? mkdtempSync(join(tmpdir(), 'swarmkeep-e2e-'));
+    this.#startMsMax = options.startMsMax ?? START_MS_MAX;
     this.sitePort = ports.site;
     this.trackerPort = ports.tracker;
     this.addresses = options.addresses ?? ['127.0.0.1'];
@@ -84,7 +88,7 @@ export class TestServer {
     };
     child.stdout.on('data', hear);
     child.stderr.on('data', hear);
-    const deadline = performance.now() + START_MS_MAX;
+    const deadline = performance.now() + this.#startMsMax;
     while (performance.now() < deadline) {
       if (child.exitCode !== null) break;
       if (await this.#answers(isUp)) return;

@@ -21,10 +21,10 @@ import type { Logger } from '#base/logger.ts';
 import type { Log } from '#log/log.ts';
 import { type Baseline, type BaselineKey, baselineKeyText } from './baseline.ts';
 import { baselineAfter } from './baseline-after.ts';
-import { BASELINE_ENTRY_BYTES, decodeBaseline, lastSeenAt } from './baseline-file.ts';
 import { openSnapshot, snapshotNumber } from './baseline-opening.ts';
 import { BaselineReader } from './baseline-reader.ts';
 import { BaselineHeap, writeSnapshot } from './baseline-snapshot.ts';
+import { RecentBaselines } from './recent-baselines.ts';
 
 export interface BaselineStoreWorld {
   readonly disk: Disk;
@@ -62,7 +62,7 @@ export class BaselineStore {
   #damagedKnown = 0;
   #number = 0;
   #replayedTo = 0;
-  #recent: Baseline[] = [];
+  #recent: RecentBaselines | undefined;
   #isSnapshotOpen = false;
   #forgotten = 0;
 
@@ -102,11 +102,12 @@ export class BaselineStore {
    * start. To be read once: what only this needs is freed afterwards.
    */
   *recent(sinceSeconds: number): Generator<Baseline> {
-    for (const baseline of this.#recent) {
+    const overlay = this.#overlay;
+    for (const baseline of this.#recent?.all() ?? []) {
       if (baseline.lastSeenSeconds < sinceSeconds) continue;
-      if (!this.#overlay.has(baselineKeyText(baseline))) yield baseline;
+      if (overlay.size === 0 || !overlay.has(baselineKeyText(baseline))) yield baseline;
     }
-    this.#recent = [];
+    this.#recent = undefined;
     for (const baseline of this.#overlay.values()) {
       if (baseline.lastSeenSeconds >= sinceSeconds) yield baseline;
     }
@@ -199,17 +200,10 @@ export class BaselineStore {
     }
   }
 
+  /** Those of the snapshot that the swarm will have. */
   async #loadRecent(): Promise<void> {
-    this.#recent = [];
-    if (this.#reader === undefined) return;
     const since = this.#world.clock.nowMs() / 1000 - RECENT_SECONDS_MAX;
-    for await (const chunk of this.#reader.chunks()) {
-      for (let at = 0; at < chunk.byteLength; at += BASELINE_ENTRY_BYTES) {
-        if (lastSeenAt(chunk, at) < since) continue;
-        const baseline = decodeBaseline(chunk, at);
-        if (baseline !== undefined) this.#recent.push(baseline);
-      }
-    }
+    this.#recent = this.#reader && (await RecentBaselines.load(this.#reader, since));
   }
 
   /** Brings back, from the records at `start` and behind, every baseline they moved. */
@@ -219,7 +213,7 @@ export class BaselineStore {
     const recordsMax = Math.min(READ_RECORDS_MAX, Math.ceil(config.baselineOverlayEntriesMax / 4));
     const sinceMs = clock.monotonicMs();
     let toldMs = sinceMs;
-    let known = await this.#knownBefore();
+    await this.#loadRecent();
     let records = 0;
     let from = start;
     for (;;) {
@@ -228,7 +222,8 @@ export class BaselineStore {
         const record = decodeTransfer(value);
         if (record === undefined || record.memberId === 0) continue;
         const key = baselineKeyText(record);
-        const before = this.#overlay.get(key) ?? known.get(key) ?? (await this.#olderOf(record));
+        const known = this.#overlay.get(key) ?? this.#recent?.find(record);
+        const before = known ?? (await this.#olderOf(record));
         if (before !== undefined && isIncluded(before, record)) continue;
         this.#put(baselineAfter(before, record));
         records++;
@@ -238,7 +233,7 @@ export class BaselineStore {
       if (this.#overlay.size > config.baselineOverlayEntriesMax - recordsMax) {
         // Nothing is forgotten for want of room, and a start that is cut short goes on from here.
         await this.#commit(new BaselineHeap(), from);
-        known = await this.#knownBefore();
+        await this.#loadRecent();
       }
       if (clock.monotonicMs() - toldMs >= PROGRESS_MS) {
         toldMs = clock.monotonicMs();
@@ -251,12 +246,6 @@ export class BaselineStore {
       records,
       ms: Math.round(clock.monotonicMs() - sinceMs),
     });
-  }
-
-  /** Those of the snapshot that the swarm will have, by their key. */
-  async #knownBefore(): Promise<Map<string, Baseline>> {
-    await this.#loadRecent();
-    return new Map(this.#recent.map((baseline) => [baselineKeyText(baseline), baseline]));
   }
 
   /** Only for what a record itself does not say; most records say all. */
