@@ -27,7 +27,16 @@ export async function startOpentracker(hashes: Uint8Array): Promise<Child> {
 }
 
 /** nginx with one worker, which answers everything with the same `bodyBytes` bytes from memory. */
-export async function startNginx(bodyBytes: number): Promise<Child> {
+export function startNginx(bodyBytes: number): Promise<Child> {
+  return startNginxWith(`location / { return 200 "${'x'.repeat(bodyBytes)}"; }`);
+}
+
+/** nginx with one worker, which gives the files below `root` as it does best. */
+export function startNginxFiles(root: string): Promise<Child> {
+  return startNginxWith(`root ${root}; sendfile on; tcp_nopush on;`);
+}
+
+async function startNginxWith(server: string): Promise<Child> {
   return await Child.start('/usr/sbin/nginx', ({ port, folder }) => {
     const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
     const temporary = paths.map((path) => `${path}_temp_path ${folder}/${path};`).join('\n  ');
@@ -47,7 +56,7 @@ http {
   server {
     listen 127.0.0.1:${port} backlog=4096;
     default_type text/plain;
-    location / { return 200 "${'x'.repeat(bodyBytes)}"; }
+    ${server}
   }
 }
 `,

@@ -1,0 +1,223 @@
+// What the archive costs, beside programs that do the same:
+//
+//   seed   1 GB by aria2 with 8 connections, from the web seed and from nginx (Debian) giving the same file:
+//          MB for each second of the server's CPU time, in turn
+//   first  a MiB from a random place, warm, from both: time to its first byte, p50
+//   put    `swarmkeep put` of a folder of 1 GB, against hashing alone: one pass of SHA-256 on each core
+//   again  a second folder with the same files and one more
+//
+// By itself: node -C swarmkeep-src bench/archive.ts [ROW…]; BYTES sets how much, PAIRS how often.
+
+import { spawn } from 'node:child_process';
+import { hash } from 'node:crypto';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SeededRandom } from '#base/random.ts';
+import { TestServer } from '#tools/e2e/server.ts';
+import { parseMetainfo } from '#wire/metainfo.ts';
+import type { Child } from './peers/child.ts';
+import { startNginxFiles } from './peers/opponents.ts';
+import { cpuMicrosOf } from './server-use.ts';
+
+const BYTES = Number(process.env['BYTES'] ?? 1_000_000_000);
+const PAIRS = Number(process.env['PAIRS'] ?? 5);
+const CONNECTIONS = 8;
+const MIB = 1024 * 1024;
+const FIRST_BYTES_ASKED = 300;
+const FILES = 100;
+const CHUNK_BYTES = 4 * MIB;
+
+interface Contest {
+  readonly server: TestServer;
+  readonly nginx: Child;
+  /** The same file at both. */
+  readonly ours: string;
+  readonly theirs: string;
+  readonly folder: string;
+}
+
+/** Prints a line for each row. */
+async function run(rows: readonly string[]): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-bench-'));
+  const wants = (row: string): boolean => rows.length === 0 || rows.includes(row);
+  const server = await TestServer.prepare();
+  try {
+    await server.start();
+    if (wants('seed') || wants('first')) {
+      const contest = await prepare(server, folder);
+      try {
+        if (wants('seed')) await seed(contest);
+        if (wants('first')) await firstByte(contest);
+      } finally {
+        await contest.nginx.end();
+      }
+    }
+    if (wants('put') || wants('again')) await put(server, folder);
+  } finally {
+    await server.remove();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function prepare(server: TestServer, folder: string): Promise<Contest> {
+  const root = join(folder, 'files');
+  mkdirSync(root);
+  writeContent(join(root, 'content.bin'), BYTES, 1);
+  const [made] = await server.json<{ infoHash: string }>(['put', join(root, 'content.bin')]);
+  await server.json(['member', 'add', 'reader']);
+  const torrent = join(folder, 'reader.torrent');
+  const infoHash = made?.infoHash ?? '';
+  await server.json(['torrent', 'download', infoHash, '--member', 'reader', '-o', torrent]);
+  const parsed = parseMetainfo(readFileSync(torrent));
+  if (!parsed.ok) throw new Error(parsed.reason);
+  const nginx = await startNginxFiles(root);
+  return {
+    ...{ server, nginx, folder },
+    ours: `${parsed.metainfo.webSeeds[0]}content.bin`,
+    theirs: `http://127.0.0.1:${nginx.port}/content.bin`,
+  };
+}
+
+interface Drawn {
+  readonly megabytesPerSecond: number;
+  readonly megabytesPerCpuSecond: number;
+}
+
+async function seed(contest: Contest): Promise<void> {
+  const ours: Drawn[] = [];
+  const theirs: Drawn[] = [];
+  for (let pair = 0; pair < PAIRS; pair++) {
+    ours.push(await draw(contest.ours, contest.server.pid, contest.folder));
+    theirs.push(await draw(contest.theirs, contest.nginx.pid, contest.folder));
+  }
+  const of = (drawn: Drawn[], what: keyof Drawn): number => median(drawn.map((one) => one[what]));
+  const share = of(ours, 'megabytesPerCpuSecond') / of(theirs, 'megabytesPerCpuSecond');
+  say(
+    `web seed, ${size(BYTES)} by aria2 with ${CONNECTIONS} connections: ` +
+      `${of(ours, 'megabytesPerCpuSecond').toFixed(0)} MB a second of CPU, ` +
+      `${of(ours, 'megabytesPerSecond').toFixed(0)} MB/s; nginx ` +
+      `${of(theirs, 'megabytesPerCpuSecond').toFixed(0)} and ` +
+      `${of(theirs, 'megabytesPerSecond').toFixed(0)}; ` +
+      `${share.toFixed(2)} of its MB a second of CPU (aim 0.7, floor 0.4)`,
+  );
+}
+
+async function draw(url: string, pid: number, folder: string): Promise<Drawn> {
+  const before = cpuMicrosOf(pid);
+  const sinceMs = performance.now();
+  await runToEnd('aria2c', [
+    ...['-q', '-x', String(CONNECTIONS), '-s', String(CONNECTIONS), '--min-split-size=1M'],
+    ...['--file-allocation=none', '--allow-overwrite=true', '-d', folder, '-o', 'drawn', url],
+  ]);
+  const seconds = (performance.now() - sinceMs) / 1000;
+  const cpuSeconds = (cpuMicrosOf(pid) - before) / 1e6;
+  const megabytes = BYTES / 1e6;
+  return {
+    megabytesPerSecond: megabytes / seconds,
+    megabytesPerCpuSecond: megabytes / cpuSeconds,
+  };
+}
+
+async function firstByte(contest: Contest): Promise<void> {
+  const random = new SeededRandom(7);
+  const times: { ours: number[]; theirs: number[] } = { ours: [], theirs: [] };
+  for (let asked = 0; asked < FIRST_BYTES_ASKED; asked++) {
+    // Of the last 32 MiB, which both have in memory after a moment.
+    const start = BYTES - 32 * MIB + (random.u32() % (31 * MIB));
+    times.ours.push(await firstByteMs(contest.ours, start));
+    times.theirs.push(await firstByteMs(contest.theirs, start));
+  }
+  const [ours, theirs] = [median(times.ours), median(times.theirs)];
+  say(
+    `first byte of a MiB, warm: p50 ${ours.toFixed(2)} ms, nginx ${theirs.toFixed(2)} ms; ` +
+      `${(ours / theirs).toFixed(1)} times (aim 1.5, floor 3)`,
+  );
+}
+
+async function firstByteMs(url: string, start: number): Promise<number> {
+  const sinceMs = performance.now();
+  const headers = { range: `bytes=${start}-${start + MIB - 1}` };
+  const response = await fetch(url, { headers });
+  const reader = response.body?.getReader();
+  await reader?.read();
+  const ms = performance.now() - sinceMs;
+  while ((await reader?.read())?.done === false);
+  return ms;
+}
+
+async function put(server: TestServer, folder: string): Promise<void> {
+  const tree = join(folder, 'tree');
+  mkdirSync(tree);
+  const each = Math.floor(BYTES / FILES);
+  for (let file = 0; file < FILES; file++) writeContent(join(tree, `${file}.bin`), each, file + 2);
+  const hashing = await hashSeconds(each * FILES);
+  const before = cpuMicrosOf(server.pid);
+  const sinceMs = performance.now();
+  await server.json(['put', tree, '--torrent-version', 'v2']);
+  const seconds = (performance.now() - sinceMs) / 1000;
+  const cpuSeconds = (cpuMicrosOf(server.pid) - before) / 1e6;
+  const perSecond = BYTES / 1e6 / seconds;
+  say(
+    `put of ${size(BYTES)} in ${FILES} files, v2: ${perSecond.toFixed(0)} MB/s, ` +
+      `${((cpuSeconds * 1e9) / BYTES).toFixed(2)} s of CPU a GB; SHA-256 on every core ` +
+      `${(BYTES / 1e6 / hashing).toFixed(0)} MB/s; ${(hashing / seconds).toFixed(2)} of it (aim 0.8, floor 0.5)`,
+  );
+  const more = join(folder, 'more');
+  cpSync(tree, more, { recursive: true });
+  writeContent(join(more, 'one-more.bin'), 1_000_000, 999);
+  const [again] = await server.json<{ newBytes: number }>(['put', more]);
+  say(
+    `second torrent with 99 % equal files: ${size(again?.newBytes ?? -1)} stored of ${size(BYTES)}`,
+  );
+}
+
+/** Half of the bytes on each of two threads would share a core here; processes do as well. */
+async function hashSeconds(bytes: number): Promise<number> {
+  const script = `const { hash } = require('node:crypto'); const b = Buffer.alloc(${CHUNK_BYTES}, 7);
+    for (let left = ${bytes / 2}; left > 0; left -= b.length) hash('sha256', b, 'buffer');`;
+  // Warm: what the first pass compiles is not counted.
+  hash('sha256', Buffer.alloc(1), 'buffer');
+  const sinceMs = performance.now();
+  await Promise.all([1, 2].map(() => runToEnd(process.execPath, ['-e', script])));
+  return (performance.now() - sinceMs) / 1000;
+}
+
+function writeContent(path: string, bytes: number, seed: number): void {
+  const random = new SeededRandom(seed);
+  const chunk = Buffer.concat(Array.from({ length: 64 }, () => random.bytes(65_536)));
+  const parts: Buffer[] = [];
+  for (let left = bytes, at = 0; left > 0; left -= chunk.length, at++) {
+    const part = Buffer.from(chunk.subarray(0, Math.min(chunk.length, left)));
+    // No two chunks are the same blob.
+    part.writeUInt32LE(at, 0);
+    parts.push(part);
+  }
+  writeFileSync(path, Buffer.concat(parts));
+}
+
+function runToEnd(program: string, words: readonly string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, words, { stdio: 'ignore' });
+    child.once('error', reject);
+    child.once('exit', (code) => {
+      if (code === 0) resolve();
+      else reject(new Error(`${program} ended with ${code}`));
+    });
+  });
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+function size(bytes: number): string {
+  return bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+function say(line: string): void {
+  process.stdout.write(`archive: ${line}\n`);
+}
+
+await run(process.argv.slice(2));
