@@ -60,6 +60,8 @@ export interface RoomsCommand extends CommandWords {
 /** Runs in the process that was started: `serve`, `config print`. */
 export interface LocalCommand extends CommandWords {
   readonly local: true;
+  /** Ctrl-C takes its work back by the output's signal. */
+  readonly isCancellable?: boolean;
   readonly runLocal: (options: Options, input: Item, output: Output) => Promise<void>;
 }
 
@@ -71,10 +73,11 @@ export interface Options {
   readonly config?: string;
   readonly set: readonly string[];
   readonly json: boolean;
-  /** Of commands that work on a log server: where it is, and what proves us to it. */
+  /** Of commands that work on a far log or store: where it is, and what proves us to it. */
   readonly url?: string;
   readonly secretFile?: string;
   readonly caFile?: string;
+  readonly tokenFile?: string;
 }
 
 export interface Words {

@@ -26,12 +26,13 @@ type Answer =
   | { readonly done: true }
   | { readonly error: { readonly code: string; readonly message: string } };
 
-/** `<data>/control.sock`, or a name in the temporary folder when that path is too long for one. */
-export function socketPathFor(dataPath: string): string {
-  const path = join(dataPath, 'control.sock');
+/** `<data>/<name>.sock`, or a name in the temporary folder when that path is too long for one. */
+export function socketPathFor(dataPath: string, name: 'control' | 'store' = 'control'): string {
+  const path = join(dataPath, `${name}.sock`);
   if (Buffer.byteLength(path) <= SOCKET_PATH_BYTES_MAX) return path;
   const digest = createHash('sha256').update(dataPath).digest('hex').slice(0, 16);
-  return join(tmpdir(), `swarmkeep-${digest}.sock`);
+  const suffix = name === 'control' ? '' : `-${name}`;
+  return join(tmpdir(), `swarmkeep-${digest}${suffix}.sock`);
 }
 
 export class ControlServer {

@@ -23,6 +23,7 @@ const GROUP_SUMMARIES: Readonly<Record<string, string>> = {
   ledger: 'Show what a member moved; prove and rebuild the ledger.',
   log: 'Work with the topics of the event log.',
   store: 'Put, get and keep blobs: content under its hash.',
+  'store-token': 'Tokens by which programs and far machines use the store.',
   config: 'Print and check the configuration.',
   db: 'Look at the SQL schema and bring it up to date.',
 };
@@ -108,7 +109,7 @@ async function runCommand(command: CliCommand, typed: Words): Promise<number> {
   );
   process.stdout.on('error', () => cancelled.abort());
   const interrupt = (): void => cancelled.abort();
-  if (!command.local) process.once('SIGINT', interrupt);
+  if (command.local !== true || command.isCancellable === true) process.once('SIGINT', interrupt);
   try {
     if (command.local) await command.runLocal(options, input, output);
     else await runWhereTheRoomsAre(command, options, { input, output });

@@ -4,6 +4,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
 import { isIP } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import type { Clock } from '#base/clock.ts';
 import { codeOf } from '#base/errors.ts';
@@ -31,6 +32,8 @@ export interface SiteListenerOptions {
     readonly prefix: string;
     readonly answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
   };
+  /** Takes over connections that ask for another protocol; undefined: there is none. */
+  readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Uint8Array) => Promise<void>;
   /** Prometheus text, for loopback and without a proxy in between only. */
   readonly metrics: () => Promise<string>;
 }
@@ -58,8 +61,14 @@ export class SiteListener {
     const { certificate } = options;
     this.#server =
       certificate === undefined
-        ? createServer({ maxHeaderSize: HEADER_BYTES_MAX }, handle)
+        ? createServer({ maxHeaderSize: HEADER_BYTES_MAX, shouldUpgradeCallback }, handle)
         : secureServer(certificate, handle);
+    const upgrade = options.upgrade ?? noUpgrade;
+    this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Uint8Array) => {
+      // Whoever goes while it is found out who they are is nobody's failure.
+      socket.on('error', () => undefined);
+      upgrade(request, socket, head).catch(() => socket.destroy());
+    });
     this.#server.headersTimeout = HEADERS_MS_MAX;
     this.#server.requestTimeout = REQUEST_MS_MAX;
     this.#server.keepAliveTimeout = KEEP_ALIVE_MS;
@@ -95,6 +104,15 @@ export class SiteListener {
   }
 }
 
+/** Whoever offers HTTP/2 beside is answered in HTTP/1.1. */
+function shouldUpgradeCallback({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket';
+}
+
+async function noUpgrade(_request: IncomingMessage, socket: Duplex): Promise<void> {
+  socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
+}
+
 function secureServer(
   certificate: TlsCertificate,
   handle: (request: IncomingMessage, response: ServerResponse) => void,
@@ -104,6 +122,7 @@ function secureServer(
     maxHeaderSize: HEADER_BYTES_MAX,
     minVersion: 'TLSv1.2',
     handshakeTimeout: HEADERS_MS_MAX,
+    shouldUpgradeCallback,
   } as const;
   const server = createSecureServer(options, handle);
   const forget = certificate.onChange((pair) => server.setSecureContext(pair));

@@ -1,6 +1,7 @@
 // The care of a data folder's store, joined from every room that refers to blobs: the same objects for
 // the commands and for the jobs.
 
+import { dirname, join } from 'node:path';
 import { ArchiveRoots } from '#archive/catalogue/archive-roots.ts';
 import { Pins } from '#archive/pins/pins.ts';
 import type { Clock } from '#base/clock.ts';
@@ -12,6 +13,8 @@ import { Collector } from '#store/gc/collector.ts';
 import { Garbage } from '#store/gc/garbage.ts';
 import { garbageJob } from '#store/gc/garbage-job.ts';
 import type { RootSource } from '#store/gc/roots.ts';
+import { openDoor, type StoreDoor } from '#store/upload/door.ts';
+import { Uploads } from '#store/upload/uploads.ts';
 import type { GuardedStack, StoreRoom } from './store-room.ts';
 
 export interface StoreCareParts {
@@ -24,6 +27,9 @@ export interface StoreCareParts {
 
 export class StoreCare {
   readonly pins: Pins;
+  /** What all ways into the store over the network share. */
+  readonly door: StoreDoor;
+  readonly uploads: Uploads;
   readonly #parts: StoreCareParts;
   /** Of the stack that is open; another one when it was released in between. */
   #garbage: { readonly stack: GuardedStack; readonly garbage: Garbage } | undefined;
@@ -31,6 +37,18 @@ export class StoreCare {
   constructor(parts: StoreCareParts) {
     this.#parts = parts;
     this.pins = new Pins(parts);
+    const { clock, config, metrics, store } = parts;
+    const { disk, random, logger, folder } = store.world;
+    this.door = openDoor({
+      store: async () => (await store.stack()).store,
+      pin: async (refs, by) => {
+        await this.pins.pin(refs, `put by ${by}`);
+      },
+      ...{ clock, logger, metrics, config: config.upload },
+    });
+    // Not among the store's own files.
+    const uploads = join(dirname(folder), 'uploads');
+    this.uploads = new Uploads({ door: this.door, disk, random, folder: uploads });
   }
 
   async garbage(): Promise<Garbage> {
@@ -38,7 +56,7 @@ export class StoreCare {
     const stack = await store.stack();
     if (this.#garbage?.stack !== stack) {
       const { garbageAgeMs: ageMs, garbageRootsMax: rootsMax } = config.store;
-      const roots = await this.#roots();
+      const roots = [...this.contentRoots(), await store.backups()];
       const collector = new Collector({ store: stack.store, roots, clock, ageMs, rootsMax });
       this.#garbage = { stack, garbage: new Garbage(stack, collector, metrics) };
     }
@@ -51,8 +69,8 @@ export class StoreCare {
     return [garbageJob({ garbage: () => this.garbage(), removes: garbage === 'remove', everyMs })];
   }
 
-  /** Every room that refers to blobs of the store. One that is left out loses them. */
-  async #roots(): Promise<readonly RootSource[]> {
+  /** Every room that refers to blobs of the store, its backups aside. One that is left out loses them. */
+  contentRoots(): readonly RootSource[] {
     const { sql, store } = this.#parts;
     const archive = new ArchiveRoots({ sql, store: async () => (await store.stack()).store });
     return [this.pins, archive];

@@ -244,3 +244,8 @@ function editSteps(from: string, to: string): number {
   }
   return row[to.length] ?? 0;
 }
+
+/** The process' environment, for what is not a setting of the server. */
+export function environment(): Readonly<Record<string, string | undefined>> {
+  return process.env;
+}

@@ -9,6 +9,7 @@ import { logConfig } from '#log/config.ts';
 import { siteConfig } from '#site/config.ts';
 import { sqlConfig } from '#sql/config.ts';
 import { s3Config, storeConfig } from '#store/config.ts';
+import { uploadConfig } from '#store/upload/config.ts';
 import { swarmConfig } from '#swarm/config.ts';
 import { trackerConfig } from '#tracker/config.ts';
 import { serverConfig } from './server-config.ts';
@@ -24,6 +25,7 @@ export const SECTIONS = {
   sql: sqlConfig,
   store: storeConfig,
   s3: s3Config,
+  upload: uploadConfig,
   archive: archiveConfig,
   jobs: jobsConfig,
 } as const;
@@ -43,6 +45,7 @@ export const SECTION_WORDS: Readonly<Record<SectionName, string>> = {
   sql: 'The database: SQLite in the data folder, or a PostgreSQL server.',
   store: 'Content under its hash: where blobs are kept, and how many copies.',
   s3: 'The bucket that `s3` in store.stack means.',
+  upload: 'How browsers and programs use the store over the network.',
   archive: 'Content of torrents that the server keeps and gives.',
   jobs: 'What runs by itself: when, how often, how long.',
 };

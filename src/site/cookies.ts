@@ -21,6 +21,9 @@ const NAMES = {
   flash: 'swarmkeep-flash',
 } as const;
 
+/** Under which a session's token comes: by http, and by https. */
+export const SESSION_COOKIES: readonly string[] = [NAMES.session, `__Host-${NAMES.session}`];
+
 export type CookieName = keyof typeof NAMES;
 
 const FLASH_SECONDS = 120;

@@ -13,6 +13,8 @@ export const PERMISSIONS = {
   download: 'Take .torrent files.',
   upload: 'Add torrents, and remove the ones added.',
   invite: 'Make and revoke invites.',
+  store:
+    'Use the blob store directly at /api/store, by session or token: put, get, list and remove any blob.',
   administer: 'Run the community: members, settings, status.',
 } as const;
 
@@ -26,7 +28,7 @@ export type RoleOrVisitor = Role | 'visitor';
 const MEMBER = ['anyone', 'account', 'browse', 'download', 'upload', 'invite'] as const;
 
 const ROLE_PERMISSIONS: Readonly<Record<RoleOrVisitor, readonly Permission[]>> = {
-  admin: [...MEMBER, 'administer'],
+  admin: [...MEMBER, 'store', 'administer'],
   member: MEMBER,
   visitor: ['anyone'],
 };

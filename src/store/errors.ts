@@ -15,6 +15,8 @@ export const STORE_ERRORS = {
   STORE_READ_FAILED: 'The disk refused a read; nothing was changed. Check the disk.',
   STORE_FAILED:
     'After a failed write the store could not be cut back to its last good blob, so it takes no more. Check the disk, then start again: recovery runs at start.',
+  STORE_LOCKED:
+    'The folder of a packed store is open in another process, or twice in this one. Two data folders must not name the same folder in `store.stack`; end the other process, or give each a folder of its own.',
   STORE_VERSION_UNSUPPORTED:
     'A pack was written by a newer version of the program; use that version or a later one.',
   STORE_TOKEN_INVALID:
@@ -56,7 +58,7 @@ export const STORE_ERRORS = {
   STORE_BUSY:
     'The store server has as much on its way as its settings in [upload] let it, or this member has. Nothing was kept of the request; ask again in a moment.',
   STORE_DENIED:
-    'Who asked may not use the store: no session or token of a member who may, or one that was revoked. `store token add` makes a token.',
+    'Who asked may not use the store: no session or token of a member who may, or one that was revoked. `store-token add` makes one.',
   STORE_PROTOCOL:
     'A message to or from a store server is not understood; the connection ends. The two may be of versions that do not fit.',
   STORE_TIMED_OUT:
@@ -67,7 +69,8 @@ export const STORE_ERRORS = {
     'There is no such upload: it was ended, it expired, or it is of another member. Begin a new one.',
   STORE_UPLOAD_OFFSET:
     'A part of an upload begins elsewhere than where the upload ends. Ask for its offset and go on there.',
-  STORE_UPLOAD_CHECKSUM: 'A part of an upload is not what its checksum says. Nothing of the part was kept; send it again.',
+  STORE_UPLOAD_CHECKSUM:
+    'A part of an upload is not what its checksum says. Nothing of the part was kept; send it again.',
   STORE_UPLOAD_TOO_LARGE: 'An upload or a batch is larger than the settings in [upload] allow.',
   STORE_UPLOADS_FULL:
     'This member has as many unfinished uploads as the settings in [upload] allow. End one, or wait until one expires.',

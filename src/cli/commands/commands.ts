@@ -49,6 +49,8 @@ import {
 } from './store-care-commands.ts';
 import { storeGet, storeLs, storePut, storeRm, storeStat, storeStats } from './store-commands.ts';
 import { storeGc, storePin, storePins, storeUnpin } from './store-garbage-commands.ts';
+import { storeRemote } from './store-remote-command.ts';
+import { storeTokenAdd, storeTokenList, storeTokenRemove } from './store-token-commands.ts';
 import {
   torrentAdd,
   torrentDownload,
@@ -124,6 +126,10 @@ export const COMMANDS: readonly CliCommand[] = [
   storeReencrypt,
   storeRebuild,
   storeKeys,
+  storeRemote,
+  storeTokenAdd,
+  storeTokenList,
+  storeTokenRemove,
   configPrint,
   configCheck,
   dbStatus,

@@ -1,16 +1,35 @@
-// `swarmkeep store …`: blobs in and out. Bytes pass the server's socket in base64, a blob at a time.
+// `swarmkeep store …`: blobs in and out, as a thin shell over a Store: the far one that --url names, the
+// running server's, or the data folder's own (store-place.ts).
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { codeOf } from '#base/errors.ts';
 import { type BlobRef, blobRef } from '#base/ids.ts';
-import { type Item, listOf, numberOf, type RoomsCommand, textOf } from '#cli/command.ts';
+import {
+  type Item,
+  type LocalCommand,
+  listOf,
+  numberOf,
+  type RoomsCommand,
+  textOf,
+} from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
 import { readStandardInput } from '#cli/standard-input.ts';
+import { declareStoreUrl, withStore } from '#cli/store-place.ts';
 import { BLOB_BYTES_MAX } from '#store/store.ts';
 
 const PAGE = 1000;
-/** In base64 they must fit a request to the server. */
-const PUT_BYTES_MAX = 22 * 1024 * 1024;
+/** Of a file that is larger than a blob may be. */
+const SEGMENT_BYTES = 4 * 1024 * 1024;
+/** Puts on their way: with room for the largest blobs in the server's bound for one connection. */
+const AT_ONCE = 6;
 
 function refOfWord(word: string): BlobRef {
   const ref = blobRef(word);
@@ -18,46 +37,96 @@ function refOfWord(word: string): BlobRef {
   throw new CliError('CLI_USAGE', `"${word}" is no blob's name: "sha256-" and 64 hex digits`);
 }
 
-export const storePut: RoomsCommand = {
+export const storePut: LocalCommand = {
+  local: true,
+  isCancellable: true,
   name: 'store put',
   summary:
-    'Store files as blobs, each of at most 16 MiB; "-" is standard input. Answered when on disk.',
+    'Store files as blobs; "-" is standard input. What is larger than 16 MiB becomes several blobs of 4 MiB, in order. Answered when on disk; it stays until `store unpin`.',
   example: 'swarmkeep store put notes.txt picture.jpg',
-  declare: (commander) => commander.argument('<files...>', 'Files, or "-".'),
-  async prepare(words) {
-    const files: Item[] = [];
-    let total = 0;
-    for (const path of words.args) {
-      const bytes = path === '-' ? await readStandardInput() : readWhole(path);
-      if (bytes.byteLength > BLOB_BYTES_MAX) {
-        throw new CliError('CLI_USAGE', `Cannot put "${path}": a blob has at most 16 MiB`);
-      }
-      total += bytes.byteLength;
-      if (total > PUT_BYTES_MAX) {
-        throw new CliError(
-          'CLI_USAGE',
-          'Cannot put more than 22 MiB at once: call it again for the rest',
+  declare: (commander) => {
+    commander.argument('<files...>', 'Files, or "-".');
+    declareStoreUrl(commander);
+  },
+  prepare(words) {
+    for (const path of words.args) if (path !== '-') sizeOf(path);
+    return { files: words.args };
+  },
+  runLocal: (options, input, output) =>
+    withStore(options, { output, isWriting: true }, async ({ store, pin }) => {
+      const files = listOf(input, 'files');
+      const total = files.reduce((sum, path) => sum + (path === '-' ? 0 : sizeOf(path)), 0);
+      let done = 0;
+      for (const path of files) {
+        const blobs = path === '-' ? segmentsOf(await readStandardInput()) : readSegments(path);
+        // Answers come in the order of the file, with several blobs on their way.
+        await inOrder(
+          blobs,
+          (blob) => store.put(blob.bytes, { noRush: true, signal: output.signal }),
+          async (put, blob) => {
+            await pin([put.ref]);
+            done += put.bytes;
+            output.progress({ what: 'bytes stored', done, total: Math.max(total, done) });
+            output.item({ ...put, path, ...(blob.isWhole ? {} : { offset: blob.offset }) });
+          },
         );
       }
-      files.push({ path, bytes: Buffer.from(bytes).toString('base64') });
-    }
-    return { files };
-  },
-  async run(rooms, input, output) {
-    const { store } = await rooms.store.stack();
-    const files = input['files'] as readonly Item[];
-    for (const [at, file] of files.entries()) {
-      const bytes = Buffer.from(textOf(file, 'bytes'), 'base64');
-      const put = await store.put(bytes, { signal: output.signal });
-      // Nothing else refers to what a person puts.
-      await rooms.care.pins.pin([put.ref], textOf(file, 'path'));
-      output.progress({ what: 'stored', done: at + 1, total: files.length });
-      output.item({ ...put, path: textOf(file, 'path') });
-    }
-  },
+    }),
   text: (item) =>
     `${item['ref']}  ${item['new'] === true ? 'stored' : 'there already'}  ${item['path']}`,
 };
+
+interface Segment {
+  readonly bytes: Uint8Array;
+  readonly offset: number;
+  /** The file is one blob. */
+  readonly isWhole: boolean;
+}
+
+/** @throws CliError CLI_USAGE */
+function sizeOf(path: string): number {
+  try {
+    const found = statSync(path);
+    if (!found.isDirectory()) return found.size;
+  } catch (cause) {
+    throw new CliError('CLI_USAGE', `Cannot read "${path}" (${codeOf(cause)})`, { cause });
+  }
+  throw new CliError('CLI_USAGE', `Cannot put "${path}": it is a folder`);
+}
+
+function* segmentsOf(bytes: Uint8Array): Generator<Segment> {
+  const isWhole = bytes.byteLength <= BLOB_BYTES_MAX;
+  const step = isWhole ? BLOB_BYTES_MAX : SEGMENT_BYTES;
+  for (let offset = 0; offset === 0 || offset < bytes.byteLength; offset += step) {
+    yield { bytes: bytes.slice(offset, offset + step), offset, isWhole };
+  }
+}
+
+/** One segment in memory at a time. */
+function* readSegments(path: string): Generator<Segment> {
+  const size = sizeOf(path);
+  if (size <= BLOB_BYTES_MAX) {
+    yield* segmentsOf(readWhole(path));
+    return;
+  }
+  const file = openSync(path, 'r');
+  try {
+    for (let offset = 0; ; ) {
+      const bytes = new Uint8Array(SEGMENT_BYTES);
+      let filled = 0;
+      while (filled < bytes.byteLength) {
+        const count = readSync(file, bytes, filled, bytes.byteLength - filled, offset + filled);
+        if (count === 0) break;
+        filled += count;
+      }
+      if (filled === 0) return;
+      yield { bytes: bytes.subarray(0, filled), offset, isWhole: false };
+      offset += filled;
+    }
+  } finally {
+    closeSync(file);
+  }
+}
 
 function readWhole(path: string): Uint8Array {
   try {
@@ -67,49 +136,91 @@ function readWhole(path: string): Uint8Array {
   }
 }
 
-export const storeGet: RoomsCommand = {
+/** Runs a few at once and hears their results in order. The first failure ends it. */
+async function inOrder<Work, Result>(
+  works: Iterable<Work>,
+  run: (work: Work) => Promise<Result>,
+  hear: (result: Result, work: Work) => Promise<void>,
+): Promise<void> {
+  const running: { readonly work: Work; readonly result: Promise<Result> }[] = [];
+  const hearFirst = async (): Promise<void> => {
+    const first = running.shift();
+    if (first !== undefined) await hear(await first.result, first.work);
+  };
+  for (const work of works) {
+    const result = run(work);
+    // Heard in its turn.
+    result.catch(() => undefined);
+    running.push({ work, result });
+    if (running.length >= AT_ONCE) await hearFirst();
+  }
+  while (running.length > 0) await hearFirst();
+}
+
+export const storeGet: LocalCommand = {
+  local: true,
+  isCancellable: true,
   name: 'store get',
-  summary: 'Write one blob to standard output or a file. Every byte was verified before.',
+  summary:
+    'Write blobs, one behind the other, to standard output or a file. Every byte was verified before.',
   example:
     'swarmkeep store get sha256-2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824 -o hello',
-  readOnly: true,
-  declare: (commander) =>
+  declare: (commander) => {
     commander
-      .argument('<ref>', "The blob's name.")
-      .option('-o, --output <file>', 'Write it there.'),
+      .argument('<refs...>', 'Names of blobs.')
+      .option('-o, --output <file>', 'Write it there.');
+    declareStoreUrl(commander);
+  },
   prepare: (words) => ({
-    ref: refOfWord(words.args[0] ?? ''),
+    refs: words.args.map(refOfWord),
     path: typeof words.options['output'] === 'string' ? words.options['output'] : '',
   }),
-  async run(rooms, input, output) {
-    const ref = textOf(input, 'ref') as BlobRef;
-    const { store } = await rooms.store.stack();
-    const bytes = await store.get(ref, { signal: output.signal });
-    const body = Buffer.from(bytes).toString('base64');
-    output.item({ ref, bytes: bytes.byteLength, body, path: textOf(input, 'path') });
-  },
-  deliver(item) {
-    const body = Buffer.from(textOf(item, 'body'), 'base64');
-    const path = textOf(item, 'path');
-    if (path === '') {
-      process.stdout.write(body);
-      return undefined;
-    }
-    writeFileSync(path, body);
-    return { ref: item['ref'] ?? '', bytes: item['bytes'] ?? 0, path };
-  },
+  runLocal: (options, input, output) =>
+    withStore(options, { output, isWriting: false }, async ({ store }) => {
+      const refs = listOf(input, 'refs') as BlobRef[];
+      const path = textOf(input, 'path');
+      // The first is there before a file is made, or emptied.
+      const first = await store.get(refs[0]!, { signal: output.signal });
+      const file = path === '' ? undefined : openSync(path, 'w');
+      let bytes = 0;
+      try {
+        for (const [at, ref] of refs.entries()) {
+          const body = at === 0 ? first : await store.get(ref, { signal: output.signal });
+          bytes += body.byteLength;
+          if (file === undefined) await writeOut(body);
+          else writeFileSync(file, body);
+          output.progress({ what: 'blobs', done: at + 1, total: refs.length });
+        }
+        if (file !== undefined) fsyncSync(file);
+      } finally {
+        if (file !== undefined) closeSync(file);
+      }
+      if (path !== '') output.item({ ref: refs[0]!, refs, bytes, path });
+    }),
   text: (item) => `${item['bytes']} bytes in ${item['path']}`,
 };
 
-export const storeLs: RoomsCommand = {
+/** As fast as whoever reads the output. */
+async function writeOut(bytes: Uint8Array): Promise<void> {
+  if (process.stdout.write(bytes)) return;
+  await new Promise<void>((resolve) => {
+    process.stdout.once('drain', resolve);
+    process.stdout.once('close', resolve);
+  });
+}
+
+export const storeLs: LocalCommand = {
+  local: true,
+  isCancellable: true,
   name: 'store ls',
   summary: 'List blobs by name, with their sizes.',
   example: 'swarmkeep store ls --limit 20',
-  readOnly: true,
-  declare: (commander) =>
+  declare: (commander) => {
     commander
       .option('--after <ref>', 'Begin after this name.')
-      .option('--limit <n>', 'At most so many; all unless given.'),
+      .option('--limit <n>', 'At most so many; all unless given.');
+    declareStoreUrl(commander);
+  },
   prepare: (words) => {
     const { after, limit } = words.options;
     const count = limit === undefined ? null : Number(limit);
@@ -118,55 +229,64 @@ export const storeLs: RoomsCommand = {
     }
     return { after: typeof after === 'string' ? refOfWord(after) : '', limit: count };
   },
-  async run(rooms, input, output) {
-    const { store } = await rooms.store.stack();
-    let left = numberOf(input, 'limit') ?? Number.MAX_SAFE_INTEGER;
-    let after = blobRef(textOf(input, 'after'));
-    while (left > 0 && !output.signal.aborted) {
-      const from = after === undefined ? {} : { after };
-      const page = await store.list({ limit: Math.min(PAGE, left), ...from });
-      for (const { ref, bytes } of page) output.item({ ref, bytes });
-      left -= page.length;
-      after = page.at(-1)?.ref;
-      if (after === undefined) return;
-    }
-  },
+  runLocal: (options, input, output) =>
+    withStore(options, { output, isWriting: false }, async ({ store }) => {
+      let left = numberOf(input, 'limit') ?? Number.MAX_SAFE_INTEGER;
+      let after = blobRef(textOf(input, 'after'));
+      while (left > 0 && !output.signal.aborted) {
+        const from = after === undefined ? {} : { after };
+        const page = await store.list({ limit: Math.min(PAGE, left), ...from });
+        for (const { ref, bytes } of page) output.item({ ref, bytes });
+        left -= page.length;
+        after = page.at(-1)?.ref;
+        if (after === undefined) return;
+      }
+    }),
   text: (item) => `${item['ref']}  ${item['bytes']}`,
 };
 
-export const storeStat: RoomsCommand = {
+export const storeStat: LocalCommand = {
+  local: true,
+  isCancellable: true,
   name: 'store stat',
   summary: 'Which of these blobs are there. Exits 1 when one is not.',
   example:
     'swarmkeep store stat sha256-2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824',
-  readOnly: true,
-  declare: (commander) => commander.argument('<refs...>', 'Names of blobs.'),
-  prepare: (words) => ({ refs: words.args.map(refOfWord) }),
-  async run(rooms, input, output) {
-    const refs = listOf(input, 'refs') as BlobRef[];
-    const { store } = await rooms.store.stack();
-    const found = new Map((await store.stat(refs)).map((info) => [info.ref, info.bytes]));
-    for (const ref of refs) output.item({ ref, bytes: found.get(ref) ?? null });
-    const lacking = refs.filter((ref) => !found.has(ref)).length;
-    if (lacking > 0) {
-      throw new CliError('CLI_NOT_FOUND', `${lacking} of ${refs.length} blobs are not there`);
-    }
+  declare: (commander) => {
+    commander.argument('<refs...>', 'Names of blobs.');
+    declareStoreUrl(commander);
   },
+  prepare: (words) => ({ refs: words.args.map(refOfWord) }),
+  runLocal: (options, input, output) =>
+    withStore(options, { output, isWriting: false }, async ({ store }) => {
+      const refs = listOf(input, 'refs') as BlobRef[];
+      const found = new Map((await store.stat(refs)).map((info) => [info.ref, info.bytes]));
+      for (const ref of refs) output.item({ ref, bytes: found.get(ref) ?? null });
+      const lacking = refs.filter((ref) => !found.has(ref)).length;
+      if (lacking > 0) {
+        throw new CliError('CLI_NOT_FOUND', `${lacking} of ${refs.length} blobs are not there`);
+      }
+    }),
   text: (item) => `${item['ref']}  ${item['bytes'] === null ? 'missing' : item['bytes']}`,
 };
 
-export const storeRm: RoomsCommand = {
+export const storeRm: LocalCommand = {
+  local: true,
+  isCancellable: true,
   name: 'store rm',
   summary: 'Remove blobs for good. A missing one is no error.',
   example:
     'swarmkeep store rm sha256-2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824',
-  declare: (commander) => commander.argument('<refs...>', 'Names of blobs.'),
-  prepare: (words) => ({ refs: words.args.map(refOfWord) }),
-  async run(rooms, input, output) {
-    const refs = listOf(input, 'refs') as BlobRef[];
-    const { store } = await rooms.store.stack();
-    output.item({ removed: await store.remove(refs, { signal: output.signal }) });
+  declare: (commander) => {
+    commander.argument('<refs...>', 'Names of blobs.');
+    declareStoreUrl(commander);
   },
+  prepare: (words) => ({ refs: words.args.map(refOfWord) }),
+  runLocal: (options, input, output) =>
+    withStore(options, { output, isWriting: true }, async ({ store }) => {
+      const refs = listOf(input, 'refs') as BlobRef[];
+      output.item({ removed: await store.remove(refs, { signal: output.signal }) });
+    }),
   text: (item) => `${item['removed']} removed`,
 };
 

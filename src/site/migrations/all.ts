@@ -8,6 +8,7 @@ import { creditMigration } from './0320-credit.ts';
 import { downloadKeysMigration } from './0330-download-keys.ts';
 import { privacyMigration } from './0340-privacy.ts';
 import { seriesMigration } from './0350-series.ts';
+import { apiTokensMigration } from './0360-api-tokens.ts';
 
 export const siteMigrations: readonly Migration[] = [
   accountsMigration,
@@ -17,4 +18,5 @@ export const siteMigrations: readonly Migration[] = [
   downloadKeysMigration,
   privacyMigration,
   seriesMigration,
+  apiTokensMigration,
 ];

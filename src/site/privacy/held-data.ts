@@ -62,6 +62,14 @@ export const HELD_TABLES: readonly HeldTable[] = [
     erasure: DELETE,
   },
   {
+    section: 'apiTokens',
+    table: 'api_token',
+    member: 'member_id',
+    key: 'id',
+    hidden: ['token_hash'],
+    erasure: DELETE,
+  },
+  {
     section: 'invites',
     table: 'invite',
     member: 'member_id',

@@ -23,7 +23,7 @@ export interface ConnectStoreOptions
   extends Partial<Omit<RemoteStoreOptions, 'dial' | 'clock' | 'random'>> {
   /** The site's address, `https://swarm.example.org`, or `unix:/data/store.sock`. */
   readonly url: string;
-  /** A token that `store token add` made; a UNIX socket needs none. */
+  /** A token that `store-token add` made; a UNIX socket needs none. */
   readonly token?: string;
   readonly signal?: AbortSignal;
 }
