@@ -269,3 +269,32 @@ it('a read that begins at any operation of a replacement finds one file or the o
     assert.ok(!world.lines.some(({ message }) => /damage/.test(message)));
   }
 });
+
+it('a read that begins at any operation of a replacement, in the middle of a segment, has no gap', async () => {
+  // So large that its index has several entries: one of the old file leads past records of the new one.
+  const config = { segmentBytesMax: 256 * 1024, openFilesMax: 4, indexesMax: 1 };
+  const world = await worldWith(COMPACT, { ...config, retentionEveryMs: 5000 });
+  const FROM = [900, 1100, 2100];
+  const many = Array.from({ length: 20 }, (_, nth) => record(`k${nth}`, 'x'.repeat(200)));
+  for (let nth = 0; nth < 150; nth++) await append(world, ...many, record(`own ${nth}`, 'x'));
+  const reads: Promise<readonly ReadRecord[]>[] = [];
+  world.disk.onOperation = (operation) => {
+    if (operation !== 'read' && operation !== 'open' && reads.length < 400) {
+      for (const from of FROM) {
+        reads.push(world.log.read('state', { from, recordsMax: 1 }).then(withoutGap));
+      }
+    }
+    return undefined;
+  };
+  await world.clock.run(6000);
+  world.disk.onOperation = undefined;
+  const all = await world.until(Promise.all(reads));
+  assert.ok(all.length > 20);
+  for (const [nth, [first]] of all.entries()) {
+    // Of every round the last record is the newest of its key, before and after.
+    const from = FROM[nth % FROM.length]!;
+    const newest = from + 20 - (from % 21);
+    assert.ok(first !== undefined && first.offset <= newest, `${first?.offset} from ${from}`);
+  }
+  assert.ok(!world.lines.some(({ message }) => /damage/.test(message)));
+});
