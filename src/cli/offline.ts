@@ -23,6 +23,7 @@ import { pinoLogger } from './pino-logger.ts';
 import type { Rooms } from './rooms.ts';
 import { StoreCare } from './store-care.ts';
 import { StoreRoom } from './store-room.ts';
+import { openSyncs } from './store-syncs.ts';
 import { createTopics } from './topics.ts';
 
 export interface Offline {
@@ -94,6 +95,7 @@ async function openRooms(opening: Opening): Promise<Rooms> {
   });
   undo.push(() => store.close());
   const care = new StoreCare({ sql, clock, config, metrics, store });
+  const syncs = openSyncs({ sql, log, config, metrics, store });
   const hasher = new HashPool({ threads: config.archive.hashThreads, clock });
   undo.push(() => hasher.close());
   const archive = archiveOf({ sql, clock, config, hasher, store });
@@ -122,6 +124,7 @@ async function openRooms(opening: Opening): Promise<Rooms> {
     log,
     store,
     care,
+    syncs,
     archive,
     jobs,
     // The outbox keeps the change; the next server relays it.

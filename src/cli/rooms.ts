@@ -11,6 +11,7 @@ import type { Log } from '#log/log.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { StoreCare } from './store-care.ts';
 import type { StoreRoom } from './store-room.ts';
+import type { StoreSyncs } from './store-syncs.ts';
 
 export interface Rooms {
   readonly dataPath: string;
@@ -22,6 +23,7 @@ export interface Rooms {
   readonly log: Log;
   readonly store: StoreRoom;
   readonly care: StoreCare;
+  readonly syncs: StoreSyncs;
   readonly archive: ArchiveWorld;
   /** Those of the server, which run when they are due; offline, to be run by hand. */
   readonly jobs: Scheduler;

@@ -49,6 +49,7 @@ import { announceEverything, buildSite, firstRunLink, swarmsOf } from './site-pa
 import { StoreCare } from './store-care.ts';
 import { StoreDoors } from './store-doors.ts';
 import { StoreRoom } from './store-room.ts';
+import { openSyncs, type StoreSyncs } from './store-syncs.ts';
 import { threadUrl } from './thread-url.ts';
 import type { LogThreadData } from './threads/log-thread.ts';
 import { ServerThread } from './threads/thread.ts';
@@ -87,6 +88,7 @@ interface Parts {
   readonly ledger: Ledger;
   readonly store: StoreRoom;
   readonly care: StoreCare;
+  readonly syncs: StoreSyncs;
   readonly archive: ArchiveWorld;
   readonly jobs: Scheduler;
   readonly tracker: TrackerThreads;
@@ -176,7 +178,7 @@ export class Server {
     }
     const relay = this.#startRelay(sql, log);
     this.#stop.own('ledger', ledger.run(this.#stop.signal));
-    const base = { sql, log, relay, ledger, ...this.#openStore(sql), tracker };
+    const base = { sql, log, relay, ledger, ...this.#openStore(sql, log), tracker };
     const jobs = await this.#startJobs(base, swarm);
     await this.#openPorts({ ...base, jobs, trackerUrls }, swarm);
   }
@@ -404,7 +406,10 @@ export class Server {
     return jobs;
   }
 
-  #openStore(sql: Sql): Pick<Parts, 'store' | 'care' | 'archive'> {
+  #openStore(
+    sql: Sql,
+    log: RewritingLog,
+  ): Pick<Parts, 'store' | 'care' | 'syncs' | 'archive'> {
     const { folder, config, logger } = this.#world;
     const store = new StoreRoom({
       ...{ folder: join(folder.path, 'store'), config, clock: this.#clock, random: this.#random },
@@ -412,15 +417,17 @@ export class Server {
     });
     this.#stop.closeLater('store', () => store.close());
     const care = new StoreCare({ sql, clock: this.#clock, config, metrics: this.#metrics, store });
+    const syncs = openSyncs({ sql, log, config, metrics: this.#metrics, store });
+    this.#stop.own('store syncs', syncs.run(this.#stop.signal));
     const hasher = new HashPool({ threads: config.archive.hashThreads, clock: this.#clock });
     this.#stop.closeLater('threads that hash', () => hasher.close());
     const archive = archiveOf({ sql, clock: this.#clock, config, hasher, store });
-    return { store, care, archive };
+    return { store, care, syncs, archive };
   }
 
   #roomsOf(parts: Parts): Rooms {
     const { folder, config, logger } = this.#world;
-    const { store, care, archive } = parts;
+    const { store, care, syncs, archive } = parts;
     return {
       dataPath: folder.path,
       config,
@@ -431,6 +438,7 @@ export class Server {
       log: parts.log,
       store,
       care,
+      syncs,
       archive,
       jobs: parts.jobs,
       changed: () => parts.relay.wake(),

@@ -35,6 +35,8 @@ export interface StoreRoomParts {
 
 export class StoreRoom {
   readonly world: StackWorld;
+  /** Runs before a put into the configured store is answered. */
+  onReceived: GuardedStore['onReceived'];
   readonly #config: Config;
   readonly #http: NodeHttpClient;
   readonly #others: string[] = [];
@@ -131,7 +133,9 @@ export class StoreRoom {
     const { folder, disk } = this.world;
     const marks = await Marks.open({ disk, folder: `${folder}/garbage` });
     const stack = await openStack(this.world, this.#config.store.stack);
-    return { ...stack, store: new GuardedStore(stack.store, marks) };
+    const store = new GuardedStore(stack.store, marks);
+    store.onReceived = this.onReceived;
+    return { ...stack, store };
   }
 
   async close(): Promise<void> {

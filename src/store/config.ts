@@ -55,10 +55,45 @@ export const storeConfig = z.strictObject({
     .describe(
       'Names of needed blobs in memory at once while garbage is collected, 11 to 22 bytes each. With more blobs than that, the references are read once for each stretch of so many.',
     ),
+  syncs: z
+    .array(
+      z
+        .string()
+        .max(4000)
+        .superRefine((text, context) => {
+          const parsed = parseStack(text);
+          if ('why' in parsed) context.addIssue({ code: 'custom', message: parsed.why });
+        }),
+    )
+    .max(16)
+    .default([])
+    .describe(
+      'Stores that get a copy of every blob as it comes, each a line as in `store.stack`: ["directory(/mnt/copy)"]. They may be away for as long as they like; what is removed here stays there.',
+    ),
+  syncQueueBytesMax: bytes({ min: 65_536, max: 1024 * 1024 * MIB })
+    .default(256 * MIB)
+    .describe(
+      'Bytes of the queue of blobs that `store.syncs` have not copied yet, about 60 for each. When a far store is away for so long that more wait, the oldest are let go, and both stores are compared when it is back.',
+    ),
+  syncCompareEveryMs: ms({ min: 60_000, max: 365 * 86_400_000 })
+    .default(7 * 86_400_000)
+    .describe(
+      'Milliseconds between comparisons of all names with each of `store.syncs`, which find whatever the queue did not bring.',
+    ),
+  syncSampleBytes: bytes({ min: 0, max: 1024 * 1024 * MIB })
+    .default(64 * MIB)
+    .describe(
+      'Bytes of each of `store.syncs` that are read and hashed every hour, beginning anywhere. More finds rot sooner and costs transfer.',
+    ),
   packBytesMax: bytes({ min: 65_536, max: 16_384 * MIB })
     .default(512 * MIB)
     .describe(
       'Bytes after which the store goes on in a new pack. Space is given back a pack at a time: smaller packs need less free space for it, larger ones fewer open files.',
+    ),
+  openPacksMax: count({ min: 2, max: 100_000 })
+    .default(128)
+    .describe(
+      'Packs that stay open although nobody reads them. Fewer open files cost a moment more for a read of a pack that was closed.',
     ),
   writeBytesMax: bytes({ min: 4096, max: 64 * MIB })
     .default(4 * MIB)

@@ -80,18 +80,22 @@ export async function copyBlob(work: {
   readonly from: Store;
   readonly to: Store;
   readonly options: CopyOptions;
+  /** Three unless given. */
+  readonly attempts?: number;
+  /** False when few are copied at once: they would wait for others that do not come. */
+  readonly noRush?: boolean;
 }): Promise<string | undefined> {
-  const { ref, from, to, options } = work;
+  const { ref, from, to, options, attempts = ATTEMPTS, noRush = true } = work;
   for (let attempt = 1; ; attempt++) {
     try {
-      await to.put(await from.get(ref, options), { ref, noRush: true, signal: options.signal });
+      await to.put(await from.get(ref, options), { ref, noRush, signal: options.signal });
       return undefined;
     } catch (error) {
       throwIfCancelled(options.signal);
       if (!(error instanceof StoreError)) throw error;
       // Another attempt makes neither rot nor absence better.
       const isLasting = error.code === 'STORE_CORRUPT_BLOB' || error.code === 'STORE_BLOB_MISSING';
-      if (isLasting || attempt === ATTEMPTS) return error.code;
+      if (isLasting || attempt === attempts) return error.code;
       await sleep(options.clock, RETRY_MS * attempt, options.signal).catch(() => {});
     }
   }

@@ -49,6 +49,8 @@ export const STORE_ERRORS = {
     'A manifest of the encrypted store cannot be read. `store rebuild` makes it anew from the encrypted blobs.',
   STORE_BACKUP_INVALID:
     'What is kept as a backup is none that this version can read: its manifest, index or a list does not hold what it says. Take an earlier one (`backup list`), or another copy of the place.',
+  STORE_SYNC_DELAYED:
+    'Some blobs could not be copied to the far store of a sync; it tries again by itself. `store syncs` shows how far it is behind.',
   STORE_COLLECTING:
     'Garbage is being collected already, by the job or by another command; wait for its end.',
   STORE_ROOTS_UNREADABLE:
