@@ -3,11 +3,12 @@
 // clients go on as if nothing had happened but the time in between.
 
 import { strict as assert } from 'node:assert';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
-import { runProgram, TestServer, waitFor } from './server.ts';
+import { PROGRAM, pause, runProgram, TestServer, waitFor } from './server.ts';
 import { type ClientIdentity, Draw, simulatedPeerId, UdpDoor } from './simulated-clients.ts';
 
 const SEED = Number(process.env['SEED'] ?? 20_261_121);
@@ -282,4 +283,78 @@ test('an encrypted backup can be restored with the key file alone', async () => 
   const copy = await prepare(join(root, 'copy'));
   assert.equal((await restore(place, copy.dataFolder, setting)).exitCode, 0);
   assert.equal((await copy.json(['member', 'list'])).length, 1);
+});
+
+test('the doctor names what is wrong with what to do, and is content when it was done', async () => {
+  const server = await prepare();
+  const settings = ['site.publicUrl=https://example.org', 'tracker.webSocketConnectionsMax=0']
+    .concat(['http', 'udp'].map((door) => `tracker.publicUrls.${door}=${door}://example.org:6969`))
+    .flatMap((setting) => ['--set', setting]);
+  await server.json(['member', 'add', 'alice']);
+  const key = join(server.dataFolder, 'keys', 'node-id');
+  chmodSync(key, 0o644);
+  const found = await server.command(['doctor', '--json', ...settings]);
+  assert.equal(found.exitCode, 1);
+  const { findings, checks } = JSON.parse(found.stdout) as {
+    findings: { check: string; advice: string }[];
+    checks: string[];
+  };
+  const named = (name: string) => findings.find(({ check }) => check === name)?.advice ?? '';
+  assert.match(named('secret files'), /^chmod 600 ".*node-id"$/);
+  assert.match(named('backups'), /swarmkeep backup/);
+  assert.ok(checks.length >= 12);
+  chmodSync(key, 0o600);
+  await server.json(['backup', join(root, 'place')]);
+  const rest = await server.command(['doctor', '--json', ...settings]);
+  // What is left is the machine's: how full its disk is, how many files it may open.
+  const left = (JSON.parse(rest.stdout) as { findings: { check: string }[] }).findings;
+  assert.deepEqual(
+    left.filter(({ check }) => !['clock', 'disk', 'open files'].includes(check)),
+    [],
+  );
+  const lost = await server.command(['doctor', '--set', 'store.stack=s3', ...settings]);
+  assert.match(lost.stdout, /The check "store" cannot be made/);
+});
+
+test('a backup and a restore that are killed leave what was there, and the next ones go on', async () => {
+  const server = await prepare();
+  await server.start();
+  await server.json(['member', 'add', 'alice']);
+  for (let at = 0; at < 3; at++) {
+    writeFileSync(join(root, 'large'), Buffer.alloc(12_000_000, `large ${at}`));
+    await server.json(['store', 'put', join(root, 'large')]);
+  }
+  const place = join(root, 'place');
+  // Killed with its server at some moment of it, and once before it had begun.
+  for (const waitMs of [1, 700]) {
+    const making = server.command(['backup', place]);
+    await pause(waitMs);
+    await server.end('SIGKILL');
+    await making;
+    await server.start();
+  }
+  const [made] = await server.json<Made>(['backup', place]);
+  assert.equal(made?.contentBlobs, 3);
+  assert.equal((await server.command(['backup', 'verify', place])).exitCode, 0);
+  assert.deepEqual(
+    readdirSync(server.dataFolder).filter((name) => name.includes('work')),
+    [],
+  );
+  await server.end('SIGTERM');
+  const copy = join(root, 'copy');
+  for (const waitMs of [400, 900]) {
+    const child = spawn(PROGRAM, ['restore', place, '--data', copy], { stdio: 'ignore' });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    await pause(waitMs);
+    child.kill('SIGKILL');
+    await ended;
+    // All of it or nothing.
+    if (existsSync(copy)) {
+      assert.equal((await runProgram(['member', 'list', '--data', copy])).exitCode, 0);
+      rmSync(copy, { recursive: true });
+    }
+  }
+  assert.equal((await restore(place, copy)).exitCode, 0);
+  assert.equal(existsSync(`${copy}.restoring`), false);
+  await assertSound(await prepare(copy));
 });

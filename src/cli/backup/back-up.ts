@@ -17,10 +17,10 @@ import { join } from 'node:path';
 import { snapshotNumber } from '#accounting/baselines/baseline-opening.ts';
 import { LEDGER } from '#accounting/ledger/ledger-tables.ts';
 import { TRANSFERS_TOPIC } from '#accounting/transfers/transfer-record.ts';
-import { Pins } from '#archive/pins/pins.ts';
+import { fromHex, toHex } from '#base/bytes.ts';
 import { type Disk, SystemDisk } from '#base/disk.ts';
 import { codeOf } from '#base/errors.ts';
-import type { BlobRef } from '#base/ids.ts';
+import { type BlobRef, blobRef } from '#base/ids.ts';
 import { CliError } from '#cli/errors.ts';
 import type { Rooms } from '#cli/rooms.ts';
 import { VERSION } from '#cli/version.ts';
@@ -37,6 +37,7 @@ import {
   type WrittenCounts,
 } from '#store/backup/backup-writer.ts';
 import { throwIfCancelled } from '#store/calls.ts';
+import { HashTable } from '#store/packed/hash-table.ts';
 import { type BlobInfo, walkStore } from '#store/store.ts';
 import { type ContentSums, copiedContent, newSums } from './content.ts';
 import { exportPostgres } from './postgres-files.ts';
@@ -45,6 +46,7 @@ export const WORK_FOLDER = 'backup-work';
 export const OUTBOX_CONSUMER = 'outbox';
 /** A file that goes while it is read is looked for again so often. */
 const TRIES_MAX = 5;
+const PAGE = 500;
 
 export interface BackUpOptions {
   readonly backups: BackupSet;
@@ -103,9 +105,7 @@ class BackUp {
     const topics = await this.#log(writer, positions);
     await this.#refuseAhead(positions, topics);
     const sums = newSums();
-    const content = await writer.content(
-      isCurrent ? this.#content(writer) : this.#copyContent(writer, sums),
-    );
+    const content = await writer.content(isCurrent ? this.#named(sums) : this.#copyContent(sums));
     throwIfCancelled(signal);
     const index = await writer.index();
     const { files, bytes, newBlobs, newBytes } = writer.counts;
@@ -235,33 +235,57 @@ class BackUp {
     }
   }
 
-  /** What the store holds for others than the backups in it. */
-  async *#content(writer: BackupWriter): AsyncGenerator<BlobInfo> {
-    const { signal, isCurrent } = this.#options;
+  /**
+   * In the own store a backup names what the rooms refer to, and nothing else: what it named would stay,
+   * garbage as well. Asking for it gives it a day more, if it was about to go (store/gc/roots.ts).
+   */
+  async *#named(sums: ContentSums): AsyncGenerator<BlobInfo> {
+    const { signal } = this.#options;
+    const { store } = await this.#rooms.store.stack();
+    const names = new HashTable(0);
+    for (const source of this.#rooms.care.contentRoots()) {
+      for await (const ref of source.refs(signal)) names.claim(hashOf(ref));
+    }
+    for (let after: Uint8Array | undefined; ; ) {
+      const page = names.page(after, PAGE);
+      after = page.at(-1)?.hash;
+      if (after === undefined) return;
+      const refs = page.map(({ hash }) => refOfHash(hash));
+      const there = new Map((await store.stat(refs, { signal })).map((info) => [info.ref, info]));
+      for (const ref of refs) {
+        const info = there.get(ref);
+        if (info !== undefined) yield info;
+        else sums.failed.push({ ref, code: 'STORE_BLOB_MISSING' });
+      }
+    }
+  }
+
+  /** All that the store holds, but for the backups in it. */
+  async *#everything(): AsyncGenerator<BlobInfo> {
+    const { signal } = this.#options;
     const { store } = await this.#rooms.store.stack();
     const own = await (await this.#rooms.store.backups()).ownRefs({ signal });
-    if (isCurrent) for (const ref of writer.chunks()) own.add(ref);
     // The same bytes may be kept by hand as well.
-    if (own.size > 0) for await (const ref of this.#pinned()) own.delete(ref);
+    if (own.size > 0) for await (const ref of this.#rooms.care.pins.refs(signal)) own.delete(ref);
     for await (const info of walkStore(store, { signal })) if (!own.has(info.ref)) yield info;
   }
 
-  async *#pinned(): AsyncGenerator<BlobRef> {
-    const { sql, clock } = this.#rooms;
-    // A database of an older version, backed up before its schema is brought forward, has none.
-    const tables = await sql.read().introspection.getTables();
-    if (!tables.some(({ name }) => name === 'store_pin')) return;
-    yield* new Pins({ sql, clock }).refs(this.#options.signal);
-  }
-
-  async *#copyContent(writer: BackupWriter, sums: ContentSums): AsyncGenerator<BlobInfo> {
+  async *#copyContent(sums: ContentSums): AsyncGenerator<BlobInfo> {
     const { store } = await this.#rooms.store.stack();
     const { backups, signal, progress } = this.#options;
     const total = (await store.stats()).blobs;
     const work = { from: store, to: backups.blobs, signal, clock: this.#rooms.clock };
-    for await (const info of copiedContent(this.#content(writer), work, sums)) {
+    for await (const info of copiedContent(this.#everything(), work, sums)) {
       progress('blobs of the store', sums.seen, total);
       yield info;
     }
   }
+}
+
+function hashOf(ref: BlobRef): Uint8Array {
+  return fromHex(ref.slice('sha256-'.length)) as Uint8Array;
+}
+
+function refOfHash(hash: Uint8Array): BlobRef {
+  return blobRef(`sha256-${toHex(hash)}`) as BlobRef;
 }

@@ -57,10 +57,15 @@ export class BackupSet implements RootSource {
 
   async files(manifest: Manifest, options: CallOptions = {}): Promise<readonly IndexedFile[]> {
     const parts: Uint8Array[] = [];
-    for (const ref of manifest.index.chunks) parts.push(await this.#place.blobs.get(ref, options));
-    const bytes = Buffer.concat(parts);
-    if (bytes.byteLength === manifest.index.bytes) return decodeIndex(bytes);
-    throw new StoreError('STORE_BACKUP_INVALID', 'The index of a backup is cut');
+    let length = 0;
+    for (const ref of manifest.index.chunks) {
+      const part = await this.#place.blobs.get(ref, options);
+      length += part.byteLength;
+      if (length > manifest.index.bytes) break;
+      parts.push(part);
+    }
+    if (length === manifest.index.bytes) return decodeIndex(Buffer.concat(parts));
+    throw new StoreError('STORE_BACKUP_INVALID', 'The index of a backup has another length');
   }
 
   /** What the server's store held. With `isCopied` they are in `blobs` of this place. */

@@ -5,7 +5,7 @@
 import type { BlobRef } from '#base/ids.ts';
 import { Slots } from '#base/slots.ts';
 import { throwIfCancelled } from '#store/calls.ts';
-import { type BlobInfo, type CallOptions, copyOf, type Store } from '#store/store.ts';
+import type { BlobInfo, CallOptions, Store } from '#store/store.ts';
 import { contentLists } from './content-list.ts';
 import { encodeIndex, type IndexedFile } from './manifest.ts';
 
@@ -66,11 +66,6 @@ export class BackupWriter {
     for (const file of this.#files.values()) bytes += file.bytes;
     const [newBlobs, newBytes] = [this.#newBlobs, this.#newBytes];
     return { files: this.#files.size, bytes, newBlobs, newBytes };
-  }
-
-  /** Of all files so far. */
-  *chunks(): Generator<BlobRef> {
-    for (const file of this.#files.values()) yield* file.chunks;
   }
 
   /** Takes the place of a file of the same path. @throws FileChanged, and the disk's errors */
@@ -159,20 +154,4 @@ export class BackupWriter {
     }
     return result.ref;
   }
-}
-
-/** A small file that is in memory already. */
-export function fileOfBytes(path: string, bytes: Uint8Array): BackupFile {
-  const own = copyOf(bytes);
-  return {
-    ...{ path, bytes: own.byteLength, cut: 'log' },
-    open: async () => ({
-      read: async (into, position) => {
-        const some = own.subarray(position, position + into.byteLength);
-        into.set(some);
-        return some.byteLength;
-      },
-      close: async () => {},
-    }),
-  };
 }

@@ -24,8 +24,9 @@ import { StoreError } from '#store/errors.ts';
 
 const KIND = 'swarmkeep-backup';
 const VERSION = 1;
-/** 16 GiB of index would be a backup of petabytes. */
-const INDEX_CHUNKS_MAX = 4096;
+/** 4 MiB each: an index of ten million chunks. A place that says more would only fill the memory. */
+const INDEX_CHUNKS_MAX = 256;
+const INDEX_BYTES_MAX = INDEX_CHUNKS_MAX * 4 * 1024 * 1024;
 const PATH =
   /^(?:swarmkeep\.toml|(?:keys|sql|log|baselines)(?:\/[A-Za-z0-9_][A-Za-z0-9._-]{0,99}){1,3})$/;
 
@@ -46,7 +47,10 @@ const manifest = z.object({
     topics: z.array(z.object({ name: z.string().max(64), nextOffset: whole })).max(100_000),
   }),
   sql: z.enum(['sqlite', 'postgres']),
-  index: z.object({ bytes: whole, chunks: z.array(ref).max(INDEX_CHUNKS_MAX) }),
+  index: z.object({
+    bytes: whole.max(INDEX_BYTES_MAX),
+    chunks: z.array(ref).max(INDEX_CHUNKS_MAX),
+  }),
   files: whole,
   bytes: whole,
   content: z.object({ blobs: whole, bytes: whole, isCopied: z.boolean(), lists: z.array(ref) }),
