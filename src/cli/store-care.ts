@@ -73,6 +73,6 @@ export class StoreCare {
   contentRoots(): readonly RootSource[] {
     const { sql, store } = this.#parts;
     const archive = new ArchiveRoots({ sql, store: async () => (await store.stack()).store });
-    return [this.pins, archive];
+    return [this.pins, this.uploads, archive];
   }
 }
