@@ -10,7 +10,7 @@
 // What it cannot show: a disk that damages sectors it was not asked to write, or that reports a
 // sync it has not done (`lying` plants that bug).
 
-import type { Disk, DiskFile, DiskStat } from '#base/disk.ts';
+import type { Disk, DiskFile, DiskLock, DiskStat } from '#base/disk.ts';
 import { below, type Random } from '#base/random.ts';
 import type { SimClock } from './clock.ts';
 
@@ -57,6 +57,7 @@ export class SimDisk implements Disk {
   #names = new Map<string, Node>([['/', folder()]]);
   #durableNames = new Map<string, Node>(this.#names);
   #pendingNames: NameChange[] = [];
+  readonly #locks = new Set<string>();
   #crashed = false;
 
   constructor(options: SimDiskOptions) {
@@ -166,6 +167,13 @@ export class SimDisk implements Disk {
       if (touches) applyName(this.#durableNames, change);
       return !touches;
     });
+  }
+
+  /** No operation: it is the machine's, not the disk's, and ends with a crash or a kill. */
+  async lock(path: string): Promise<DiskLock | undefined> {
+    if (this.#locks.has(path)) return undefined;
+    this.#locks.add(path);
+    return { release: () => void this.#locks.delete(path) };
   }
 
   /** As `list`, at once and without being an operation. */

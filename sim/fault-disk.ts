@@ -1,7 +1,7 @@
 // A disk on which exactly one operation goes wrong: the n-th. So every operation of a run can be made
 // to fail, one after the other, in each way.
 
-import type { Disk, DiskFile, DiskStat } from '#base/disk.ts';
+import type { Disk, DiskFile, DiskLock, DiskStat } from '#base/disk.ts';
 import type { SimDisk } from './disk.ts';
 
 /** What becomes of the operation. The crashes are losses of power. */
@@ -89,6 +89,10 @@ export class FaultDisk implements Disk {
 
   syncFolder(folder: string): Promise<void> {
     return this.#do(`syncFolder "${folder}"`, () => this.#disk.syncFolder(folder));
+  }
+
+  lock(path: string): Promise<DiskLock | undefined> {
+    return this.#disk.lock(path);
   }
 
   #file(file: DiskFile, path: string): DiskFile {

@@ -57,3 +57,18 @@ test('names are listed in order, replaced, removed, and told apart from folders'
   assert.equal((await disk.stat(join(inner, 'a')))?.sizeBytes, 0);
   await assert.rejects(disk.list(join(folder, 'absent')), { code: 'ENOENT' });
 });
+
+test('a lock is had by one at a time, and kept from others without a wait', async () => {
+  const path = join(folder, 'lock');
+  const lock = await disk.lock(path);
+  assert.ok(lock !== undefined);
+  assert.equal(await disk.lock(path), undefined);
+  assert.equal(await new SystemDisk().lock(path), undefined);
+  lock.release();
+  lock.release();
+  const again = await disk.lock(path);
+  assert.ok(again !== undefined);
+  again.release();
+  assert.equal(statSync(path).mode & 0o777, 0o600);
+  await assert.rejects(disk.lock(join(folder, 'absent', 'lock')), { code: 'ERR_SQLITE_ERROR' });
+});

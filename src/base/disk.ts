@@ -4,6 +4,7 @@
 // Paths are absolute. All errors are Node's system errors with their `code` (`ENOENT`, `ENOSPC`).
 
 import {
+  chmodSync,
   closeSync,
   constants,
   fdatasync,
@@ -20,6 +21,7 @@ import {
   write,
   writeSync,
 } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
 
 /** Writes up to this size are made in place; larger ones in libuv's pool. */
 const IN_PLACE_BYTES_MAX = 256 * 1024;
@@ -40,6 +42,16 @@ export interface Disk {
   remove(path: string): Promise<void>;
   /** Makes names in this folder durable. */
   syncFolder(folder: string): Promise<void>;
+  /**
+   * Takes the lock that this file stands for, which is made when it is missing and must be for nothing
+   * else; undefined while another process has it, or another part of this one. It ends with the process.
+   */
+  lock(path: string): Promise<DiskLock | undefined>;
+}
+
+export interface DiskLock {
+  /** Idempotent. */
+  release(): void;
 }
 
 export interface DiskStat {
@@ -107,6 +119,30 @@ export class SystemDisk implements Disk {
       closeSync(descriptor);
     }
   }
+
+  async lock(path: string): Promise<DiskLock | undefined> {
+    return lockFile(path);
+  }
+}
+
+/** A lock of SQLite's on an empty database: the operating system's own, of which Node gives no other. */
+function lockFile(path: string): DiskLock | undefined {
+  let database: DatabaseSync | undefined;
+  try {
+    database = new DatabaseSync(path);
+    database.exec('pragma locking_mode = exclusive; begin exclusive; commit');
+    chmodSync(path, 0o600);
+  } catch (error) {
+    database?.close();
+    if (error instanceof Error && /locked|busy/i.test(error.message)) return undefined;
+    throw error;
+  }
+  const held = database;
+  return {
+    release(): void {
+      if (held.isOpen) held.close();
+    },
+  };
 }
 
 class SystemFile implements DiskFile {

@@ -78,6 +78,7 @@ export class OpenFiles {
     this.#entries.delete(entry.key);
     this.#entries.set(entry.key, entry);
     entry.users++;
+    this.#shrink();
     let isHeld = true;
     const release = (): void => {
       if (!isHeld) return;

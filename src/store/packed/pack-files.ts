@@ -1,9 +1,11 @@
-// The files of a packed store: recovery at open, reading, adding and removing a pack. A pack that
-// is removed while somebody reads it is closed by the last of its readers.
+// The files of a packed store: its lock, recovery at open, reading, adding and removing a pack. A bounded
+// number of packs stays open. A pack that is removed while somebody reads it is closed by the last of
+// its readers.
 
 import { crc32 } from 'node:zlib';
-import type { DiskFile } from '#base/disk.ts';
+import type { DiskFile, DiskLock } from '#base/disk.ts';
 import { makeDurableFolder } from '#base/durable-folder.ts';
+import { type FileLease, OpenFiles } from '#base/open-files.ts';
 import { StoreError } from '#store/errors.ts';
 import { refOf } from '#store/store.ts';
 import type { BlobIndex, BlobPlace } from './blob-index.ts';
@@ -23,13 +25,10 @@ import type { PackDamage, PackedWorld } from './packed.ts';
 
 export interface Pack {
   readonly number: number;
-  readonly file: DiskFile;
   /** Everything below is on the medium. */
   end: number;
   /** Of records that live. */
   liveBytes: number;
-  readers: number;
-  removed: boolean;
   /** False when an older version of the format made it: such a pack is not written to. */
   isCurrent: boolean;
 }
@@ -38,11 +37,17 @@ export class PackFiles {
   readonly damage: PackDamage[] = [];
   readonly #world: PackedWorld;
   readonly #packs = new Map<number, Pack>();
+  readonly #open: OpenFiles;
+  #lock: DiskLock | undefined;
+  #active: FileLease | undefined;
   #storeId: Uint8Array | undefined;
   #last = 0;
 
   private constructor(world: PackedWorld) {
     this.#world = world;
+    const { disk, config } = world;
+    // Whatever was promised of a pack was synced: an error of its close takes nothing back.
+    this.#open = new OpenFiles({ disk, filesMax: config.openPacksMax, onCloseError: () => {} });
   }
 
   static async open(world: PackedWorld, index: BlobIndex): Promise<PackFiles> {
@@ -64,6 +69,15 @@ export class PackFiles {
   /** The pack that is written to. */
   get active(): Pack {
     return this.#packs.get(this.#last) as Pack;
+  }
+
+  get activeFile(): DiskFile {
+    return (this.#active as FileLease).file;
+  }
+
+  /** How many files are open. */
+  get openCount(): number {
+    return this.#open.count;
   }
 
   /** In order, without the one that is written to. */
@@ -118,17 +132,17 @@ export class PackFiles {
     return bytes.subarray(0, read);
   }
 
+  /** @throws StoreError STORE_READ_FAILED, also when the pack has been removed */
   async use<T>(number: number, work: (file: DiskFile) => Promise<T>): Promise<T> {
-    const pack = this.#packs.get(number) as Pack;
-    pack.readers++;
+    let lease: FileLease | undefined;
     try {
-      return await work(pack.file);
+      lease = await this.#lease(number);
+      return await work(lease.file);
     } catch (error) {
       const path = packName(number);
       throw new StoreError('STORE_READ_FAILED', `Cannot read "${path}"`, { cause: error });
     } finally {
-      pack.readers--;
-      if (pack.removed && pack.readers === 0) await pack.file.close();
+      lease?.release();
     }
   }
 
@@ -151,11 +165,11 @@ export class PackFiles {
       for (const name of [path, `${path}.new`]) await disk.remove(name).catch(() => {});
       throw error;
     }
-    this.#keep(number, file, PACK_HEADER_BYTES);
+    this.#keep(number, PACK_HEADER_BYTES);
+    await this.#activate(this.#open.adopt(path, file));
   }
 
   async removePack(number: number): Promise<void> {
-    const pack = this.#packs.get(number) as Pack;
     const { disk, folder } = this.#world;
     try {
       await disk.remove(`${folder}/${packName(number)}`);
@@ -166,17 +180,23 @@ export class PackFiles {
       });
     }
     this.#packs.delete(number);
-    pack.removed = true;
-    if (pack.readers === 0) await pack.file.close();
+    await this.#open.replaced(this.#pathOf(number));
   }
 
   async close(): Promise<void> {
-    for (const pack of this.#packs.values()) await pack.file.close();
+    this.#active?.release();
+    await this.#open.close();
+    this.#lock?.release();
+    this.#lock = undefined;
   }
 
   async #recover(index: BlobIndex): Promise<void> {
     const { disk, folder } = this.#world;
     await makeDurableFolder(disk, folder);
+    this.#lock = await disk.lock(`${folder}/lock`);
+    if (this.#lock === undefined) {
+      throw new StoreError('STORE_LOCKED', `Cannot open the packs in "${folder}": they are in use`);
+    }
     const names = await disk.list(folder);
     const numbers = names.map(packNumber).filter((number) => number !== undefined);
     for (const name of names) {
@@ -193,25 +213,29 @@ export class PackFiles {
   }
 
   async #openPack(number: number): Promise<void> {
-    const path = `${this.#world.folder}/${packName(number)}`;
-    const file = await this.#world.disk.open(path, { write: true });
-    this.#keep(number, file, await file.sizeBytes());
-    const header = await readPackHeader(file, path);
-    if (header === undefined) this.damage.push({ pack: number, start: 0, end: PACK_HEADER_BYTES });
-    else this.#storeId ??= header.storeId;
-    this.active.isCurrent = header?.isCurrent ?? true;
+    const lease = await this.#lease(number);
+    try {
+      this.#keep(number, await lease.file.sizeBytes());
+      const header = await readPackHeader(lease.file, this.#pathOf(number));
+      if (header === undefined) {
+        this.damage.push({ pack: number, start: 0, end: PACK_HEADER_BYTES });
+      } else this.#storeId ??= header.storeId;
+      this.active.isCurrent = header?.isCurrent ?? true;
+    } finally {
+      lease.release();
+    }
   }
 
   async #scan(number: number, index: BlobIndex): Promise<void> {
-    const pack = this.#packs.get(number) as Pack;
-    const { file } = pack;
     if (number !== this.#last) {
       const place = (record: PackRecord): void => this.place(index, record, number);
-      for (const damage of (await scanPack(file, this.seed, place)).damage) {
-        this.damage.push({ pack: number, ...damage });
-      }
+      const scan = await this.use(number, (file) => scanPack(file, this.seed, place));
+      for (const damage of scan.damage) this.damage.push({ pack: number, ...damage });
       return;
     }
+    await this.#activate(this.#lease(number));
+    const pack = this.active;
+    const file = this.activeFile;
     const records: PackRecord[] = [];
     const scan = await scanPack(file, this.seed, (record) => records.push(record));
     // Above `durable` nothing was acknowledged before all of it was synced: the first record that
@@ -237,10 +261,25 @@ export class PackFiles {
     pack.end = whole;
   }
 
-  #keep(number: number, file: DiskFile, end: number): void {
-    const state = { liveBytes: 0, readers: 0, removed: false, isCurrent: true };
-    this.#packs.set(number, { number, file, end, ...state });
+  #keep(number: number, end: number): void {
+    this.#packs.set(number, { number, end, liveBytes: 0, isCurrent: true });
     this.#last = number;
+  }
+
+  /** Held open as long as it is written to. */
+  async #activate(lease: Promise<FileLease>): Promise<void> {
+    const before = this.#active;
+    this.#active = await lease;
+    before?.release();
+  }
+
+  /** One descriptor a pack, for reading and writing. */
+  #lease(number: number): Promise<FileLease> {
+    return this.#open.lease(this.#pathOf(number), { write: true });
+  }
+
+  #pathOf(number: number): string {
+    return `${this.#world.folder}/${packName(number)}`;
   }
 
   #count(number: number, bytes: number): void {

@@ -163,10 +163,10 @@ export class PackWriter {
     const mark = { kind: 'mark', hash: new Uint8Array(32), bytes: 0, series: NO_SERIES } as const;
     writeRecordHeader(header, { ...mark, position, durable: pack.end }, this.#files.seed);
     // Without a mark nothing is lost: the next recovery reads a little more.
-    await pack.file
+    await this.#files.activeFile
       .write(header, position)
       .then(
-        () => pack.file.datasync(),
+        () => this.#files.activeFile.datasync(),
         () => {},
       )
       .catch(() => {});
@@ -236,7 +236,7 @@ export class PackWriter {
     const pack = this.#files.active;
     const laid = this.#lay(group, { pack, start: this.#end() });
     if (laid.records.length === 0) return undefined;
-    await pack.file.write(laid.bytes, laid.start);
+    await this.#files.activeFile.write(laid.bytes, laid.start);
     return laid;
   }
 
@@ -252,7 +252,7 @@ export class PackWriter {
       this.#finish(group, undefined);
       this.#wakeRoom();
     };
-    const done = pack.file.datasync().then(onMedium, (error: unknown) => error);
+    const done = this.#files.activeFile.datasync().then(onMedium, (error: unknown) => error);
     const unsynced: Unsynced = { group, laid, end, next: undefined, done };
     return unsynced;
   }
@@ -352,8 +352,8 @@ export class PackWriter {
   /** So that what is refused is never found; if that fails too the store takes no more. */
   async #cutBack(pack: Pack, cause: unknown): Promise<void> {
     try {
-      await pack.file.truncate(pack.end);
-      await pack.file.datasync();
+      await this.#files.activeFile.truncate(pack.end);
+      await this.#files.activeFile.datasync();
     } catch {
       this.#failed = new StoreError('STORE_FAILED', 'The store takes no more', { cause });
     }

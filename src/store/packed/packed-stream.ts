@@ -93,11 +93,14 @@ async function headersOf(files: PackFiles, pack: number): Promise<readonly PackR
   const records: PackRecord[] = [];
   // Compaction may have taken it away since the numbers were listed: what lived there moved on.
   if (!files.numbers().includes(pack)) return records;
-  await files.use(pack, (file) =>
-    scanPack(file, files.seed, (record) => {
-      if (record.kind === 'blob') records.push(record);
-    }),
-  );
+  const onRecord = (record: PackRecord): void => {
+    if (record.kind === 'blob') records.push(record);
+  };
+  try {
+    await files.use(pack, (file) => scanPack(file, files.seed, onRecord));
+  } catch (error) {
+    if (files.numbers().includes(pack)) throw error;
+  }
   return records;
 }
 

@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +19,7 @@ import { storeConfig } from '#store/config.ts';
 import { PackedStore } from './packed.ts';
 
 const SEEDS = 250;
+const WRITER = fileURLToPath(new URL('../../../sim/store-writer-process.ts', import.meta.url));
 
 /** Small packs, so that a life sees many; the schema's least is for people. */
 function open({ disk, clock, random }: CrashWorld): Promise<PackedStore> {
@@ -67,11 +69,10 @@ it('kill -9 of a real process loses no blob that it acknowledged', async (t) => 
 });
 
 async function putUntilKilled(folder: string, run: number, told: string[]): Promise<void> {
-  const program = fileURLToPath(new URL('../../../sim/store-writer-process.ts', import.meta.url));
   const child: ChildProcess = spawn(process.execPath, [
     '-C',
     'swarmkeep-src',
-    program,
+    WRITER,
     folder,
     String(run),
   ]);
@@ -83,3 +84,27 @@ async function putUntilKilled(folder: string, run: number, told: string[]): Prom
   }
   await ended;
 }
+
+it('packs that somebody has open are refused to everybody else, until he is gone', async () => {
+  const root = await mkdtemp(join(tmpdir(), 'swarmkeep-store-lock-'));
+  const folder = `${root}/store`;
+  const world = {
+    ...{ folder, disk: new SystemDisk(), clock: new SystemClock(), random: new SeededRandom(1) },
+    config: storeConfig.parse({}),
+  };
+  const child = spawn(process.execPath, ['-C', 'swarmkeep-src', WRITER, folder, '1']);
+  try {
+    await once(createInterface({ input: child.stdout }), 'line');
+    await assert.rejects(PackedStore.open(world), { code: 'STORE_LOCKED' });
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const store = await PackedStore.open(world);
+    await assert.rejects(PackedStore.open(world), { code: 'STORE_LOCKED' });
+    assert.ok((await store.stats()).blobs > 0, 'the one that was refused has taken nothing away');
+    await store.close();
+    await (await PackedStore.open(world)).close();
+  } finally {
+    child.kill('SIGKILL');
+    await rm(root, { recursive: true, force: true });
+  }
+});

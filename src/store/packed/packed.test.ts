@@ -160,6 +160,57 @@ it('a stream misses no blob of a pack that is moved and not yet removed', async 
   await clock.until(store.close());
 });
 
+it('few packs stay open, however many there are and however many are read at once', async () => {
+  const disk = new SimDisk({ random: new SeededRandom(1) });
+  const world = simulated(disk, { packBytesMax: 65_536, openPacksMax: 3 });
+  const store = await PackedStore.open(world);
+  const random = new SeededRandom(6);
+  const blobs = Array.from({ length: 80 }, () => random.bytes(16_384));
+  for (const blob of blobs) await store.put(blob);
+  assert.ok(disk.namesIn('/store').length > 15);
+  const most = (): number => Math.max(seen, store.openPacks);
+  let seen = 0;
+  for (const blob of blobs) {
+    assert.deepEqual(Buffer.from(await store.get(refOf(blob))), Buffer.from(blob));
+    seen = most();
+  }
+  await Promise.all(blobs.map((blob) => store.get(refOf(blob))));
+  seen = most();
+  for await (const _ of store.stream()) seen = most();
+  assert.ok(seen <= 3, `${seen} were open`);
+  await store.close();
+  const again = await PackedStore.open(world);
+  assert.ok(again.openPacks <= 3, `${again.openPacks} are open`);
+  await again.close();
+});
+
+it('a read whose pack compaction takes away before it is open finds the blob in its new place', async () => {
+  const clock = new SimClock();
+  const disk = new SimDisk({ random: new SeededRandom(1), clock });
+  const config = { packBytesMax: 65_536, openPacksMax: 2 };
+  const store = await clock.until(PackedStore.open({ ...simulated(disk, config), clock }));
+  const random = new SeededRandom(6);
+  const blobs = Array.from({ length: 20 }, () => random.bytes(16_384));
+  for (const blob of blobs) await clock.until(store.put(blob));
+  await clock.until(store.remove([refOf(blobs[0]!), refOf(blobs[1]!)]));
+  disk.delayOf = (operation) => (operation === 'datasync' ? 1e5 : 1);
+  const compacting = store.compact();
+  await clock.until(sleep(clock, 1000));
+  // Everything is copied and waits for its sync. Other packs are read, until this one is closed.
+  for (const blob of blobs.slice(8)) await clock.until(store.get(refOf(blob)));
+  disk.delayOf = (operation) => (operation === 'open' ? 1e6 : 1);
+  const read = store.get(refOf(blobs[2]!));
+  const stream = (async () => {
+    let count = 0;
+    for await (const _ of store.stream()) count++;
+    return count;
+  })();
+  assert.equal((await clock.until(compacting)).packs, 1);
+  assert.deepEqual(Buffer.from(await clock.until(read)), Buffer.from(blobs[2]!));
+  assert.ok((await clock.until(stream)) >= 18);
+  await clock.until(store.close());
+});
+
 it('a write that fails is refused and never found; the next one is taken', async () => {
   for (const failing of ['write', 'datasync']) {
     const disk = new SimDisk({ random: new SeededRandom(3) });

@@ -79,7 +79,10 @@ export class PackedStore implements Store {
     this.#writer = new PackWriter({ world, files, index });
   }
 
-  /** Makes the store when there is none; else recovers it. One process at a time. */
+  /**
+   * Makes the store when there is none; else recovers it. @throws StoreError STORE_LOCKED while somebody
+   * else has it open, in this process or another
+   */
   static async open(world: PackedWorld): Promise<PackedStore> {
     const index = new BlobIndex();
     const files = await PackFiles.open(world, index);
@@ -88,6 +91,11 @@ export class PackedStore implements Store {
 
   get indexBytes(): number {
     return this.#index.memoryBytes;
+  }
+
+  /** Packs that are open at this moment. */
+  get openPacks(): number {
+    return this.#files.openCount;
   }
 
   /** What the recovery at open found damaged. */
@@ -275,7 +283,7 @@ export class PackedStore implements Store {
   }
 
   async #readBlob(ref: BlobRef, place: BlobPlace): Promise<Uint8Array> {
-    const bytes = await this.#files.readBody(place);
+    const bytes = await this.#readBody(ref, place);
     try {
       await verifyBlob(ref, bytes);
     } catch (error) {
@@ -283,6 +291,18 @@ export class PackedStore implements Store {
       throw error;
     }
     return bytes;
+  }
+
+  /** Where it is by then, when compaction takes its pack away before the file is open. */
+  async #readBody(ref: BlobRef, place: BlobPlace): Promise<Uint8Array> {
+    try {
+      return await this.#files.readBody(place);
+    } catch (error) {
+      const now = this.#index.get(hashOf(ref));
+      if (now === undefined) throw missing(ref);
+      if (now.pack === place.pack) throw error;
+      return this.#readBody(ref, now);
+    }
   }
 
   #wakeLater(): void {
