@@ -13,6 +13,7 @@
 import type { Disk, DiskFile, DiskLock, DiskStat } from '#base/disk.ts';
 import { below, type Random } from '#base/random.ts';
 import type { SimClock } from './clock.ts';
+import { systemError } from './system-error.ts';
 
 const SECTOR = 512;
 
@@ -171,8 +172,7 @@ export class SimDisk implements Disk {
 
   /** No operation: it is the machine's, not the disk's, and ends with a crash or a kill. */
   async lock(path: string): Promise<DiskLock | undefined> {
-    if (this.#locks.has(path)) return undefined;
-    this.#locks.add(path);
+    if (this.#locks.size === this.#locks.add(path).size) return undefined;
     return { release: () => void this.#locks.delete(path) };
   }
 
@@ -493,10 +493,6 @@ function sectorOf(bytes: Uint8Array, sector: number): Uint8Array {
   const copy = new Uint8Array(SECTOR);
   copy.set(bytes.subarray(sector * SECTOR, (sector + 1) * SECTOR));
   return copy;
-}
-
-function systemError(code: string, operation: string, path: string): Error {
-  return Object.assign(new Error(`${code}: simulated disk, ${operation} "${path}"`), { code });
 }
 
 function never(): Promise<never> {
