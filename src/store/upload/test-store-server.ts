@@ -5,18 +5,23 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { getRequestListener } from '@hono/node-server';
 import { SystemClock } from '#base/clock.ts';
+import { SystemDisk } from '#base/disk.ts';
 import type { BlobRef } from '#base/ids.ts';
 import { type LogLine, memoryLogger } from '#base/logger.ts';
+import { SystemRandom } from '#base/random.ts';
 import { Registry, renderCollected } from '#metrics/registry.ts';
 import type { StreamListener } from '#net/byte-stream.ts';
 import { listenNode, streamOfSocket } from '#net/stream-node.ts';
 import type { Store } from '#store/store.ts';
 import { WsRooms, wsHandshake } from '#wire/ws-frame.ts';
 import { type UploadConfig, uploadConfig } from './config.ts';
-import { openDoor, type StoreDoor } from './door.ts';
+import { type Caller, openDoor, type StoreDoor } from './door.ts';
 import { FramedMessages } from './framed-messages.ts';
+import { HttpStore } from './http-store.ts';
 import { StoreServer } from './store-server.ts';
+import { Uploads } from './uploads.ts';
 import { WsMessages } from './ws-messages.ts';
 
 export const TEST_TOKEN = 'token-of-a-test';
@@ -31,6 +36,12 @@ export class TestStoreServer {
   server: StoreServer;
   readonly #sockets = new Set<Socket>();
   readonly #http: Server;
+  readonly #listener: ReturnType<typeof getRequestListener>;
+  readonly #caller: Caller = {
+    budget: 'member 1',
+    name: 'tester',
+    mayStay: async () => this.mayStay,
+  };
   #unix: StreamListener | undefined;
 
   private constructor(store: () => Promise<Store>, config: Partial<UploadConfig>) {
@@ -45,8 +56,18 @@ export class TestStoreServer {
       config: { ...uploadConfig.parse({}), ...config },
     });
     this.server = new StoreServer(this.door);
+    const world = { door: this.door, disk: new SystemDisk(), random: new SystemRandom() };
+    const http = new HttpStore(
+      this.door,
+      new Uploads({ ...world, folder: join(this.folder, 'uploads') }),
+    );
+    this.#listener = getRequestListener((request) => http.answer(request, this.#caller));
     const rooms = new WsRooms();
     this.#http = createServer((request, response) => {
+      if (request.url !== '/api/store/socket') {
+        void this.#listener(request, response);
+        return;
+      }
       const isKnown = request.headers.authorization === `Bearer ${TEST_TOKEN}`;
       response.writeHead(isKnown ? 426 : 401).end();
     });
@@ -89,8 +110,7 @@ export class TestStoreServer {
   }
 
   #take(stream: WsMessages | FramedMessages): void {
-    const mayStay = async (): Promise<boolean> => this.mayStay;
-    this.server.take({ budget: 'member 1', name: 'tester', mayStay }, stream);
+    this.server.take(this.#caller, stream);
   }
 
   async close(): Promise<void> {
