@@ -49,6 +49,7 @@ import {
 } from './store-care-commands.ts';
 import { storeGet, storeLs, storePut, storeRm, storeStat, storeStats } from './store-commands.ts';
 import { storeGc, storePin, storePins, storeUnpin } from './store-garbage-commands.ts';
+import { storeAck, storeFailures, storeSyncs } from './store-sync-commands.ts';
 import { storeRemote } from './store-remote-command.ts';
 import { storeTokenAdd, storeTokenList, storeTokenRemove } from './store-token-commands.ts';
 import {
@@ -121,6 +122,9 @@ export const COMMANDS: readonly CliCommand[] = [
   storeUnpin,
   storePins,
   storeSync,
+  storeSyncs,
+  storeFailures,
+  storeAck,
   storeMigrate,
   storeRebalance,
   storeReencrypt,

@@ -24,10 +24,10 @@ import {
 } from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
 import type { Rooms } from '#cli/rooms.ts';
-import { copyStore } from '#store/copy.ts';
 import { newKeyLine, parseKeys } from '#store/encrypt/key-file.ts';
 import { giveBack } from '#store/gc/give-back.ts';
 import { rebuildManifests, type Stack } from '#store/stack/stack.ts';
+import { copyStore } from '#store/sync/compare.ts';
 import { verifyStack } from '#store/verify.ts';
 
 export const storeVerify: RoomsCommand = {
@@ -109,8 +109,12 @@ export const storeMigrate: RoomsCommand = {
 
 async function copyBetween(rooms: Rooms, input: Item, output: Output): Promise<void> {
   const current = await rooms.store.stack();
-  const withStack = (text: string, run: (stack: Stack) => Promise<void>): Promise<void> =>
-    text === 'current' || text === current.text ? run(current) : rooms.store.withOther(text, run);
+  const withStack = (text: string, run: (stack: Stack) => Promise<void>): Promise<void> => {
+    if (text === 'current' || text === current.text) return run(current);
+    // What a sync has open cannot be opened again.
+    const open = rooms.syncs.stackOf(text);
+    return open === undefined ? rooms.store.withOther(text, run) : run(open);
+  };
   await withStack(textOf(input, 'from'), (from) =>
     withStack(textOf(input, 'to'), (to) => copyStack({ from, to, rooms, output })),
   );
@@ -125,14 +129,22 @@ async function copyStack(work: {
   const { from, to, rooms, output } = work;
   if (from === to) throw new CliError('CLI_USAGE', 'Both are the same store');
   const total = (await from.store.stats()).blobs;
-  const { failures, ...copied } = await copyStore(from.store, to.store, {
+  const { failures, failedPrefixes, ...copied } = await copyStore(from.store, to.store, {
     ...{ clock: rooms.clock, signal: output.signal },
     onProgress: ({ seen }) => output.progress({ what: 'blobs', done: seen, total }),
   });
   const failed = failures.map((one) => ({ ...one }));
-  output.item({ from: from.text, to: to.text, ...copied, failures: failed });
+  const prefixes = failedPrefixes.map((one) => ({ ...one }));
+  output.item({
+    ...{ from: from.text, to: to.text, ...copied, failures: failed },
+    failedPrefixes: prefixes,
+  });
   if (copied.failed > 0) {
     const words = `${copied.failed} blobs could not be copied; they stay where they are`;
+    throw new CliError('CLI_FOUND_DAMAGE', words);
+  }
+  if (prefixes.length > 0) {
+    const words = `${prefixes.length} parts of the stores could not be compared; do it again`;
     throw new CliError('CLI_FOUND_DAMAGE', words);
   }
 }

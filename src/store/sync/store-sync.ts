@@ -20,7 +20,7 @@ import { Slots } from '#base/slots.ts';
 import { copyBlob } from '#store/copy.ts';
 import { StoreError } from '#store/errors.ts';
 import type { BlobInfo, Store } from '#store/store.ts';
-import { COPIERS, comparePrefix, PREFIXES } from './compare.ts';
+import { COPIERS, comparePrefixes, PREFIXES, type Prefixes, prefixesAtOnce } from './compare.ts';
 import type { DurableQueue } from './durable-queue.ts';
 import type { SyncBook, SyncState } from './sync-book.ts';
 import type { SyncMetrics } from './sync-metrics.ts';
@@ -128,37 +128,39 @@ export class StoreSync {
    * @throws StoreError when prefix after prefix fails; STORE_CANCELLED
    */
   async compare(signal: AbortSignal): Promise<void> {
-    const { book, name, clock, logger } = this.#world;
+    const { book, name, from, clock, logger } = this.#world;
     const state = await book.state(name);
     const isNew = state.prefix === undefined;
     let failed = isNew ? [] : [...state.failedPrefixes];
     // From the beginning on, what the queue loses asks for another comparison.
     if (isNew) await book.change(name, { isOwed: false, prefix: 0, failedPrefixes: [] });
+    const step = prefixesAtOnce((await from.stats()).blobs);
     let inARow = 0;
-    for (let prefix = state.prefix ?? 0; prefix < PREFIXES; prefix++) {
+    for (let first = state.prefix ?? 0; first < PREFIXES; first += step) {
+      const end = Math.min(PREFIXES, first + step);
       try {
-        await this.#comparePrefix(prefix, signal);
+        await this.#comparePrefixes({ first, end }, signal);
         inARow = 0;
       } catch (error) {
-        const first = prefix - inARow++;
+        const begun = Math.max(0, first - step * inARow++);
         if (signal.aborted || inARow === FAILED_IN_A_ROW_MAX) {
-          failed = failed.filter((one) => one < first);
-          await book.change(name, { prefix: first, failedPrefixes: failed });
+          failed = failed.filter((prefix) => prefix < begun);
+          await book.change(name, { prefix: begun, failedPrefixes: failed });
           throw error;
         }
-        logger.warn('A part of two stores could not be compared', { prefix, error });
-        failed.push(prefix);
+        logger.warn('A part of two stores could not be compared', { first, end, error });
+        for (let prefix = first; prefix < end; prefix++) failed.push(prefix);
       }
-      await book.change(name, { prefix: prefix + 1, failedPrefixes: failed });
+      await book.change(name, { prefix: end, failedPrefixes: failed });
     }
     const comparedMs = clock.nowMs();
     await book.change(name, { prefix: undefined, failedPrefixes: failed, comparedMs });
     await this.#measure();
   }
 
-  async #comparePrefix(prefix: number, signal: AbortSignal): Promise<void> {
+  async #comparePrefixes(prefixes: Prefixes, signal: AbortSignal): Promise<void> {
     const { book, name, metrics } = this.#world;
-    const done = await comparePrefix(this.#world, prefix, { signal });
+    const done = await comparePrefixes(this.#world, prefixes, { signal });
     metrics.copied(name, done.copied);
     if (done.failures.length > 0) await book.failed(name, done.failures);
   }
@@ -189,7 +191,7 @@ export class StoreSync {
     const { book, name, from, to } = this.#world;
     const { failedPrefixes, prefix: isUnderWay } = await book.state(name);
     for (const prefix of isUnderWay === undefined ? failedPrefixes : []) {
-      await this.#comparePrefix(prefix, signal);
+      await this.#comparePrefixes({ first: prefix, end: prefix + 1 }, signal);
       const left = (await book.state(name)).failedPrefixes.filter((one) => one !== prefix);
       await book.change(name, { failedPrefixes: left });
     }
