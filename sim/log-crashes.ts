@@ -225,11 +225,12 @@ class CrashWorld {
       hook: this.#removals.hookOn(this.#disk, () => this.#isDead || this.#disk !== now),
       onFatal: () => this.#die(killed),
     });
-    const names = new Set((await log.topics()).map(({ name }) => name));
+    const found = new Map((await log.topics()).map((topic) => [topic.name, topic]));
     for (const { witness, options } of this.users.topics) {
       const { name } = witness;
       const isTold = witness.certain.size > 0;
-      if (isTold && !names.has(name)) throw new Violation(`topic ${name} is gone`);
+      witness.opensAt = found.get(name)?.firstOffset ?? 0;
+      if (isTold && !found.has(name)) throw new Violation(`topic ${name} is gone`);
       await log.createTopic(name, options);
     }
     return log;

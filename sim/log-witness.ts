@@ -50,6 +50,8 @@ export class Witness {
   /** Where the topic may begin. It moves only where oldest segments are removed. */
   beginsAtLeast = 0;
   beginsAtMost = 0;
+  /** Where it began when it was opened: on disk so. What is let go since then may come back. */
+  opensAt = 0;
   /** `beginsAtMost` as the last end left it. */
   expectedAtMost = 0;
   committed: number | undefined;
@@ -105,7 +107,8 @@ export class Witness {
   }
 
   /** Throws a Violation, or takes what was found for what is certain from now on. */
-  check(content: TopicContent, { maybeLossy }: { readonly maybeLossy: boolean }): void {
+  check(content: TopicContent, told: Pick<TopicCheck, 'maybeLossy' | 'isShrinking'>): void {
+    const { maybeLossy, isShrinking } = told;
     const { name } = this;
     const { firstOffset, nextOffset } = content.stats;
     const atMost = Math.max(this.expectedAtMost, this.beginsAtMost);
@@ -133,7 +136,7 @@ export class Witness {
     }
     for (const [text, offset] of this.placed) if (offset < firstOffset) this.#forget(text);
     this.#checkTexts(content);
-    this.beginsAtLeast = firstOffset;
+    this.beginsAtLeast = isShrinking === true ? this.opensAt : firstOffset;
     this.beginsAtMost = Math.max(firstOffset, this.beginsAtMost);
   }
 
