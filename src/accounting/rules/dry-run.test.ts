@@ -6,19 +6,25 @@ import { dayOf } from '#accounting/ledger/ledger-days.ts';
 import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
 import { accountingMigrations } from '#accounting/migrations/all.ts';
 import { type RulesConfig, rulesConfig } from '#accounting/rules-config.ts';
+import { makeStrategy } from '#accounting/strategies/make-strategy.ts';
+import { below, SeededRandom } from '#base/random.ts';
 import { SimClock } from '#sim/clock.ts';
+import { testSeed } from '#sim/seed.ts';
 import { migrate } from '#sql/migrate.ts';
 import { sqlMigrations } from '#sql/migrations/all.ts';
 import type { Sql } from '#sql/sql.ts';
 import { forEachDatabase } from '#sql/test-databases.ts';
-import { type DryRun, historyAt, tryRules } from './dry-run.ts';
+import { DRY_RUN_DAYS, type DryRun, type DryRunWorld, historyAt, tryRules } from './dry-run.ts';
+import type { StandingState } from './ratio-watch.ts';
 import type { StandingTables } from './standing-tables.ts';
+import { checkStandings, type JudgedTransition, readStanding } from './standings.ts';
 
 const DAY = 86_400_000;
 const GIB = 2 ** 30;
 const RULES: RulesConfig = { ...rulesConfig.parse({}), strategy: 'upload-download' };
 const TODAY = 20_000;
 const NOW_MS = TODAY * DAY + 1000;
+const STATES: readonly StandingState[] = ['good', 'warned', 'watched', 'restricted'];
 
 interface Moved {
   readonly memberId: number;
@@ -26,6 +32,14 @@ interface Moved {
   readonly down: number;
   readonly daysAgo: number;
 }
+
+const SUM_COLUMNS = [
+  'uploaded_bytes',
+  'downloaded_bytes',
+  'credited_uploaded_bytes',
+  'credited_downloaded_bytes',
+] as const;
+type SumColumn = (typeof SUM_COLUMNS)[number];
 
 /** GiB on one day each; totals are the sums. */
 async function move(sql: Sql, all: readonly Moved[]): Promise<void> {
@@ -43,6 +57,13 @@ async function move(sql: Sql, all: readonly Moved[]): Promise<void> {
       await transaction
         .insertInto('ledger_member')
         .values({ member_id: memberId, ...sums(up, down), ...zeros })
+        .onConflict((conflict) =>
+          conflict.column('member_id').doUpdateSet((row) => {
+            const add = (column: SumColumn) =>
+              row(`ledger_member.${column}`, '+', row.ref(`excluded.${column}`));
+            return Object.fromEntries(SUM_COLUMNS.map((column) => [column, add(column)]));
+          }),
+        )
         .execute();
       for (const day of days) {
         await transaction
@@ -61,34 +82,33 @@ async function move(sql: Sql, all: readonly Moved[]): Promise<void> {
 }
 
 forEachDatabase((database, open) => {
-  const on = (sentence: string, body: (sql: Sql) => Promise<void>): void => {
-    test(`${database}: ${sentence}`, async () => {
+  const on = (sentence: string, body: (sql: Sql, seed: number) => Promise<void>): void => {
+    test(`${database}: ${sentence}`, async (context) => {
       const sql = await open();
       try {
         await migrate(sql, [...sqlMigrations, ...accountingMigrations], { clock: new SimClock() });
-        await body(sql);
+        await body(sql, testSeed(context, 1));
       } finally {
         await sql.close();
       }
     });
   };
 
-  const tryOn = async (sql: Sql, count: number, membersMax = 1000): Promise<DryRun> => {
+  const worldOf = (sql: Sql, count: number): DryRunWorld => {
     const members = Array.from({ length: count }, (_, at) => ({ memberId: at + 1, joinedMs: 0 }));
-    return await tryRules(
-      {
-        sql,
-        torrents: { facts: async () => new Map() },
-        members: {
-          count: async () => count,
-          page: async (after, limit) =>
-            members.filter((member) => member.memberId > after).slice(0, limit),
-        },
+    return {
+      sql,
+      torrents: { facts: async () => new Map() },
+      members: {
+        count: async () => count,
+        page: async (after, limit) =>
+          members.filter((member) => member.memberId > after).slice(0, limit),
       },
-      RULES,
-      { nowMs: NOW_MS, membersMax, listMax: 2 },
-    );
+    };
   };
+
+  const tryOn = async (sql: Sql, count: number, membersMax = 1000): Promise<DryRun> =>
+    await tryRules(worldOf(sql, count), RULES, { nowMs: NOW_MS, membersMax, listMax: 2 });
 
   on('a dry run tells whom the next check and the last 30 days would touch', async (sql) => {
     await move(sql, [
@@ -117,6 +137,66 @@ forEachDatabase((database, open) => {
     );
     assert.equal(found.touched[0]?.verdict.findings[0]?.kind, 'ratio');
     assert.equal(found.isWhole, true);
+  });
+
+  on('what a dry run tells is what checks do, day by day and then', async (sql, seed) => {
+    const random = new SeededRandom(seed);
+    const world = worldOf(sql, 40);
+    const members = await world.members.page(0, 40);
+    const standings = {
+      ...{ sql, torrents: world.torrents, settings: RULES },
+      strategy: makeStrategy(RULES),
+      effects: { apply: async () => undefined },
+    };
+    const worst = new Map<number, StandingState>();
+    const check = async (nowMs: number): Promise<readonly JudgedTransition[]> => {
+      const run = { nowMs, fenced: async () => undefined };
+      const made = await checkStandings(standings, members, run);
+      for (const { memberId, transition } of made) {
+        const before = STATES.indexOf(worst.get(memberId) ?? 'good');
+        const now = STATES.indexOf(transition.to.state);
+        if (now > before) worst.set(memberId, transition.to.state);
+      }
+      return made;
+    };
+    // Ten days before the rules hold, then thirty with a check at the end of each but today's.
+    for (let daysAgo = 39; daysAgo >= 0; daysAgo--) {
+      const some = members.filter(() => below(random, 4) === 0);
+      const moved = some.map(({ memberId }) => {
+        return { memberId, up: below(random, 9), down: below(random, 12), daysAgo };
+      });
+      await move(sql, moved);
+      if (daysAgo < DRY_RUN_DAYS && daysAgo > 0) await check((TODAY - daysAgo + 1) * DAY);
+    }
+    const told = await tryRules(world, RULES, { nowMs: NOW_MS, membersMax: 100, listMax: 100 });
+    const made = await check(NOW_MS);
+    const moves = told.touched.filter(({ transition }) => transition !== undefined);
+    const byMember = (list: readonly { memberId: number; transition: unknown }[]) =>
+      new Map(list.map(({ memberId, transition }) => [memberId, transition]));
+    assert.deepEqual(byMember(moves), byMember(made));
+    assert.ok(worst.size > 5);
+    for (const { memberId } of members) {
+      const touched = told.touched.find((one) => one.memberId === memberId);
+      assert.equal(touched?.pastWorst ?? 'good', worst.get(memberId) ?? 'good');
+      const { standing } = await readStanding(sql, memberId);
+      assert.equal(touched?.pastEnd ?? 'good', standing.state);
+    }
+  });
+
+  on('a dry run of which a person has enough says how far it came', async (sql) => {
+    await move(
+      sql,
+      [1, 150, 201].map((memberId) => ({ memberId, up: 0, down: 20, daysAgo: 3 })),
+    );
+    let asked = 0;
+    const world = worldOf(sql, 250);
+    const run = { nowMs: NOW_MS, membersMax: 1000, listMax: 9, isTimeOver: () => ++asked === 2 };
+    const found = await tryRules(world, RULES, run);
+    assert.deepEqual([found.members, found.isWhole, found.touchedCount], [200, false, 2]);
+    assert.equal(found.knownFromDay, TODAY - 3);
+    const { isTimeOver: _, ...patient } = run;
+    const whole = await tryRules(world, RULES, patient);
+    assert.deepEqual([whole.members, whole.isWhole, whole.touchedCount], [250, true, 3]);
   });
 
   on('a dry run writes nothing, is bounded, and says so', async (sql) => {

@@ -52,8 +52,13 @@ export interface TouchedMember {
 export interface DryRun {
   /** How many members were tried, the oldest accounts first. */
   readonly members: number;
-  /** False when there are more members than were tried. */
+  /** False when there are more members than were tried, for want of `membersMax` or of time. */
   readonly isWhole: boolean;
+  /**
+   * The first of the last 30 days on which any of them moved something, as days since 1970; of the days
+   * before it nothing is known, so that nobody falls short then. Undefined when nobody moved anything.
+   */
+  readonly knownFromDay: number | undefined;
   /** Members that the next check would move, by where they would come to stand. */
   readonly next: Readonly<Record<StandingState, number>>;
   /** Members by the worst state of the last 30 days. */
@@ -74,18 +79,28 @@ export interface MovedDay {
 export async function tryRules(
   world: DryRunWorld,
   rules: RulesConfig,
-  run: { readonly nowMs: number; readonly membersMax: number; readonly listMax: number },
+  run: {
+    readonly nowMs: number;
+    readonly membersMax: number;
+    readonly listMax: number;
+    /** No page of members begins when it says true: a person waits. */
+    readonly isTimeOver?: () => boolean;
+  },
 ): Promise<DryRun> {
   const trial = { strategy: makeStrategy(rules), settings: rules };
   const counts = { next: noCounts(), past: noCounts() };
   const touched: TouchedMember[] = [];
   let members = 0;
   let page: readonly JudgedMember[] = [];
+  let knownFromDay: number | undefined;
   for (let after = 0; members < run.membersMax; after = page.at(-1)!.memberId) {
+    if (members > 0 && run.isTimeOver?.() === true) break;
     page = await world.members.page(after, Math.min(PAGE_MEMBERS, run.membersMax - members));
     if (page.length === 0) break;
     members += page.length;
-    for (const one of await tryPage({ ...world, ...trial }, page, run.nowMs)) {
+    const { tried, firstDay } = await tryPage({ ...world, ...trial }, page, run.nowMs);
+    if (firstDay < (knownFromDay ?? Number.POSITIVE_INFINITY)) knownFromDay = firstDay;
+    for (const one of tried) {
       if (one.transition !== undefined) counts.next[one.transition.to.state]++;
       counts.past[one.pastWorst]++;
       if (one.transition !== undefined || one.pastWorst !== 'good') touched.push(one);
@@ -94,7 +109,8 @@ export async function tryRules(
   touched.sort((a, b) => severity(b) - severity(a) || a.memberId - b.memberId);
   return {
     members,
-    isWhole: members < run.membersMax || (await world.members.count()) <= members,
+    isWhole: page.length === 0 || (await world.members.count()) <= members,
+    knownFromDay,
     ...counts,
     touched: touched.slice(0, run.listMax),
     touchedCount: touched.length,
@@ -135,14 +151,17 @@ async function tryPage(
   trial: Trial,
   members: readonly JudgedMember[],
   nowMs: number,
-): Promise<readonly TouchedMember[]> {
+): Promise<{ readonly tried: readonly TouchedMember[]; readonly firstDay: number }> {
   const ids = members.map((member) => member.memberId);
   const next = await tryStandings(trial, members, nowMs);
   const nextOf = new Map(next.map((one) => [one.memberId, one.transition]));
   const histories = await memberHistories(trial, members, nowMs);
   const moved = await movedDays(trial.sql, ids, nowMs);
   const taken = await actualDownloads(trial.sql, ids);
-  return members.map(({ memberId }, at) => {
+  const firstDay = [...moved.values()]
+    .flat()
+    .reduce((first, { day }) => Math.min(first, day), Number.POSITIVE_INFINITY);
+  const tried = members.map(({ memberId }, at) => {
     const history = histories[at]!;
     const past = walkPast(trial, history, {
       moved: moved.get(memberId) ?? [],
@@ -155,6 +174,7 @@ async function tryPage(
       ...past,
     };
   });
+  return { tried, firstDay };
 }
 
 function walkPast(

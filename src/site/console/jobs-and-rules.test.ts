@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
+import { formatDate } from '#site/format/time.ts';
 import { RuleBook } from '#site/rules/rule-book.ts';
 import { TestSite } from '#site/test-site.ts';
 import type { JobView } from '#site/world.ts';
@@ -101,6 +102,13 @@ forEachDatabase((database, open) => {
           last_seen_ms: 0,
         })
         .execute();
+      const zeros = { seed_seconds: 0, leech_seconds: 0, uploaded_bytes: 0 };
+      const taken = { downloaded_bytes: GIB, credited_downloaded_bytes: GIB };
+      const day = Math.floor(site.clock.nowMs() / (24 * HOUR)) - 3;
+      await transaction
+        .insertInto('ledger_day')
+        .values({ member_id: 2, day, ...zeros, ...taken, credited_uploaded_bytes: 0 })
+        .execute();
     });
     const olga = await site.signedIn('olga');
     const page = await olga.get('/console/rules');
@@ -109,6 +117,8 @@ forEachDatabase((database, open) => {
     const tried = await olga.post('/console/rules/try', formOf(page.text, changes));
     assert.equal(tried.status, 200);
     assert.match(tried.text, /1 member, at the next check/);
+    const known = formatDate(site.clock.nowMs() - 3 * 24 * HOUR);
+    assert.ok(tried.text.includes(`The last 30 days are known from ${known} on`));
     assert.match(tried.text, />ben<[\s\S]*Watched[\s\S]*0\.7 is required/);
     assert.match(tried.text, /Free → Ratio[\s\S]*14 d → 10 d[\s\S]*0\.6 → 0\.7/);
     const book = new RuleBook(site.world);

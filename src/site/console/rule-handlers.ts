@@ -11,8 +11,9 @@ import type { Visit } from '#site/visit.ts';
 import { RULE_FIELDS, type RuleValues, readRules, ruleValues } from './rule-fields.ts';
 import { rulesMain, ruleTrialMain } from './rule-views.ts';
 
-/** More are not tried while a person waits. */
-const TRIED_MEMBERS_MAX = 5000;
+/** More are not tried while a person waits, nor for longer. */
+const TRIED_MEMBERS_MAX = 20_000;
+const TRIED_MS_MAX = 15_000;
 const LISTED_MEMBERS_MAX = 100;
 
 export async function showRules(visit: Visit): Promise<Response> {
@@ -79,11 +80,17 @@ async function trialPage(
   before: RulesConfig,
   isReset = false,
 ): Promise<Response> {
-  const { sql } = visit.parts;
+  const { sql, clock } = visit.parts;
+  const sinceMs = clock.monotonicMs();
   const trial = await tryRules(
     { sql, torrents: torrentCatalogue(sql), members: judgedMembers(sql) },
     rules,
-    { nowMs: visit.nowMs, membersMax: TRIED_MEMBERS_MAX, listMax: LISTED_MEMBERS_MAX },
+    {
+      nowMs: visit.nowMs,
+      membersMax: TRIED_MEMBERS_MAX,
+      listMax: LISTED_MEMBERS_MAX,
+      isTimeOver: () => clock.monotonicMs() - sinceMs > TRIED_MS_MAX,
+    },
   );
   const ids = trial.touched.map((one) => one.memberId);
   const main = ruleTrialMain({

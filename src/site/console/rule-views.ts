@@ -22,6 +22,7 @@ import { pageHead } from '#site/components/page-head.ts';
 import { panel } from '#site/components/panel.ts';
 import { table } from '#site/components/table.ts';
 import { formatCount, plural } from '#site/format/number.ts';
+import { formatDate } from '#site/format/time.ts';
 import { href, hrefTo } from '#site/routes.ts';
 import { NUMBER_WORDS } from '#site/rules/standing-effects.ts';
 import { inConsole } from './console-views.ts';
@@ -32,6 +33,8 @@ import {
   STRATEGY_WORDS,
   WATCH_FIELDS,
 } from './rule-fields.ts';
+
+const DAY_MS = 86_400_000;
 
 export interface RulesForm {
   readonly csrf: string;
@@ -119,7 +122,7 @@ export function ruleTrialMain(view: RuleTrial): Html {
     lead: leadOf(trial),
     crumbs: [{ label: 'Rules', href: href('consoleRules') }],
   });
-  const body = html`${partial(trial)}${stats([
+  const body = html`${limitsOf(trial)}${stats([
     { label: 'Members tried', value: formatCount(trial.members) },
     {
       label: 'Next check watches',
@@ -146,12 +149,23 @@ function leadOf({ touchedCount }: DryRun): string {
     : `${plural(touchedCount, 'member')}, at the next check or, had these rules held, over the last 30 days. Nothing is saved yet.`;
 }
 
-function partial({ isWhole, members }: DryRun): Html {
-  if (isWhole) return NOTHING;
-  return notice(
-    'warn',
-    `Only the ${formatCount(members)} oldest accounts were tried; there are more.`,
-  );
+/** What the numbers do not know. */
+function limitsOf({ isWhole, members, knownFromDay }: DryRun): Html {
+  const partial = isWhole
+    ? NOTHING
+    : notice(
+        'warn',
+        `Only the ${formatCount(members)} oldest accounts were tried; there are more.`,
+      );
+  const nothing = 'Nobody moved anything within the last 30 days: only the next check tells.';
+  const known =
+    knownFromDay === undefined
+      ? notice('info', nothing)
+      : notice(
+          'info',
+          `The last 30 days are known from ${formatDate(knownFromDay * DAY_MS)} on: whatever was before counts as it stood then. Days are judged at their ends, torrents as they are now.`,
+        );
+  return html`${partial}${known}`;
 }
 
 const STATES: Readonly<Record<StandingState, readonly [BadgeKind, string]>> = {
