@@ -57,6 +57,8 @@ async function restore(log: LocalLog, copies: readonly TopicCopy[], epoch: numbe
     }
   }
   await finishRestoredLog({ disk, folder, id: log.id, epoch, topics: copies });
+  // Before it is opened, which would mend it.
+  assert.deepEqual((await verifyLog({ disk, folder })).findings, []);
   return await open('restored');
 }
 
@@ -95,8 +97,6 @@ test('a topic that is appended to is copied to a point, and goes on from there i
   assert.equal(await again.position('events', 'reader'), 41);
   const { firstOffset } = await again.append('events', [record(1000)]);
   assert.equal(firstOffset, copy.nextOffset);
-  const verified = await verifyLog({ disk, folder: join(root, 'restored') });
-  assert.deepEqual(verified.findings, []);
 });
 
 test('a topic is cut at an earlier offset, wherever that is, and no position is beyond it', async () => {

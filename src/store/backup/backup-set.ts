@@ -124,7 +124,11 @@ export class BackupSet implements RootSource {
       }
       for (const { manifest } of forgotten) removed += await this.#sweep(manifest, kept, options);
     }
-    await this.#place.manifests.remove(refs, options);
+    // The mark goes last: without it the other one would be a backup again, of which nothing is left.
+    const marks = new Set(forgotten.map(({ ref }) => ref));
+    const unmarked = refs.filter((ref) => !marks.has(ref));
+    if (unmarked.length > 0) await this.#place.manifests.remove(unmarked, options);
+    await this.#place.manifests.remove([...marks], options);
     return removed;
   }
 
