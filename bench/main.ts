@@ -7,7 +7,10 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { ROOT, runProgram } from '#tools/child-process.ts';
 
-const ALL = ['swarm', 'log', 'log-server', 'ledger', 'tracker', 'store', 's3', 'start'];
+const ALL = [
+  ...['swarm', 'log', 'log-server', 'ledger', 'accounting', 'restart'],
+  ...['tracker', 'store', 's3', 'start'],
+];
 /** Of a benchmark some of whose rows do not count, and say so. */
 const ROWS_MISSING = 3;
 const DOCUMENT = `${ROOT}docs/benchmarks.md`;
