@@ -22,7 +22,8 @@ export const jobsList: RoomsCommand = {
 
 export const jobsRun: RoomsCommand = {
   name: 'jobs run',
-  summary: 'Run a job now and wait for its end. Exits 1 when it fails.',
+  summary:
+    'Run a job now and wait for its end. Exits 1 when it fails. Ctrl-C ends it; with a server only the waiting, and `jobs pause` ends the run.',
   example: 'swarmkeep jobs run expire',
   declare: (commander) => commander.argument('<name>', 'The job.'),
   prepare: (words) => ({ name: words.args[0] ?? '' }),

@@ -19,10 +19,13 @@ export function expireJob(world: {
     summary: 'Removes sessions and freeleech that are over, and uploads that were never finished.',
     schedule: { everyMs: 3_600_000, jitterPercent: 20 },
     timeLimitMs: 600_000,
-    async run({ clock }) {
+    async run({ clock, signal }) {
       const nowMs = clock.nowMs();
       const sessions = await removeExpiredSessions(world.sql, nowMs);
+      // Each is a transaction of its own; whatever is left is found by the next run.
+      signal.throwIfAborted();
       const drafts = await removeOldDrafts(world.sql, nowMs - world.config.draftAgeMsMax);
+      signal.throwIfAborted();
       const windows = await forgetOldWindows({ sql: world.sql, clock, changed: world.changed });
       return { summary: 'What was over is removed.', counts: { sessions, drafts, windows } };
     },
