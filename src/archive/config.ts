@@ -26,6 +26,11 @@ export const archiveConfig = z.strictObject({
   seedStreamsPerMemberMax: count({ min: 1, max: 100_000 })
     .default(16)
     .describe('Files that the web seed gives to one member at once.'),
+  takenAtOnceMax: count({ min: 1, max: 100 })
+    .default(2)
+    .describe(
+      'Wanted torrents that are taken from their swarms at once; others wait. Each may hold 64 MiB of pieces in memory.',
+    ),
   scrubPeriodMs: ms({ min: 60_000 })
     .default(30 * 86_400_000)
     .describe(

@@ -2,18 +2,26 @@
 
 import type { ArchiveWorld } from '#archive/archive.ts';
 import type { SegmentHasher } from '#archive/hash/segment-hasher.ts';
+import { Intake, type IntakeWorld } from '#archive/ingest/intake.ts';
+import type { PeerAddress } from '#archive/ingest/swarm-download.ts';
 import type { SeedCatalogue } from '#archive/web-seed/seed-files.ts';
 import { SeedTraffic } from '#archive/web-seed/seed-traffic.ts';
 import { WebSeed } from '#archive/web-seed/web-seed.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Config } from '#config/schema.ts';
+import { formatIp } from '#net/ip-address.ts';
+import { connectTcp } from '#net/tcp-connect.ts';
 import { memberOfSeedToken } from '#site/accounts/seed-token.ts';
 import { findTorrentByHash } from '#site/catalogue/find-torrent.ts';
 import { torrentFile } from '#site/catalogue/torrent-file.ts';
+import type { SwarmPeer, Swarms } from '#site/swarms.ts';
 import type { Sql } from '#sql/sql.ts';
 import { parseMetainfo } from '#wire/metainfo.ts';
 import type { Rooms } from './rooms.ts';
 import type { StoreRoom } from './store-room.ts';
+
+/** Of one swarm, that are looked at for someone to take a wanted torrent from. */
+const PEERS_MAX = 200;
 
 export function archiveOf(parts: {
   readonly sql: Sql;
@@ -48,7 +56,9 @@ export function openArchiveDoors(rooms: Rooms): ArchiveDoors {
   return { seed, traffic };
 }
 
-function seedCatalogue(sql: Sql): SeedCatalogue {
+type CatalogueReading = Pick<SeedCatalogue, 'torrentByHash'> & Pick<IntakeWorld, 'metainfo'>;
+
+function seedCatalogue(sql: Sql): CatalogueReading {
   return {
     async torrentByHash(infoHash) {
       const torrent = await findTorrentByHash(sql, infoHash);
@@ -60,4 +70,31 @@ function seedCatalogue(sql: Sql): SeedCatalogue {
       return parsed?.ok === true ? parsed.metainfo : undefined;
     },
   };
+}
+
+/** Takes wanted torrents in from their swarms: peers are read from the tracker's memory. */
+export function openIntake(rooms: Rooms, swarms: Swarms): Intake {
+  const { sql, clock, random, logger } = rooms;
+  const catalogue = seedCatalogue(sql);
+  return new Intake({
+    ...rooms.archive,
+    ...{ clock, random, logger: logger.for('archive'), connect: connectTcp },
+    metainfo: (torrentId) => catalogue.metainfo(torrentId),
+    peers: (torrentId) => swarms.peersOfTorrent(torrentId, PEERS_MAX).flatMap(addressesOf),
+  });
+}
+
+/** Only who may have something to give. */
+function addressesOf(peer: SwarmPeer): readonly PeerAddress[] {
+  const addresses: PeerAddress[] = [];
+  for (const [bytes, family] of [
+    [peer.ipv4, 4],
+    [peer.ipv6, 6],
+  ] as const) {
+    if (bytes === undefined) continue;
+    const end = bytes.length - 2;
+    const port = (bytes[end] ?? 0) * 256 + (bytes[end + 1] ?? 0);
+    if (port > 0) addresses.push({ address: formatIp(bytes.subarray(0, end), family), port });
+  }
+  return addresses;
 }

@@ -34,7 +34,7 @@ import { OutboxRelay, outboxPending } from '#sql/outbox.ts';
 import type { Sql } from '#sql/sql.ts';
 import { Swarm } from '#swarm/swarm.ts';
 import { findOrBuildAddon } from './addon-build.ts';
-import { type ArchiveDoors, archiveOf, openArchiveDoors } from './archive-parts.ts';
+import { type ArchiveDoors, archiveOf, openArchiveDoors, openIntake } from './archive-parts.ts';
 import { runRoomsCommand } from './commands/commands.ts';
 import { ControlServer, socketPathFor } from './control-socket.ts';
 import type { DataFolder } from './data-folder.ts';
@@ -359,6 +359,7 @@ export class Server {
     if (firstRun !== undefined) say(`first run: ${firstRun}`);
     const token = toHex(folder.secret('log-api', this.#random));
     const doors = openArchiveDoors(rooms);
+    this.#stop.own('intake', openIntake(rooms, swarmsOf(swarm)).run(this.#stop.signal));
     this.#stop.closeLater('web seed', () => doors.traffic.flush());
     this.#doors.resolve(doors);
     const storeDoors = await StoreDoors.open(rooms, socketPathFor(folder.path, 'store'));
@@ -406,10 +407,7 @@ export class Server {
     return jobs;
   }
 
-  #openStore(
-    sql: Sql,
-    log: RewritingLog,
-  ): Pick<Parts, 'store' | 'care' | 'syncs' | 'archive'> {
+  #openStore(sql: Sql, log: RewritingLog): Pick<Parts, 'store' | 'care' | 'syncs' | 'archive'> {
     const { folder, config, logger } = this.#world;
     const store = new StoreRoom({
       ...{ folder: join(folder.path, 'store'), config, clock: this.#clock, random: this.#random },

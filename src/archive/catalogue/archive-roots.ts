@@ -17,7 +17,7 @@ export class ArchiveRoots implements RootSource {
     this.#world = world;
   }
 
-  /** Of every file that a kept torrent has. A map that cannot be read ends it by its error. */
+  /** Of every file that a kept torrent has, or a wanted one has already. A map that cannot be read ends it by its error. */
   async *refs(signal: AbortSignal): AsyncGenerator<BlobRef> {
     const store = await this.#world.store();
     for (let after = 0; ; ) {
@@ -44,12 +44,20 @@ export class ArchiveRoots implements RootSource {
       .select(['id', 'map_ref'])
       .where('id', '>', after)
       .where((of) =>
-        of.exists(
-          of
-            .selectFrom('archive_entry')
-            .select('file_id')
-            .whereRef('file_id', '=', 'archive_file.id'),
-        ),
+        of.or([
+          of.exists(
+            of
+              .selectFrom('archive_entry')
+              .select('file_id')
+              .whereRef('file_id', '=', 'archive_file.id'),
+          ),
+          of.exists(
+            of
+              .selectFrom('archive_taken')
+              .select('file_id')
+              .whereRef('file_id', '=', 'archive_file.id'),
+          ),
+        ]),
       )
       .orderBy('id')
       .limit(PAGE)

@@ -36,6 +36,19 @@ export interface ArchiveTables {
     /** Null for an empty file. */
     file_id: number | null;
   };
+  /** Torrents that shall be kept; gone when they are, or not wanted any more. */
+  archive_wanted: {
+    torrent_id: number;
+    wanted_ms: number;
+    /** Why it cannot be taken; empty while it can. */
+    problem: string;
+  };
+  /** Files of wanted torrents that are stored; as `archive_entry`. */
+  archive_taken: {
+    torrent_id: number;
+    position: number;
+    file_id: number | null;
+  };
   /** Bytes that members took from the web seed (web-seed/seed-traffic.ts). */
   archive_traffic: {
     member_id: number;

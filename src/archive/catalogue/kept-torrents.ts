@@ -46,7 +46,8 @@ export async function keepTorrent(
   });
 }
 
-async function saveFile(
+/** Writes the file down, or finds it by its root: its id. Null for an empty file. */
+export async function saveFile(
   transaction: Transaction<ArchiveTables>,
   { map, mapRef }: WrittenFile,
   nowMs: number,

@@ -4,11 +4,13 @@ import type { Migration } from '#sql/sql.ts';
 import { pinsMigration } from './0600-pins.ts';
 import { archiveMigration } from './0610-archive.ts';
 import { trafficMigration } from './0620-traffic.ts';
+import { wantedMigration } from './0630-wanted.ts';
 import { syncsMigration } from './0640-syncs.ts';
 
 export const archiveMigrations: readonly Migration[] = [
   pinsMigration,
   archiveMigration,
   trafficMigration,
+  wantedMigration,
   syncsMigration,
 ];

@@ -49,12 +49,13 @@ import {
 } from './store-care-commands.ts';
 import { storeGet, storeLs, storePut, storeRm, storeStat, storeStats } from './store-commands.ts';
 import { storeGc, storePin, storePins, storeUnpin } from './store-garbage-commands.ts';
-import { storeAck, storeFailures, storeSyncs } from './store-sync-commands.ts';
 import { storeRemote } from './store-remote-command.ts';
+import { storeAck, storeFailures, storeSyncs } from './store-sync-commands.ts';
 import { storeTokenAdd, storeTokenList, storeTokenRemove } from './store-token-commands.ts';
 import {
   torrentAdd,
   torrentDownload,
+  torrentKeep,
   torrentList,
   torrentRemove,
   torrentShow,
@@ -83,6 +84,7 @@ export const COMMANDS: readonly CliCommand[] = [
   torrentRemove,
   torrentDownload,
   put,
+  torrentKeep,
   torrentUnkeep,
   archiveStats,
   archiveVerify,

@@ -152,7 +152,8 @@ export const torrentShow: RoomsCommand = {
   declare: (commander) => commander.argument('<hash>', 'Its info hash in hexadecimal.'),
   prepare: (words) => ({ hash: words.args[0] ?? '' }),
   async run(rooms, input, output) {
-    output.item(torrentItem(await torrentOf(rooms, textOf(input, 'hash'))));
+    const torrent = await torrentOf(rooms, textOf(input, 'hash'));
+    output.item({ ...torrentItem(torrent), ...(await keepingOf(rooms, torrent.id)) });
   },
   text: (item) =>
     Object.entries(item)
@@ -181,6 +182,48 @@ export const torrentRemove: RoomsCommand = {
   text: torrentText,
 };
 
+export const torrentKeep: RoomsCommand = {
+  name: 'torrent keep',
+  summary: 'Take a torrent into the archive: the server downloads it from its swarm and keeps it.',
+  example: 'swarmkeep torrent keep 3f2a…',
+  declare: (commander) => commander.argument('<hash>', 'Its info hash in hexadecimal.'),
+  prepare: (words) => ({ hash: words.args[0] ?? '' }),
+  async run(rooms, input, output) {
+    const torrent = await torrentOf(rooms, textOf(input, 'hash'));
+    const { wantTorrent, unwantTorrent } = await import('#archive/catalogue/wanted-torrents.ts');
+    if (torrent.removedMs !== undefined) {
+      throw new CliError('CLI_NOT_FOUND', `The torrent "${torrent.title}" was removed`);
+    }
+    const nowMs = rooms.clock.nowMs();
+    const isNew = await wantTorrent(rooms.sql, torrent.id, nowMs);
+    // Asked again, one that could not be taken is tried once more.
+    if (!isNew && (await isStuck(rooms, torrent.id))) {
+      await unwantTorrent(rooms.sql, torrent.id);
+      await wantTorrent(rooms.sql, torrent.id, nowMs);
+    }
+    output.item({ ...torrentItem(torrent), ...(await keepingOf(rooms, torrent.id)) });
+  },
+  text: (item) => `${torrentText(item)}  ${item['keeping']}`,
+};
+
+async function isStuck(rooms: Rooms, torrentId: number): Promise<boolean> {
+  const { wantedTorrent } = await import('#archive/catalogue/wanted-torrents.ts');
+  const wanted = await wantedTorrent(rooms.sql, torrentId);
+  return wanted !== undefined && wanted.problem !== '';
+}
+
+/** What the archive has to do with a torrent: `no`, `wanted`, `kept` or why it cannot be. */
+async function keepingOf(rooms: Rooms, torrentId: number): Promise<Item> {
+  const [{ wantedTorrent }, { isKept }] = await Promise.all([
+    import('#archive/catalogue/wanted-torrents.ts'),
+    import('#archive/catalogue/kept-torrents.ts'),
+  ]);
+  if (await isKept(rooms.sql, torrentId)) return { keeping: 'kept' };
+  const wanted = await wantedTorrent(rooms.sql, torrentId);
+  if (wanted === undefined) return { keeping: 'no' };
+  return { keeping: wanted.problem === '' ? 'wanted' : wanted.problem };
+}
+
 export const torrentUnkeep: RoomsCommand = {
   name: 'torrent unkeep',
   summary: 'Let the archive go of a torrent; `store gc` gives back what no other one needs.',
@@ -189,8 +232,12 @@ export const torrentUnkeep: RoomsCommand = {
   prepare: (words) => ({ hash: words.args[0] ?? '' }),
   async run(rooms, input, output) {
     const torrent = await torrentOf(rooms, textOf(input, 'hash'));
-    const { releaseTorrent } = await import('#archive/catalogue/kept-torrents.ts');
-    if (!(await releaseTorrent(rooms.sql, torrent.id))) {
+    const [{ releaseTorrent }, { unwantTorrent }] = await Promise.all([
+      import('#archive/catalogue/kept-torrents.ts'),
+      import('#archive/catalogue/wanted-torrents.ts'),
+    ]);
+    const wasWanted = await unwantTorrent(rooms.sql, torrent.id);
+    if (!(await releaseTorrent(rooms.sql, torrent.id)) && !wasWanted) {
       throw new CliError('CLI_NOT_FOUND', `The archive does not keep "${torrent.title}"`);
     }
     output.item(torrentItem(torrent));

@@ -2,6 +2,7 @@
 
 import { html } from 'hono/html';
 import type { ArchiveHealth } from '#archive/catalogue/archive-health.ts';
+import type { WantedTorrent } from '#archive/catalogue/wanted-torrents.ts';
 import { type Health, healthMark } from '#site/components/badge.ts';
 import { facts } from '#site/components/facts.ts';
 import { bytesBoth, timeBoth } from '#site/components/figures.ts';
@@ -9,9 +10,17 @@ import { type Html, NOTHING } from '#site/components/markup.ts';
 import { panel } from '#site/components/panel.ts';
 import { plural } from '#site/format/number.ts';
 
-/** Nothing when it is not kept. */
-export function archivePanel(health: ArchiveHealth | undefined, nowMs: number): Html {
-  if (health === undefined) return NOTHING;
+/** What the archive has to do with a torrent. */
+export interface Keeping {
+  /** Undefined when it is not kept. */
+  readonly health: ArchiveHealth | undefined;
+  /** Undefined when it is not wanted, or kept by now. */
+  readonly wanted: WantedTorrent | undefined;
+}
+
+/** Nothing when it is neither kept nor wanted. */
+export function archivePanel({ health, wanted }: Keeping, nowMs: number): Html {
+  if (health === undefined) return wanted === undefined ? NOTHING : wantedPanel(wanted, nowMs);
   const { damagedSegments: damaged, damagedFiles, checkedMs } = health;
   const state: Health =
     damaged === 0 ? { kind: 'good', word: 'Kept whole' } : { kind: 'bad', word: 'Damaged' };
@@ -24,6 +33,21 @@ export function archivePanel(health: ArchiveHealth | undefined, nowMs: number): 
     ...(checkedMs === undefined
       ? []
       : [{ term: 'Last proven', value: timeBoth(checkedMs, nowMs) }]),
+  ])}`;
+  return panel({ title: 'Archive', body });
+}
+
+function wantedPanel({ problem, wantedMs }: WantedTorrent, nowMs: number): Html {
+  const state: Health =
+    problem === ''
+      ? { kind: 'warn', word: 'Being taken in' }
+      : { kind: 'bad', word: 'Cannot be taken in' };
+  const words =
+    problem === ''
+      ? 'The archive downloads it from whoever has it. Until it has all of it, stay and seed.'
+      : problem;
+  const body = html`<p>${healthMark(state)}</p><p>${words}</p>${facts([
+    { term: 'Wanted since', value: timeBoth(wantedMs, nowMs) },
   ])}`;
   return panel({ title: 'Archive', body });
 }

@@ -1,8 +1,8 @@
 // For tests: the whole site over an empty database, and members who look at it without a browser.
 
 import { accountingMigrations } from '#accounting/migrations/all.ts';
-import { archiveMigrations } from '#archive/migrations/all.ts';
 import { rulesConfig } from '#accounting/rules-config.ts';
+import { archiveMigrations } from '#archive/migrations/all.ts';
 import { silentLogger } from '#base/logger.ts';
 import { SeededRandom } from '#base/random.ts';
 import { Registry } from '#metrics/registry.ts';

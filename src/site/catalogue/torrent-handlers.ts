@@ -3,6 +3,7 @@
 
 import { torrentTransfer } from '#accounting/totals.ts';
 import { torrentHealth } from '#archive/catalogue/archive-health.ts';
+import { wantedTorrent } from '#archive/catalogue/wanted-torrents.ts';
 import { downloadKeyFor } from '#site/accounts/download-keys.ts';
 import { findMemberById } from '#site/accounts/members.ts';
 import { memberAnnounceUrls, urlsInTorrents } from '#site/announce-urls.ts';
@@ -33,16 +34,18 @@ export async function torrentPage(visit: Visit): Promise<Response> {
   const { sql, swarms } = visit.parts;
   const { memberId } = visit.signedIn();
   const who = { memberId, torrentId: torrent.id };
-  const [uploader, files, transfer, totals, credit, tokens, history, archive] = await Promise.all([
-    findMemberById(sql, torrent.uploaderId),
-    filePage(sql, torrent.id, Number(visit.query('files'))),
-    torrentTransfer(sql, memberId, torrent.id),
-    myTotals(sql, memberId, [torrent.id]),
-    creditNow(sql, who, visit.nowMs),
-    countTokens(sql, memberId, visit.nowMs),
-    swarmHistory(sql, torrent.id, visit.nowMs),
-    torrentHealth(sql, torrent.id),
-  ]);
+  const [uploader, files, transfer, totals, credit, tokens, history, health, wanted] =
+    await Promise.all([
+      findMemberById(sql, torrent.uploaderId),
+      filePage(sql, torrent.id, Number(visit.query('files'))),
+      torrentTransfer(sql, memberId, torrent.id),
+      myTotals(sql, memberId, [torrent.id]),
+      creditNow(sql, who, visit.nowMs),
+      countTokens(sql, memberId, visit.nowMs),
+      swarmHistory(sql, torrent.id, visit.nowMs),
+      torrentHealth(sql, torrent.id),
+      wantedTorrent(sql, torrent.id),
+    ]);
   const isHere = uploader !== undefined && uploader.state !== 'removed';
   const mine = swarms
     .peersOfMember(memberId, MY_PEERS_MAX)
@@ -62,7 +65,7 @@ export async function torrentPage(visit: Visit): Promise<Response> {
     tokens,
     mayOpenCredit: visit.may('administer'),
     history,
-    archive,
+    archive: { health, wanted },
     nowMs: visit.nowMs,
   });
   return await visit.page({ title: torrent.title, section: 'torrents', main });

@@ -3,7 +3,6 @@
 
 import { html } from 'hono/html';
 import type { MemberTransfer } from '#accounting/totals.ts';
-import type { ArchiveHealth } from '#archive/catalogue/archive-health.ts';
 import { badgeLink, healthSentence } from '#site/components/badge.ts';
 import { linkButton } from '#site/components/button.ts';
 import { facts } from '#site/components/facts.ts';
@@ -25,7 +24,7 @@ import { href, hrefTo } from '#site/routes.ts';
 import { type SwarmHistory, swarmHistoryPanel } from '#site/series/series-panels.ts';
 import type { SwarmCounts, SwarmPeer } from '#site/swarms.ts';
 import { clientName } from '#wire/peer-id.ts';
-import { archivePanel } from './archive-panel.ts';
+import { archivePanel, type Keeping } from './archive-panel.ts';
 import type { FilePage } from './file-page.ts';
 import type { Torrent } from './find-torrent.ts';
 import { myStateBadge } from './list-view.ts';
@@ -49,8 +48,7 @@ export interface TorrentPage {
   readonly tokens: number;
   readonly mayOpenCredit: boolean;
   readonly history: SwarmHistory;
-  /** Undefined when the archive does not keep it. */
-  readonly archive: ArchiveHealth | undefined;
+  readonly archive: Keeping;
   readonly nowMs: number;
 }
 
@@ -106,7 +104,7 @@ function verdict({ live, peers, archive, nowMs }: TorrentPage): Html {
     ...peers.filter((peer) => peer.state === 'seeder').map((peer) => peer.lastSeenSeconds * 1000),
   );
   const seen = lastSeedMs === 0 ? NOTHING : html` Last seeder seen ${timeAgo(lastSeedMs, nowMs)}.`;
-  return html`<p>${healthSentence(live)}</p><p>${verdictWords(live, archive?.damagedSegments === 0)}${seen}</p>`;
+  return html`<p>${healthSentence(live)}</p><p>${verdictWords(live, archive.health?.damagedSegments === 0)}${seen}</p>`;
 }
 
 /** `isKept`: the archive has all of it. */

@@ -1,4 +1,4 @@
-// The part of the package bittorrent-protocol that the demo's clients use; it brings no types.
+// The part of the package bittorrent-protocol that is used here; it brings no types.
 
 declare module 'bittorrent-protocol' {
   import type { Duplex } from 'node:stream';

@@ -1,0 +1,264 @@
+import assert from 'node:assert/strict';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import test from 'node:test';
+import Protocol from 'bittorrent-protocol';
+import { archiveHealth } from '#archive/catalogue/archive-health.ts';
+import { filesOfTorrent, isKept } from '#archive/catalogue/kept-torrents.ts';
+import { unwantTorrent, wantedTorrents, wantTorrent } from '#archive/catalogue/wanted-torrents.ts';
+import { archiveConfig } from '#archive/config.ts';
+import { decodeFileMap } from '#archive/content/file-map.ts';
+import { readFileRange } from '#archive/content/file-reader.ts';
+import { InPlaceHasher } from '#archive/hash/segment-hasher.ts';
+import { archiveMigrations } from '#archive/migrations/all.ts';
+import { SystemClock } from '#base/clock.ts';
+import { silentLogger } from '#base/logger.ts';
+import { SeededRandom } from '#base/random.ts';
+import { connectTcp } from '#net/tcp-connect.ts';
+import { migrate } from '#sql/migrate.ts';
+import type { Sql } from '#sql/sql.ts';
+import { forEachDatabase, openTestSqlite } from '#sql/test-databases.ts';
+import { MemoryStore } from '#store/memory.ts';
+import { type Metainfo, parseMetainfo } from '#wire/metainfo.ts';
+import { makeMetainfo } from '#wire/metainfo-maker.ts';
+import { Intake } from './intake.ts';
+import type { PeerAddress } from './swarm-download.ts';
+
+const PIECE = 32_768;
+const SIZES = [300_000, 0, 17, 700_000] as const;
+
+interface TestTorrent {
+  readonly metainfo: Metainfo;
+  /** The v1 stream. */
+  readonly stream: Uint8Array;
+  readonly files: readonly Uint8Array[];
+}
+
+async function makeTestTorrent(
+  version: 'v1' | 'v2' | 'hybrid',
+  seed: number,
+): Promise<TestTorrent> {
+  const random = new SeededRandom(seed);
+  const files = SIZES.map((bytes) => {
+    const parts = Array.from({ length: Math.ceil(bytes / 50_000) }, () => random.bytes(50_000));
+    return new Uint8Array(Buffer.concat(parts).subarray(0, bytes));
+  });
+  const made = await makeMetainfo({
+    ...{ version, name: 'set', singleFile: false, pieceLength: PIECE },
+    files: files.map((content, at) => ({
+      path: [`${at}.bin`],
+      sizeBytes: content.length,
+      async *read() {
+        yield content;
+      },
+    })),
+  });
+  assert.ok(made.ok);
+  const parsed = parseMetainfo(made.bytes);
+  assert.ok(parsed.ok);
+  const { metainfo } = parsed;
+  const last = metainfo.files.at(-1);
+  const stream = new Uint8Array((last?.offset ?? 0) + (last?.sizeBytes ?? 0));
+  let position = 0;
+  for (const { offset = 0, pad } of metainfo.files) {
+    if (!pad) stream.set(files[position++] ?? [], offset);
+  }
+  return { metainfo, stream, files };
+}
+
+/** A peer that has some pieces, tells the truth or not, and may fall silent. */
+class TestSeeder {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  /** Blocks that were asked for, by piece. */
+  readonly asked = new Map<number, number>();
+
+  private constructor(torrent: TestTorrent, has: (piece: number) => boolean, answers: Answers) {
+    this.#server = createServer((socket) => {
+      this.#sockets.add(socket);
+      socket.on('error', () => undefined);
+      const wire = new Protocol();
+      socket.pipe(wire as unknown as Socket).pipe(socket);
+      wire.on('error', () => undefined);
+      wire.on('handshake', (infoHash) => {
+        wire.handshake(infoHash, Buffer.from('-XX0001-abcdefghijkl'));
+        const count = torrent.stream.length / PIECE;
+        const bits = new Uint8Array(Math.ceil(count / 8));
+        for (let piece = 0; piece < count; piece++) {
+          if (has(piece)) bits[piece >> 3] = (bits[piece >> 3] ?? 0) | (0x80 >> (piece & 7));
+        }
+        wire.bitfield(bits);
+        wire.unchoke();
+      });
+      let told = 0;
+      wire.on('request', (piece, offset, length, respond) => {
+        this.asked.set(piece, (this.asked.get(piece) ?? 0) + 1);
+        const start = piece * PIECE + offset;
+        const block = torrent.stream.slice(start, start + length);
+        if (answers === 'lies') block.fill(0xee);
+        told += 1;
+        if (answers === 'goes away' && told > 5) socket.destroy();
+        else respond(null, block);
+      });
+    });
+  }
+
+  static async listen(torrent: TestTorrent, has: (piece: number) => boolean, answers: Answers) {
+    const seeder = new TestSeeder(torrent, has, answers);
+    await new Promise<void>((resolve) => seeder.#server.listen(0, '127.0.0.1', resolve));
+    return seeder;
+  }
+
+  get address(): PeerAddress {
+    return { address: '127.0.0.1', port: (this.#server.address() as AddressInfo).port };
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+type Answers = 'truth' | 'lies' | 'goes away';
+
+interface Taken {
+  readonly sql: Sql;
+  readonly store: MemoryStore;
+  /** Runs until `isOver` holds, then stops in order. */
+  run(peers: () => readonly PeerAddress[], isOver: () => Promise<boolean>): Promise<void>;
+}
+
+async function withIntake(sql: Sql, torrent: TestTorrent, run: (taken: Taken) => Promise<void>) {
+  try {
+    const clock = new SystemClock();
+    await migrate(sql, archiveMigrations, { clock });
+    const store = new MemoryStore();
+    await run({
+      ...{ sql, store },
+      async run(peers, isOver) {
+        const stop = new AbortController();
+        const intake = new Intake({
+          ...{ sql, clock, store: async () => store, hasher: new InPlaceHasher() },
+          ...{ random: new SeededRandom(1), logger: silentLogger, connect: connectTcp, peers },
+          config: archiveConfig.parse({ segmentBytes: 262_144 }),
+          metainfo: async () => torrent.metainfo,
+        });
+        const running = intake.run(stop.signal);
+        const untilMs = clock.monotonicMs() + 30_000;
+        while (!(await isOver()) && clock.monotonicMs() < untilMs) {
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+        stop.abort();
+        await running;
+      },
+    });
+  } finally {
+    await sql.close();
+  }
+}
+
+async function contentOf(taken: Taken): Promise<Uint8Array[]> {
+  const contents: Uint8Array[] = [];
+  for (const file of await filesOfTorrent(taken.sql, 3)) {
+    const map = file && decodeFileMap(await taken.store.get(file.mapRef));
+    const parts: Uint8Array[] = [];
+    if (map !== undefined) {
+      const range = { start: 0, end: map.bytes };
+      for await (const part of readFileRange(taken.store, map, range)) parts.push(part);
+    }
+    contents.push(new Uint8Array(Buffer.concat(parts)));
+  }
+  return contents;
+}
+
+forEachDatabase((name, open) => {
+  test(`${name}: a wanted torrent is taken from peers who each have a part, and is kept then`, async () => {
+    for (const version of ['v1', 'hybrid'] as const) {
+      const torrent = await makeTestTorrent(version, 1);
+      await withIntake(await open(), torrent, async (taken) => {
+        const { sql } = taken;
+        const odd = await TestSeeder.listen(torrent, (piece) => piece % 2 === 1, 'truth');
+        const even = await TestSeeder.listen(torrent, (piece) => piece % 2 === 0, 'truth');
+        assert.equal(await wantTorrent(sql, 3, 5), true);
+        assert.equal(await wantTorrent(sql, 3, 5), false);
+        await taken.run(
+          () => [odd.address, even.address],
+          () => isKept(sql, 3),
+        );
+        assert.deepEqual(await contentOf(taken), torrent.files);
+        assert.equal((await wantedTorrents(sql, 10)).length, 0);
+        assert.equal(await wantTorrent(sql, 3, 5), false);
+        assert.equal((await archiveHealth(sql)).files, 3);
+        await Promise.all([odd.close(), even.close()]);
+      });
+    }
+  });
+});
+
+test('who lies is asked for nothing more, who goes is made up for by others', async () => {
+  const torrent = await makeTestTorrent('v1', 2);
+  await withIntake(await openTestSqlite(), torrent, async (taken) => {
+    const liar = await TestSeeder.listen(torrent, () => true, 'lies');
+    const fickle = await TestSeeder.listen(torrent, () => true, 'goes away');
+    await wantTorrent(taken.sql, 3, 5);
+    let honest: TestSeeder | undefined;
+    await taken.run(
+      () => [liar.address, fickle.address, ...(honest === undefined ? [] : [honest.address])],
+      async () => {
+        // Comes when the others have shown what they are.
+        if (honest === undefined && liar.asked.size > 0 && fickle.asked.size > 0) {
+          honest = await TestSeeder.listen(torrent, () => true, 'truth');
+        }
+        return await isKept(taken.sql, 3);
+      },
+    );
+    assert.deepEqual(await contentOf(taken), torrent.files);
+    await Promise.all([liar.close(), fickle.close(), honest?.close()]);
+  });
+});
+
+test('what was interrupted goes on with the file it was at', async () => {
+  const torrent = await makeTestTorrent('v1', 3);
+  await withIntake(await openTestSqlite(), torrent, async (taken) => {
+    const { sql } = taken;
+    const half = await TestSeeder.listen(torrent, (piece) => piece < 14, 'truth');
+    await wantTorrent(sql, 3, 5);
+    await taken.run(
+      () => [half.address],
+      async () => half.asked.size === 14 && (await archiveFiles(sql)) === 2,
+    );
+    assert.equal(await isKept(sql, 3), false);
+    const whole = await TestSeeder.listen(torrent, () => true, 'truth');
+    await taken.run(
+      () => [whole.address],
+      () => isKept(sql, 3),
+    );
+    assert.deepEqual(await contentOf(taken), torrent.files);
+    // The first file ends in piece 9, the third in it too.
+    assert.equal(Math.min(...whole.asked.keys()), 9);
+    await Promise.all([half.close(), whole.close()]);
+  });
+});
+
+test('what can never be taken says so, and what is not wanted any more is let go', async () => {
+  const torrent = await makeTestTorrent('v2', 4);
+  await withIntake(await openTestSqlite(), torrent, async (taken) => {
+    const { sql } = taken;
+    await wantTorrent(sql, 3, 5);
+    await taken.run(
+      () => [],
+      async () => (await wantedTorrents(sql, 10)).length === 0,
+    );
+    assert.equal(await isKept(sql, 3), false);
+    assert.equal(await unwantTorrent(sql, 3), true);
+    assert.equal(await unwantTorrent(sql, 3), false);
+  });
+});
+
+async function archiveFiles(sql: Sql): Promise<number> {
+  const rows = await sql
+    .read<{ archive_file: { id: number } }>()
+    .selectFrom('archive_file')
+    .select('id')
+    .execute();
+  return rows.length;
+}

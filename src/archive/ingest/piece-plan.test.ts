@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { test } from 'node:test';
+import { below, SeededRandom } from '#base/random.ts';
+import { PiecePlan } from './piece-plan.ts';
+
+const PIECE = 100;
+
+function planOf(files: readonly (readonly [bytes: number, pad?: boolean])[]): PiecePlan {
+  let offset = 0;
+  const list = files.map(([sizeBytes, pad = false]) => {
+    const file = { path: ['x'], sizeBytes, offset, pad };
+    offset += sizeBytes;
+    return file;
+  });
+  const count = Math.ceil(offset / PIECE);
+  const plan = PiecePlan.of({
+    files: list,
+    pieces: Buffer.concat(
+      Array.from({ length: count }, (_, at) =>
+        createHash('sha1')
+          .update(new Uint8Array(Math.min(PIECE, offset - at * PIECE)).fill(at))
+          .digest(),
+      ),
+    ),
+    pieceLength: PIECE,
+  });
+  assert.ok(plan !== undefined);
+  return plan;
+}
+
+test('a piece is cut at the ends of files, and pads belong to none', () => {
+  const plan = planOf([[50], [0], [30], [20, true], [150]]);
+  assert.equal(plan.pieceCount, 3);
+  assert.deepEqual(plan.fileBytes, [50, 0, 30, 150]);
+  assert.deepEqual(plan.spansOf(0), [
+    { position: 0, start: 0, end: 50 },
+    { position: 2, start: 50, end: 80 },
+    { position: undefined, start: 80, end: 100 },
+  ]);
+  assert.deepEqual(plan.spansOf(1), [{ position: 3, start: 0, end: 100 }]);
+  assert.deepEqual(plan.spansOf(2), [{ position: 3, start: 0, end: 50 }]);
+  assert.deepEqual([...plan.piecesOf((position) => position === 2)], [0]);
+  assert.deepEqual([...plan.piecesOf((position) => position === 3)], [1, 2]);
+  assert.deepEqual([...plan.piecesOf(() => true)], [0, 1, 2]);
+  assert.deepEqual([...plan.piecesOf(() => false)], []);
+});
+
+test('a piece is only its own bytes, all of them', () => {
+  const plan = planOf([[250]]);
+  assert.equal(plan.isPiece(1, new Uint8Array(100).fill(1)), true);
+  assert.equal(plan.isPiece(1, new Uint8Array(100).fill(2)), false);
+  assert.equal(plan.isPiece(2, new Uint8Array(50).fill(2)), true);
+  assert.equal(plan.isPiece(2, new Uint8Array(100).fill(2)), false);
+});
+
+test('the spans of all pieces are all files, whatever their sizes', () => {
+  const random = new SeededRandom(3);
+  for (let round = 0; round < 200; round++) {
+    const files = Array.from({ length: 1 + below(random, 12) }, () => {
+      const isPad = below(random, 4) === 0;
+      return [below(random, 3) === 0 ? 0 : below(random, 260), isPad] as const;
+    });
+    const plan = planOf([[1], ...files]);
+    const read = plan.fileBytes.map(() => 0);
+    for (let piece = 0; piece < plan.pieceCount; piece++) {
+      let at = 0;
+      for (const { position, start, end } of plan.spansOf(piece)) {
+        assert.equal(start, at);
+        at = end;
+        if (position !== undefined) read[position] = (read[position] ?? 0) + end - start;
+      }
+      assert.equal(at, plan.pieceBytes(piece));
+    }
+    assert.deepEqual(read, plan.fileBytes);
+  }
+});
+
+test('a torrent of v2 only has no such pieces', () => {
+  assert.equal(PiecePlan.of({ files: [], pieceLength: 16_384 }), undefined);
+});

@@ -1,0 +1,251 @@
+// Downloads pieces of a torrent from its swarm, in order: whoever takes them writes files from their
+// beginning to their end, and holds no more than a window of pieces. Each piece comes from one peer, so
+// that who sends a wrong one is known, and asked for nothing more. Peers are dialled; nobody dials here.
+
+import type { Duplex } from 'node:stream';
+import Protocol from 'bittorrent-protocol';
+import { toHex } from '#base/bytes.ts';
+import type { Clock, Timer } from '#base/clock.ts';
+import type { Random } from '#base/random.ts';
+import { BLOCK_BYTES } from '#wire/merkle.ts';
+import type { PiecePlan } from './piece-plan.ts';
+
+type Wire = InstanceType<typeof Protocol>;
+
+export interface PeerAddress {
+  /** As a connection takes it: `192.0.2.1`, `2001:db8::1`. */
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface SwarmDownloadWorld {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Who is in the swarm now; asked every few seconds. */
+  readonly peers: () => readonly PeerAddress[];
+  /** A connection that is being made; it ends by `error` or `close`. */
+  readonly connect: (to: PeerAddress) => Duplex;
+}
+
+export interface Piece {
+  readonly piece: number;
+  /** Verified. */
+  readonly bytes: Uint8Array;
+}
+
+const PEER_ID_PREFIX = '-SK0100-';
+const LINKS_MAX = 20;
+const BLOCKS_ASKED_MAX = 64;
+const LOOK_MS = 3000;
+/** Without a block from a peer that was asked for some. */
+const STALL_MS_MAX = 20_000;
+/** Until a peer that could not be reached, or that went, is dialled again. */
+const REDIAL_MS = 60_000;
+/** Pieces that were asked for or wait for those before them, in bytes; at least two pieces. */
+const WINDOW_BYTES = 64 * 1024 * 1024;
+
+interface Link {
+  readonly key: string;
+  readonly wire: Wire;
+  readonly socket: Duplex;
+  /** Pieces it was asked for, the first of them first. */
+  readonly asked: Map<number, { readonly bytes: Uint8Array; next: number; received: number }>;
+  blocks: number;
+  heardMs: number;
+}
+
+/** One torrent, once. */
+export class SwarmDownload {
+  readonly #world: SwarmDownloadWorld;
+  readonly #plan: PiecePlan;
+  readonly #infoHash: string;
+  readonly #peerId: Uint8Array;
+  readonly #links = new Map<string, Link>();
+  /** Until when a peer is left alone; for ever when it lied. */
+  readonly #restUntilMs = new Map<string, number>();
+  readonly #done = new Map<number, Uint8Array>();
+  readonly #busy = new Set<number>();
+  #needed: readonly number[] = [];
+  /** Index into `#needed` of the piece that is given next. */
+  #next = 0;
+  #wake = Promise.withResolvers<void>();
+  #timer: Timer | undefined;
+  #isOver = false;
+
+  /** `infoHash`: 20 bytes, v1. */
+  constructor(world: SwarmDownloadWorld, plan: PiecePlan, infoHash: Uint8Array) {
+    this.#world = world;
+    this.#plan = plan;
+    this.#infoHash = toHex(infoHash);
+    this.#peerId = new Uint8Array([...Buffer.from(PEER_ID_PREFIX), ...world.random.bytes(12)]);
+  }
+
+  /** Peers that were reached and answer. */
+  get peers(): number {
+    return this.#links.size;
+  }
+
+  /**
+   * Those pieces, in that (ascending) order, verified. Waits for peers as long as it takes; rejects with
+   * the signal's reason. Once.
+   */
+  async *pieces(needed: readonly number[], signal: AbortSignal): AsyncGenerator<Piece> {
+    this.#needed = needed;
+    const abort = (): void => this.#wake.resolve();
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      this.#look();
+      while (this.#next < needed.length) {
+        signal.throwIfAborted();
+        const piece = needed[this.#next] as number;
+        const bytes = this.#done.get(piece);
+        if (bytes === undefined) {
+          this.#wake = Promise.withResolvers<void>();
+          await this.#wake.promise;
+          continue;
+        }
+        this.#done.delete(piece);
+        this.#next += 1;
+        this.#askAll();
+        yield { piece, bytes };
+      }
+    } finally {
+      signal.removeEventListener('abort', abort);
+      this.#end();
+    }
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    this.#timer?.cancel();
+    for (const { socket } of this.#links.values()) socket.destroy();
+  }
+
+  /** Dials whoever is new, and lets go of who has fallen silent. */
+  #look(): void {
+    if (this.#isOver) return;
+    const nowMs = this.#world.clock.monotonicMs();
+    for (const link of [...this.#links.values()]) {
+      if (link.asked.size > 0 && nowMs - link.heardMs > STALL_MS_MAX) link.socket.destroy();
+    }
+    for (const peer of this.#world.peers()) {
+      if (this.#links.size >= LINKS_MAX) break;
+      const key = `${peer.address} ${peer.port}`;
+      const isResting = (this.#restUntilMs.get(key) ?? 0) > nowMs;
+      if (!isResting && !this.#links.has(key)) this.#dial(key, peer);
+    }
+    this.#askAll();
+    this.#timer = this.#world.clock.after(LOOK_MS, () => this.#look());
+  }
+
+  #dial(key: string, peer: PeerAddress): void {
+    const socket = this.#world.connect(peer);
+    const wire = new Protocol();
+    const heardMs = this.#world.clock.monotonicMs();
+    const link: Link = { key, wire, socket, asked: new Map(), blocks: 0, heardMs };
+    this.#links.set(key, link);
+    const gone = (): void => this.#leave(link);
+    socket.once('close', gone);
+    socket.on('error', () => socket.destroy());
+    wire.on('error', () => socket.destroy());
+    wire.on('close', () => socket.destroy());
+    socket.pipe(wire as unknown as Duplex).pipe(socket);
+    wire.on('handshake', (infoHash) => {
+      if (infoHash !== this.#infoHash) {
+        socket.destroy();
+        return;
+      }
+      wire.setKeepAlive(true);
+      wire.interested();
+    });
+    const look = (): void => this.#ask(link);
+    wire.on('bitfield', look);
+    wire.on('have', look);
+    wire.on('unchoke', look);
+    wire.handshake(this.#infoHash, this.#peerId);
+  }
+
+  #leave(link: Link): void {
+    if (this.#links.get(link.key) !== link) return;
+    this.#links.delete(link.key);
+    const restMs = this.#world.clock.monotonicMs() + REDIAL_MS;
+    this.#restUntilMs.set(link.key, Math.max(restMs, this.#restUntilMs.get(link.key) ?? 0));
+    for (const piece of link.asked.keys()) this.#busy.delete(piece);
+    link.asked.clear();
+    this.#askAll();
+  }
+
+  #askAll(): void {
+    if (this.#isOver) return;
+    for (const link of this.#links.values()) this.#ask(link);
+  }
+
+  #ask(link: Link): void {
+    if (this.#isOver || link.wire.peerChoking) return;
+    while (link.blocks < BLOCKS_ASKED_MAX) {
+      let open: number | undefined;
+      for (const [piece, { bytes, next }] of link.asked) {
+        if (next < bytes.length) open = piece;
+        if (open !== undefined) break;
+      }
+      const piece = open ?? this.#choose(link);
+      if (piece === undefined) return;
+      this.#askBlock(link, piece);
+    }
+  }
+
+  #askBlock(link: Link, piece: number): void {
+    const asked = link.asked.get(piece);
+    if (asked === undefined) return;
+    if (link.blocks === 0) link.heardMs = this.#world.clock.monotonicMs();
+    const offset = asked.next;
+    const length = Math.min(BLOCK_BYTES, asked.bytes.length - offset);
+    asked.next += length;
+    link.blocks += 1;
+    link.wire.request(piece, offset, length, (error, block) => {
+      link.blocks -= 1;
+      if (link.asked.get(piece) !== asked) return;
+      if (error !== null || block?.length !== length) {
+        // Choked in between, or refused: the whole piece is anybody's again.
+        link.asked.delete(piece);
+        this.#busy.delete(piece);
+        this.#askAll();
+        return;
+      }
+      link.heardMs = this.#world.clock.monotonicMs();
+      asked.bytes.set(block, offset);
+      asked.received += length;
+      if (asked.received === asked.bytes.length) this.#finish(link, piece, asked.bytes);
+      this.#ask(link);
+    });
+  }
+
+  /** The first piece of the window that the peer has and nobody was asked for. */
+  #choose(link: Link): number | undefined {
+    const { pieceLength } = this.#plan;
+    const room = Math.max(2, Math.floor(WINDOW_BYTES / pieceLength));
+    const end = Math.min(this.#next + room, this.#needed.length);
+    for (let at = this.#next; at < end; at++) {
+      const piece = this.#needed[at] as number;
+      if (this.#busy.has(piece) || this.#done.has(piece) || !link.wire.peerPieces.get(piece))
+        continue;
+      this.#busy.add(piece);
+      const bytes = new Uint8Array(this.#plan.pieceBytes(piece));
+      link.asked.set(piece, { bytes, next: 0, received: 0 });
+      return piece;
+    }
+    return undefined;
+  }
+
+  #finish(link: Link, piece: number, bytes: Uint8Array): void {
+    link.asked.delete(piece);
+    this.#busy.delete(piece);
+    if (!this.#plan.isPiece(piece, bytes)) {
+      this.#restUntilMs.set(link.key, Number.POSITIVE_INFINITY);
+      link.socket.destroy();
+      return;
+    }
+    this.#done.set(piece, bytes);
+    if (this.#needed[this.#next] === piece) this.#wake.resolve();
+  }
+}

@@ -1,0 +1,89 @@
+// A torrent that only its uploader has is kept by the archive: taken from the swarm, proven, and given on
+// when the uploader has gone. What rots on the disk meanwhile is found and never given.
+
+import assert from 'node:assert/strict';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import type { BitTorrentClient } from './client.ts';
+import { makeTorrent, writeContent } from './content.ts';
+import { Libtorrent } from './libtorrent.ts';
+import { address4, inNamespace } from './namespace.ts';
+import { TestServer, waitFor } from './server.ts';
+import { Transmission } from './transmission.ts';
+
+const MIB = 1024 * 1024;
+const FILES = [
+  ['a.bin', 9 * MIB + 5],
+  ['notes/b.txt', 1000],
+] as const;
+const MS_MAX = 120_000;
+
+if (inNamespace(import.meta.url)) {
+  const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-keep-'));
+  const clients: BitTorrentClient[] = [];
+  let server: TestServer;
+
+  const start = async (Client: typeof Libtorrent | typeof Transmission, n: number) => {
+    const own = join(folder, `client-${n}`);
+    mkdirSync(own);
+    const client = await Client.start({ address: address4(n), folder: own });
+    clients.push(client);
+    return client;
+  };
+
+  before(async () => {
+    server = await TestServer.prepare({
+      addresses: [address4(1)],
+      settings: { 'swarm.announceIntervalMsMin': 1000, 'tracker.announceIntervalMs': 10_000 },
+    });
+    await server.start();
+  });
+
+  after(async () => {
+    await Promise.all(clients.map((client) => client.stop()));
+    await server?.remove();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  test('a torrent that one client has is kept, also over a kill, and given when that client has gone', async () => {
+    const content = { folder: join(folder, 'source'), name: 'set', files: FILES, seed: 3 };
+    writeContent(content);
+    const path = join(folder, 'set.torrent');
+    writeFileSync(path, (await makeTorrent(content, { version: 'v1' })).bytes);
+    const [added] = await server.json<{ infoHash: string }>(['torrent', 'add', path]);
+    const infoHash = added?.infoHash ?? '';
+    const copyFor = async (member: string): Promise<string> => {
+      await server.json(['member', 'add', member]);
+      const file = join(folder, `${member}.torrent`);
+      await server.json(['torrent', 'download', infoHash, '--member', member, '-o', file]);
+      return file;
+    };
+    const [wanted] = await server.json<{ keeping: string }>(['torrent', 'keep', infoHash]);
+    assert.equal(wanted?.keeping, 'wanted');
+    // It stays wanted over the end of the server.
+    await server.end('SIGKILL');
+    await server.start();
+    const uploader = await start(Libtorrent, 2);
+    await uploader.add(await copyFor('uploader'), content.folder);
+    await waitFor('the archive to have it', MS_MAX, async () => {
+      const [shown] = await server.json<{ keeping: string }>(['torrent', 'show', infoHash]);
+      return shown?.keeping === 'kept' ? true : undefined;
+    });
+    const [proven] = await server.json<{ bytes: number }>(['archive', 'verify']);
+    assert.equal(proven?.bytes, 9 * MIB + 1005);
+    await uploader.remove(infoHash);
+    const reader = await start(Transmission, 3);
+    const target = join(folder, 'target');
+    mkdirSync(target);
+    await reader.add(await copyFor('reader'), target);
+    await waitFor('the reader to complete', MS_MAX, async () =>
+      (await reader.status(infoHash)).progress === 1 ? true : undefined,
+    );
+    for (const [name] of FILES) {
+      const got = readFileSync(join(target, 'set', name));
+      assert.ok(got.equals(readFileSync(join(content.folder, 'set', name))), name);
+    }
+  });
+}
