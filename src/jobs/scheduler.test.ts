@@ -186,6 +186,32 @@ test('a run is cancelled at its time limit and goes on from its checkpoint', () 
     assert.ok((await scheduler.runs('count', 10)).some((run) => run.summary === 'all ten'));
   }));
 
+test('a run that a person interrupts is cancelled, and the next goes on from its checkpoint', () =>
+  inWorld(async (world) => {
+    const seen: unknown[] = [];
+    const slow = job(async ({ signal, clock, checkpoint }) => {
+      const from = ((await checkpoint.load()) as number | undefined) ?? 0;
+      seen.push(from);
+      for (let step = from; step < 4; step++) {
+        await sleep(clock, MINUTE, signal);
+        await checkpoint.save(step + 1);
+      }
+      return { summary: 'all four' };
+    });
+    const { scheduler, stop } = await world.node([slow]);
+    // As a command does it that has the folder for itself.
+    await stop();
+    const interrupt = new AbortController();
+    const first = scheduler.runHere('count', interrupt.signal);
+    await world.clock.run(2.5 * MINUTE);
+    interrupt.abort();
+    await world.clock.until(first);
+    assert.equal((await scheduler.views())[0]?.lastRun?.result, 'cancelled');
+    await world.clock.until(scheduler.runHere('count', new AbortController().signal));
+    const [run] = await scheduler.runs('count', 1);
+    assert.deepEqual([seen, run?.result, run?.summary], [[0, 2], 'done', 'all four']);
+  }));
+
 test('a run by hand is made at once, but not sooner than the gap after the last', () =>
   inWorld(async (world) => {
     const atMs: number[] = [];

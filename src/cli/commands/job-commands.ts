@@ -2,7 +2,7 @@
 // offline the command does, under the folder's lock.
 
 import { sleep } from '#base/clock.ts';
-import { type Item, type RoomsCommand, textOf } from '#cli/command.ts';
+import { type Item, type Output, type RoomsCommand, textOf } from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
 import type { Rooms } from '#cli/rooms.ts';
 import type { JobView } from '#jobs/scheduler.ts';
@@ -32,14 +32,13 @@ export const jobsRun: RoomsCommand = {
     const view = await findJob(rooms, name);
     if (view.isPaused) throw new CliError('CLI_REFUSED', `The job "${name}" is paused`);
     const beforeMs = view.lastRun?.startedMs ?? 0;
-    if ((await rooms.status()) === undefined) await rooms.jobs.runHere(name, output.signal);
+    const isHere = (await rooms.status()) === undefined;
+    if (isHere) await showWhile(rooms.jobs.runHere(name, output.signal), { rooms, name, output });
     else await rooms.jobs.request(name);
     for (;;) {
       const now = await findJob(rooms, name);
-      const { progress, lastRun } = now;
-      if (progress !== undefined) {
-        output.progress({ what: name, done: progress.done, total: progress.total ?? 0 });
-      }
+      const { lastRun } = now;
+      showProgress(now, output);
       if (lastRun !== undefined && lastRun.startedMs > beforeMs && lastRun.result !== 'running') {
         output.item(itemOf(now));
         if (lastRun.result === 'done') return;
@@ -78,6 +77,28 @@ export const jobsResume: RoomsCommand = {
   },
   text: jobText,
 };
+
+/** Ends with `run`, as it does: a run that is interrupted ends by itself, and is written down. */
+async function showWhile(
+  run: Promise<void>,
+  what: { readonly rooms: Rooms; readonly name: string; readonly output: Output },
+): Promise<void> {
+  const { rooms, name, output } = what;
+  const over = new AbortController();
+  const ended = run.finally(() => over.abort());
+  // Its failure is met below.
+  ended.catch(() => undefined);
+  while (!over.signal.aborted) {
+    showProgress(await findJob(rooms, name), output);
+    await sleep(rooms.clock, LOOK_MS, over.signal).catch(() => undefined);
+  }
+  await ended;
+}
+
+function showProgress({ name, progress }: JobView, output: Output): void {
+  if (progress === undefined) return;
+  output.progress({ what: name, done: progress.done, total: progress.total ?? 0 });
+}
 
 async function findJob(rooms: Rooms, name: string): Promise<JobView> {
   await rooms.jobs.prepare();
