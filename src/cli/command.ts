@@ -4,6 +4,7 @@
 
 import type { Command as Commander } from 'commander';
 import type { Log } from '#log/log.ts';
+import type { Store } from '#store/store.ts';
 import type { Rooms } from './rooms.ts';
 
 export type Json =
@@ -55,6 +56,8 @@ export interface RoomsCommand extends CommandWords {
   readonly runWithoutData?: (options: Options, input: Item, output: Output) => Promise<void>;
   /** Needs no room but the log, so it also works on a log server: with --url, and in `log serve`. */
   readonly runOnLog?: (log: Log, input: Item, output: Output) => Promise<void>;
+  /** The same for a far store, with --url. */
+  readonly runOnStore?: (store: Store, output: Output) => Promise<void>;
 }
 
 /** Runs in the process that was started: `serve`, `config print`. */

@@ -137,6 +137,12 @@ async function runWhereTheRoomsAre(
     });
     return;
   }
+  if (options.url !== undefined && command.runOnStore !== undefined) {
+    const { withStore } = await import('./store-place.ts');
+    const where = { output, isWriting: false };
+    await withStore(options, where, async ({ store }) => command.runOnStore?.(store, output));
+    return;
+  }
   const server = serverAddress(options.data);
   if (server !== undefined) {
     if (options.set.length > 0 || options.config !== undefined) {

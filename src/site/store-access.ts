@@ -48,12 +48,16 @@ function sessionOf(cookies: string): string {
 
 /** Browsers name the page's origin with all that changes something and with WebSockets. */
 function isOwnPage(request: StoreRequest): boolean {
+  const origin = request.header('origin');
+  const isOwnOrigin = URL.canParse(origin) && isOwnHost(request, new URL(origin).host);
+  // Of a WebSocket they do not agree what its site is: ws is another scheme than http.
+  if (request.isUpgrade) return isOwnOrigin;
   const site = request.header('sec-fetch-site');
   if (site !== '' && site !== 'same-origin' && site !== 'none') return false;
-  const isSafe = ['GET', 'HEAD', 'OPTIONS'].includes(request.method) && !request.isUpgrade;
-  const origin = request.header('origin');
-  if (origin === '') return isSafe || site === 'same-origin';
-  if (!URL.canParse(origin)) return false;
-  const { host } = new URL(origin);
+  if (origin !== '') return isOwnOrigin;
+  return ['GET', 'HEAD', 'OPTIONS'].includes(request.method) || site === 'same-origin';
+}
+
+function isOwnHost(request: StoreRequest, host: string): boolean {
   return host === request.header('host') || host === request.siteHost;
 }

@@ -295,6 +295,10 @@ export const storeStats: RoomsCommand = {
   summary: 'How much the store holds, as a whole and in each store at its bottom.',
   example: 'swarmkeep store stats --json',
   readOnly: true,
+  declare: declareStoreUrl,
+  async runOnStore(store, output) {
+    output.item({ stack: 'a far store', ...(await store.stats()), stores: [], caches: [] });
+  },
   async run(rooms, _input, output) {
     const stack = await rooms.store.stack();
     const stores: Item[] = [];
