@@ -142,7 +142,8 @@ async function measureHttpKept(): Promise<void> {
             isConstant: true,
           },
         ],
-        TURNS,
+        // The engine compiles and recompiles for some seconds, in threads that count as the server's.
+        { ...TURNS, warmSeconds: 8 },
       );
       const both = [rows[0]!, rows[1]!] as const;
       compare('HTTP announce, kept alive, private', both, { aim: 1, floor: 1.3 });

@@ -67,7 +67,7 @@ export const trackerConfig = z.strictObject({
     .max(65_535)
     .default(0)
     .describe(
-      'Port of HTTPS and secure WebSocket, beside the plain ones on the same addresses. 0 is none. Peers by TLS and plain ones are in the same swarms, in open mode unless `openModeTlsTogether` is off.',
+      'Port of HTTPS and secure WebSocket, beside the plain ones on the same addresses. 0 is none. Peers by TLS and plain ones are in the same swarms, in open mode with `openModeTlsTogether` only.',
     ),
   openModeTlsTogether: z
     .boolean()
