@@ -34,7 +34,7 @@ export function sizeLimitOf(topic: string, options: TopicOptions): SizeLimit | u
   }
   throw new LogError(
     'LOG_TOPIC_OPTIONS_INVALID',
-    `Cannot create topic "${topic}" with bytesMax ${bytesMax} and whenFull "${whenFull}": expected at least ${TOPIC_BYTES_MIN} bytes, and "refuse" or "removeOldest"`,
+    `Cannot create topic "${topic}" with bytesMax ${bytesMax ?? 'not given'} and whenFull "${whenFull}": expected at least ${TOPIC_BYTES_MIN} bytes, and "refuse" or "removeOldest"`,
   );
 }
 
