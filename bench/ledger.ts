@@ -11,6 +11,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { sql } from 'kysely';
 import { accountingConfig } from '#accounting/config.ts';
 import { Ledger } from '#accounting/ledger/ledger.ts';
 import { rebuild } from '#accounting/ledger/rebuild.ts';
@@ -79,14 +80,14 @@ async function count(
   mix: { readonly log: Log; readonly perMember: number },
 ): Promise<void> {
   const ledger = await openLedger(sql, mix.log);
-  const use = new Use();
+  const use = new Use(await serverOf(sql));
   while ((await ledger.applyOnce()) > 0);
   const pairs = (MEMBERS * mix.perMember).toLocaleString('en');
   say(`${name}, ${RECORDS.toLocaleString('en')} records over ${pairs} pairs: ${use.of(RECORDS)}`);
 }
 
 async function makeAnew(name: string, sql: Sql, log: Log): Promise<void> {
-  const use = new Use();
+  const use = new Use(await serverOf(sql));
   let shown = 0;
   const result = await rebuild({
     log,
@@ -117,18 +118,33 @@ function say(line: string): void {
   process.stdout.write(`ledger: ${line}\n`);
 }
 
-/** Time and CPU since it was made: of this process, and of PostgreSQL's. */
+/** The process of the PostgreSQL server behind this connection; 0 when it is SQLite. */
+async function serverOf(database: Sql): Promise<number> {
+  if (database.dialect === 'sqlite') return 0;
+  const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(
+    database.read(),
+  );
+  return parentOf(statOf(rows[0]!.pid));
+}
+
+/** Time and CPU since it was made: of this process, and of the server's. */
 class Use {
   readonly #clock = new SystemClock();
   readonly #sinceMs = this.#clock.monotonicMs();
   readonly #cpu = process.cpuUsage();
-  readonly #postgres = postgresCpuMs();
+  readonly #server: number;
+  readonly #serverMs: number;
+
+  constructor(server: number) {
+    this.#server = server;
+    this.#serverMs = serverCpuMs(server);
+  }
 
   of(records: number): string {
     const seconds = (this.#clock.monotonicMs() - this.#sinceMs) / 1000;
     const { user, system } = process.cpuUsage(this.#cpu);
     const own = (user + system) / records;
-    const server = ((postgresCpuMs() - this.#postgres) * 1000) / records;
+    const server = ((serverCpuMs(this.#server) - this.#serverMs) * 1000) / records;
     const rate = Math.round(records / seconds).toLocaleString('en');
     const megabytes = Math.round(process.memoryUsage.rss() / 1e6);
     const more = server < 0.05 ? '' : ` and ${server.toFixed(1)} of the database's`;
@@ -136,21 +152,32 @@ class Use {
   }
 }
 
-/** CPU time of all PostgreSQL processes of this machine, as the kernel counts it. */
-function postgresCpuMs(): number {
+/** CPU time of a PostgreSQL server and of its processes, as the kernel counts it. */
+function serverCpuMs(server: number): number {
+  if (server === 0) return 0;
   let ticks = 0;
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
-      const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-      if (!stat.includes('(postgres)')) continue;
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      // utime, stime, and those of children that have ended.
-      ticks += [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]), 0);
+      const fields = statOf(Number(pid));
+      if (Number(pid) !== server && parentOf(fields) !== server) continue;
+      // utime and stime; of the server also those of its processes that have ended.
+      const all = Number(pid) === server ? [11, 12, 13, 14] : [11, 12];
+      ticks += all.reduce((sum, at) => sum + Number(fields[at]), 0);
     } catch {
       // It has ended meanwhile.
     }
   }
   return ticks * 10;
+}
+
+/** The kernel's line about a process, from its third field on. */
+function statOf(pid: number): string[] {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+}
+
+function parentOf(fields: readonly string[]): number {
+  return Number(fields[1]);
 }
 
 /** The n-th record is always the same: pairs in turn, so that every batch holds many of them. */
