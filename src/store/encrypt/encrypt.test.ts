@@ -309,7 +309,10 @@ it('a manifest that was hidden and comes back undoes nothing that was put meanwh
     hidden.push(await below.manifests.get(name));
     await below.manifests.remove([name]);
   }
-  const second = await EncryptStore.open({ ...below, random: new SeededRandom(77) });
+  const clock = new SystemClock();
+  const laterMs = clock.nowMs() + 1000;
+  clock.nowMs = () => laterMs;
+  const second = await EncryptStore.open({ ...below, clock, random: new SeededRandom(77) });
   await second.put(blob);
   await second.close();
   for (const bytes of hidden) await below.manifests.put(bytes);
