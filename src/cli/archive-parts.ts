@@ -4,10 +4,12 @@ import type { ArchiveWorld } from '#archive/archive.ts';
 import type { SegmentHasher } from '#archive/hash/segment-hasher.ts';
 import { Intake, type IntakeWorld } from '#archive/ingest/intake.ts';
 import type { PeerAddress } from '#archive/ingest/swarm-download.ts';
+import { SwarmHealer, type SwarmHealerWorld } from '#archive/verify/swarm-healer.ts';
 import type { SeedCatalogue } from '#archive/web-seed/seed-files.ts';
 import { SeedTraffic } from '#archive/web-seed/seed-traffic.ts';
 import { WebSeed } from '#archive/web-seed/web-seed.ts';
 import type { Clock } from '#base/clock.ts';
+import type { Random } from '#base/random.ts';
 import type { Config } from '#config/schema.ts';
 import { formatIp } from '#net/ip-address.ts';
 import { connectTcp } from '#net/tcp-connect.ts';
@@ -29,10 +31,14 @@ export function archiveOf(parts: {
   readonly config: Config;
   readonly hasher: SegmentHasher;
   readonly store: StoreRoom;
+  readonly random: Random;
+  /** Undefined offline, where nobody knows who is in them. */
+  readonly swarms: Swarms | undefined;
 }): ArchiveWorld {
-  const { sql, clock, config, hasher, store } = parts;
+  const { sql, clock, config, hasher, store, swarms } = parts;
+  const healers = swarms === undefined ? [] : [new SwarmHealer(swarmWorld(parts, swarms))];
   return {
-    ...{ sql, clock, hasher, config: config.archive },
+    ...{ sql, clock, hasher, healers, config: config.archive },
     store: async () => (await store.stack()).store,
   };
 }
@@ -72,16 +78,22 @@ function seedCatalogue(sql: Sql): CatalogueReading {
   };
 }
 
-/** Takes wanted torrents in from their swarms: peers are read from the tracker's memory. */
-export function openIntake(rooms: Rooms, swarms: Swarms): Intake {
-  const { sql, clock, random, logger } = rooms;
-  const catalogue = seedCatalogue(sql);
-  return new Intake({
-    ...rooms.archive,
-    ...{ clock, random, logger: logger.for('archive'), connect: connectTcp },
-    metainfo: (torrentId) => catalogue.metainfo(torrentId),
+/** The swarms as the archive asks them: peers are read from the tracker's memory. */
+function swarmWorld(parts: SwarmParts, swarms: Swarms): SwarmHealerWorld {
+  const { sql, clock, random } = parts;
+  return {
+    ...{ sql, clock, random, connect: connectTcp },
+    metainfo: (torrentId) => seedCatalogue(sql).metainfo(torrentId),
     peers: (torrentId) => swarms.peersOfTorrent(torrentId, PEERS_MAX).flatMap(addressesOf),
-  });
+  };
+}
+
+type SwarmParts = Pick<Rooms, 'sql' | 'clock' | 'random'>;
+
+/** Takes wanted torrents in from their swarms. */
+export function openIntake(rooms: Rooms, swarms: Swarms): Intake {
+  const logger = rooms.logger.for('archive');
+  return new Intake({ ...rooms.archive, ...swarmWorld(rooms, swarms), logger });
 }
 
 /** Only who may have something to give. */

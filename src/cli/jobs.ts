@@ -105,7 +105,7 @@ function jobsOf(parts: JobParts): readonly Job[] {
       rules: async () => await classesInForce({ sql, classes: configuredClasses(config) }),
     }),
     ...parts.care.jobs(),
-    scrubJob({ ...parts.archive, healers: [] }),
+    scrubJob(parts.archive),
     pruneDaysJob({ sql, daysKept: config.accounting.daysKept }),
     ratioWatchJob({
       sql,

@@ -98,7 +98,7 @@ async function openRooms(opening: Opening): Promise<Rooms> {
   const syncs = openSyncs({ sql, log, config, metrics, store });
   const hasher = new HashPool({ threads: config.archive.hashThreads, clock });
   undo.push(() => hasher.close());
-  const archive = archiveOf({ sql, clock, config, hasher, store });
+  const archive = archiveOf({ sql, clock, random, config, hasher, store, swarms: undefined });
   const jobs = buildScheduler({
     folder,
     config,

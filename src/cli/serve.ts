@@ -178,7 +178,7 @@ export class Server {
     }
     const relay = this.#startRelay(sql, log);
     this.#stop.own('ledger', ledger.run(this.#stop.signal));
-    const base = { sql, log, relay, ledger, ...this.#openStore(sql, log), tracker };
+    const base = { sql, log, relay, ledger, ...this.#openStore(sql, log, swarm), tracker };
     const jobs = await this.#startJobs(base, swarm);
     await this.#openPorts({ ...base, jobs, trackerUrls }, swarm);
   }
@@ -407,7 +407,11 @@ export class Server {
     return jobs;
   }
 
-  #openStore(sql: Sql, log: RewritingLog): Pick<Parts, 'store' | 'care' | 'syncs' | 'archive'> {
+  #openStore(
+    sql: Sql,
+    log: RewritingLog,
+    swarm: Swarm,
+  ): Pick<Parts, 'store' | 'care' | 'syncs' | 'archive'> {
     const { folder, config, logger } = this.#world;
     const store = new StoreRoom({
       ...{ folder: join(folder.path, 'store'), config, clock: this.#clock, random: this.#random },
@@ -419,7 +423,10 @@ export class Server {
     this.#stop.own('store syncs', syncs.run(this.#stop.signal));
     const hasher = new HashPool({ threads: config.archive.hashThreads, clock: this.#clock });
     this.#stop.closeLater('threads that hash', () => hasher.close());
-    const archive = archiveOf({ sql, clock: this.#clock, config, hasher, store });
+    const archive = archiveOf({
+      ...{ sql, clock: this.#clock, random: this.#random, config, hasher, store },
+      swarms: swarmsOf(swarm),
+    });
     return { store, care, syncs, archive };
   }
 

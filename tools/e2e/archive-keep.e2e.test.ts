@@ -2,7 +2,7 @@
 // when the uploader has gone. What rots on the disk meanwhile is found and never given.
 
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -47,7 +47,30 @@ if (inNamespace(import.meta.url)) {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  test('a torrent that one client has is kept, also over a kill, and given when that client has gone', async () => {
+  /** Bytes change on the disk; the health goes red, and green again when the swarm is back. */
+  const damageAndHeal = async (uploader: BitTorrentClient, infoHash: string): Promise<void> => {
+    await server.end('SIGTERM');
+    const packs = join(server.dataFolder, 'store', 'packed');
+    for (const name of readdirSync(packs).filter((one) => one.endsWith('.pack'))) {
+      const bytes = readFileSync(join(packs, name));
+      const middle = Math.floor(bytes.length / 2);
+      bytes.fill(0xee, middle, middle + 64);
+      writeFileSync(join(packs, name), bytes);
+    }
+    const red = await server.command(['archive', 'verify', '--json']);
+    assert.equal(red.exitCode, 1, red.stdout);
+    assert.match(red.stdout, /"damagedSegments":1/);
+    await server.start();
+    await waitFor('the swarm to heal it', MS_MAX, async () => {
+      // A client whose tracker was away takes its time to come back by itself.
+      await uploader.announce(infoHash);
+      const green = await server.command(['archive', 'verify', '--json']);
+      return green.exitCode === 0 && /"healed":1/.test(green.stdout) ? true : undefined;
+    });
+    assert.equal((await server.command(['torrent', 'show', infoHash])).exitCode, 0);
+  };
+
+  test('a torrent that one client has is kept over a kill, healed from it, and given when it has gone', async () => {
     const content = { folder: join(folder, 'source'), name: 'set', files: FILES, seed: 3 };
     writeContent(content);
     const path = join(folder, 'set.torrent');
@@ -73,6 +96,7 @@ if (inNamespace(import.meta.url)) {
     });
     const [proven] = await server.json<{ bytes: number }>(['archive', 'verify']);
     assert.equal(proven?.bytes, 9 * MIB + 1005);
+    await damageAndHeal(uploader, infoHash);
     await uploader.remove(infoHash);
     const reader = await start(Transmission, 3);
     const target = join(folder, 'target');

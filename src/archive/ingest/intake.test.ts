@@ -6,10 +6,12 @@ import { archiveHealth } from '#archive/catalogue/archive-health.ts';
 import { filesOfTorrent, isKept } from '#archive/catalogue/kept-torrents.ts';
 import { unwantTorrent, wantedTorrents, wantTorrent } from '#archive/catalogue/wanted-torrents.ts';
 import { archiveConfig } from '#archive/config.ts';
-import { decodeFileMap } from '#archive/content/file-map.ts';
+import { decodeFileMap, segmentRef } from '#archive/content/file-map.ts';
 import { readFileRange } from '#archive/content/file-reader.ts';
 import { InPlaceHasher } from '#archive/hash/segment-hasher.ts';
 import { archiveMigrations } from '#archive/migrations/all.ts';
+import { checkFile } from '#archive/verify/check-file.ts';
+import { SwarmHealer } from '#archive/verify/swarm-healer.ts';
 import { SystemClock } from '#base/clock.ts';
 import { silentLogger } from '#base/logger.ts';
 import { SeededRandom } from '#base/random.ts';
@@ -137,7 +139,7 @@ async function withIntake(sql: Sql, torrent: TestTorrent, run: (taken: Taken) =>
       async run(peers, isOver) {
         const stop = new AbortController();
         const intake = new Intake({
-          ...{ sql, clock, store: async () => store, hasher: new InPlaceHasher() },
+          ...{ sql, clock, store: async () => store, hasher: new InPlaceHasher(), healers: [] },
           ...{ random: new SeededRandom(1), logger: silentLogger, connect: connectTcp, peers },
           config: archiveConfig.parse({ segmentBytes: 262_144 }),
           metainfo: async () => torrent.metainfo,
@@ -236,6 +238,39 @@ test('what was interrupted goes on with the file it was at', async () => {
     // The first file ends in piece 9, the third in it too.
     assert.equal(Math.min(...whole.asked.keys()), 9);
     await Promise.all([half.close(), whole.close()]);
+  });
+});
+
+test('a segment that was lost is healed from the swarm', async () => {
+  const torrent = await makeTestTorrent('v1', 5);
+  await withIntake(await openTestSqlite(), torrent, async (taken) => {
+    const { sql, store } = taken;
+    const seeder = await TestSeeder.listen(torrent, () => true, 'truth');
+    await wantTorrent(sql, 3, 5);
+    await taken.run(
+      () => [seeder.address],
+      () => isKept(sql, 3),
+    );
+    seeder.asked.clear();
+    const last = (await filesOfTorrent(sql, 3))[3];
+    assert.ok(last !== undefined);
+    const map = decodeFileMap(await store.get(last.mapRef));
+    assert.ok(map !== undefined);
+    await store.remove([segmentRef(map, 1)]);
+    const healer = new SwarmHealer({
+      ...{ sql, clock: new SystemClock(), random: new SeededRandom(2), connect: connectTcp },
+      metainfo: async () => torrent.metainfo,
+      peers: () => [seeder.address],
+    });
+    const world = { store, hasher: new InPlaceHasher() };
+    const alone = await checkFile({ ...world, healers: [] }, last);
+    assert.deepEqual(alone.damage, [{ segment: 1, kind: 'missing' }]);
+    const healed = await checkFile({ ...world, healers: [healer] }, last);
+    assert.deepEqual([healed.damage, healed.healed], [[], 1]);
+    assert.deepEqual(await contentOf(taken), torrent.files);
+    // 256 KiB that begin within a piece touch nine pieces of 32 KiB.
+    assert.equal(seeder.asked.size, 9);
+    await seeder.close();
   });
 });
 

@@ -79,6 +79,11 @@ export class PiecePlan {
     return spans;
   }
 
+  /** Where in the stream a file begins; undefined for an empty one. */
+  startOf(position: number): number | undefined {
+    return this.#files.find((file) => file.position === position)?.offset;
+  }
+
   /** Pieces, in order, that have a byte of a file for which `isWanted` holds. */
   *piecesOf(isWanted: (position: number) => boolean): Generator<number> {
     let next = 0;

@@ -4,18 +4,14 @@
 
 import type { ArchiveWorld } from '#archive/archive.ts';
 import { filesToCheck, saveCheck } from '#archive/catalogue/archive-health.ts';
-import { checkFile, type Healer } from '#archive/verify/check-file.ts';
+import { checkFile } from '#archive/verify/check-file.ts';
 import type { Job } from '#base/job.ts';
 import { Pace } from '#base/pace.ts';
 
 const HOUR_MS = 3_600_000;
 const FILES_AT_ONCE = 100;
 
-export interface ScrubWorld extends ArchiveWorld {
-  readonly healers: readonly Healer[];
-}
-
-export function scrubJob(world: ScrubWorld): Job {
+export function scrubJob(world: ArchiveWorld): Job {
   return {
     name: 'archive-scrub',
     summary: 'Proves what the archive keeps, once in archive.scrubPeriodMs, and heals what it can.',

@@ -18,11 +18,20 @@ import { codeOf } from '#base/errors.ts';
 import type { BlobRef } from '#base/ids.ts';
 import type { Store } from '#store/store.ts';
 
+/** A segment that is not there, or not as it was. */
+export interface LostSegment {
+  readonly ref: BlobRef;
+  readonly fileId: number;
+  /** In the file. */
+  readonly start: number;
+  readonly end: number;
+}
+
 /** Someone who may have what was lost: another copy, the swarm. */
 export interface Healer {
   readonly name: string;
   /** Any bytes, or undefined when it has none; they are verified by who asked. */
-  blob(ref: BlobRef, signal: AbortSignal | undefined): Promise<Uint8Array | undefined>;
+  segment(lost: LostSegment, signal: AbortSignal | undefined): Promise<Uint8Array | undefined>;
 }
 
 export interface CheckWorld {
@@ -46,7 +55,7 @@ export interface FileCheck {
 export async function checkFile(world: CheckWorld, file: KeptFile): Promise<FileCheck> {
   const found = { bytes: 0, healed: 0, damage: [] as Damage[] };
   await world.pace?.(0);
-  const bytes = await soundBlob(world, file.mapRef, found);
+  const bytes = await soundBlob(world, file.mapRef);
   const map = typeof bytes === 'string' ? undefined : decodeFileMap(bytes);
   if (map === undefined || map.bytes !== file.bytes) {
     const kind = bytes === 'missing' ? 'missing' : 'corrupt';
@@ -54,8 +63,17 @@ export async function checkFile(world: CheckWorld, file: KeptFile): Promise<File
   }
   for (let number = 0; number < mapSegmentCount(map); number++) {
     world.signal?.throwIfAborted();
-    await world.pace?.(segmentLength(map, number));
-    const segment = await soundBlob(world, segmentRef(map, number), found);
+    const length = segmentLength(map, number);
+    await world.pace?.(length);
+    const ref = segmentRef(map, number);
+    let segment = await soundBlob(world, ref);
+    if (typeof segment === 'string') {
+      const start = number * map.segmentBytes;
+      const lost = { ref, fileId: file.id, start, end: start + length };
+      const healed = await heal(world, lost);
+      if (healed !== undefined) found.healed += 1;
+      segment = healed ?? segment;
+    }
     if (typeof segment === 'string') found.damage.push({ segment: number, kind: segment });
     else if (await isOfFile(world, map, { number, segment })) found.bytes += segment.length;
     else found.damage.push({ segment: number, kind: 'corrupt' });
@@ -63,37 +81,34 @@ export async function checkFile(world: CheckWorld, file: KeptFile): Promise<File
   return found;
 }
 
-/** Its bytes, those of a healer when it was wrong; or what is wrong with it. */
+/** Its bytes, or what is wrong with it. */
 async function soundBlob(
-  world: CheckWorld,
+  { store, signal }: CheckWorld,
   ref: BlobRef,
-  found: { healed: number },
 ): Promise<Uint8Array | Damage['kind']> {
-  const { store, signal } = world;
-  const options = signal === undefined ? {} : { signal };
   try {
-    return await store.get(ref, options);
+    return await store.get(ref, signal === undefined ? {} : { signal });
   } catch (error) {
     const code = codeOf(error);
-    if (code !== 'STORE_BLOB_MISSING' && code !== 'STORE_CORRUPT_BLOB') throw error;
-    const bytes = await heal(world, ref);
-    if (bytes === undefined) return code === 'STORE_BLOB_MISSING' ? 'missing' : 'corrupt';
-    found.healed += 1;
-    return bytes;
+    if (code === 'STORE_BLOB_MISSING') return 'missing';
+    if (code === 'STORE_CORRUPT_BLOB') return 'corrupt';
+    throw error;
   }
 }
 
-async function heal({ store, healers, signal }: CheckWorld, ref: BlobRef) {
+/** The bytes, which are in the store again; undefined when nobody has them. */
+async function heal(world: CheckWorld, lost: LostSegment): Promise<Uint8Array | undefined> {
+  const { store, healers, signal } = world;
   for (const healer of healers) {
-    const bytes = await healer.blob(ref, signal);
+    const bytes = await healer.segment(lost, signal);
     if (bytes === undefined) continue;
     try {
-      await store.put(bytes, { ref, ...(signal === undefined ? {} : { signal }) });
+      await store.put(bytes, { ref: lost.ref, ...(signal === undefined ? {} : { signal }) });
       return bytes;
     } catch (error) {
       // Another's bytes may be anything; the store tells, and the next one is asked.
-      if (codeOf(error) !== 'STORE_WRONG_HASH' && codeOf(error) !== 'STORE_BLOB_TOO_LARGE')
-        throw error;
+      const code = codeOf(error);
+      if (code !== 'STORE_WRONG_HASH' && code !== 'STORE_BLOB_TOO_LARGE') throw error;
     }
   }
   return undefined;

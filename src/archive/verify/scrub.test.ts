@@ -56,7 +56,10 @@ async function withScrub(
     const clock = new SimClock();
     await keepTorrent(sql, { id: 3, files: [file], nowMs: clock.nowMs() });
     const config = archiveConfig.parse({ scrubPeriodMs: PERIOD_MS, scrubBytesPerSecond: 100_000 });
-    const world: ArchiveWorld = { sql, clock, config, hasher, store: async () => store };
+    const world: ArchiveWorld = {
+      ...{ sql, clock, config, hasher, healers: [] },
+      store: async () => store,
+    };
     const scrub = async (healers: readonly Healer[] = []): Promise<JobResult> => {
       clock.advance(PERIOD_MS + 1);
       const running = scrubJob({ ...world, healers }).run({
@@ -102,12 +105,12 @@ forEachDatabase((name, open) => {
       const health = await torrentHealth(sql, 3);
       assert.deepEqual([health?.files, health?.damagedFiles, health?.damagedSegments], [1, 1, 1]);
       assert.equal(await torrentHealth(sql, 4), undefined);
-      const liar: Healer = { name: 'liar', blob: async () => new Uint8Array(bytes.length) };
-      const stranger: Healer = { name: 'stranger', blob: async () => undefined };
+      const liar: Healer = { name: 'liar', segment: async () => new Uint8Array(bytes.length) };
+      const stranger: Healer = { name: 'stranger', segment: async () => undefined };
       assert.equal((await scrub([liar, stranger])).counts?.['damaged'], 1);
       const friend: Healer = {
         name: 'friend',
-        blob: async (ref) => (ref === lost ? bytes : undefined),
+        segment: async ({ ref }) => (ref === lost ? bytes : undefined),
       };
       const green = await scrub([liar, friend]);
       assert.deepEqual([green.counts?.['damaged'], green.counts?.['healed']], [0, 1]);

@@ -54,7 +54,7 @@ async function withSeed(
     const sent = new Map<number, number>();
     const rights = { isTaken: false };
     const seed = new WebSeed({
-      ...{ sql, clock, hasher: new InPlaceHasher(), logger: silentLogger },
+      ...{ sql, clock, hasher: new InPlaceHasher(), healers: [], logger: silentLogger },
       config: archiveConfig.parse({ readCacheBytes: 0, ...settings }),
       store: async () => store,
       catalogue: {

@@ -7,7 +7,8 @@ const FILES_AT_ONCE = 100;
 
 export const archiveVerify: RoomsCommand = {
   name: 'archive verify',
-  summary: 'Read and prove every file that is kept, at full speed. Exits 1 when one is damaged.',
+  summary:
+    'Prove every file that is kept, at full speed, and heal from the swarm. Exits 1 when one stays damaged.',
   example: 'swarmkeep archive verify --json',
   async run({ archive, clock, sql }, _input, output) {
     const [{ archiveHealth, filesToCheck, saveCheck }, { checkFile }] = await Promise.all([
@@ -17,19 +18,20 @@ export const archiveVerify: RoomsCommand = {
     const { signal } = output;
     const { bytes: total } = await archiveHealth(sql);
     const store = await archive.store();
-    const world = { store, hasher: archive.hasher, healers: [], signal };
+    const world = { store, hasher: archive.hasher, healers: archive.healers, signal };
     // A file is written down when it is done, and then no longer before this moment.
     const beforeMs = clock.nowMs();
-    const sum = { files: 0, bytes: 0, damagedFiles: 0, damagedSegments: 0 };
+    const sum = { files: 0, bytes: 0, damagedFiles: 0, damagedSegments: 0, healed: 0 };
     for (;;) {
       const files = await filesToCheck(sql, beforeMs, FILES_AT_ONCE);
       if (files.length === 0) break;
       for (const file of files) {
-        const { bytes, damage } = await checkFile(world, file);
+        const { bytes, damage, healed } = await checkFile(world, file);
         const nowMs = Math.max(beforeMs, clock.nowMs());
         await saveCheck(sql, { fileId: file.id, damage, nowMs });
         sum.files += 1;
         sum.bytes += bytes;
+        sum.healed += healed;
         sum.damagedFiles += damage.length > 0 ? 1 : 0;
         sum.damagedSegments += damage.length;
         output.progress({ what: 'bytes proven', done: sum.bytes, total });
@@ -61,5 +63,6 @@ function healthText(item: Item): string {
     item['damagedSegments'] === 0
       ? 'nothing is damaged'
       : `damaged segments: ${item['damagedSegments']}, in files: ${item['damagedFiles']}`;
-  return `files: ${item['files']}, bytes: ${item['bytes']}; ${damage}`;
+  const healed = (item['healed'] ?? 0) === 0 ? '' : `; healed: ${item['healed']}`;
+  return `files: ${item['files']}, bytes: ${item['bytes']}; ${damage}${healed}`;
 }
