@@ -7,6 +7,7 @@ import { backups, database, log, store } from './data-checks.ts';
 import type { Check, Finding } from './finding.ts';
 import { clock, disk, files, openFiles, sockets } from './machine-checks.ts';
 import { addresses, certificates, queues } from './server-checks.ts';
+import { syncs } from './sync-checks.ts';
 
 const CHECKS: readonly Check[] = [
   addresses,
@@ -20,6 +21,7 @@ const CHECKS: readonly Check[] = [
   database,
   log,
   store,
+  syncs,
   backups,
 ];
 /** A service that does not answer must not keep the others from being looked at. */
