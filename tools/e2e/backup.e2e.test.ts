@@ -325,14 +325,11 @@ test('a backup and a restore that are killed leave what was there, and the next 
     await server.json(['store', 'put', join(root, 'large')]);
   }
   const place = join(root, 'place');
-  // Killed with its server at some moment of it, and once before it had begun.
-  for (const waitMs of [1, 700]) {
-    const making = server.command(['backup', place]);
-    await pause(waitMs);
-    await server.end('SIGKILL');
-    await making;
-    await server.start();
-  }
+  // Killed with its server at some moment of it; the command goes on by itself or fails, as it can.
+  const making = server.command(['backup', place]);
+  await pause(700);
+  await server.end('SIGKILL');
+  await making;
   const [made] = await server.json<Made>(['backup', place]);
   assert.equal(made?.contentBlobs, 3);
   assert.equal((await server.command(['backup', 'verify', place])).exitCode, 0);
@@ -340,7 +337,6 @@ test('a backup and a restore that are killed leave what was there, and the next 
     readdirSync(server.dataFolder).filter((name) => name.includes('work')),
     [],
   );
-  await server.end('SIGTERM');
   const copy = join(root, 'copy');
   for (const waitMs of [400, 900]) {
     const child = spawn(PROGRAM, ['restore', place, '--data', copy], { stdio: 'ignore' });
