@@ -56,6 +56,8 @@ export class SegmentScanner {
   #window: Uint8Array;
   #windowAt = 0;
   #windowFilled = 0;
+  /** Somebody keeps a part of the window: it is not written over any more. */
+  #isLent = false;
   /** A batch that the search after a bad place has found; given by the next call. */
   #found: ScannedBatch | undefined;
 
@@ -88,6 +90,12 @@ export class SegmentScanner {
     this.#offset = batch.header.firstOffset + batch.header.span;
     this.#position = aligned(batch.position + batch.header.length);
     return batch;
+  }
+
+  /** The batch that `next` gave last, for good; it keeps the window's memory with it. */
+  lend(batch: ScannedBatch): Uint8Array {
+    this.#isLent = true;
+    return batch.bytes;
   }
 
   async #skip(): Promise<BadRange> {
@@ -141,7 +149,10 @@ export class SegmentScanner {
   async #load(position: number, length: number): Promise<boolean> {
     const start = position - this.#windowAt;
     if (start >= 0 && start + length <= this.#windowFilled) return true;
-    if (length > this.#window.byteLength) this.#window = new Uint8Array(length);
+    if (length > this.#window.byteLength || this.#isLent) {
+      this.#window = new Uint8Array(Math.max(length, this.#window.byteLength));
+      this.#isLent = false;
+    }
     const room = Math.min(this.#window.byteLength, this.#end - position);
     this.#windowAt = position;
     this.#windowFilled = 0;

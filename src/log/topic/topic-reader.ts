@@ -18,9 +18,14 @@ import type { TopicWorld } from './topic-world.ts';
 
 const WINDOW_BYTES_MIN = 4096;
 const WINDOW_BYTES = 256 * 1024;
-/** For who reads on and on: each trip to the disk costs as much as many records. */
-const WINDOW_BYTES_MAX = 1024 * 1024;
+/**
+ * For who reads on and on: each trip to the disk costs as much as many records. A read of `readBytesMax`
+ * ends with the batch that passes it: with room for that one it takes one trip, not two.
+ */
+const WINDOW_BYTES_MAX = 1280 * 1024;
 const RECORDS_MANY = 4096;
+/** Smaller ones are copied, so that a record that is kept does not keep a whole window with it. */
+const LENT_BYTES_MIN = 32 * 1024;
 const MISSING = 'records are missing: the bytes that held them are damaged or gone';
 
 /** A read being collected. */
@@ -211,7 +216,7 @@ export class TopicReader {
         if (item === undefined) return true;
         if (item.kind === 'bad') await this.#report(segment, item, lease.file);
         else if (item.header.firstOffset >= limit) return true;
-        else if (scanner.offset > into.offset) this.#take(item, scanner.offset, into);
+        else if (scanner.offset > into.offset) this.#take(item, scanner, into);
       }
       return true;
     } finally {
@@ -227,15 +232,16 @@ export class TopicReader {
     return true;
   }
 
-  #take(item: ScannedBatch, nextOffset: number, into: Collected): void {
+  #take(item: ScannedBatch, scanner: SegmentScanner, into: Collected): void {
     const { header } = item;
+    const nextOffset = scanner.offset;
     if (header.firstOffset > into.offset) addGap(into, header.firstOffset, MISSING);
     if (header.isGap) {
       addGap(into, nextOffset, gapReason(item.bytes, header));
       return;
     }
     if (into.batches !== undefined) {
-      into.batches.push(item.bytes.slice());
+      into.batches.push(owned(item, scanner));
       into.bytes += header.length;
       // An estimate where compaction left holes; a reader goes on with the next read.
       into.count += Math.min(header.records, nextOffset - into.offset);
@@ -245,7 +251,7 @@ export class TopicReader {
     }
     const before = into.records.length;
     const limits = { from: into.offset, recordsMax: into.recordsMax };
-    if (!readRecords(item.bytes.slice(), header, limits, into.records)) {
+    if (!readRecords(owned(item, scanner), header, limits, into.records)) {
       into.records.length = before;
       addGap(into, nextOffset, MISSING);
       return;
@@ -278,6 +284,11 @@ export class TopicReader {
 /** A place that always has records, or will: the beginning, whatever it is, or a time. */
 function isPlace(from: ReadFrom): boolean {
   return from === 'beginning' || typeof from === 'object';
+}
+
+/** Its bytes, for the caller to keep. */
+function owned(item: ScannedBatch, scanner: SegmentScanner): Uint8Array {
+  return item.header.length < LENT_BYTES_MIN ? item.bytes.slice() : scanner.lend(item);
 }
 
 function addGap(into: Collected, next: number, reason: string): void {
