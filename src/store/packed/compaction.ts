@@ -18,6 +18,9 @@ import { type PackRecord, scanPack } from './pack.ts';
 import type { PackFiles } from './pack-files.ts';
 import type { PackWriter } from './pack-writer.ts';
 
+/** Smaller pieces are single blobs. */
+const PIECE_BYTES_MIN = 16_384;
+
 export interface CompactionParts {
   readonly files: PackFiles;
   readonly index: BlobIndex;
@@ -32,8 +35,57 @@ interface Found {
   readonly record: PackRecord;
 }
 
+/**
+ * Answers the packs that were left alone because something in them is damaged. Where there is too little
+ * room to copy a set, its packs are emptied from their ends instead.
+ */
+export async function compactPacks(
+  parts: CompactionParts,
+  packs: readonly number[],
+  bytesMax: number,
+): Promise<number[]> {
+  const { files } = parts;
+  const kept: number[] = [];
+  const isDead = (pack: number): boolean => files.liveBytes(pack) === 0;
+  const dead = packs.filter(isDead);
+  if (dead.length > 0) kept.push(...(await rewritePacks(parts, dead)));
+  const sets = compactionSets(
+    files,
+    packs.filter((pack) => !isDead(pack)),
+    bytesMax,
+  );
+  for (const set of sets) {
+    parts.enter();
+    const done = files.isTight ? undefined : await rewriteUnlessFull(parts, set);
+    if (done === undefined) await files.giveUpReserve();
+    else kept.push(...done);
+    const least = set.toSorted((a, b) => files.liveBytes(a) - files.liveBytes(b));
+    for (const pack of done === undefined ? least : []) {
+      if (!(await shrinkPack(parts, pack))) kept.push(pack);
+    }
+  }
+  return kept;
+}
+
+/** Undefined when there was no room for it. */
+async function rewriteUnlessFull(
+  parts: CompactionParts,
+  set: readonly number[],
+): Promise<number[] | undefined> {
+  try {
+    return await rewritePacks(parts, set);
+  } catch (error) {
+    if (isWriteFailure(error)) return undefined;
+    throw error;
+  }
+}
+
+function isWriteFailure(error: unknown): boolean {
+  return error instanceof StoreError && error.code === 'STORE_WRITE_FAILED';
+}
+
 /** Packs in order, put together until what lives in them is a new pack. */
-export function compactionSets(files: PackFiles, packs: readonly number[], bytesMax: number) {
+function compactionSets(files: PackFiles, packs: readonly number[], bytesMax: number) {
   const sets: number[][] = [];
   let room = 0;
   for (const pack of packs) {
@@ -48,11 +100,7 @@ export function compactionSets(files: PackFiles, packs: readonly number[], bytes
   return sets;
 }
 
-/** Answers the packs that were left alone because something in them is damaged. */
-export async function rewritePacks(
-  parts: CompactionParts,
-  packs: readonly number[],
-): Promise<number[]> {
+async function rewritePacks(parts: CompactionParts, packs: readonly number[]): Promise<number[]> {
   const { files, writer } = parts;
   const kept = new Set<number>();
   const found: Found[] = [];
@@ -66,14 +114,63 @@ export async function rewritePacks(
     parts.enter();
     if (!kept.has(one.pack) && !(await carry(parts, one, waits))) kept.add(one.pack);
   }
-  writer.hurry();
-  await Promise.all(waits);
+  await written(writer, waits);
   for (const pack of packs) {
     if (kept.has(pack)) continue;
     assert(files.liveBytes(pack) === 0, 'a pack that is removed holds nothing that lives');
     await files.removePack(pack);
   }
   return [...kept];
+}
+
+/**
+ * For a full disk: what lives at the end of the pack is copied and the pack cut there, a piece at a time,
+ * so that hardly more room is needed than each piece gives back. False when it is damaged.
+ */
+async function shrinkPack(parts: CompactionParts, pack: number): Promise<boolean> {
+  const { files } = parts;
+  let left = await movable(parts, pack);
+  let pieceBytes = files.reserveBytes >>> 2;
+  while (left !== undefined && left.length > 0) {
+    parts.enter();
+    try {
+      if (!(await shrinkOnce(parts, { pack, left, pieceBytes }))) return false;
+    } catch (error) {
+      if (!isWriteFailure(error) || pieceBytes === 1) throw error;
+      pieceBytes = pieceBytes > PIECE_BYTES_MIN ? pieceBytes >>> 1 : 1;
+      left = await movable(parts, pack);
+    }
+  }
+  if (left === undefined) return false;
+  assert(files.liveBytes(pack) === 0, 'a pack that is removed holds nothing that lives');
+  await files.removePack(pack);
+  return true;
+}
+
+/** Takes the last of what is left, at least one; the pack ends before it then. */
+async function shrinkOnce(
+  parts: CompactionParts,
+  piece: { readonly pack: number; readonly left: PackRecord[]; readonly pieceBytes: number },
+): Promise<boolean> {
+  const { pack, left, pieceBytes } = piece;
+  const waits: Promise<void>[] = [];
+  let cutAt = 0;
+  for (let room = pieceBytes; room > 0 && left.length > 0; ) {
+    const record = left.pop() as PackRecord;
+    if (!(await carry(parts, { pack, record }, waits))) return false;
+    cutAt = record.position;
+    room -= record.bytes;
+  }
+  await written(parts.writer, waits);
+  await parts.files.cutPack(pack, cutAt);
+  return true;
+}
+
+/** Throws what the first failed with, but only when nothing of it is under way any more. */
+async function written(writer: PackWriter, waits: readonly Promise<void>[]): Promise<void> {
+  writer.hurry();
+  await Promise.allSettled(waits);
+  await Promise.all(waits);
 }
 
 /** What has to be copied; undefined when the pack is damaged. */

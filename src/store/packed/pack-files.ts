@@ -1,6 +1,12 @@
 // The files of a packed store: its lock, recovery at open, reading, adding and removing a pack. A bounded
 // number of packs stays open. A pack that is removed while somebody reads it is closed by the last of
 // its readers.
+//
+// Beside the packs lies `reserve`, a file of no meaning: on a full disk it is given up, so that removals
+// can still be written and compaction can begin; until it could be made again, nothing else is taken. And
+// `<number>.cut` says where that pack ends since compaction began to empty it from its end: 8 bytes, little
+// endian, and their CRC32. It is on the medium before the pack is cut, so that what a crash leaves behind
+// there is no damage, and goes when the pack is gone.
 
 import { crc32 } from 'node:zlib';
 import type { DiskFile, DiskLock } from '#base/disk.ts';
@@ -23,6 +29,10 @@ import {
 } from './pack.ts';
 import type { PackDamage, PackedWorld } from './packed.ts';
 
+const RESERVE_BYTES_MAX = 16 * 1024 * 1024;
+const RESERVE_TILE_BYTES = 65_536;
+const CUT_BYTES = 12;
+
 export interface Pack {
   readonly number: number;
   /** Everything below is on the medium. */
@@ -40,6 +50,7 @@ export class PackFiles {
   readonly #open: OpenFiles;
   #lock: DiskLock | undefined;
   #active: FileLease | undefined;
+  #isTight = false;
   #storeId: Uint8Array | undefined;
   #last = 0;
 
@@ -167,6 +178,110 @@ export class PackFiles {
     }
     this.#keep(number, PACK_HEADER_BYTES);
     await this.#activate(this.#open.adopt(path, file));
+    if (this.#packs.size > 1 && !this.#isTight) await this.keepReserve();
+  }
+
+  /** The room that is kept for removals had to be given up. */
+  get isTight(): boolean {
+    return this.#isTight;
+  }
+
+  get reserveBytes(): number {
+    return Math.min(RESERVE_BYTES_MAX, this.#world.config.packBytesMax >>> 2);
+  }
+
+  /** Makes it unless it is there or there is no room for it. */
+  async keepReserve(): Promise<void> {
+    const { disk, random } = this.#world;
+    const bytes = this.reserveBytes;
+    let file: DiskFile | undefined;
+    this.#isTight = false;
+    try {
+      const found = await disk.stat(this.#reservePath);
+      if ((found?.sizeBytes ?? 0) >= bytes) return;
+      if (found !== undefined) await disk.remove(this.#reservePath);
+      file = await disk.create(this.#reservePath);
+      // A file system that compresses would keep no room for zeros.
+      const tile = random.bytes(Math.min(bytes, RESERVE_TILE_BYTES));
+      const content = new Uint8Array(bytes);
+      for (let at = 0; at + tile.byteLength <= bytes; at += tile.byteLength) content.set(tile, at);
+      await file.write(content, 0);
+      await file.datasync();
+    } catch {
+      await this.giveUpReserve();
+      this.#isTight = true;
+    } finally {
+      await file?.close().catch(() => {});
+    }
+  }
+
+  /** False when there was none. */
+  async giveUpReserve(): Promise<boolean> {
+    const { disk, folder } = this.#world;
+    try {
+      if ((await disk.stat(this.#reservePath)) === undefined) return false;
+      this.#isTight = true;
+      await disk.remove(this.#reservePath);
+      // The room is free for good only then.
+      await disk.syncFolder(folder);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** Nothing from there on lives any more, and all of it that counts is on the medium elsewhere. */
+  async cutPack(number: number, position: number): Promise<void> {
+    const pack = this.#packs.get(number) as Pack;
+    try {
+      await this.#promiseCut(number, position);
+      await this.use(number, async (file) => {
+        await file.truncate(position);
+        await file.datasync();
+      });
+    } catch (error) {
+      throw new StoreError('STORE_WRITE_FAILED', `Cannot cut "${packName(number)}"`, {
+        cause: error,
+      });
+    }
+    pack.end = position;
+  }
+
+  async #promiseCut(number: number, position: number): Promise<void> {
+    const { disk, folder } = this.#world;
+    const path = this.#cutPathOf(number);
+    const bytes = Buffer.alloc(CUT_BYTES);
+    bytes.writeBigUInt64LE(BigInt(position), 0);
+    bytes.writeUInt32LE(crc32(bytes.subarray(0, 8)), 8);
+    if ((await disk.stat(`${path}.new`)) !== undefined) await disk.remove(`${path}.new`);
+    const file = await disk.create(`${path}.new`);
+    try {
+      await file.write(bytes, 0);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    await disk.rename(`${path}.new`, path);
+    await disk.syncFolder(folder);
+  }
+
+  /** Ends what a crash has cut off: the cutting of a pack. */
+  async #cutAgain(number: number, file: DiskFile): Promise<void> {
+    const { disk } = this.#world;
+    const path = this.#cutPathOf(number);
+    if ((await disk.stat(path)) === undefined) return;
+    const note = await disk.open(path, { write: false });
+    const bytes = Buffer.alloc(CUT_BYTES);
+    try {
+      if ((await note.read(bytes, 0)) < CUT_BYTES) return;
+    } finally {
+      await note.close();
+    }
+    if (bytes.readUInt32LE(8) !== crc32(bytes.subarray(0, 8))) return;
+    const position = Number(bytes.readBigUInt64LE(0));
+    if ((await file.sizeBytes()) <= position) return;
+    await file.truncate(position);
+    await file.datasync();
   }
 
   async removePack(number: number): Promise<void> {
@@ -181,6 +296,9 @@ export class PackFiles {
     }
     this.#packs.delete(number);
     await this.#open.replaced(this.#pathOf(number));
+    // One that stays behind is removed at the next start.
+    const cutPath = this.#cutPathOf(number);
+    if ((await disk.stat(cutPath)) !== undefined) await disk.remove(cutPath).catch(() => {});
   }
 
   async close(): Promise<void> {
@@ -200,7 +318,10 @@ export class PackFiles {
     const names = await disk.list(folder);
     const numbers = names.map(packNumber).filter((number) => number !== undefined);
     for (const name of names) {
-      if (/^[0-9]{10}\.pack\.new$/.test(name)) await disk.remove(`${folder}/${name}`);
+      const isOrphan =
+        /^[0-9]{10}\.cut$/.test(name) && !names.includes(name.replace('.cut', '.pack'));
+      const isHalf = /^[0-9]{10}\.(?:pack|cut)\.new$/.test(name);
+      if (isOrphan || isHalf) await disk.remove(`${folder}/${name}`);
     }
     // A removal or a rename seen here must not be undone by a later loss of power.
     await disk.syncFolder(folder);
@@ -210,11 +331,13 @@ export class PackFiles {
     }
     for (const number of numbers) await this.#scan(number, index);
     if (numbers.length === 0 || !this.active.isCurrent) await this.addPack();
+    if (numbers.length > 1) await this.keepReserve();
   }
 
   async #openPack(number: number): Promise<void> {
     const lease = await this.#lease(number);
     try {
+      await this.#cutAgain(number, lease.file);
       this.#keep(number, await lease.file.sizeBytes());
       const header = await readPackHeader(lease.file, this.#pathOf(number));
       if (header === undefined) {
@@ -264,6 +387,14 @@ export class PackFiles {
   #keep(number: number, end: number): void {
     this.#packs.set(number, { number, end, liveBytes: 0, isCurrent: true });
     this.#last = number;
+  }
+
+  #cutPathOf(number: number): string {
+    return `${this.#world.folder}/${String(number).padStart(10, '0')}.cut`;
+  }
+
+  get #reservePath(): string {
+    return `${this.#world.folder}/reserve`;
   }
 
   /** Held open as long as it is written to. */

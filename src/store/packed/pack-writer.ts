@@ -3,6 +3,7 @@
 // records say so by `durable`, and when the sync before fails both are cut off. See packed.ts for the
 // rules it keeps.
 
+import { codeOf } from '#base/errors.ts';
 import type { BlobRef } from '#base/ids.ts';
 import { cancelled } from '#store/calls.ts';
 import { StoreError } from '#store/errors.ts';
@@ -193,7 +194,7 @@ export class PackWriter {
     // Those who put in the same turn share the first sync.
     await Promise.resolve();
     for (;;) {
-      if (this.#queue.length > 0) await this.#begin(this.#take());
+      if (this.#queue.length > 0) await this.#begin(await this.#refuseIfTight(this.#take()));
       else if (this.#unsynced !== undefined) await this.#settle();
       else break;
     }
@@ -221,9 +222,35 @@ export class PackWriter {
     const before = await this.#settle();
     if (before === undefined && isTorn) await this.#cutBack(this.#files.active, failure);
     failure = before ?? failure;
-    if (failure !== undefined) this.#finish(group, storeError(failure));
+    if (failure !== undefined) await this.#fail(group, failure);
     else if (laid === undefined) this.#finish(group, undefined);
     else if (unsynced === undefined) this.#unsynced = this.#sync({ group, laid });
+  }
+
+  /** What is left of a group while the disk is too full to keep the room for removals. */
+  async #refuseIfTight(group: readonly Operation[]): Promise<readonly Operation[]> {
+    const isPut = ({ kind, carried }: Operation): boolean => kind === 'blob' && !carried;
+    if (!this.#files.isTight || !group.some(isPut)) return group;
+    await this.#files.keepReserve();
+    if (!this.#files.isTight) return group;
+    const cause = Object.assign(new Error('ENOSPC: what is left is kept for removals'), {
+      code: 'ENOSPC',
+    });
+    this.#finish(group.filter(isPut), storeError(cause));
+    return group.filter((operation) => !isPut(operation));
+  }
+
+  /** On a full disk removals are tried once more, with the room that is kept for them. */
+  async #fail(group: readonly Operation[], failure: unknown): Promise<void> {
+    const removals = group.filter(({ kind }) => kind === 'removal');
+    const isFull = codeOf(failure) === 'ENOSPC';
+    if (!isFull || removals.length === 0 || !(await this.#files.giveUpReserve())) {
+      this.#finish(group, storeError(failure));
+      return;
+    }
+    const others = group.filter(({ kind }) => kind !== 'removal');
+    this.#finish(others, storeError(failure));
+    await this.#begin(removals);
   }
 
   /** Undefined when nothing of the group needs to be written. */

@@ -28,7 +28,7 @@ import {
   verifyBlob,
 } from '#store/store.ts';
 import { BlobIndex, type BlobPlace } from './blob-index.ts';
-import { compactionSets, rewritePacks } from './compaction.ts';
+import { compactPacks } from './compaction.ts';
 import { type Damage, type PackRecord, seriesPlace } from './pack.ts';
 import { PackFiles } from './pack-files.ts';
 import { type Operation, PackWriter } from './pack-writer.ts';
@@ -273,35 +273,28 @@ export class PackedStore implements Store {
       .sealed()
       .filter((pack) => this.#files.deadPercent(pack) >= compactDeadPercent);
     const before = this.#files.storedBytes();
-    const kept: number[] = [];
-    for (const set of compactionSets(this.#files, wanted, packBytesMax)) {
-      parts.enter();
-      kept.push(...(await rewritePacks(parts, set)));
-    }
+    const kept = await compactPacks(parts, wanted, packBytesMax);
+    await this.#files.keepReserve();
     const freedBytes = before - this.#files.storedBytes();
     return { packs: wanted.length - kept.length, freedBytes, kept };
   }
 
   async #readBlob(ref: BlobRef, place: BlobPlace): Promise<Uint8Array> {
-    const bytes = await this.#readBody(ref, place);
     try {
+      const bytes = await this.#files.readBody(place);
       await verifyBlob(ref, bytes);
+      return bytes;
     } catch (error) {
-      this.#corrupt.add(ref);
-      throw error;
-    }
-    return bytes;
-  }
-
-  /** Where it is by then, when compaction takes its pack away before the file is open. */
-  async #readBody(ref: BlobRef, place: BlobPlace): Promise<Uint8Array> {
-    try {
-      return await this.#files.readBody(place);
-    } catch (error) {
+      // Compaction may have taken it elsewhere before it was read.
       const now = this.#index.get(hashOf(ref));
       if (now === undefined) throw missing(ref);
-      if (now.pack === place.pack) throw error;
-      return this.#readBody(ref, now);
+      if (now.pack !== place.pack || now.position !== place.position) {
+        return this.#readBlob(ref, now);
+      }
+      if (error instanceof StoreError && error.code === 'STORE_CORRUPT_BLOB') {
+        this.#corrupt.add(ref);
+      }
+      throw error;
     }
   }
 
