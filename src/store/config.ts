@@ -73,7 +73,7 @@ export const storeConfig = z.strictObject({
   syncQueueBytesMax: bytes({ min: 65_536, max: 1024 * 1024 * MIB })
     .default(256 * MIB)
     .describe(
-      'Bytes of the queue of blobs that `store.syncs` have not copied yet, about 60 for each. When a far store is away for so long that more wait, the oldest are let go, and both stores are compared when it is back.',
+      'Bytes of the queue of blobs that `store.syncs` have not copied yet: 512 for each that comes alone, a tenth of it among many. When a far store is away for so long that more wait, the oldest are let go, and both stores are compared when it is back.',
     ),
   syncCompareEveryMs: ms({ min: 60_000, max: 365 * 86_400_000 })
     .default(7 * 86_400_000)

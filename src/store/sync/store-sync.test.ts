@@ -321,7 +321,7 @@ it('a sample finds what is rotten at the far side, mends it, and lists it', asyn
     [found?.ref, found?.code, found?.isCopied],
     [refs[4], 'STORE_CORRUPT_BLOB', true],
   );
-  assert.ok((await world.to.get(refs[4]!)).byteLength > 0);
+  assert.ok((await to.get(refs[4]!)).byteLength > 0, 'it is sound now');
 });
 
 it('a sync that is interrupted a hundred times, with faults on both sides, converges', async (t) => {
