@@ -47,7 +47,8 @@ function relayOf(rooms: Rooms, diverged: string[] = []): OutboxRelay {
 
 async function tell(rooms: Rooms, relay: OutboxRelay, id: number): Promise<void> {
   const message = {
-    ...{ kind: 'download-key', key: `key-${id}`, memberId: id, torrentId: 1 },
+    kind: 'download-key',
+    ...{ key: `key-${id}`, memberId: id, torrentId: 1 },
     state: 'revoked',
   } as const;
   await rooms.sql.transaction((transaction) => enqueue(transaction, message));

@@ -26,7 +26,8 @@ const clock = new SystemClock();
 /** As of an older version: those after them are applied when a server starts. */
 const KNOWN = MIGRATIONS.filter(({ number }) => number < 200);
 const KEY = {
-  ...{ kind: 'download-key', key: 'line\u2028end', memberId: 7, torrentId: 1 },
+  kind: 'download-key',
+  ...{ key: 'line\u2028end', memberId: 7, torrentId: 1 },
   state: 'revoked',
 } as const;
 const LOG_ID = 'ab'.repeat(16);
