@@ -157,9 +157,13 @@ export class TestServer {
 }
 
 /** Runs bin/swarmkeep to its end. */
-export function runProgram(words: readonly string[], input = ''): Promise<CommandResult> {
+export function runProgram(
+  words: readonly string[],
+  input = '',
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<CommandResult> {
   return new Promise((resolve) => {
-    const options = { timeout: COMMAND_MS_MAX, maxBuffer: 64 * 1024 * 1024 };
+    const options = { timeout: COMMAND_MS_MAX, maxBuffer: 64 * 1024 * 1024, env };
     const child = execFile(PROGRAM, [...words], options, (error, stdout, stderr) => {
       const exitCode = error === null ? 0 : typeof error.code === 'number' ? error.code : 1;
       resolve({ exitCode, stdout, stderr });

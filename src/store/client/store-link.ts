@@ -98,7 +98,7 @@ export class StoreLink {
     this.#onClosed = onClosed;
   }
 
-  /** Waits for the greeting. `onClosed` is called once when the open link ends. Rejects with a LinkFailure. */
+  /** Waits for the greeting; rejects with a LinkFailure. `onClosed` is called once when the open link ends. */
   static open(stream: MessageStream, onClosed: (failure: LinkFailure) => void): Promise<StoreLink> {
     return new Promise((resolve, reject) => {
       let link: StoreLink | undefined;
