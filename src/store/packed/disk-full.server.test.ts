@@ -9,11 +9,12 @@ import { SystemDisk } from '#base/disk.ts';
 import { codeOf } from '#base/errors.ts';
 import type { BlobRef } from '#base/ids.ts';
 import { below, SeededRandom } from '#base/random.ts';
-import { SmallDisk } from '#sim/small-disk.ts';
+
 import { storeConfig } from '#store/config.ts';
 import { StoreError } from '#store/errors.ts';
 import { refOf, walkStore } from '#store/store.ts';
 import { PackedStore } from './packed.ts';
+import { SmallDisk } from './test-small-disk.ts';
 
 const DISK_BYTES = 24 * 1024 * 1024;
 const PASSES = 3;
