@@ -98,7 +98,7 @@ export class StoreLink {
     this.#onClosed = onClosed;
   }
 
-  /** Waits for the greeting; rejects with a LinkFailure. `onClosed` is called once when the open link ends. */
+  /** Waits for the greeting; rejects with a LinkFailure. `onClosed` is called once, at an open link's end. */
   static open(stream: MessageStream, onClosed: (failure: LinkFailure) => void): Promise<StoreLink> {
     return new Promise((resolve, reject) => {
       let link: StoreLink | undefined;
