@@ -1,6 +1,7 @@
 // A life of a log by a fixed script, on a disk on which one operation goes wrong: the log is made,
-// topics are made, appended to, rolled, emptied of their oldest segments by size, count and age, with a
-// delete hook, compacted, rewritten, committed, closed and opened again. Whichever operation it is, and however it goes wrong:
+// topics are made, appended to, rolled, emptied of their oldest segments by size, count and age, with
+// a delete hook, compacted, rewritten, committed, closed and opened again. Whichever operation it is,
+// and however it goes wrong:
 //
 // - At most the one step in which it happened fails, and says so with a code; the others do what they
 //   should. After a loss of power the rest of the script does not happen.
