@@ -35,6 +35,9 @@ test('bytes() reads whole bytes and sizes with units', () => {
 
 test('ms() reads whole milliseconds and times with units', () => {
   const field = ms();
+  // Added to a moment it must still be a moment.
+  assert.equal(field.safeParse('36525 d').success, true);
+  assert.equal(field.safeParse('36526 d').success, false);
   assert.equal(field.parse(250), 250);
   assert.equal(field.parse('250 ms'), 250);
   assert.equal(field.parse('1.5 s'), 1500);

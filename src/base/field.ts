@@ -25,6 +25,9 @@ const BYTE_UNITS: Units = {
 
 const TIME_UNITS: Units = { ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 };
 
+/** A hundred years: added to a moment it is still one that every part can keep. */
+const MS_MAX = 36_525 * 86_400_000;
+
 type Units = Readonly<Record<string, number>>;
 
 /** A size: whole bytes, or text such as "64 MiB" (1024²) and "64 MB" (1000²). */
@@ -34,7 +37,7 @@ export function bytes(range: Range = {}) {
 
 /** A time: whole milliseconds, or text such as "200 ms", "30 s", "5 min", "2 h", "21 d". */
 export function ms(range: Range = {}) {
-  return withUnits(TIME_UNITS, range);
+  return withUnits(TIME_UNITS, { max: MS_MAX, ...range });
 }
 
 /** A number of things. */

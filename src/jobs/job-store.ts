@@ -41,7 +41,10 @@ export class JobStore {
     this.#runsKept = world.runsKept;
   }
 
-  /** Adds the jobs that are not known yet; the others stay as they are. */
+  /**
+   * Adds the jobs that are not known yet. The others stay as they are, but for one whose schedule would
+   * run it sooner by now: it comes at that time.
+   */
   async add(jobs: readonly { readonly name: string; readonly nextRunMs: number }[]): Promise<void> {
     if (jobs.length === 0) return;
     const rows = jobs.map(({ name, nextRunMs }) => ({
@@ -56,7 +59,14 @@ export class JobStore {
       await transaction
         .insertInto('jobs')
         .values(rows)
-        .onConflict((conflict) => conflict.column('name').doNothing())
+        .onConflict((conflict) =>
+          conflict
+            .column('name')
+            .doUpdateSet((of) => ({ next_run_ms: of.ref('excluded.next_run_ms') }))
+            .whereRef('excluded.next_run_ms', '<', 'jobs.next_run_ms')
+            // One that failed waits for its turn.
+            .where('jobs.failures', '=', 0),
+        )
         .execute();
     });
   }

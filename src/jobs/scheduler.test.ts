@@ -112,6 +112,29 @@ test('a job runs once per period for three months, and its runs are kept up to a
     assert.equal(kept[0]?.result, 'done');
   }));
 
+test('a period that became shorter is kept to at once, one that became longer after the next run', () =>
+  inWorld(async (world) => {
+    let runs = 0;
+    const every = (everyMs: number): Job =>
+      job(
+        async () => {
+          runs += 1;
+          return { summary: 'Counted.' };
+        },
+        { schedule: { everyMs } },
+      );
+    const slow = await world.node([every(24 * 60 * MINUTE)]);
+    await slow.stop();
+    const quick = await world.node([every(5 * MINUTE)]);
+    await world.clock.run(30 * MINUTE);
+    assert.ok(runs >= 4, `${runs} runs in half an hour`);
+    await quick.stop();
+    const before = runs;
+    await world.node([every(24 * 60 * MINUTE)]);
+    await world.clock.run(60 * MINUTE);
+    assert.equal(runs - before, 1);
+  }));
+
 test('a job of the calendar runs at its hour', () =>
   inWorld(async (world) => {
     const hours: number[] = [];

@@ -191,6 +191,29 @@ test('shipped elsewhere: a goodbye of one client ended the history of a member w
   );
 });
 
+test('time between a goodbye and whatever comes next is nobody’s seed time', async () => {
+  const clock = new SimClock();
+  await withTracker(
+    async ({ world }) => {
+      const say = async (announce: ClientAnnounce): Promise<void> => {
+        const http = await HttpClient.open(world.port);
+        assert.equal((await http.get(announceTarget(ALICE, announce))).failure, '');
+        http.close();
+      };
+      await say(peer('fickle', { event: 'started', left: 0 }));
+      clock.advance(60_000);
+      await say(peer('fickle', { event: 'stopped', left: 0 }));
+      clock.advance(1_800_000);
+      // Without `started`, which would say by itself that it was away.
+      await say(peer('fickle', { left: 0 }));
+      clock.advance(900_000);
+      await say(peer('fickle', { left: 0 }));
+      assert.equal((await counted(world, 1)).transfer?.seedSeconds, 60 + 900);
+    },
+    { clock, accounting: { batchRecordsMax: 1 } },
+  );
+});
+
 test('shipped elsewhere: an exit did not wait for what was queued', async () => {
   await withTracker(
     async ({ world, udp }) => {

@@ -45,14 +45,14 @@ class Bench {
     });
   }
 
-  async seed(memberId: number, seedSeconds: number): Promise<void> {
+  async seed(memberId: number, seedSeconds: number, firstSeenMs = 0): Promise<void> {
     const zeros = {
       uploaded_bytes: 0,
       downloaded_bytes: 0,
       credited_uploaded_bytes: 0,
       credited_downloaded_bytes: 0,
       records: 1,
-      first_seen_ms: 0,
+      first_seen_ms: firstSeenMs,
       completed_ms: 0,
       left_bytes: 0,
       client: '',
@@ -124,6 +124,16 @@ forEachDatabase((database, open) => {
       }
     });
   };
+
+  on('who came after the hour, or never seeded, is granted nothing for it', async (bench) => {
+    await bench.seed(1, 86_400);
+    await bench.seed(2, 86_400, bench.clock.nowMs() + HOUR);
+    await bench.seed(3, 0);
+    bench.clock.advance(HOUR);
+    await bench.run();
+    const balances = [1, 2, 3].map((memberId) => bonusBalance(bench.sql, memberId));
+    assert.deepEqual(await Promise.all(balances), [4000, 0, 0]);
+  });
 
   on('points are granted once an hour, also by a job that was killed halfway', async (bench) => {
     for (const memberId of [1, 120, 240]) await bench.seed(memberId, 86_400);

@@ -76,7 +76,10 @@ async function grantsOf(
     .select(['member_id', 'torrent_id', 'seed_seconds'])
     .where('member_id', 'in', memberIds)
     .where('left_bytes', '=', 0)
+    .where('seed_seconds', '>', 0)
     .where('last_seen_ms', '>=', when.hour * HOUR_MS)
+    // Who came after the hour did not seed in it.
+    .where('first_seen_ms', '<', (when.hour + 1) * HOUR_MS)
     .execute();
   const torrents = await torrentsOf(
     world,

@@ -28,7 +28,12 @@ export function seedLeechTime(settings: SeedLeechTimeSettings): Strategy {
       const isMet = leechSeconds <= graceSeconds || ratioOf(seedSeconds, leechSeconds) >= required;
       return {
         state: isMet ? 'met' : 'short',
-        findings: [{ kind: 'seed-leech-time', seedSeconds, leechSeconds, windowDays, required }],
+        findings: [
+          {
+            kind: 'seed-leech-time',
+            ...{ seedSeconds, leechSeconds, windowDays, required, graceSeconds },
+          },
+        ],
       };
     },
   };

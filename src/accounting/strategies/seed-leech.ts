@@ -28,7 +28,7 @@ export function seedLeech({
       const isMet = leeched <= graceTorrents || ratioOf(seeded, leeched) >= required;
       return {
         state: isMet ? 'met' : 'short',
-        findings: [{ kind: 'seed-leech', seeded, leeched, required }],
+        findings: [{ kind: 'seed-leech', seeded, leeched, required, graceTorrents }],
       };
     },
   };

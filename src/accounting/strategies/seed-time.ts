@@ -7,7 +7,7 @@
 //   took at most 10 %, exempt, met, or seeding     nothing
 //   away for less than warnAfterMs                 nothing yet
 //   away for warnAfterMs                           left-early: warned
-//   away for hitAndRunAfterMs                      hit-and-run
+//   away for hitAndRunAfterMs                      hit-and-run, also when warnAfterMs is longer
 
 import type { Finding, MemberHistory, Strategy, TorrentHistory, Verdict } from './strategy.ts';
 
@@ -33,7 +33,7 @@ function judge(settings: SeedTimeSettings, history: MemberHistory): Verdict {
   for (const torrent of history.torrents) {
     if (!owes(settings, torrent)) continue;
     const awayMs = history.nowMs - torrent.lastSeenMs;
-    if (awayMs < settings.warnAfterMs) continue;
+    if (awayMs < Math.min(settings.warnAfterMs, settings.hitAndRunAfterMs)) continue;
     const isRun = awayMs >= settings.hitAndRunAfterMs;
     if (isRun) count++;
     else warned++;

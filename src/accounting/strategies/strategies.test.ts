@@ -147,6 +147,37 @@ test('seed-time: warned after a day, a hit and run after three, and short with m
   assert.equal(judge(rules, { torrents: three }).state, 'short');
 });
 
+test('seed-time: a hit and run is one, also when the warning would come later', () => {
+  const rules = {
+    strategy: 'seed-time',
+    seedTimeWarnAfterMs: 5 * DAY,
+    seedTimeHitAndRunAfterMs: DAY,
+    seedTimeHitAndRunsMax: 0,
+  } as const;
+  const away = torrent({ lastSeenMs: NOW - 2 * DAY });
+  assert.equal(judge(rules, { torrents: [away] }).state, 'short');
+});
+
+test('while nothing is asked yet, the words do not say that something is', () => {
+  const words = { bytes: String, duration: (ms: number) => `${ms / 1000} s`, quotient: String };
+  const say = (rules: Partial<RulesConfig>, some: Partial<MemberHistory>): string => {
+    const [finding] = judge(rules, some).findings;
+    assert.ok(finding !== undefined);
+    return findingWords(finding, words);
+  };
+  const one = { torrents: [torrent()] };
+  const counted = { strategy: 'seed-leech', seedLeechRequired: 1 } as const;
+  assert.match(say(counted, one), /^Of the 1 torrent that.*up to 3 taken nothing is asked\.$/);
+  const strict = { ...counted, seedLeechGraceTorrents: 0 };
+  assert.match(say(strict, one), /0; 1 is required\.$/);
+  const timed = { strategy: 'seed-leech-time', seedLeechTimeGraceSeconds: 100 } as const;
+  const day = (leechSeconds: number) => ({
+    days: [{ dayMs: TODAY - DAY, seedSeconds: 0, leechSeconds }],
+  });
+  assert.match(say(timed, day(100)), /up to 100 s of downloading nothing is asked\.$/);
+  assert.match(say(timed, day(101)), /each hour of downloading asks for 1 hours of seeding\.$/);
+});
+
 test('seed-time: what excuses a torrent, one by one', () => {
   const gone = { lastSeenMs: NOW - 30 * DAY };
   const excuses: readonly Partial<TorrentHistory>[] = [

@@ -69,6 +69,8 @@ export type Finding =
       readonly seeded: number;
       readonly leeched: number;
       readonly required: number;
+      /** Up to so many nothing is asked. */
+      readonly graceTorrents: number;
     }
   | {
       readonly kind: 'seed-leech-time';
@@ -76,6 +78,8 @@ export type Finding =
       readonly leechSeconds: number;
       readonly windowDays: number;
       readonly required: number;
+      /** Up to so many of downloading nothing is asked. */
+      readonly graceSeconds: number;
     }
   | {
       readonly kind: 'hit-and-run' | 'left-early';

@@ -21,11 +21,11 @@ export function findingWords(finding: Finding, words: NumberWords): string {
     case 'seeded-share':
       return seededShareWords(finding, words);
     case 'seed-leech':
-      return `Of the ${finding.leeched} torrents that you took you seed or have seeded ${finding.seeded}; ${Math.ceil(finding.leeched * finding.required)} are required.`;
+      return seedLeechWords(finding);
     case 'seed-leech-time':
-      return `In the last ${finding.windowDays} days you seeded for ${words.duration(finding.seedSeconds * 1000)} and downloaded for ${words.duration(finding.leechSeconds * 1000)}; each hour of downloading asks for ${words.quotient(finding.required)} hours of seeding.`;
+      return seedLeechTimeWords(finding, words);
     case 'hit-and-runs':
-      return `You have ${finding.count} hit and runs; more than ${finding.countMax} put you on watch.`;
+      return `You have ${counted(finding.count, 'hit and run', 'hit and runs')}; more than ${finding.countMax} put you on watch.`;
     default:
       return owedWords(finding, words);
   }
@@ -47,6 +47,36 @@ function seededShareWords(
   const { snatches, seededMean, requiredMax, requiredMin } = finding;
   const bounds = `between ${words.quotient(requiredMin)} when you seed all of them and ${words.quotient(requiredMax)} when you seed none`;
   return `Of ${snatches} completed torrents you seeded ${seededMean.toFixed(1)} at a time over the last 7 days; what is required lies ${bounds}.`;
+}
+
+function seedLeechWords({
+  leeched,
+  seeded,
+  required,
+  graceTorrents,
+}: Extract<Finding, { kind: 'seed-leech' }>): string {
+  const taken = counted(leeched, 'torrent', 'torrents');
+  const done = `Of the ${taken} that you took you seed or have seeded ${seeded}`;
+  if (leeched <= graceTorrents) return `${done}; up to ${graceTorrents} taken nothing is asked.`;
+  const asked = Math.ceil(leeched * required);
+  return `${done}; ${asked} ${asked === 1 ? 'is' : 'are'} required.`;
+}
+
+function seedLeechTimeWords(
+  finding: Extract<Finding, { kind: 'seed-leech-time' }>,
+  words: NumberWords,
+): string {
+  const { windowDays, seedSeconds, leechSeconds, required, graceSeconds } = finding;
+  const [seeded, taken] = [words.duration(seedSeconds * 1000), words.duration(leechSeconds * 1000)];
+  const done = `In the last ${windowDays} days you seeded for ${seeded} and downloaded for ${taken}`;
+  if (leechSeconds <= graceSeconds) {
+    return `${done}; up to ${words.duration(graceSeconds * 1000)} of downloading nothing is asked.`;
+  }
+  return `${done}; each hour of downloading asks for ${words.quotient(required)} hours of seeding.`;
+}
+
+function counted(count: number, one: string, many: string): string {
+  return `${count} ${count === 1 ? one : many}`;
 }
 
 function owedWords(

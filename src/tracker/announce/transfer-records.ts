@@ -55,15 +55,14 @@ export class TransferRecords {
   push(request: AnnounceRequest, outcome: AnnounceOutcome, transfer: Transfer): number {
     const { delta, torrent } = transfer;
     const { next } = delta;
-    // Between a `stopped` and a second one nobody seeded.
-    const isOver = !outcome.present && request.event === EVENT.stopped;
+    // Between a `stopped` and whatever comes next nobody was there.
+    const isOver = outcome.ended || (!outcome.present && request.event === EVENT.stopped);
     const seededBefore = outcome.known && outcome.left === 0 && !isOver;
     const fields = this.#fields;
     fields.flags = transferFlags(delta, seededBefore, transfer.isProtected);
     fields.sequence = next.sequence;
-    fields.elapsedSeconds = outcome.known
-      ? Math.max(0, transfer.nowSeconds - outcome.lastSeenSeconds)
-      : 0;
+    const seconds = transfer.nowSeconds - outcome.lastSeenSeconds;
+    fields.elapsedSeconds = outcome.known && !outcome.ended ? Math.max(0, seconds) : 0;
     fields.uploadedDelta = delta.uploadedDelta;
     fields.downloadedDelta = delta.downloadedDelta;
     fields.uploaded = next.uploaded;
