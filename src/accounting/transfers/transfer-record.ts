@@ -12,7 +12,7 @@
 //   16  peer id            20 bytes
 //   36  announce key       u32  the client's own random key, 0 when it sent none
 //   40  sequence           u32  1 for the first record of a baseline, then without gap or repeat
-//   44  elapsed            u32  seconds since the baseline's last record, 0 on first sight and after `stopped`
+//   44  elapsed            u32  seconds since the baseline's last record; 0 on first sight, after `stopped`
 //   48  uploaded delta     u64  real bytes this record proves; 0 on first sight and on reset
 //   56  downloaded delta   u64
 //   64  uploaded           u64  the client's counter, the baseline from here on

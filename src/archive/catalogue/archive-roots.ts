@@ -17,7 +17,10 @@ export class ArchiveRoots implements RootSource {
     this.#world = world;
   }
 
-  /** Of every file that a kept torrent has, or a wanted one has already. A map that cannot be read ends it by its error. */
+  /**
+   * Of every file that a kept torrent has, or a wanted one has already. A map that cannot be read ends it
+   * by its error.
+   */
   async *refs(signal: AbortSignal): AsyncGenerator<BlobRef> {
     const store = await this.#world.store();
     for (let after = 0; ; ) {

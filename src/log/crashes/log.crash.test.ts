@@ -46,23 +46,21 @@ it('simulated crashes lose, double and invent nothing that anyone was told', asy
   );
 });
 
-const PLANTED: Readonly<Record<PlantedBug, string>> = {
+/** The seventh is too rare in small segments: compaction.test.ts finds it in large ones. */
+const PLANTED: Readonly<Record<Exclude<PlantedBug, 'replaced-under-reader'>, string>> = {
   'answer-before-sync': 'an answer before the sync',
   'failed-sync-retried': 'a sync that failed is tried again',
   'no-checksums': 'recovery without checksums',
   'index-trusted': 'an index that is trusted after a crash',
   'torn-tail-kept': 'a torn tail that is kept',
   'folder-not-synced': 'a folder that is not synced',
-  'replaced-under-reader': 'a segment that is replaced under its reader',
 };
 const PLANTED_SEEDS_MAX = 1000;
-/** One in several hundred seeds has a reader at that moment: the search begins near the first. */
-const PLANTED_FIRST: Partial<Record<PlantedBug, number>> = { 'replaced-under-reader': 400 };
 for (const [planted, name] of Object.entries(PLANTED) as [PlantedBug, string][]) {
   it(`the simulator finds a planted bug: ${name}`, { skip: only !== undefined }, async (t) => {
     const options = { lives: LIVES, planted };
     const { seed, violation } = await runSeries({
-      firstSeed: PLANTED_FIRST[planted] ?? 1,
+      firstSeed: 1,
       seeds: PLANTED_SEEDS_MAX,
       options,
     });

@@ -8,6 +8,7 @@ import type { LogConfig } from '#log/config.ts';
 import type { LogRecord, ReadRecord, ReadResult, TopicOptions } from '#log/log.ts';
 import { verifyLog } from '#log/repair/verify.ts';
 import { LogWorld } from '#sim/log-world.ts';
+import { type PlantedBug, PlantedDisk } from '#sim/planted-disk.ts';
 
 const LOOK_MS = 60_000;
 const CONFIG: Partial<LogConfig> = {
@@ -270,31 +271,50 @@ it('a read that begins at any operation of a replacement finds one file or the o
   }
 });
 
-it('a read that begins at any operation of a replacement, in the middle of a segment, has no gap', async () => {
+const FROM = [900, 1100, 2100];
+
+/** What reads in the middle of segments give that begin at the operations of their replacement. */
+async function readsDuringReplacement(planted?: PlantedBug): Promise<ReadResult[]> {
   // So large that its index has several entries: one of the old file leads past records of the new one.
   const config = { segmentBytesMax: 256 * 1024, openFilesMax: 4, indexesMax: 1 };
   const world = await worldWith(COMPACT, { ...config, retentionEveryMs: 5000 });
-  const FROM = [900, 1100, 2100];
   const many = Array.from({ length: 20 }, (_, nth) => record(`k${nth}`, 'x'.repeat(200)));
   for (let nth = 0; nth < 150; nth++) await append(world, ...many, record(`own ${nth}`, 'x'));
-  const reads: Promise<readonly ReadRecord[]>[] = [];
-  world.disk.onOperation = (operation) => {
+  const { disk } = world;
+  if (planted !== undefined) {
+    await world.close();
+    await world.reopen(new PlantedDisk(disk, planted, '/log'));
+  }
+  const reads: Promise<ReadResult>[] = [];
+  // So slow that a replacement may come to its end within it.
+  disk.delayOf = (operation) => (operation === 'read' && planted !== undefined ? 20 : undefined);
+  disk.onOperation = (operation) => {
     if (operation !== 'read' && operation !== 'open' && reads.length < 400) {
-      for (const from of FROM) {
-        reads.push(world.log.read('state', { from, recordsMax: 1 }).then(withoutGap));
-      }
+      for (const from of FROM) reads.push(world.log.read('state', { from, recordsMax: 1 }));
     }
     return undefined;
   };
-  await world.clock.run(6000);
-  world.disk.onOperation = undefined;
+  await world.clock.run(15_000);
+  disk.onOperation = undefined;
   const all = await world.until(Promise.all(reads));
+  const isDamaged = world.lines.some(({ message }) => /damage/.test(message));
+  assert.equal(isDamaged && planted === undefined, false);
+  return all;
+}
+
+it('a read that begins at any operation of a replacement, in the middle of a segment, has no gap', async () => {
+  const all = await readsDuringReplacement();
   assert.ok(all.length > 20);
-  for (const [nth, [first]] of all.entries()) {
+  for (const [nth, result] of all.entries()) {
+    const [first] = withoutGap(result);
     // Of every round the last record is the newest of its key, before and after.
     const from = FROM[nth % FROM.length]!;
     const newest = from + 20 - (from % 21);
     assert.ok(first !== undefined && first.offset <= newest, `${first?.offset} from ${from}`);
   }
-  assert.ok(!world.lines.some(({ message }) => /damage/.test(message)));
+});
+
+it('these reads find a planted bug: a segment that is replaced under its reader', async () => {
+  const all = await readsDuringReplacement('replaced-under-reader');
+  assert.ok(all.some(({ gaps }) => gaps.length > 0));
 });
