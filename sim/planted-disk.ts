@@ -8,8 +8,6 @@
 //   index-trusted         an index is believed as it stands, whatever became of it
 //   torn-tail-kept        while the log is opened nothing is cut
 //   folder-not-synced     names in a topic's folder are never made durable
-//   replaced-under-reader what is read of a segment is what stands under its name by now: as if a reader
-//                         did not look again when its segment was replaced while it was opened
 
 import type { Disk, DiskFile, DiskLock, DiskStat } from '#base/disk.ts';
 import { ALIGNMENT } from '#log/segment/alignment.ts';
@@ -24,8 +22,7 @@ export type PlantedBug =
   | 'no-checksums'
   | 'index-trusted'
   | 'torn-tail-kept'
-  | 'folder-not-synced'
-  | 'replaced-under-reader';
+  | 'folder-not-synced';
 
 const INDEX_MAGIC = 0x31494b53;
 const INDEX_HEADER_BYTES = 48;
@@ -92,25 +89,11 @@ export class PlantedDisk implements Disk {
     if (this.#bug === 'failed-sync-retried') {
       return { ...plain(file), datasync: () => file.datasync().catch(() => file.datasync()) };
     }
-    if (this.#bug === 'replaced-under-reader') return this.#readByName(file, path);
     if (this.#bug !== 'torn-tail-kept') return file;
     const truncate = async (sizeBytes: number): Promise<void> => {
       if (!this.isOpening) await file.truncate(sizeBytes);
     };
     return { ...plain(file), truncate };
-  }
-
-  #readByName(file: DiskFile, path: string): DiskFile {
-    const read = async (into: Uint8Array, position: number): Promise<number> => {
-      const now = await this.#disk.open(path, { write: false }).catch(() => undefined);
-      if (now === undefined) return file.read(into, position);
-      try {
-        return await now.read(into, position);
-      } finally {
-        await now.close();
-      }
-    };
-    return { ...plain(file), read };
   }
 
   /** Cut to whole entries, and with everything in its header that its reader asks for. */
