@@ -1,0 +1,117 @@
+// The commands that no other end-to-end test has a story for, each against a running server.
+
+import { strict as assert } from 'node:assert';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { smallTorrent } from './content.ts';
+import { runProgram, TestServer } from './server.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-commands-'));
+let server: TestServer;
+
+before(async () => {
+  server = await TestServer.prepare({
+    settings: { 'store.stack': 'shard(packed, directory)' },
+  });
+  await server.start();
+});
+
+after(async () => {
+  await server?.remove();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('store: blobs are pinned and let go, shards are filled evenly, failures told and acknowledged', async () => {
+  const path = join(folder, 'notes.txt');
+  writeFileSync(path, 'some notes');
+  const [put] = await server.json<{ ref: string }>(['store', 'put', path]);
+  const ref = put?.ref ?? '';
+  assert.match(ref, /^sha256-/);
+  const pinned = async (): Promise<number> => (await server.json(['store', 'pins'])).length;
+  assert.equal(await pinned(), 1, 'what is put by hand is pinned');
+  await server.json(['store', 'unpin', ref]);
+  assert.equal(await pinned(), 0);
+  await server.json(['store', 'pin', ref]);
+  assert.equal(await pinned(), 1);
+  await server.json(['store', 'rebalance']);
+  assert.equal((await server.json(['store', 'ls'])).length, 1);
+  assert.deepEqual(await server.json(['store', 'failures']), []);
+  assert.equal((await server.command(['store', 'ack', '--all'])).exitCode, 0);
+});
+
+test('store remote: far stores are remembered in the per-user place, their tokens not shown', async () => {
+  const env = { ...process.env, HOME: folder, XDG_CONFIG_HOME: join(folder, 'config') };
+  const remote = (words: readonly string[]) => runProgram(['store', 'remote', ...words], '', env);
+  const url = 'https://archive.example.org/';
+  const token = join(folder, 'token');
+  writeFileSync(token, 'a-secret-token\n', { mode: 0o600 });
+  const added = await remote(['add', 'far', url, '--token-file', token]);
+  assert.equal(added.exitCode, 0, added.stderr);
+  const listed = await remote(['list', '--json']);
+  assert.match(listed.stdout, /archive\.example\.org/);
+  assert.doesNotMatch(listed.stdout, /a-secret-token/);
+  assert.equal((await remote(['rm', 'far'])).exitCode, 0);
+  assert.doesNotMatch((await remote(['list', '--json'])).stdout, /archive\.example\.org/);
+});
+
+test('archive: content is put, told of, and let go', async () => {
+  const path = join(folder, 'data.bin');
+  writeFileSync(path, Buffer.alloc(300_000, 7));
+  const [made] = await server.json<{ infoHash: string }>(['put', path]);
+  const infoHash = made?.infoHash ?? '';
+  const [kept] = await server.json<{ files: number; bytes: number }>(['archive', 'stats']);
+  assert.deepEqual([kept?.files, kept?.bytes], [1, 300_000]);
+  assert.equal((await server.command(['torrent', 'unkeep', infoHash])).exitCode, 0);
+  const [left] = await server.json<{ files: number }>(['archive', 'stats']);
+  assert.equal(left?.files, 0);
+  assert.equal((await server.command(['torrent', 'unkeep', infoHash])).exitCode, 1);
+});
+
+test('members: tokens are given, freeleech is listed, one is protected, exported and erased', async () => {
+  await server.json(['member', 'add', 'mina']);
+  const file = join(folder, 'one.torrent');
+  writeFileSync(file, smallTorrent('one'));
+  await server.json(['torrent', 'add', file]);
+  assert.equal((await server.command(['freeleech', 'tokens', 'mina'])).exitCode, 0);
+  assert.equal((await server.command(['freeleech', 'list', '--json'])).exitCode, 0);
+  assert.equal((await server.command(['member', 'protect', 'mina'])).exitCode, 0);
+  const document = join(folder, 'mina.json');
+  const exported = await server.command(['member', 'export', 'mina', '-o', document]);
+  assert.equal(exported.exitCode, 0, exported.stderr);
+  assert.match(JSON.stringify(JSON.parse(readFileSync(document, 'utf8'))), /"mina"/);
+  assert.equal((await server.command(['member', 'erase', 'mina', '--yes'])).exitCode, 0);
+  assert.equal((await server.command(['member', 'show', 'mina'])).exitCode, 1);
+});
+
+test('log repair refuses while the server runs, and mends a rotten byte without it', async () => {
+  const busy = await server.command(['log', 'repair']);
+  assert.equal(busy.exitCode, 1);
+  assert.match(busy.stderr, /CLI_DATA_LOCKED/);
+  await server.end('SIGTERM');
+  assert.equal((await server.command(['log', 'repair'])).exitCode, 0);
+  assert.equal((await server.command(['log', 'verify'])).exitCode, 0);
+});
+
+test('demo serves a community until it is told to stop', async () => {
+  const { spawn } = await import('node:child_process');
+  const { PROGRAM, freePort, waitFor } = await import('./server.ts');
+  const [site, tracker] = [await freePort(), await freePort()];
+  const child = spawn(PROGRAM, [
+    ...['demo', '--data', join(folder, 'demo')],
+    ...['--set', `site.port=${site}`, '--set', `tracker.port=${tracker}`],
+  ]);
+  child.stdout.resume();
+  child.stderr.resume();
+  const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  try {
+    await waitFor('the demo to answer', 60_000, async () => {
+      const answer = await fetch(`http://127.0.0.1:${site}/sign-in`).catch(() => undefined);
+      return answer?.status === 200 ? true : undefined;
+    });
+  } finally {
+    child.kill('SIGTERM');
+  }
+  assert.equal(await ended, 0);
+});
