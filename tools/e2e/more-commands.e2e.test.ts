@@ -39,6 +39,14 @@ test('store: blobs are pinned and let go, shards are filled evenly, failures tol
   assert.equal((await server.json(['store', 'ls'])).length, 1);
   assert.deepEqual(await server.json(['store', 'failures']), []);
   assert.equal((await server.command(['store', 'ack', '--all'])).exitCode, 0);
+  assert.equal((await server.command(['store', 'verify'])).exitCode, 0);
+  await server.end('SIGTERM');
+  // As when its disk was not mounted: nothing that is there is wrong, and what is pinned is not there.
+  const elsewhere = ['--set', `store.stack=packed(${join(folder, 'empty')})`];
+  const empty = await server.command(['store', 'verify', ...elsewhere]);
+  assert.equal(empty.exitCode, 1, empty.stdout);
+  assert.match(empty.stdout, new RegExp(`missing: ${ref}`));
+  await server.start();
 });
 
 test('store remote: far stores are remembered in the per-user place, their tokens not shown', async () => {

@@ -26,6 +26,7 @@ import { CliError } from '#cli/errors.ts';
 import type { Rooms } from '#cli/rooms.ts';
 import { newKeyLine, parseKeys } from '#store/encrypt/key-file.ts';
 import { giveBack } from '#store/gc/give-back.ts';
+import { lostRoots } from '#store/gc/lost-roots.ts';
 import { rebuildManifests, type Stack } from '#store/stack/stack.ts';
 import { copyStore } from '#store/sync/compare.ts';
 import { verifyStack } from '#store/verify.ts';
@@ -43,9 +44,13 @@ export const storeVerify: RoomsCommand = {
       signal: output.signal,
       onBlob: () => output.progress({ what: 'blobs verified', done: ++done, total }),
     });
-    output.item({ ...found, corrupt: found.corrupt.map((one) => ({ ...one })) });
-    const { corrupt, missing, damagedStretches } = found;
-    if (corrupt.length + missing.length + damagedStretches > 0) {
+    const sources = rooms.care.contentRoots();
+    const lost = await lostRoots(stack.store, sources, output.signal);
+    const { corrupt, damagedStretches } = found;
+    const missing = [...new Set([...found.missing, ...lost.missing])];
+    const unread = lost.unread.map((one) => ({ ...one }));
+    output.item({ ...found, corrupt: corrupt.map((one) => ({ ...one })), missing, unread });
+    if (corrupt.length + missing.length + damagedStretches + unread.length > 0) {
       throw new CliError(
         'CLI_FOUND_DAMAGE',
         'The store is not whole; put the blobs again, from a copy',
@@ -58,6 +63,10 @@ export const storeVerify: RoomsCommand = {
       `${item['blobs']} blobs of ${item['bytes']} bytes are sound`,
       ...corrupt.map((one) => `corrupt in ${one['store']}: ${one['ref']}`),
       ...(item['missing'] as readonly string[]).map((ref) => `missing: ${ref}`),
+      ...(item['unread'] as readonly Item[]).map((one) => `${one['source']}: ${one['why']}`),
+      ...(item['damagedStretches'] === 0
+        ? []
+        : [`stretches of packs that cannot be read: ${item['damagedStretches']}`]),
     ].join('\n');
   },
 };
