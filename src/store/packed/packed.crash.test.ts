@@ -101,10 +101,13 @@ it('packs that somebody has open are refused to everybody else, until he is gone
     child.kill('SIGKILL');
     await once(child, 'exit');
     const store = await PackedStore.open(world);
+    const { ref } = await store.put(new Uint8Array(1000));
     await assert.rejects(PackedStore.open(world), { code: 'STORE_LOCKED' });
-    assert.ok((await store.stats()).blobs > 0, 'the one that was refused has taken nothing away');
+    assert.equal((await store.get(ref)).length, 1000, 'who was refused has taken nothing away');
     await store.close();
-    await (await PackedStore.open(world)).close();
+    const later = await PackedStore.open(world);
+    assert.equal((await later.get(ref)).length, 1000);
+    await later.close();
   } finally {
     child.kill('SIGKILL');
     await rm(root, { recursive: true, force: true });
