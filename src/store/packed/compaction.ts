@@ -178,8 +178,11 @@ async function movable(
   { files, index }: CompactionParts,
   pack: number,
 ): Promise<PackRecord[] | undefined> {
-  if (files.damage.some((damage) => damage.pack === pack)) return undefined;
+  if (files.isDamaged(pack)) return undefined;
   const records: PackRecord[] = [];
+  const seed = files.seedOf(pack);
+  // Nothing is in it, or it would be damaged.
+  if (seed === undefined) return records;
   // Where nothing is older, a removal has nothing left to hide.
   const isOldest = files.oldest() === pack;
   const onRecord = (record: PackRecord): void => {
@@ -188,7 +191,7 @@ async function movable(
       record.kind === 'blob' && place?.pack === pack && place.position === record.position;
     if (lives || (record.kind === 'removal' && !isOldest)) records.push(record);
   };
-  const scan = await files.use(pack, (file) => scanPack(file, files.seed, onRecord));
+  const scan = await files.use(pack, (file) => scanPack(file, seed, onRecord));
   return scan.damage.length > 0 ? undefined : records;
 }
 

@@ -15,6 +15,7 @@ import { type FileLease, OpenFiles } from '#base/open-files.ts';
 import { StoreError } from '#store/errors.ts';
 import { refOf } from '#store/store.ts';
 import type { BlobIndex, BlobPlace } from './blob-index.ts';
+import { findSeed, shownStoreId, storeIdOf } from './lost-seed.ts';
 import {
   alignUp,
   GROUP_ALIGNMENT,
@@ -39,8 +40,10 @@ export interface Pack {
   end: number;
   /** Of records that live. */
   liveBytes: number;
-  /** False when an older version of the format made it: such a pack is not written to. */
+  /** False when an older version of the format made it, or its header is damaged: it is not written to. */
   isCurrent: boolean;
+  /** Of the checksums of its records; undefined when none of them can be read. */
+  seed: number | undefined;
 }
 
 export class PackFiles {
@@ -72,9 +75,24 @@ export class PackFiles {
     return files;
   }
 
-  /** Checksums of records begin with it. */
+  /** Checksums of records that are written begin with it. */
   get seed(): number {
-    return crc32(this.#storeId ?? new Uint8Array());
+    return this.active.seed as number;
+  }
+
+  /** As `Pack.seed`. */
+  seedOf(number: number): number | undefined {
+    return this.#packs.get(number)?.seed;
+  }
+
+  /** Packs whose header is damaged. */
+  headless(): number[] {
+    return this.damage.filter(isOfHeader).map(({ pack }) => pack);
+  }
+
+  /** Something in it can be read no more; a damaged header alone costs nothing. */
+  isDamaged(number: number): boolean {
+    return this.damage.some((one) => one.pack === number && !isOfHeader(one));
   }
 
   /** The pack that is written to. */
@@ -176,7 +194,7 @@ export class PackFiles {
       for (const name of [path, `${path}.new`]) await disk.remove(name).catch(() => {});
       throw error;
     }
-    this.#keep(number, PACK_HEADER_BYTES);
+    this.#keep(number, PACK_HEADER_BYTES, crc32(this.#storeId));
     await this.#activate(this.#open.adopt(path, file));
     if (this.#packs.size > 1 && !this.#isTight) await this.keepReserve();
   }
@@ -295,6 +313,8 @@ export class PackFiles {
       });
     }
     this.#packs.delete(number);
+    const others = this.damage.filter((one) => one.pack !== number);
+    this.damage.splice(0, this.damage.length, ...others);
     await this.#open.replaced(this.#pathOf(number));
     // One that stays behind is removed at the next start.
     const cutPath = this.#cutPathOf(number);
@@ -326,9 +346,7 @@ export class PackFiles {
     // A removal or a rename seen here must not be undone by a later loss of power.
     await disk.syncFolder(folder);
     for (const number of numbers) await this.#openPack(number);
-    if (numbers.length > 0 && this.#storeId === undefined) {
-      throw new StoreError('STORE_READ_FAILED', `No pack in "${folder}" has a valid header`);
-    }
+    await this.#findSeeds();
     for (const number of numbers) await this.#scan(number, index);
     if (numbers.length === 0 || !this.active.isCurrent) await this.addPack();
     if (numbers.length > 1) await this.keepReserve();
@@ -340,19 +358,43 @@ export class PackFiles {
       await this.#cutAgain(number, lease.file);
       this.#keep(number, await lease.file.sizeBytes());
       const header = await readPackHeader(lease.file, this.#pathOf(number));
+      this.active.isCurrent = header?.isCurrent ?? false;
       if (header === undefined) {
         this.damage.push({ pack: number, start: 0, end: PACK_HEADER_BYTES });
-      } else this.#storeId ??= header.storeId;
-      this.active.isCurrent = header?.isCurrent ?? true;
+        return;
+      }
+      this.#storeId ??= header.storeId;
+      this.active.seed = crc32(header.storeId);
     } finally {
       lease.release();
     }
   }
 
+  /** Of packs whose header does not tell it. */
+  async #findSeeds(): Promise<void> {
+    const packs = [...this.#packs.values()];
+    const known = new Set(packs.flatMap(({ seed }) => (seed === undefined ? [] : [seed])));
+    for (const pack of packs.filter(({ seed }) => seed === undefined)) {
+      await this.use(pack.number, async (file) => {
+        pack.seed = await findSeed(file, [...known]);
+        if (pack.seed === undefined) return;
+        known.add(pack.seed);
+        this.#storeId ??= storeIdOf(pack.seed, await shownStoreId(file));
+      });
+    }
+  }
+
   async #scan(number: number, index: BlobIndex): Promise<void> {
+    const { seed, end } = this.#packs.get(number) as Pack;
+    if (seed === undefined) {
+      // Not cut, whatever it is: nothing of it is understood.
+      if (end > PACK_HEADER_BYTES)
+        this.damage.push({ pack: number, start: PACK_HEADER_BYTES, end });
+      return;
+    }
     if (number !== this.#last) {
       const place = (record: PackRecord): void => this.place(index, record, number);
-      const scan = await this.use(number, (file) => scanPack(file, this.seed, place));
+      const scan = await this.use(number, (file) => scanPack(file, seed, place));
       for (const damage of scan.damage) this.damage.push({ pack: number, ...damage });
       return;
     }
@@ -360,7 +402,7 @@ export class PackFiles {
     const pack = this.active;
     const file = this.activeFile;
     const records: PackRecord[] = [];
-    const scan = await scanPack(file, this.seed, (record) => records.push(record));
+    const scan = await scanPack(file, seed, (record) => records.push(record));
     // Above `durable` nothing was acknowledged before all of it was synced: the first record that
     // is not whole ends the pack.
     let cut = scan.end;
@@ -384,8 +426,8 @@ export class PackFiles {
     pack.end = whole;
   }
 
-  #keep(number: number, end: number): void {
-    this.#packs.set(number, { number, end, liveBytes: 0, isCurrent: true });
+  #keep(number: number, end: number, seed?: number): void {
+    this.#packs.set(number, { number, end, liveBytes: 0, isCurrent: true, seed });
     this.#last = number;
   }
 
@@ -422,6 +464,10 @@ export class PackFiles {
 /** Where the next group of a pack begins. */
 export function groupStart(pack: Pack): number {
   return alignUp(pack.end, GROUP_ALIGNMENT);
+}
+
+function isOfHeader({ start }: PackDamage): boolean {
+  return start === 0;
 }
 
 function recordBytes(bodyBytes: number): number {

@@ -31,7 +31,8 @@
 // the name `.new` and renamed once its header is on the medium; the one before was synced first.
 // So only the last pack can be torn, and only above the highest `durable` in it: such a tail is cut.
 // What is invalid elsewhere is damage: reported, skipped up to the next valid record, never cut. A
-// mark is written when a store ends in order, so that then no bit can rot unseen.
+// mark is written when a store ends in order, so that then no bit can rot unseen. A pack whose header is
+// damaged is read with the seed that its records prove (lost-seed.ts), and not written to any more.
 //
 // Series and order say which blobs are read one after the other: compaction lays them side by side. Two
 // series of one checksum are only laid into each other.
@@ -45,6 +46,8 @@ import { BLOB_BYTES_MAX, type Series } from '#store/store.ts';
 export const PACK_HEADER_BYTES = 512;
 export const RECORD_HEADER_BYTES = 64;
 export const GROUP_ALIGNMENT = 512;
+export const STORE_ID_AT = 16;
+export const STORE_ID_BYTES = 16;
 const RECORD_ALIGNMENT = 8;
 const PACK_MAGIC = 0x31504b53;
 const RECORD_MAGIC = 0x31424b53;
@@ -114,7 +117,7 @@ export function packHeader(storeId: Uint8Array, number: number): Buffer {
   const header = Buffer.alloc(PACK_HEADER_BYTES);
   header.writeUInt32LE(PACK_MAGIC, 0);
   header.writeUInt16LE(VERSION, 8);
-  header.set(storeId, 16);
+  header.set(storeId, STORE_ID_AT);
   header.writeUInt32LE(number, 32);
   header.writeUInt32LE(crc32(header.subarray(8)), 4);
   return header;
@@ -136,7 +139,8 @@ export async function readPackHeader(
       `Cannot open "${path}": version ${version}, expected 1 to ${VERSION}`,
     );
   }
-  return { storeId: Uint8Array.from(header.subarray(16, 32)), isCurrent: version === VERSION };
+  const storeId = Uint8Array.from(header.subarray(STORE_ID_AT, STORE_ID_AT + STORE_ID_BYTES));
+  return { storeId, isCurrent: version === VERSION };
 }
 
 export function writeRecordHeader(into: Buffer, record: PackRecord, seed: number): void {
@@ -153,7 +157,7 @@ export function writeRecordHeader(into: Buffer, record: PackRecord, seed: number
 }
 
 /** Undefined unless a record begins there that belongs there. */
-function readRecordHeader(header: Buffer, position: number, seed: number): PackRecord | undefined {
+export function recordIn(header: Buffer, position: number, seed: number): PackRecord | undefined {
   if (header.byteLength < RECORD_HEADER_BYTES) return undefined;
   if (header.readUInt32LE(0) !== RECORD_MAGIC) return undefined;
   if (header.readUInt32LE(4) !== crc32(header.subarray(8, RECORD_HEADER_BYTES), seed)) {
@@ -238,7 +242,7 @@ class Scanner {
     if (!this.#holds(position, RECORD_HEADER_BYTES)) return undefined;
     const at = position - this.#start;
     const header = this.#window.subarray(at, at + RECORD_HEADER_BYTES);
-    const record = readRecordHeader(header, position, this.#seed);
+    const record = recordIn(header, position, this.#seed);
     const isWhole =
       record !== undefined && position + RECORD_HEADER_BYTES + record.bytes <= this.sizeBytes;
     return isWhole ? record : undefined;
@@ -256,7 +260,7 @@ class Scanner {
   /** A valid record that lies wholly in the file. */
   async recordAt(position: number): Promise<PackRecord | undefined> {
     const header = await this.#bytes(position, RECORD_HEADER_BYTES);
-    const record = readRecordHeader(header, position, this.#seed);
+    const record = recordIn(header, position, this.#seed);
     if (record === undefined) return undefined;
     const end = position + RECORD_HEADER_BYTES + record.bytes;
     return end <= this.sizeBytes ? record : undefined;

@@ -92,12 +92,13 @@ async function* readAhead(
 async function headersOf(files: PackFiles, pack: number): Promise<readonly PackRecord[]> {
   const records: PackRecord[] = [];
   // Compaction may have taken it away since the numbers were listed: what lived there moved on.
-  if (!files.numbers().includes(pack)) return records;
+  const seed = files.seedOf(pack);
+  if (seed === undefined) return records;
   const onRecord = (record: PackRecord): void => {
     if (record.kind === 'blob') records.push(record);
   };
   try {
-    await files.use(pack, (file) => scanPack(file, files.seed, onRecord));
+    await files.use(pack, (file) => scanPack(file, seed, onRecord));
   } catch (error) {
     if (files.numbers().includes(pack)) throw error;
   }

@@ -269,9 +269,11 @@ export class PackedStore implements Store {
       enter: () => this.#gate.enter(options.signal),
       onCorrupt: (ref: BlobRef) => this.#corrupt.add(ref),
     };
+    // One whose header is damaged is written anew whatever is dead in it: the next loss may take more.
+    const headless = new Set(this.#files.headless());
     const wanted = this.#files
       .sealed()
-      .filter((pack) => this.#files.deadPercent(pack) >= compactDeadPercent);
+      .filter((pack) => headless.has(pack) || this.#files.deadPercent(pack) >= compactDeadPercent);
     const before = this.#files.storedBytes();
     const kept = await compactPacks(parts, wanted, packBytesMax);
     await this.#files.keepReserve();
