@@ -3,6 +3,7 @@
 
 import type { ArchiveWorld } from '#archive/archive.ts';
 import { keepTaken, setProblem, wantedTorrents } from '#archive/catalogue/wanted-torrents.ts';
+import { assert } from '#base/assert.ts';
 import { type Clock, sleep } from '#base/clock.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
@@ -110,17 +111,12 @@ export class Intake {
     const world = this.#world;
     const metainfo = await world.metainfo(torrentId);
     if (metainfo === undefined) return 'It is not in the catalogue any more.';
-    const plan = PiecePlan.of(metainfo);
-    if (plan === undefined || metainfo.infoHashV1 === undefined) {
-      return 'It is of v2 only, which is not taken from swarms yet.';
-    }
+    const plan = new PiecePlan(metainfo);
+    const infoHash = metainfo.infoHashV1 ?? metainfo.infoHashV2Truncated;
+    assert(infoHash !== undefined, 'a torrent has a hash');
     const { clock, random, connect, sql, config, hasher } = world;
     const peers = (): readonly PeerAddress[] => world.peers(torrentId);
-    const download = new SwarmDownload(
-      { clock, random, connect, peers },
-      plan,
-      metainfo.infoHashV1,
-    );
+    const download = new SwarmDownload({ clock, random, connect, peers }, plan, infoHash);
     const running: Running = { bytes: 0, total: plan.streamBytes, download };
     this.#running.set(torrentId, running);
     await takeTorrent(

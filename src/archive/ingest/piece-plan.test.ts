@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { below, SeededRandom } from '#base/random.ts';
+import { parseMetainfo } from '#wire/metainfo.ts';
+import { makeMetainfo } from '#wire/metainfo-maker.ts';
 import { PiecePlan } from './piece-plan.ts';
 
 const PIECE = 100;
@@ -14,7 +16,7 @@ function planOf(files: readonly (readonly [bytes: number, pad?: boolean])[]): Pi
     return file;
   });
   const count = Math.ceil(offset / PIECE);
-  const plan = PiecePlan.of({
+  const plan = new PiecePlan({
     files: list,
     pieces: Buffer.concat(
       Array.from({ length: count }, (_, at) =>
@@ -25,7 +27,6 @@ function planOf(files: readonly (readonly [bytes: number, pad?: boolean])[]): Pi
     ),
     pieceLength: PIECE,
   });
-  assert.ok(plan !== undefined);
   return plan;
 }
 
@@ -76,6 +77,45 @@ test('the spans of all pieces are all files, whatever their sizes', () => {
   }
 });
 
-test('a torrent of v2 only has no such pieces', () => {
-  assert.equal(PiecePlan.of({ files: [], pieceLength: 16_384 }), undefined);
+test('in v2 each file begins a piece, is proven by its layer or its root, and ends with its own bytes', async () => {
+  const length = 32_768;
+  const random = new SeededRandom(4);
+  const files = [70_000, 0, 5, 32_768, 32_769].map((bytes) =>
+    Buffer.concat([random.bytes(60_000), random.bytes(60_000)]).subarray(0, bytes),
+  );
+  const made = await makeMetainfo({
+    ...{ version: 'v2', name: 'set', singleFile: false, pieceLength: length },
+    files: files.map((content, at) => ({
+      path: [`${at}`],
+      sizeBytes: content.length,
+      async *read() {
+        yield content;
+      },
+    })),
+  });
+  assert.ok(made.ok);
+  const parsed = parseMetainfo(made.bytes);
+  assert.ok(parsed.ok);
+  const plan = new PiecePlan(parsed.metainfo);
+  assert.deepEqual(
+    Array.from({ length: plan.pieceCount }, (_, piece) => plan.pieceBytes(piece)),
+    [length, length, 70_000 - 2 * length, 5, length, length, 1],
+  );
+  assert.equal(plan.streamBytes, 70_000 + 5 + length + length + 1);
+  const read = files.map(() => 0);
+  for (let piece = 0; piece < plan.pieceCount; piece++) {
+    const [span, ...others] = plan.spansOf(piece);
+    assert.ok(span?.position !== undefined && others.length === 0 && span.start === 0);
+    const from = read[span.position] ?? 0;
+    const bytes = new Uint8Array(files[span.position]?.subarray(from, from + span.end) ?? []);
+    read[span.position] = from + span.end;
+    assert.equal(plan.isPiece(piece, bytes), true, `piece ${piece}`);
+    bytes[bytes.length - 1]! ^= 1;
+    assert.equal(plan.isPiece(piece, bytes), false);
+    assert.equal(plan.isPiece(piece, bytes.subarray(1)), false);
+  }
+  assert.deepEqual(read, plan.fileBytes);
+  assert.deepEqual([...plan.piecesOf((position) => position === 4)], [5, 6]);
+  assert.equal(plan.startOf(2), 3 * length);
+  assert.equal(plan.rootOf(1), undefined);
 });

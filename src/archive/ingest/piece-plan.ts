@@ -1,10 +1,16 @@
-// Which bytes of which file each v1 piece has: a torrent's files one behind the other, pad files too, cut
-// into pieces. Pure.
+// Which bytes of which file each piece of a torrent has, and whether bytes are that piece. In v1 and hybrid
+// torrents the files stand one behind the other, pad files too, and are cut into pieces; in v2 each file
+// begins a piece of its own, and its last piece is as short as its rest (BEP 52). Pure.
 
 import { hash } from 'node:crypto';
+import { segmentTree } from '#archive/content/segment-tree.ts';
 import { assert } from '#base/assert.ts';
-import { bytesEqual } from '#base/bytes.ts';
+import { bytesEqual, toHex } from '#base/bytes.ts';
+import { pieceHeight, SHA256_BYTES } from '#wire/merkle.ts';
 import type { Metainfo } from '#wire/metainfo.ts';
+import type { MetainfoFile } from '#wire/metainfo-files.ts';
+
+const SHA1_BYTES = 20;
 
 /** A part of a piece that belongs to one file. */
 export interface PieceSpan {
@@ -21,47 +27,71 @@ interface PlannedFile {
   readonly end: number;
 }
 
+type PlannedTorrent = Pick<Metainfo, 'files' | 'pieces' | 'pieceLength' | 'pieceLayers'>;
+
 export class PiecePlan {
   readonly pieceLength: number;
   readonly pieceCount: number;
+  /** Bytes of all pieces together. */
   readonly streamBytes: number;
   /** Bytes of each file that is no pad, by its position. */
   readonly fileBytes: readonly number[];
-  readonly #pieces: Uint8Array;
+  readonly #torrent: PlannedTorrent;
+  readonly #isV2: boolean;
+  readonly #end: number;
+  /** Those with bytes, in their order. */
   readonly #files: readonly PlannedFile[];
+  /** By position. */
+  readonly #roots: readonly (Uint8Array | undefined)[];
 
-  /** Undefined for a torrent of v2 only, which has no such pieces. */
-  static of(metainfo: Pick<Metainfo, 'files' | 'pieces' | 'pieceLength'>): PiecePlan | undefined {
-    return metainfo.pieces === undefined ? undefined : new PiecePlan(metainfo, metainfo.pieces);
-  }
-
-  private constructor(metainfo: Pick<Metainfo, 'files' | 'pieceLength'>, pieces: Uint8Array) {
-    const files: PlannedFile[] = [];
-    const fileBytes: number[] = [];
-    for (const { sizeBytes, offset = 0, pad } of metainfo.files) {
-      const position = pad ? undefined : fileBytes.length;
-      if (!pad) fileBytes.push(sizeBytes);
-      if (sizeBytes > 0) files.push({ position, offset, end: offset + sizeBytes });
-    }
-    this.#files = files.sort((a, b) => a.offset - b.offset);
-    this.#pieces = pieces;
-    this.fileBytes = fileBytes;
-    this.pieceLength = metainfo.pieceLength;
-    this.streamBytes = files.at(-1)?.end ?? 0;
-    this.pieceCount = Math.ceil(this.streamBytes / metainfo.pieceLength);
-    assert(this.pieceCount * 20 === pieces.length, 'a checked torrent has a hash for each piece');
+  /** Of a torrent that was checked as `parseMetainfo` does. */
+  constructor(torrent: PlannedTorrent) {
+    const { pieceLength, pieces } = torrent;
+    this.#torrent = torrent;
+    this.#isV2 = pieces === undefined;
+    this.pieceLength = pieceLength;
+    const own = torrent.files.filter((file) => !file.pad);
+    this.fileBytes = own.map((file) => file.sizeBytes);
+    this.#roots = own.map((file) => file.rootHash);
+    this.#files = plannedFiles(torrent.files, this.#isV2 ? pieceLength : undefined);
+    this.#end = this.#files.at(-1)?.end ?? 0;
+    this.streamBytes = this.#isV2
+      ? this.fileBytes.reduce((sum, bytes) => sum + bytes, 0)
+      : this.#end;
+    this.pieceCount = Math.ceil(this.#end / pieceLength);
+    const count = pieces === undefined ? this.pieceCount : pieces.length / SHA1_BYTES;
+    assert(this.pieceCount === count, 'a checked torrent has a hash for each piece');
   }
 
   pieceBytes(piece: number): number {
-    return Math.min(this.pieceLength, this.streamBytes - piece * this.pieceLength);
+    const start = piece * this.pieceLength;
+    const end = this.#isV2 ? (this.#files[this.#firstAfter(start)]?.end ?? start) : this.#end;
+    return Math.min(this.pieceLength, end - start);
   }
 
   /** Whether these are the bytes of the piece. */
   isPiece(piece: number, bytes: Uint8Array): boolean {
-    const expected = this.#pieces.subarray(piece * 20, piece * 20 + 20);
-    return (
-      bytes.length === this.pieceBytes(piece) && bytesEqual(hash('sha1', bytes, 'buffer'), expected)
-    );
+    if (bytes.length !== this.pieceBytes(piece)) return false;
+    const { pieces } = this.#torrent;
+    if (pieces === undefined) return this.#isPieceV2(piece, bytes);
+    const expected = pieces.subarray(piece * SHA1_BYTES, (piece + 1) * SHA1_BYTES);
+    return bytesEqual(hash('sha1', bytes, 'buffer'), expected);
+  }
+
+  #isPieceV2(piece: number, bytes: Uint8Array): boolean {
+    const file = this.#files[this.#firstAfter(piece * this.pieceLength)];
+    const root = this.rootOf(file?.position ?? -1);
+    if (file === undefined || root === undefined) return false;
+    const layer = this.#torrent.pieceLayers?.get(toHex(root));
+    const height = layer === undefined ? undefined : pieceHeight(this.pieceLength);
+    const at = (piece - file.offset / this.pieceLength) * SHA256_BYTES;
+    const expected = layer === undefined ? root : layer.subarray(at, at + SHA256_BYTES);
+    return bytesEqual(segmentTree(bytes, { height, layerHeight: undefined }).root, expected);
+  }
+
+  /** The root that a torrent of v2 or hybrid gives that file; undefined for an empty one, and in v1. */
+  rootOf(position: number): Uint8Array | undefined {
+    return this.#roots[position];
   }
 
   /** In order; together they are the piece. */
@@ -107,4 +137,20 @@ export class PiecePlan {
     }
     return low;
   }
+}
+
+/** With where each begins; `align`: on a piece of that many bytes. */
+function plannedFiles(files: readonly MetainfoFile[], align: number | undefined): PlannedFile[] {
+  const planned: PlannedFile[] = [];
+  let position = 0;
+  let next = 0;
+  for (const { sizeBytes, offset = 0, pad } of files) {
+    const own = pad ? undefined : position;
+    if (!pad) position += 1;
+    if (sizeBytes === 0) continue;
+    const start = align === undefined ? offset : next;
+    planned.push({ position: own, offset: start, end: start + sizeBytes });
+    if (align !== undefined) next = Math.ceil((start + sizeBytes) / align) * align;
+  }
+  return planned.sort((a, b) => a.offset - b.offset);
 }

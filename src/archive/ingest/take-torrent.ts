@@ -5,6 +5,8 @@
 import { saveTaken, takenFiles } from '#archive/catalogue/wanted-torrents.ts';
 import type { ArchiveConfig } from '#archive/config.ts';
 import { FileWriter, type FileWriterWorld } from '#archive/content/file-writer.ts';
+import { ArchiveError } from '#archive/errors.ts';
+import { bytesEqual } from '#base/bytes.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { PiecePlan } from './piece-plan.ts';
@@ -26,7 +28,10 @@ export interface Taking {
   readonly onBytes?: (bytes: number) => void;
 }
 
-/** Every file is stored and written down when it resolves. @throws StoreError, the signal's reason */
+/**
+ * Every file is stored and written down when it resolves. @throws ArchiveError ARCHIVE_CONTENT_WRONG when a
+ * hybrid torrent's v1 pieces are not the files that its roots name; StoreError; the signal's reason
+ */
 export async function takeTorrent(world: TakeWorld, taking: Taking): Promise<void> {
   const { torrentId, plan, signal } = taking;
   const taken = await takenFiles(world.sql, torrentId);
@@ -68,10 +73,14 @@ function openFile(world: TakeWorld, { plan, signal }: Taking, position: number):
 
 async function finishFile(
   world: TakeWorld,
-  { torrentId }: Taking,
+  { torrentId, plan }: Taking,
   file: { readonly position: number; readonly writer?: FileWriter },
 ): Promise<void> {
   const written = await file.writer?.finish();
   const { position } = file;
+  const root = plan.rootOf(position);
+  if (root !== undefined && !bytesEqual(root, written?.map?.root ?? new Uint8Array(0))) {
+    throw new ArchiveError('ARCHIVE_CONTENT_WRONG', `File ${position} has not the root it should`);
+  }
   await saveTaken(world.sql, { torrentId, position, written, nowMs: world.clock.nowMs() });
 }

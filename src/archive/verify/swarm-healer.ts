@@ -68,9 +68,9 @@ export class SwarmHealer implements Healer {
   ): Promise<Uint8Array | undefined> {
     const { clock, random, connect, metainfo: find } = this.#world;
     const metainfo = await find(torrentId);
-    const plan = metainfo && PiecePlan.of(metainfo);
+    const plan = metainfo && new PiecePlan(metainfo);
     const fileStart = plan?.startOf(position);
-    const infoHash = metainfo?.infoHashV1;
+    const infoHash = metainfo?.infoHashV1 ?? metainfo?.infoHashV2Truncated;
     if (plan === undefined || fileStart === undefined || infoHash === undefined) return undefined;
     const peers = (): readonly PeerAddress[] => this.#world.peers(torrentId);
     const download = new SwarmDownload({ clock, random, connect, peers }, plan, infoHash);
