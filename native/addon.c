@@ -156,6 +156,7 @@ static napi_value close_socket(napi_env env, napi_callback_info info) {
   if (!get_arguments(env, info, 1, &argument, &instance)) return refuse(env, "close(id)");
   Socket *socket = get_socket(instance, argument, KIND_UDP);
   if (socket == NULL) socket = get_socket(instance, argument, KIND_TCP);
+  if (socket == NULL) socket = get_socket(instance, argument, KIND_SENDER);
   if (socket == NULL) return refuse(env, "close: no such socket");
   release_socket(socket);
   return NULL;
@@ -195,6 +196,11 @@ NAPI_MODULE_INIT() {
       add_function(env, exports, "tcpAddOutput", tcp_add_output, instance) &&
       add_function(env, exports, "tcpTurn", tcp_turn, instance) &&
       add_function(env, exports, "tcpAccept", tcp_accept, instance) &&
+      add_function(env, exports, "sendOpen", send_open, instance) &&
+      add_function(env, exports, "sendFile", send_file, instance) &&
+      add_function(env, exports, "sendCancel", send_cancel, instance) &&
+      add_function(env, exports, "sendTake", send_take, instance) &&
+      add_function(env, exports, "hashSegment", hash_segment, instance) &&
       napi_add_async_cleanup_hook(env, on_environment_ends, instance, &instance->hook) == napi_ok;
   if (!is_made) {
     free(instance);

@@ -21,7 +21,7 @@
 #include <uv.h>
 
 // Raised when a call, a word or a layout changes; addon.ts compares.
-#define ADDON_VERSION 2
+#define ADDON_VERSION 3
 
 // A socket is opened with a buffer of 32 words, which stays and carries reports afterwards. Words 0
 // to 15 ask, 16 to 31 answer; the address stands in the last 16 bytes of the asking half.
@@ -76,7 +76,7 @@ enum ReportWord {
 typedef struct Instance Instance;
 typedef struct Socket Socket;
 
-enum Kind { KIND_UDP = 1, KIND_TCP = 2 };
+enum Kind { KIND_UDP = 1, KIND_TCP = 2, KIND_SENDER = 3 };
 
 // One ArrayBuffer of JavaScript's: `reference` keeps it alive, `data` is where its bytes are.
 typedef struct Buffer {
@@ -85,12 +85,13 @@ typedef struct Buffer {
   size_t length;
 } Buffer;
 
-// The head of an open UDP socket or TCP server.
+// The head of an open UDP socket, TCP server or sender of files.
 struct Socket {
   enum Kind kind;
   int32_t id;
   Instance *instance;
-  // Watched by the event loop: the UDP socket itself, or the TCP server's epoll.
+  // Watched by the event loop: the UDP socket itself, the TCP server's epoll, or what a sender's
+  // threads raise when a job has ended.
   int fd;
   uv_poll_t poll;
   napi_ref on_ready;
@@ -164,5 +165,14 @@ napi_value tcp_open(napi_env env, napi_callback_info info);
 napi_value tcp_add_output(napi_env env, napi_callback_info info);
 napi_value tcp_turn(napi_env env, napi_callback_info info);
 napi_value tcp_accept(napi_env env, napi_callback_info info);
+
+// send-file.c
+napi_value send_open(napi_env env, napi_callback_info info);
+napi_value send_file(napi_env env, napi_callback_info info);
+napi_value send_cancel(napi_env env, napi_callback_info info);
+napi_value send_take(napi_env env, napi_callback_info info);
+
+// hash.c
+napi_value hash_segment(napi_env env, napi_callback_info info);
 
 #endif

@@ -30,9 +30,14 @@ export interface Addon {
   tcpAddOutput(id: number, output: ArrayBuffer): number;
   tcpTurn(id: number, operations: number, mayPoll: number): number;
   tcpAccept(id: number, what: number): void;
+  sendOpen(results: ArrayBuffer, onReady: (events: number) => void): number;
+  sendFile(id: number, socket: number, file: number, position: number, bytes: number): number;
+  sendCancel(id: number, job: number): void;
+  sendTake(id: number): number;
+  hashSegment(bytes: Uint8Array, into: Uint8Array): number;
 }
 
-const ADDON_VERSION = 2;
+const ADDON_VERSION = 3;
 
 /** Words of the buffer that a socket is opened with: the first 16 ask, the others answer. */
 export const WORDS = 32;

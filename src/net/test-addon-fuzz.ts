@@ -8,14 +8,15 @@
 
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
-import { readdirSync } from 'node:fs';
-import { connect } from 'node:net';
+import { closeSync, openSync, readdirSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
 import { SystemClock } from '#base/clock.ts';
 import { silentLogger } from '#base/logger.ts';
 import { SeededRandom } from '#base/random.ts';
 import { Registry } from '#metrics/registry.ts';
 import { type Addon, CONFIG, loadAddon, WORDS } from './addon.ts';
+import { FileSender } from './file-sender.ts';
 import { batchedTcp } from './tcp-batched.ts';
 import type { TcpConnection, TcpServer } from './tcp-server.ts';
 import { BATCH, EVENT_WORDS, OPERATION_WORDS, TcpSlots } from './tcp-slots.ts';
@@ -51,6 +52,7 @@ class Fuzz {
       await this.#playRawTcp();
       await this.#playUdp();
       await this.#playTcp();
+      await this.#playSender();
     }
   }
 
@@ -107,13 +109,20 @@ class Fuzz {
       'tcpAddOutput',
       'tcpTurn',
       'tcpAccept',
+      'sendOpen',
+      'sendFile',
+      'sendCancel',
+      'sendTake',
+      'hashSegment',
     ] as const;
-    const call = this.#addon[this.#pick(names)] as (...args: unknown[]) => unknown;
+    const name = this.#pick(names);
+    const call = this.#addon[name] as (...args: unknown[]) => unknown;
     const args = Array.from({ length: this.#below(6) }, () => this.#nonsense());
     try {
       const id = call(...args);
       // Nonsense that happens to be an open socket must not stay one.
-      if (args.length === 4 && typeof id === 'number' && id >= 0) this.#addon.close(id);
+      const opens = name.endsWith('Open');
+      if (opens && typeof id === 'number' && id >= 0) this.#addon.close(id);
     } catch (error) {
       assert.ok(error instanceof TypeError, String(error));
     }
@@ -300,6 +309,49 @@ class Fuzz {
       default:
         connection.flush();
     }
+  }
+
+  /** Parts of a file to peers who take them, stop taking, or go. */
+  async #playSender(): Promise<void> {
+    const sender = FileSender.open(this.#addon);
+    assert.ok(sender !== undefined);
+    const file = openSync(process.execPath, 'r');
+    const sockets: Socket[] = [];
+    const sending: Promise<unknown>[] = [];
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      sockets.push(socket);
+      const handle = socket as unknown as { readonly _handle: { readonly fd: number } | null };
+      const part = { socket: handle._handle?.fd ?? -1, file, position: this.#below(1000) };
+      const stop = new AbortController();
+      sending.push(sender.send({ ...part, bytes: 1 + this.#below(8_000_000) }, stop.signal));
+      if (this.#below(4) === 0) stop.abort();
+      if (this.#below(4) === 0) socket.destroy();
+      if (this.#below(8) === 0) sending.push(sender.send({ ...part, bytes: 5 }, stop.signal));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const peers = Array.from({ length: 1 + this.#below(20) }, () => {
+      const peer = knock(port);
+      if (this.#below(3) > 0) peer.on('data', () => undefined);
+      return peer;
+    });
+    for (let wait = this.#below(10); wait > 0; wait--) await pause();
+    // Some files are closed while they are sent.
+    const isEarly = this.#below(2) === 0;
+    if (isEarly) closeSync(file);
+    for (const peer of peers) if (this.#below(2) === 0) peer.destroy();
+    await pause();
+    sender.close();
+    await Promise.all(sending);
+    for (const socket of [...peers, ...sockets]) socket.destroy();
+    server.close();
+    if (!isEarly) closeSync(file);
+    const into = new Uint8Array(32 * (1 + this.#below(4)));
+    const bytes = new Uint8Array(1 + this.#below(40_000));
+    if (into.length < 32 + Math.ceil(bytes.length / 16_384) * 32) {
+      assert.throws(() => this.#addon.hashSegment(bytes, into), TypeError);
+    } else assert.ok(this.#addon.hashSegment(bytes, into) <= 0);
   }
 
   #world(): Parameters<typeof batchedTcp>[0] {
