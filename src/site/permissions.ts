@@ -78,6 +78,7 @@ export const ROUTE_RULES: Readonly<Record<RouteName, RouteRule>> = {
   torrents: { GET: 'browse' },
   torrent: { GET: 'browse' },
   torrentDownload: { GET: 'download' },
+  torrentFiles: { GET: 'browse' },
   torrentEdit: { GET: 'upload', POST: 'upload' },
   torrentRemove: { GET: 'upload', POST: 'upload' },
   torrentCredit: { GET: 'administer', POST: 'administer' },

@@ -34,6 +34,7 @@ export const ROUTES = {
   torrents: '/torrents',
   torrent: '/torrents/:hash',
   torrentDownload: '/torrents/:hash/download',
+  torrentFiles: '/torrents/:hash/files',
   torrentEdit: '/torrents/:hash/edit',
   torrentRemove: '/torrents/:hash/remove',
   torrentCredit: '/console/torrents/:hash/freeleech',

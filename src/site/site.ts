@@ -17,6 +17,7 @@ import { classRoutes } from './classes/class-pages.ts';
 import { consoleRoutes } from './console/console-routes.ts';
 import { creditRoutes } from './credit/credit-handlers.ts';
 import { ERROR_WORDS } from './error-pages.ts';
+import { folderRoutes } from './folders/folder-pages.ts';
 import { noticeRoutes } from './notices/notice-pages.ts';
 import { ROUTE_RULES } from './permissions.ts';
 import { Exports } from './privacy/exports.ts';
@@ -53,6 +54,7 @@ export function createSite(world: SiteWorld): Site {
     ...classRoutes,
     ...consoleRoutes,
     ...creditRoutes,
+    ...folderRoutes,
     ...noticeRoutes,
     ...bonusRoutes,
     ...signalRoutes,

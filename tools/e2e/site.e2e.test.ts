@@ -144,6 +144,7 @@ test('every page is fit for all at three widths and in two themes', options, asy
     '/torrents',
     '/torrents?q=nothing-is-called-so',
     torrentPath,
+    `${torrentPath}/files`,
     '/upload',
     '/members',
     '/members/olga',

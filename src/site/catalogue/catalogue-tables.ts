@@ -53,6 +53,10 @@ export interface CatalogueTables {
     /** Files in the folder, at any depth; 1 for a file. */
     file_count: number;
     size_bytes: number;
+    /** Position of the folder it lies in; -1 at the top. */
+    parent: number;
+    /** `nameKey` of its last name. */
+    name_key: number;
   };
   tag: { id: Generated<number>; name: string };
   torrent_tag: { torrent_id: number; tag_id: number };

@@ -10,7 +10,11 @@ export interface FileEntry {
   /** Files in the folder, at any depth; 1 for a file. */
   readonly fileCount: number;
   readonly sizeBytes: number;
+  /** Position of the folder that it lies in, which comes before it; NO_PARENT at the top. */
+  readonly parent: number;
 }
+
+export const NO_PARENT = -1;
 
 /** Folders and files; paths of many tiny folders would otherwise make a million rows of one file. */
 export const ENTRIES_MAX = 100_000;
@@ -45,17 +49,29 @@ export function fileEntries(metainfo: Metainfo): readonly FileEntry[] | undefine
     if (count > ENTRIES_MAX) return undefined;
   }
   const entries: FileEntry[] = [];
-  flatten(root, '', entries);
+  flatten(root, { path: '', position: NO_PARENT }, entries);
   return entries;
 }
 
+/** The last name of a path: `b` of `a/b` and of `a/b/`. */
+export function nameOf(path: string): string {
+  const end = path.endsWith('/') ? path.length - 1 : path.length;
+  return path.slice(path.lastIndexOf('/', end - 1) + 1, end);
+}
+
+/** 32 bits of a name, by which a folder's index finds it: FNV-1a over its UTF-8. */
+export function nameKey(name: string): number {
+  let key = 0x811c9dc5;
+  for (const byte of Buffer.from(name, 'utf8')) key = Math.imul(key ^ byte, 0x01000193) >>> 0;
+  return key;
+}
+
 /** Names of files and folders for the search, as much as fits into `charsMax`. */
-export function entryNames(entries: readonly FileEntry[], charsMax: number): string {
+export function entryNames(entries: readonly Pick<FileEntry, 'path'>[], charsMax: number): string {
   const names: string[] = [];
   let chars = 0;
   for (const { path } of entries) {
-    const end = path.endsWith('/') ? path.length - 1 : path.length;
-    const name = path.slice(path.lastIndexOf('/', end - 1) + 1, end);
+    const name = nameOf(path);
     chars += name.length + 1;
     if (chars > charsMax) break;
     names.push(name);
@@ -72,20 +88,27 @@ function grow(folder: Folder, sizeBytes: number): void {
   folder.sizeBytes += sizeBytes;
 }
 
-const byName = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
+const collator = new Intl.Collator('en', { numeric: true, sensitivity: 'base' });
+
+/** The order of names in a folder, folders before files: numbers by their value, then letters. */
+export function compareNames(one: string, other: string): number {
+  return collator.compare(one, other) || (one < other ? -1 : one > other ? 1 : 0);
+}
 
 // PATH_LIMITS.depthMax of wire/ bounds the depth.
-function flatten(folder: Folder, prefix: string, into: FileEntry[]): void {
-  const folders = [...folder.folders].sort(([a], [b]) => byName.compare(a, b) || (a < b ? -1 : 1));
-  for (const [name, below] of folders) {
-    const path = `${prefix}${name}/`;
-    into.push({ path, fileCount: below.fileCount, sizeBytes: below.sizeBytes });
-    flatten(below, path, into);
+function flatten(
+  folder: Folder,
+  of: { readonly path: string; readonly position: number },
+  into: FileEntry[],
+): void {
+  const parent = of.position;
+  for (const [name, below] of [...folder.folders].sort(([a], [b]) => compareNames(a, b))) {
+    const path = `${of.path}${name}/`;
+    const position = into.length;
+    into.push({ path, fileCount: below.fileCount, sizeBytes: below.sizeBytes, parent });
+    flatten(below, { path, position }, into);
   }
-  const files = folder.files.sort(
-    (a, b) => byName.compare(a.name, b.name) || (a.name < b.name ? -1 : 1),
-  );
-  for (const { name, sizeBytes } of files) {
-    into.push({ path: `${prefix}${name}`, fileCount: 1, sizeBytes });
+  for (const { name, sizeBytes } of folder.files.sort((a, b) => compareNames(a.name, b.name))) {
+    into.push({ path: `${of.path}${name}`, fileCount: 1, sizeBytes, parent });
   }
 }

@@ -10,16 +10,17 @@ import { memberAnnounceUrls, urlsInTorrents } from '#site/announce-urls.ts';
 import { creditNow } from '#site/credit/credit-now.ts';
 import { countTokens } from '#site/credit/credit-tokens.ts';
 import { ERROR_WORDS } from '#site/error-pages.ts';
+import { largestAtTop } from '#site/folders/folder-rows.ts';
 import { Refusal } from '#site/refusal.ts';
 import { hrefTo } from '#site/routes.ts';
 import { swarmHistory } from '#site/series/series-panels.ts';
 import type { Visit } from '#site/visit.ts';
 import { listCategories } from './categories.ts';
-import { filePage } from './file-page.ts';
+import { fileTree } from './file-page.ts';
 import { findTorrentByHash, type Torrent } from './find-torrent.ts';
 import { myState, myTotals } from './my-state.ts';
 import { torrentFileFor, torrentFileName, webSeedsFor } from './torrent-file.ts';
-import { torrentView } from './torrent-view.ts';
+import { type TorrentFiles, torrentView } from './torrent-view.ts';
 import { parseTags } from './torrent-words.ts';
 import { removeTorrent, updateTorrent } from './torrents.ts';
 import { editView, removeView, type WordsForm } from './upload-view.ts';
@@ -37,7 +38,7 @@ export async function torrentPage(visit: Visit): Promise<Response> {
   const [uploader, files, transfer, totals, credit, tokens, history, health, wanted] =
     await Promise.all([
       findMemberById(sql, torrent.uploaderId),
-      filePage(sql, torrent.id, Number(visit.query('files'))),
+      filesShown(visit, torrent.id),
       torrentTransfer(sql, memberId, torrent.id),
       myTotals(sql, memberId, [torrent.id]),
       creditNow(sql, who, visit.nowMs),
@@ -170,6 +171,14 @@ export function readWords(visit: Visit): WordsForm {
     tags: form.text('tags'),
     description: form.text('description'),
   };
+}
+
+/** All of them as a tree, or the largest of what lies at the top. */
+async function filesShown(visit: Visit, torrentId: number): Promise<TorrentFiles> {
+  const { sql } = visit.parts;
+  const nodes = await fileTree(sql, torrentId);
+  if (nodes !== undefined) return { nodes };
+  return { largest: await largestAtTop(sql, torrentId) };
 }
 
 async function torrentOf(visit: Visit): Promise<Torrent | undefined> {

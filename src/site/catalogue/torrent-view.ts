@@ -15,6 +15,8 @@ import { panel } from '#site/components/panel.ts';
 import { table } from '#site/components/table.ts';
 import { tree } from '#site/components/tree.ts';
 import { type CreditNow, creditNotice } from '#site/credit/credit-notice.ts';
+import type { FolderRow } from '#site/folders/folder-rows.ts';
+import { folderList } from '#site/folders/folder-view.ts';
 import { formatBytes } from '#site/format/bytes.ts';
 import { markdown } from '#site/format/markdown.ts';
 import { formatCount, plural } from '#site/format/number.ts';
@@ -25,10 +27,15 @@ import { type SwarmHistory, swarmHistoryPanel } from '#site/series/series-panels
 import type { SwarmCounts, SwarmPeer } from '#site/swarms.ts';
 import { clientName } from '#wire/peer-id.ts';
 import { archivePanel, type Keeping } from './archive-panel.ts';
-import type { FilePage } from './file-page.ts';
+import type { FileNode } from './file-page.ts';
 import type { Torrent } from './find-torrent.ts';
 import { myStateBadge } from './list-view.ts';
 import { type MyState, partHad } from './my-state.ts';
+
+/** All of a torrent's files, or the largest when they are too many for one page. */
+export type TorrentFiles =
+  | { readonly nodes: readonly FileNode[] }
+  | { readonly largest: readonly FolderRow[] };
 
 export interface TorrentPage {
   readonly torrent: Torrent;
@@ -39,7 +46,7 @@ export interface TorrentPage {
   readonly mayDownload: boolean;
   readonly live: SwarmCounts;
   readonly peers: readonly SwarmPeer[];
-  readonly files: FilePage;
+  readonly files: TorrentFiles;
   readonly mine: MyState;
   readonly transfer: MemberTransfer | undefined;
   /** What counts for the reader now; undefined when everything does in full. */
@@ -151,28 +158,19 @@ function descriptionPanel({ description, tags }: Torrent): Html {
 
 function filesPanel({ torrent, files }: TorrentPage): Html {
   const hash = torrent.infoHash;
-  const isWhole = files.next === undefined && files.previous === undefined;
-  const to = (position: number): string =>
-    `${hrefTo('torrent', { hash }, { files: position })}#files`;
-  const ways = [
-    ...(files.previous === undefined
-      ? []
-      : [linkButton({ label: html`${icon('left')} Previous files`, href: to(files.previous) })]),
-    ...(files.next === undefined
-      ? []
-      : [linkButton({ label: html`More files ${icon('right')}`, href: to(files.next) })]),
-  ];
-  const within =
-    files.within === ''
-      ? NOTHING
-      : html`<p class="muted small">Going on in <code>${files.within}</code></p>`;
-  const listed = tree({ nodes: files.nodes, openDepth: torrent.fileCount > 40 ? 1 : 3 });
-  const row = isWhole ? NOTHING : html`<div class="row">${ways}</div>`;
+  const browse = linkButton({
+    label: html`${icon('folder')} Browse all ${formatCount(torrent.fileCount)} files`,
+    href: hrefTo('torrentFiles', { hash }),
+  });
+  const body =
+    'nodes' in files
+      ? tree({ nodes: files.nodes, openDepth: torrent.fileCount > 40 ? 1 : 3 })
+      : html`<p class="muted">The largest of what it has:</p>${folderList(hash, files.largest)}<div class="row">${browse}</div>`;
   return panel({
     title: 'Files',
     id: 'files',
     aside: html`${plural(torrent.fileCount, 'file')}, ${bytes(torrent.sizeBytes)}`,
-    body: html`${within}${listed}${row}`,
+    body,
   });
 }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { Refusal } from '#site/refusal.ts';
 import { forEachDatabase } from '#sql/test-databases.ts';
 import { parseMetainfo } from '#wire/metainfo.ts';
-import { filePage } from './file-page.ts';
+import { fileTree } from './file-page.ts';
 import { findTorrent, findTorrentByHash, type Torrent } from './find-torrent.ts';
 import {
   makeTorrent,
@@ -285,34 +285,21 @@ forEachDatabase((name, open) => {
     await world.sql.close();
   });
 
-  test(`${name}: the files of a torrent of thousands come page by page, with sizes of folders`, async () => {
+  test(`${name}: the files of a torrent are a tree with sizes of folders, up to what a page can show`, async () => {
     const world = await openCatalogue(open);
     const files: Record<string, number> = { 'readme.txt': 3 };
-    for (let at = 0; at < 1200; at++) files[`scans/box ${at % 3}/page ${at}.png`] = 10;
+    for (let at = 0; at < 400; at++) files[`scans/box ${at % 3}/page ${at}.png`] = 10;
     const torrent = await added(world, { files });
-    assert.equal(torrent.fileCount, 1201);
-    const first = await filePage(world.sql, torrent.id, 0);
-    assert.equal(first.within, '');
-    const scans = first.nodes[0];
-    assert.deepEqual([scans?.name, scans?.fileCount, scans?.sizeBytes], ['scans', 1200, 12_000]);
+    const tree = await fileTree(world.sql, torrent.id);
+    const scans = tree?.[0];
+    assert.deepEqual([scans?.name, scans?.fileCount, scans?.sizeBytes], ['scans', 400, 4000]);
     assert.equal(scans?.children?.[0]?.name, 'box 0');
     assert.equal(scans?.children?.[0]?.children?.[0]?.name, 'page 0.png');
     assert.equal(scans?.children?.[0]?.children?.[1]?.name, 'page 3.png');
-    assert.equal(first.next, 500);
-    const names: string[] = [];
-    let position: number | undefined = 0;
-    let last = first;
-    while (position !== undefined) {
-      last = await filePage(world.sql, torrent.id, position);
-      JSON.stringify(last.nodes, (key, value: unknown) => {
-        if (key === 'name' && String(value).match(/\.(png|txt)$/)) names.push(String(value));
-        return value;
-      });
-      position = last.next;
-    }
-    assert.equal(new Set(names.map((one) => one.split('/').at(-1))).size, 1201);
-    assert.equal(last.nodes.at(-1)?.name, 'readme.txt');
-    assert.deepEqual((await filePage(world.sql, torrent.id, 99_999)).nodes, []);
+    assert.equal(tree?.at(-1)?.name, 'readme.txt');
+    for (let at = 400; at < 500; at++) files[`scans/box ${at % 3}/page ${at}.png`] = 10;
+    const large = await added(world, { files, seed: 2 });
+    assert.equal(await fileTree(world.sql, large.id), undefined);
     await world.sql.close();
   });
 });

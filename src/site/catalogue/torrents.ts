@@ -1,22 +1,22 @@
 // Torrents as the site, the command line and tests add, find, change and remove them. Each change is
 // one transaction that also enqueues what the trackers must know; none of it needs a tracker to be up.
 
-import type { Selectable, Transaction } from 'kysely';
+import { sql as raw, type Selectable, type Transaction } from 'kysely';
 import { assert } from '#base/assert.ts';
 import { toHex } from '#base/bytes.ts';
 import type { Clock } from '#base/clock.ts';
 import { torrentId as asTorrentId } from '#base/ids.ts';
+import { insertEntries } from '#site/folders/insert-entries.ts';
 import { Refusal } from '#site/refusal.ts';
-import { isUniqueViolation } from '#sql/dialect.ts';
+import { dialectOf, isUniqueViolation } from '#sql/dialect.ts';
 import { enqueue } from '#sql/outbox.ts';
-import { insertColumns } from '#sql/row-columns.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { TorrentMessage } from '#wire/control-message.ts';
 import type { Metainfo } from '#wire/metainfo.ts';
 import type { CatalogueConfig } from './catalogue-config.ts';
 import type { CatalogueTables, TorrentTable } from './catalogue-tables.ts';
 import { setTags } from './categories.ts';
-import { entryNames, type FileEntry } from './file-entries.ts';
+import { entryNames } from './file-entries.ts';
 import { findTorrentIn, type Torrent } from './find-torrent.ts';
 import { prepareApart } from './prepare-apart.ts';
 import {
@@ -54,6 +54,8 @@ export interface NewTorrent extends Omit<TorrentWords, 'title'> {
   readonly title?: string;
   /** May upload again what somebody else than its uploader removed. */
   readonly isStaff?: boolean;
+  /** Of a torrent that is put back: the id it had, which it gets again when nobody else has it now. */
+  readonly formerId?: number;
 }
 
 export type AddTorrentResult =
@@ -114,17 +116,22 @@ async function saveTorrent(
   }
   const categoryId = await findCategory(transaction, words.category);
   if (categoryId === undefined) return noCategory(words.category);
+  const formerId = await freeId(transaction, request.formerId);
   const { id } = await transaction
     .insertInto('torrent')
-    .values(torrentRow(saving, categoryId))
+    .values({
+      ...torrentRow(saving, categoryId),
+      ...(formerId === undefined ? {} : { id: formerId }),
+    })
     .returning('id')
     .executeTakeFirstOrThrow();
   assert(asTorrentId(id) !== undefined, 'ids of torrents are 1 to 2^32-1');
+  if (formerId !== undefined) await countOn(transaction);
   await transaction
     .insertInto('torrent_file')
     .values({ torrent_id: id, bytes: prepared.bytes })
     .execute();
-  await insertEntries(transaction, id, prepared.entries);
+  await insertEntries(transaction, { torrentId: id, from: 0, entries: prepared.entries });
   await setTags(transaction, id, words.tags);
   const files = entryNames(prepared.entries, SEARCH_LIMITS.textCharsMax);
   await indexTorrent(transaction, id, { ...words, files: `${prepared.metainfo.name} ${files}` });
@@ -133,6 +140,24 @@ async function saveTorrent(
   await enqueue(transaction, torrentMessage(torrent));
   const { hashChanged, notes } = prepared;
   return { kind: 'added', torrent, hashChanged, notes };
+}
+
+async function freeId(
+  transaction: Transaction<CatalogueTables>,
+  id: number | undefined,
+): Promise<number | undefined> {
+  if (id === undefined || asTorrentId(id) === undefined) return undefined;
+  const query = transaction.selectFrom('torrent').select('id').where('id', '=', id);
+  return (await query.executeTakeFirst()) === undefined ? id : undefined;
+}
+
+/** SQLite goes on behind the highest id by itself. */
+async function countOn(transaction: Transaction<CatalogueTables>): Promise<void> {
+  if (dialectOf(transaction) === 'sqlite') return;
+  await raw`select setval(pg_get_serial_sequence('torrent', 'id'),
+    greatest((select max(id) from torrent), nextval(pg_get_serial_sequence('torrent', 'id'))))`.execute(
+    transaction,
+  );
 }
 
 function torrentRow(saving: Saving, categoryId: number): Omit<TorrentTable, 'id' | 'is_exempt'> {
@@ -163,35 +188,6 @@ function torrentRow(saving: Saving, categoryId: number): Omit<TorrentTable, 'id'
     removed_by: null,
     removed_reason: '',
   };
-}
-
-async function insertEntries(
-  transaction: Transaction<CatalogueTables>,
-  torrentId: number,
-  entries: readonly FileEntry[],
-): Promise<void> {
-  await insertColumns(transaction, {
-    table: 'torrent_entry',
-    columns: [
-      {
-        name: 'torrent_id',
-        type: 'bigint',
-        values: new Float64Array(entries.length).fill(torrentId),
-      },
-      { name: 'position', type: 'bigint', values: Float64Array.from(entries, (_, at) => at) },
-      { name: 'path', type: 'text', values: entries.map((entry) => entry.path) },
-      {
-        name: 'file_count',
-        type: 'bigint',
-        values: Float64Array.from(entries, (entry) => entry.fileCount),
-      },
-      {
-        name: 'size_bytes',
-        type: 'bigint',
-        values: Float64Array.from(entries, (entry) => entry.sizeBytes),
-      },
-    ],
-  });
 }
 
 /** Changes what is written about a torrent. Whether the asker may is the caller's to check. */
@@ -231,7 +227,7 @@ export async function updateTorrent(
 async function storedNames(transaction: Catalogue, torrentId: number): Promise<string> {
   const rows = await transaction
     .selectFrom('torrent_entry')
-    .select(['path', 'file_count as fileCount', 'size_bytes as sizeBytes'])
+    .select('path')
     .where('torrent_id', '=', torrentId)
     .orderBy('position')
     .limit(SEARCH_LIMITS.textCharsMax / 2)

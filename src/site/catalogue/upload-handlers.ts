@@ -126,7 +126,7 @@ async function showDraft(
     draft: visit.param('draft'),
     prepared,
     warnings: prepared.warnings,
-    files: fileNodes(prepared.entries.slice(0, FILE_ROWS_MAX), ''),
+    files: fileNodes(prepared.entries.slice(0, FILE_ROWS_MAX)),
     values,
     categories: await listCategories(visit.parts.sql),
     errors: isRefusal ? { [problem.field ?? 'title']: problem.message } : {},

@@ -9,6 +9,7 @@ import { downloadKeysMigration } from './0330-download-keys.ts';
 import { privacyMigration } from './0340-privacy.ts';
 import { seriesMigration } from './0350-series.ts';
 import { apiTokensMigration } from './0360-api-tokens.ts';
+import { foldersMigration } from './0670-folders.ts';
 
 export const siteMigrations: readonly Migration[] = [
   accountsMigration,
@@ -19,4 +20,5 @@ export const siteMigrations: readonly Migration[] = [
   privacyMigration,
   seriesMigration,
   apiTokensMigration,
+  foldersMigration,
 ];
