@@ -9,6 +9,7 @@ import {
   constants,
   fdatasync,
   fstat,
+  fstatSync,
   fsyncSync,
   ftruncate,
   mkdirSync,
@@ -75,6 +76,15 @@ export interface DiskFile {
   sizeBytes(): Promise<number>;
   /** An error of close counts as a failed write. Idempotent. */
   close(): Promise<void>;
+  /** Only of a file of this machine that is open: what other calls of the system take it by. */
+  readonly own?: OwnFile | undefined;
+}
+
+export interface OwnFile {
+  /** Until the file is closed. */
+  readonly descriptor: number;
+  /** When its bytes, its name or its rights changed last, ns; nobody can set it back. */
+  changedNs(): bigint;
 }
 
 /** The machine's own disk by node:fs. Data calls run in libuv's pool; names are made in place. */
@@ -146,11 +156,14 @@ function lockFile(path: string): DiskLock | undefined {
 }
 
 class SystemFile implements DiskFile {
+  readonly own: OwnFile;
   readonly #descriptor: number;
   #open = true;
 
   constructor(descriptor: number) {
     this.#descriptor = descriptor;
+    const changedNs = (): bigint => fstatSync(descriptor, { bigint: true }).ctimeNs;
+    this.own = { descriptor, changedNs };
   }
 
   read(into: Uint8Array, position: number): Promise<number> {

@@ -72,6 +72,19 @@ class FullKernel implements Addon {
     return -1;
   }
   tcpAccept(): void {}
+  sendOpen(): number {
+    return -1;
+  }
+  sendFile(): number {
+    return -1;
+  }
+  sendCancel(): void {}
+  sendTake(): number {
+    return 0;
+  }
+  hashSegment(): number {
+    return -1;
+  }
 }
 
 describe('datagrams that the kernel does not take at once', () => {

@@ -31,7 +31,14 @@ export type BlobSource = Uint8Array | AsyncIterable<Uint8Array>;
 export interface CallOptions {
   /** Once aborted the call rejects with STORE_CANCELLED, unless its work is already being synced. */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * Gives the SHA-256 of bytes, for who computes more of them on the way and would else have them hashed
+   * twice. A wish: a store that has the bytes elsewhere hashes them itself.
+   */
+  readonly sha256?: Sha256 | undefined;
 }
+
+export type Sha256 = (bytes: Uint8Array) => Promise<Uint8Array>;
 
 export interface PutOptions extends CallOptions {
   /** The name the bytes must have; others are refused with STORE_WRONG_HASH and nothing is kept. */
@@ -80,6 +87,16 @@ export interface StoreStats {
   readonly storedBytes: number;
 }
 
+/** Where the bytes of a blob lie in a file of this machine, for who sends them on from there. */
+export interface LentBlob {
+  readonly descriptor: number;
+  /** Of its first byte. */
+  readonly position: number;
+  readonly bytes: number;
+  /** From then on the descriptor may be another file's. Idempotent. */
+  release(): void;
+}
+
 export interface Store {
   /**
    * Takes the bytes and answers when they are on the medium. The store owns a Uint8Array until then.
@@ -95,6 +112,12 @@ export interface Store {
     range: { readonly start: number; readonly end: number },
     options?: CallOptions,
   ): Promise<Uint8Array>;
+  /**
+   * A blob that was read and verified at this place within `verifiedMsMax`, in a file that nobody but the
+   * store has changed since. Undefined for all others: who reads one by `get` may be lent it afterwards.
+   * Small blobs are never lent.
+   */
+  lend?(ref: BlobRef, options: { readonly verifiedMsMax: number }): Promise<LentBlob | undefined>;
   /** Those of `refs` that are there, in the order asked. A missing one is no error. */
   stat(refs: readonly BlobRef[], options?: CallOptions): Promise<BlobInfo[]>;
   /** Names in ascending order, each once; fewer than `limit` only at the end. */
@@ -181,12 +204,12 @@ async function refOfLarge(bytes: Uint8Array): Promise<BlobRef> {
  */
 export async function readVerified(
   source: BlobSource,
-  options: { readonly ref?: BlobRef; readonly signal?: AbortSignal | undefined } = {},
+  options: CallOptions & { readonly ref?: BlobRef } = {},
 ): Promise<{ readonly ref: BlobRef; readonly bytes: Uint8Array }> {
   throwIfCancelled(options.signal);
   const bytes = source instanceof Uint8Array ? source : await collect(source, options.signal);
   if (bytes.byteLength > BLOB_BYTES_MAX) throw tooLarge();
-  const ref = bytes.byteLength < POOL_BYTES_MIN ? refOf(bytes) : await refOfLarge(bytes);
+  const ref = await refBy(bytes, options.sha256);
   if (options.ref !== undefined && options.ref !== ref) {
     throw new StoreError('STORE_WRONG_HASH', `Cannot put "${options.ref}": the bytes are ${ref}`);
   }
@@ -214,10 +237,15 @@ export function assertBlob(ref: BlobRef, bytes: Uint8Array): void {
   if (refOf(bytes) !== ref) throw corrupt(ref, bytes);
 }
 
-/** As assertBlob, large ones in the engine's pool. */
-export async function verifyBlob(ref: BlobRef, bytes: Uint8Array): Promise<void> {
-  if (bytes.byteLength < POOL_BYTES_MIN) assertBlob(ref, bytes);
-  else if ((await refOfLarge(bytes)) !== ref) throw corrupt(ref, bytes);
+/** As assertBlob, large ones in the engine's pool or by who wants to. */
+export async function verifyBlob(ref: BlobRef, bytes: Uint8Array, sha256?: Sha256): Promise<void> {
+  if ((await refBy(bytes, sha256)) !== ref) throw corrupt(ref, bytes);
+}
+
+async function refBy(bytes: Uint8Array, sha256: Sha256 | undefined): Promise<BlobRef> {
+  if (bytes.byteLength === 0) return refOf(bytes);
+  if (sha256 !== undefined) return blobRef(`sha256-${toHex(await sha256(bytes))}`) as BlobRef;
+  return bytes.byteLength < POOL_BYTES_MIN ? refOf(bytes) : await refOfLarge(bytes);
 }
 
 function corrupt(ref: BlobRef, bytes: Uint8Array): StoreError {

@@ -150,13 +150,14 @@ export class PackFiles {
     }
   }
 
-  async readBody(place: BlobPlace): Promise<Uint8Array> {
+  /** `onFile` is told before it is read. */
+  async readBody(place: BlobPlace, onFile?: (file: DiskFile) => void): Promise<Uint8Array> {
     const bytes = Buffer.allocUnsafeSlow(place.bytes);
-    const read = await this.use(place.pack, (file) =>
-      place.bytes === 0
-        ? Promise.resolve(0)
-        : file.read(bytes, place.position + RECORD_HEADER_BYTES),
-    );
+    const read = await this.use(place.pack, (file) => {
+      onFile?.(file);
+      if (place.bytes === 0) return Promise.resolve(0);
+      return file.read(bytes, place.position + RECORD_HEADER_BYTES);
+    });
     // What the file has no longer is for the hash to find.
     return bytes.subarray(0, read);
   }
@@ -165,7 +166,7 @@ export class PackFiles {
   async use<T>(number: number, work: (file: DiskFile) => Promise<T>): Promise<T> {
     let lease: FileLease | undefined;
     try {
-      lease = await this.#lease(number);
+      lease = await this.lease(number);
       return await work(lease.file);
     } catch (error) {
       const path = packName(number);
@@ -353,7 +354,7 @@ export class PackFiles {
   }
 
   async #openPack(number: number): Promise<void> {
-    const lease = await this.#lease(number);
+    const lease = await this.lease(number);
     try {
       await this.#cutAgain(number, lease.file);
       this.#keep(number, await lease.file.sizeBytes());
@@ -398,7 +399,7 @@ export class PackFiles {
       for (const damage of scan.damage) this.damage.push({ pack: number, ...damage });
       return;
     }
-    await this.#activate(this.#lease(number));
+    await this.#activate(this.lease(number));
     const pack = this.active;
     const file = this.activeFile;
     const records: PackRecord[] = [];
@@ -447,7 +448,7 @@ export class PackFiles {
   }
 
   /** One descriptor a pack, for reading and writing. */
-  #lease(number: number): Promise<FileLease> {
+  lease(number: number): Promise<FileLease> {
     return this.#open.lease(this.#pathOf(number), { write: true });
   }
 

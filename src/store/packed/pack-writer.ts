@@ -20,6 +20,7 @@ import {
 } from './pack.ts';
 import { groupStart, type Pack, type PackFiles } from './pack-files.ts';
 import type { PackedWorld } from './packed.ts';
+import type { VerifiedPlaces } from './verified-places.ts';
 
 export interface Operation {
   readonly kind: 'blob' | 'removal';
@@ -77,6 +78,7 @@ export class PackWriter {
   readonly #world: PackedWorld;
   readonly #files: PackFiles;
   readonly #index: BlobIndex;
+  readonly #verified: VerifiedPlaces;
   /** The newest operation of each blob that is not answered yet; those of compaction not. */
   readonly #pending = new Map<BlobRef, Operation>();
   #rooms: [Buffer, Buffer] = [Buffer.alloc(0), Buffer.alloc(0)];
@@ -92,10 +94,12 @@ export class PackWriter {
     readonly world: PackedWorld;
     readonly files: PackFiles;
     readonly index: BlobIndex;
+    readonly verified: VerifiedPlaces;
   }) {
     this.#world = parts.world;
     this.#files = parts.files;
     this.#index = parts.index;
+    this.#verified = parts.verified;
   }
 
   /** Blobs that compaction has moved. */
@@ -263,7 +267,9 @@ export class PackWriter {
     const pack = this.#files.active;
     const laid = this.#lay(group, { pack, start: this.#end() });
     if (laid.records.length === 0) return undefined;
-    await this.#files.activeFile.write(laid.bytes, laid.start);
+    const file = this.#files.activeFile;
+    const write = (): Promise<void> => file.write(laid.bytes, laid.start);
+    await this.#verified.append(pack.number, file, write);
     return laid;
   }
 

@@ -15,11 +15,13 @@ import {
   type BlobInfo,
   type BlobSource,
   type CallOptions,
+  type LentBlob,
   type ListOptions,
   missing,
   type PutOptions,
   type PutResult,
   readVerified,
+  type Sha256,
   type Store,
   type StoreStats,
   type StreamedBlob,
@@ -29,10 +31,14 @@ import {
 } from '#store/store.ts';
 import { BlobIndex, type BlobPlace } from './blob-index.ts';
 import { compactPacks } from './compaction.ts';
-import { type Damage, type PackRecord, seriesPlace } from './pack.ts';
+import { type Damage, type PackRecord, RECORD_HEADER_BYTES, seriesPlace } from './pack.ts';
 import { PackFiles } from './pack-files.ts';
 import { type Operation, PackWriter } from './pack-writer.ts';
 import { streamPacks } from './packed-stream.ts';
+import { VerifiedPlaces } from './verified-places.ts';
+
+/** Smaller ones are read as quickly as they are lent. */
+const LENT_BYTES_MIN = 64 * 1024;
 
 export interface PackedWorld {
   readonly folder: string;
@@ -66,6 +72,7 @@ export class PackedStore implements Store {
   readonly #index: BlobIndex;
   readonly #files: PackFiles;
   readonly #writer: PackWriter;
+  readonly #verified: VerifiedPlaces;
   /** Blobs whose bytes were found wrong: a put of one is stored again. */
   readonly #corrupt = new Set<BlobRef>();
   readonly #gate = new Gate();
@@ -76,7 +83,8 @@ export class PackedStore implements Store {
     this.#world = world;
     this.#files = files;
     this.#index = index;
-    this.#writer = new PackWriter({ world, files, index });
+    this.#verified = new VerifiedPlaces(world.clock);
+    this.#writer = new PackWriter({ world, files, index, verified: this.#verified });
   }
 
   /**
@@ -138,9 +146,29 @@ export class PackedStore implements Store {
     this.#gate.enter(options.signal);
     const place = this.#index.get(hashOf(ref));
     if (place === undefined) throw missing(ref);
-    const bytes = await this.#readBlob(ref, place);
+    const bytes = await this.#readBlob(ref, place, options.sha256);
     throwIfCancelled(options.signal);
     return bytes;
+  }
+
+  async lend(
+    ref: BlobRef,
+    { verifiedMsMax }: { readonly verifiedMsMax: number },
+  ): Promise<LentBlob | undefined> {
+    this.#gate.enter();
+    const place = this.#index.get(hashOf(ref));
+    if (place === undefined) throw missing(ref);
+    const verified = this.#verified.has(ref, place, verifiedMsMax);
+    if (verified === undefined) return undefined;
+    const lease = await this.#files.lease(place.pack).catch(() => undefined);
+    const descriptor = lease?.file.own?.descriptor;
+    const epoch = lease && this.#verified.epochOf(place.pack, lease.file);
+    if (lease === undefined || descriptor === undefined || epoch !== verified.epoch) {
+      lease?.release();
+      return undefined;
+    }
+    const position = place.position + RECORD_HEADER_BYTES;
+    return { descriptor, position, bytes: place.bytes, release: lease.release };
   }
 
   async getRange(
@@ -281,20 +309,26 @@ export class PackedStore implements Store {
     return { packs: wanted.length - kept.length, freedBytes, kept };
   }
 
-  async #readBlob(ref: BlobRef, place: BlobPlace): Promise<Uint8Array> {
+  async #readBlob(ref: BlobRef, place: BlobPlace, sha256?: Sha256): Promise<Uint8Array> {
     try {
-      const bytes = await this.#files.readBody(place);
-      await verifyBlob(ref, bytes);
+      let epoch: number | undefined;
+      const isLent = place.bytes >= LENT_BYTES_MIN;
+      const bytes = await this.#files.readBody(place, (file) => {
+        if (isLent) epoch = this.#verified.epochOf(place.pack, file);
+      });
+      await verifyBlob(ref, bytes, sha256);
+      if (epoch !== undefined) this.#verified.add(ref, place, epoch);
       return bytes;
     } catch (error) {
       // Compaction may have taken it elsewhere before it was read.
       const now = this.#index.get(hashOf(ref));
       if (now === undefined) throw missing(ref);
       if (now.pack !== place.pack || now.position !== place.position) {
-        return this.#readBlob(ref, now);
+        return this.#readBlob(ref, now, sha256);
       }
       if (error instanceof StoreError && error.code === 'STORE_CORRUPT_BLOB') {
         this.#corrupt.add(ref);
+        this.#verified.forget(ref);
       }
       throw error;
     }

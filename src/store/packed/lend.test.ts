@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { SystemDisk } from '#base/disk.ts';
+import type { BlobRef } from '#base/ids.ts';
+import { SeededRandom } from '#base/random.ts';
+import { SimClock } from '#sim/clock.ts';
+import { SimDisk } from '#sim/disk.ts';
+import { storeConfig } from '#store/config.ts';
+import { PackedStore } from './packed.ts';
+
+const BYTES = 300_000;
+const MINUTE = { verifiedMsMax: 60_000 };
+
+interface Lending {
+  readonly folder: string;
+  readonly store: PackedStore;
+  readonly clock: SimClock;
+  /** Of a new blob, that was not read yet. */
+  put(bytes?: number): Promise<{ readonly ref: BlobRef; readonly content: Buffer }>;
+}
+
+async function withLending(run: (lending: Lending) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-lend-'));
+  const clock = new SimClock();
+  const store = await PackedStore.open({
+    ...{ folder, disk: new SystemDisk(), clock, random: new SeededRandom(1) },
+    config: storeConfig.parse({ packBytesMax: 1024 * 1024 }),
+  });
+  const put = async (bytes = BYTES) => {
+    const content = randomBytes(bytes);
+    return { ref: (await store.put(content.slice())).ref, content };
+  };
+  try {
+    await run({ folder, store, clock, put });
+  } finally {
+    await store.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** A byte of the newest pack, that another program writes; at a later time by the file's own clock. */
+function damage(folder: string, position: number): void {
+  const name =
+    readdirSync(folder)
+      .filter((one) => one.endsWith('.pack'))
+      .at(-1) ?? '';
+  const path = join(folder, name);
+  const before = statSync(path, { bigint: true }).ctimeNs;
+  const file = openSync(path, 'r+');
+  while (statSync(path, { bigint: true }).ctimeNs === before) {
+    writeSync(file, Buffer.from([7, 7, 7]), 0, 3, position);
+  }
+  closeSync(file);
+}
+
+test('a blob that was read is lent for a while: its bytes lie where it says', () =>
+  withLending(async ({ store, clock, put }) => {
+    const { ref, content } = await put();
+    assert.equal(await store.lend(ref, MINUTE), undefined, 'nobody has read it');
+    await store.get(ref);
+    const lent = await store.lend(ref, MINUTE);
+    assert.equal(lent?.bytes, BYTES);
+    const bytes = Buffer.alloc(BYTES);
+    readSync(lent?.descriptor ?? -1, bytes, 0, BYTES, lent?.position ?? 0);
+    assert.ok(bytes.equals(content));
+    lent?.release();
+    clock.advance(60_001);
+    assert.equal(await store.lend(ref, MINUTE), undefined);
+    await store.get(ref);
+    assert.ok(await store.lend(ref, MINUTE).then((one) => one?.release() === undefined));
+    const small = await put(1000);
+    await store.get(small.ref);
+    assert.equal(await store.lend(small.ref, MINUTE), undefined);
+    await store.remove([ref]);
+    await assert.rejects(store.lend(ref, MINUTE), { code: 'STORE_BLOB_MISSING' });
+  }));
+
+test('what the store writes itself takes nothing back, what anybody else writes does', () =>
+  withLending(async ({ folder, store, put }) => {
+    const { ref } = await put();
+    await store.get(ref);
+    await put();
+    const lent = await store.lend(ref, MINUTE);
+    assert.ok(lent !== undefined);
+    lent.release();
+    damage(folder, lent.position + 100);
+    assert.equal(await store.lend(ref, MINUTE), undefined);
+    await assert.rejects(store.get(ref), { code: 'STORE_CORRUPT_BLOB' });
+    assert.equal(await store.lend(ref, MINUTE), undefined);
+  }));
+
+test('a change by others is not hidden by an append of the store after it', () =>
+  withLending(async ({ folder, store, put }) => {
+    const { ref } = await put();
+    await store.get(ref);
+    const lent = await store.lend(ref, MINUTE);
+    assert.ok(lent !== undefined);
+    lent.release();
+    damage(folder, lent.position + 100);
+    await put();
+    assert.equal(await store.lend(ref, MINUTE), undefined);
+  }));
+
+test('a blob that compaction took elsewhere is read again before it is lent', () =>
+  withLending(async ({ folder, store, put }) => {
+    const all = [await put(), await put(), await put(), await put(), await put()];
+    const [kept, ...others] = all;
+    assert.ok(kept !== undefined);
+    await store.get(kept.ref);
+    const lent = await store.lend(kept.ref, MINUTE);
+    await store.remove(others.slice(0, 3).map(({ ref }) => ref));
+    await store.compact();
+    assert.ok(!readdirSync(folder).includes('0000000001.pack'));
+    // Whoever was lent it reads on, whatever became of the file's name.
+    const bytes = Buffer.alloc(BYTES);
+    readSync(lent?.descriptor ?? -1, bytes, 0, BYTES, lent?.position ?? 0);
+    assert.ok(bytes.equals(kept.content));
+    lent?.release();
+    assert.equal(await store.lend(kept.ref, MINUTE), undefined);
+    await store.get(kept.ref);
+    assert.ok(await store.lend(kept.ref, MINUTE).then((one) => one?.release() === undefined));
+  }));
+
+test('where there is no file of this machine nothing is lent', async () => {
+  const clock = new SimClock();
+  const random = new SeededRandom(1);
+  const disk = new SimDisk({ random });
+  const config = storeConfig.parse({});
+  const store = await PackedStore.open({ folder: '/store', disk, clock, random, config });
+  const { ref } = await store.put(randomBytes(BYTES));
+  await store.get(ref);
+  assert.equal(await store.lend(ref, MINUTE), undefined);
+  await store.close();
+});
