@@ -142,9 +142,10 @@ function firstError(text: string): string {
 function removeOld(folder: string): void {
   const sinceMs = statSync(folder).mtimeMs - OLD_MS_MIN;
   for (const name of readdirSync(folder)) {
+    if (!/^swarmkeep-[0-9a-f]{16}\.node/.test(name)) continue;
     const path = join(folder, name);
-    if (/^swarmkeep-[0-9a-f]{16}\.node/.test(name) && statSync(path).mtimeMs < sinceMs) {
-      rmSync(path, { force: true });
-    }
+    // Another process may have renamed or removed it since the folder was read.
+    const stat = statSync(path, { throwIfNoEntry: false });
+    if (stat !== undefined && stat.mtimeMs < sinceMs) rmSync(path, { force: true });
   }
 }
