@@ -8,9 +8,11 @@ import { SwarmHealer, type SwarmHealerWorld } from '#archive/verify/swarm-healer
 import type { SeedCatalogue } from '#archive/web-seed/seed-files.ts';
 import { SeedTraffic } from '#archive/web-seed/seed-traffic.ts';
 import { WebSeed } from '#archive/web-seed/web-seed.ts';
+import { bytesEqual } from '#base/bytes.ts';
 import type { Clock } from '#base/clock.ts';
-import type { Random } from '#base/random.ts';
 import type { Config } from '#config/schema.ts';
+import { type AddonPlace, loadAddon } from '#net/addon.ts';
+import { FileSender } from '#net/file-sender.ts';
 import { formatIp } from '#net/ip-address.ts';
 import { connectTcp } from '#net/tcp-connect.ts';
 import { memberOfSeedToken } from '#site/accounts/seed-token.ts';
@@ -31,7 +33,6 @@ export function archiveOf(parts: {
   readonly config: Config;
   readonly hasher: SegmentHasher;
   readonly store: StoreRoom;
-  readonly random: Random;
   /** Undefined offline, where nobody knows who is in them. */
   readonly swarms: Swarms | undefined;
 }): ArchiveWorld {
@@ -46,9 +47,13 @@ export function archiveOf(parts: {
 export interface ArchiveDoors {
   readonly seed: WebSeed;
   readonly traffic: SeedTraffic;
+  /** Undefined without the addon. */
+  readonly sender: FileSender | undefined;
+  /** What is being given ends where it is; what was given is written down. */
+  close(): Promise<void>;
 }
 
-export function openArchiveDoors(rooms: Rooms): ArchiveDoors {
+export function openArchiveDoors(rooms: Rooms, addon: AddonPlace): ArchiveDoors {
   const { sql, clock } = rooms;
   const logger = rooms.logger.for('archive');
   const traffic = new SeedTraffic({ sql, clock, logger });
@@ -59,12 +64,19 @@ export function openArchiveDoors(rooms: Rooms): ArchiveDoors {
     members: { memberOf: (token, infoHash) => memberOfSeedToken(sql, token, infoHash) },
     onSent: (memberId, torrentId, bytes) => traffic.add(memberId, torrentId, bytes),
   });
-  return { seed, traffic };
+  const loaded = loadAddon(addon);
+  const sender = 'addon' in loaded ? FileSender.open(loaded.addon) : undefined;
+  const close = async (): Promise<void> => {
+    sender?.close();
+    await traffic.flush();
+  };
+  return { seed, traffic, sender, close };
 }
 
 type CatalogueReading = Pick<SeedCatalogue, 'torrentByHash'> & Pick<IntakeWorld, 'metainfo'>;
 
-function seedCatalogue(sql: Sql): CatalogueReading {
+/** The catalogue as the archive's doors ask it. */
+export function seedCatalogue(sql: Sql): CatalogueReading {
   return {
     async torrentByHash(infoHash) {
       const torrent = await findTorrentByHash(sql, infoHash);
@@ -80,15 +92,18 @@ function seedCatalogue(sql: Sql): CatalogueReading {
 
 /** The swarms as the archive asks them: peers are read from the tracker's memory. */
 function swarmWorld(parts: SwarmParts, swarms: Swarms): SwarmHealerWorld {
-  const { sql, clock, random } = parts;
+  const { sql, clock } = parts;
+  const { archivePeerId: peerId } = swarms;
+  const isOther = (peer: SwarmPeer): boolean => !bytesEqual(peer.peerId, peerId);
   return {
-    ...{ sql, clock, random, connect: connectTcp },
+    ...{ sql, clock, peerId, connect: connectTcp },
     metainfo: (torrentId) => seedCatalogue(sql).metainfo(torrentId),
-    peers: (torrentId) => swarms.peersOfTorrent(torrentId, PEERS_MAX).flatMap(addressesOf),
+    peers: (torrentId) =>
+      swarms.peersOfTorrent(torrentId, PEERS_MAX).filter(isOther).flatMap(addressesOf),
   };
 }
 
-type SwarmParts = Pick<Rooms, 'sql' | 'clock' | 'random'>;
+type SwarmParts = Pick<Rooms, 'sql' | 'clock'>;
 
 /** Takes wanted torrents in from their swarms. */
 export function openIntake(rooms: Rooms, swarms: Swarms): Intake {

@@ -25,8 +25,16 @@ import { CliError } from './errors.ts';
 /** Two short commands at once wait for each other; a server does not let go. */
 const LOCK_WAIT_MS = 3_000;
 
-/** The files of `keys/`: what signs connection ids, who this node is, the token of the log by HTTP. */
-const SECRET_BYTES = { 'connection-id': 32, 'node-id': 8, 'log-api': 32 } as const;
+/**
+ * The files of `keys/`: what signs connection ids, who this node is, the token of the log by HTTP, what signs
+ * the archive's events.
+ */
+const SECRET_BYTES = {
+  'connection-id': 32,
+  'node-id': 8,
+  'log-api': 32,
+  'archive-events': 32,
+} as const;
 type SecretName = keyof typeof SECRET_BYTES;
 
 export interface ServerAddress {

@@ -12,6 +12,7 @@ import { LocalLog } from '#log/local-log.ts';
 import { Registry } from '#metrics/registry.ts';
 import { migrate } from '#sql/migrate.ts';
 import { openSql } from '#sql/open.ts';
+import { openEvents } from './archive-events.ts';
 import { archiveOf } from './archive-parts.ts';
 import type { Options } from './command.ts';
 import { configFor } from './config-for.ts';
@@ -94,22 +95,14 @@ async function openRooms(opening: Opening): Promise<Rooms> {
     logger: logger.for('store'),
   });
   undo.push(() => store.close());
-  const care = new StoreCare({ sql, clock, config, metrics, store });
+  const care = new StoreCare({ sql, log, clock, config, metrics, store });
   const syncs = openSyncs({ sql, log, config, metrics, store });
   const hasher = new HashPool({ threads: config.archive.hashThreads, clock });
   undo.push(() => hasher.close());
-  const archive = archiveOf({ sql, clock, random, config, hasher, store, swarms: undefined });
+  const archive = archiveOf({ sql, clock, config, hasher, store, swarms: undefined });
+  const events = openEvents({ folder, sql, log, clock, random, logger, store });
   const jobs = buildScheduler({
-    folder,
-    config,
-    sql,
-    log,
-    clock,
-    random,
-    logger,
-    metrics,
-    care,
-    archive,
+    ...{ folder, config, sql, log, clock, random, logger, metrics, care, archive },
     swarms: undefined,
     health: undefined,
     changed: () => undefined,
@@ -126,6 +119,7 @@ async function openRooms(opening: Opening): Promise<Rooms> {
     care,
     syncs,
     archive,
+    events,
     jobs,
     // The outbox keeps the change; the next server relays it.
     changed: () => undefined,

@@ -9,6 +9,7 @@ import type { Config } from '#config/schema.ts';
 import type { Scheduler } from '#jobs/scheduler.ts';
 import type { Log } from '#log/log.ts';
 import type { Sql } from '#sql/sql.ts';
+import type { ArchiveEvents } from './archive-events.ts';
 import type { StoreCare } from './store-care.ts';
 import type { StoreRoom } from './store-room.ts';
 import type { StoreSyncs } from './store-syncs.ts';
@@ -25,6 +26,8 @@ export interface Rooms {
   readonly care: StoreCare;
   readonly syncs: StoreSyncs;
   readonly archive: ArchiveWorld;
+  /** What tells the log of changes of the archive; whoever answers for one waits for `flush`. */
+  readonly events: ArchiveEvents;
   /** Those of the server, which run when they are due; offline, to be run by hand. */
   readonly jobs: Scheduler;
   /** Tells the outbox relay that something waits for the trackers; nothing when none runs. */

@@ -17,7 +17,7 @@ import { HashPool } from '#archive/hash/hash-pool.ts';
 import { SEED_PREFIX } from '#archive/web-seed/seed-request.ts';
 import { toHex } from '#base/bytes.ts';
 import { type Clock, SystemClock } from '#base/clock.ts';
-import { SystemDisk } from '#base/disk.ts';
+import { codeOf, messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
 import { type Random, SeededRandom, SystemRandom } from '#base/random.ts';
 import { Stop } from '#base/stop.ts';
@@ -27,23 +27,27 @@ import { PortLog } from '#log/port/port-log.ts';
 import type { RewritingLog } from '#log/rewriting-log.ts';
 import { Registry, renderCollected } from '#metrics/registry.ts';
 import { type AddonPlace, loadAddon } from '#net/addon.ts';
-import { TlsCertificate } from '#net/tls-certificate.ts';
 import { migrate } from '#sql/migrate.ts';
 import { openSql } from '#sql/open.ts';
 import { OutboxRelay, outboxPending } from '#sql/outbox.ts';
 import type { Sql } from '#sql/sql.ts';
 import { Swarm } from '#swarm/swarm.ts';
 import { findOrBuildAddon } from './addon-build.ts';
-import { type ArchiveDoors, archiveOf, openArchiveDoors, openIntake } from './archive-parts.ts';
+import { type ArchiveEvents, openEvents } from './archive-events.ts';
+import { type ArchiveDoors, archiveOf, openArchiveDoors } from './archive-parts.ts';
+import { startArchivePeer } from './archive-peer.ts';
+import { archivePeerId } from './archive-swarms.ts';
 import { runRoomsCommand } from './commands/commands.ts';
 import { ControlServer, socketPathFor } from './control-socket.ts';
 import type { DataFolder } from './data-folder.ts';
+import { storeFindings } from './doctor/store-checks.ts';
 import { healthOf } from './health.ts';
 import { buildScheduler } from './jobs.ts';
 import { siteWithLog } from './log-http.ts';
 import { MIGRATIONS } from './migrations.ts';
 import type { Rights } from './rights.ts';
 import type { Rooms, ServerStatus } from './rooms.ts';
+import { openSiteCertificate } from './site-certificate.ts';
 import { SiteListener } from './site-listener.ts';
 import { announceEverything, buildSite, firstRunLink, swarmsOf } from './site-parts.ts';
 import { StoreCare } from './store-care.ts';
@@ -59,6 +63,8 @@ import { answerSeedRequest } from './web-seed-door.ts';
 
 /** A part that does not stop in this time is named and left behind. */
 const STOP_PART_MS_MAX = 8_000;
+/** At a start; `doctor` looks at more. */
+const ROOTS_LOOKED_AT = 1000;
 
 export interface ServeWorld {
   readonly folder: DataFolder;
@@ -90,6 +96,7 @@ interface Parts {
   readonly care: StoreCare;
   readonly syncs: StoreSyncs;
   readonly archive: ArchiveWorld;
+  readonly events: ArchiveEvents;
   readonly jobs: Scheduler;
   readonly tracker: TrackerThreads;
   /** As `RunningRooms.trackerUrls`. */
@@ -100,6 +107,7 @@ export class Server {
   readonly #world: ServeWorld;
   readonly #clock: Clock = new SystemClock();
   readonly #random: Random = new SystemRandom();
+  readonly #archivePeerId = archivePeerId(this.#random);
   readonly #metrics = new Registry();
   readonly #stop: Stop;
   readonly #threads: ServerThread[] = [];
@@ -181,6 +189,24 @@ export class Server {
     const base = { sql, log, relay, ledger, ...this.#openStore(sql, log, swarm), tracker };
     const jobs = await this.#startJobs(base, swarm);
     await this.#openPorts({ ...base, jobs, trackerUrls }, swarm);
+    this.#stop.own('look at the store', this.#tellStore(base));
+  }
+
+  /** A store that is away or damaged keeps nobody from announcing, but is told at once. */
+  async #tellStore(parts: Pick<Parts, 'store' | 'care'>): Promise<void> {
+    const { say, logger } = this.#world;
+    const { signal } = this.#stop;
+    const look = { signal, isEnough: (seen: number) => seen >= ROOTS_LOOKED_AT };
+    try {
+      for (const { what, advice } of await storeFindings(parts, look)) {
+        logger.for('store').error(what, { advice });
+        say(`store: ${what} ${advice}`);
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      logger.for('store').error('The store cannot be used', { error: messageOf(error) });
+      say(`store: it cannot be used: ${messageOf(error)} [${codeOf(error) ?? ''}]`);
+    }
   }
 
   async #startLog(): Promise<ServerThread> {
@@ -287,7 +313,8 @@ export class Server {
 
   async #listenSite(): Promise<SiteListener> {
     const { address, port } = this.#world.config.site;
-    const certificate = await this.#siteCertificate();
+    const certificate = await openSiteCertificate(this.#world, this.#clock);
+    this.#stop.closeLater('site certificate', async () => certificate?.close());
     const listener = await SiteListener.listen({
       clock: this.#clock,
       address,
@@ -297,7 +324,7 @@ export class Server {
       seed: {
         prefix: SEED_PREFIX,
         answer: async (request, response) =>
-          answerSeedRequest((await this.#doors.promise).seed, request, response),
+          answerSeedRequest(await this.#doors.promise, request, response),
       },
       upgrade: async (request, socket, head) =>
         (await this.#storeDoors.promise).upgrade(request, socket, head),
@@ -305,21 +332,6 @@ export class Server {
     });
     this.#stop.closeLater('site listener', () => listener.close());
     return listener;
-  }
-
-  async #siteCertificate(): Promise<TlsCertificate | undefined> {
-    const { config, logger } = this.#world;
-    const { tlsCertificateFile: certificateFile, tlsKeyFile: keyFile } = config.site;
-    if (certificateFile === '') return undefined;
-    const certificate = await TlsCertificate.open({
-      disk: new SystemDisk(),
-      clock: this.#clock,
-      logger: logger.for('site'),
-      certificateFile,
-      keyFile,
-    });
-    this.#stop.closeLater('site certificate', async () => certificate.close());
-    return certificate;
   }
 
   #startRelay(sql: Sql, log: RewritingLog): OutboxRelay {
@@ -354,13 +366,15 @@ export class Server {
       const more = await beforeSite({ rooms, trackerUrls: parts.trackerUrls });
       this.#stop.closeLater('what was started before the site', () => more.close());
     }
-    const site = buildSite({ rooms, swarm, metrics: this.#metrics, logger: logger.for('site') });
+    const archivePeerId = this.#archivePeerId;
+    const metrics = this.#metrics;
+    const site = buildSite({ rooms, swarm, archivePeerId, metrics, logger: logger.for('site') });
     const firstRun = await firstRunLink(rooms);
     if (firstRun !== undefined) say(`first run: ${firstRun}`);
     const token = toHex(folder.secret('log-api', this.#random));
-    const doors = openArchiveDoors(rooms);
-    this.#stop.own('intake', openIntake(rooms, swarmsOf(swarm)).run(this.#stop.signal));
-    this.#stop.closeLater('web seed', () => doors.traffic.flush());
+    const doors = openArchiveDoors(rooms, this.#addon);
+    await startArchivePeer({ rooms, swarm, peerId: archivePeerId, metrics }, this.#stop);
+    this.#stop.closeLater('web seed', () => doors.close());
     this.#doors.resolve(doors);
     const storeDoors = await StoreDoors.open(rooms, socketPathFor(folder.path, 'store'));
     this.#storeDoors.resolve(storeDoors);
@@ -390,7 +404,7 @@ export class Server {
       metrics: this.#metrics,
       care,
       archive,
-      swarms: swarmsOf(swarm),
+      swarms: swarmsOf(swarm, this.#archivePeerId),
       health: healthOf({
         clock: this.#clock,
         ledgerLag: () => ledger.lag,
@@ -411,28 +425,34 @@ export class Server {
     sql: Sql,
     log: RewritingLog,
     swarm: Swarm,
-  ): Pick<Parts, 'store' | 'care' | 'syncs' | 'archive'> {
+  ): Pick<Parts, 'store' | 'care' | 'syncs' | 'archive' | 'events'> {
     const { folder, config, logger } = this.#world;
     const store = new StoreRoom({
       ...{ folder: join(folder.path, 'store'), config, clock: this.#clock, random: this.#random },
       ...{ logger: logger.for('store'), metrics: this.#metrics },
     });
     this.#stop.closeLater('store', () => store.close());
-    const care = new StoreCare({ sql, clock: this.#clock, config, metrics: this.#metrics, store });
+    const care = new StoreCare({
+      ...{ sql, log, clock: this.#clock, config, metrics: this.#metrics, store },
+    });
     const syncs = openSyncs({ sql, log, config, metrics: this.#metrics, store });
     this.#stop.own('store syncs', syncs.run(this.#stop.signal));
     const hasher = new HashPool({ threads: config.archive.hashThreads, clock: this.#clock });
     this.#stop.closeLater('threads that hash', () => hasher.close());
     const archive = archiveOf({
-      ...{ sql, clock: this.#clock, random: this.#random, config, hasher, store },
-      swarms: swarmsOf(swarm),
+      ...{ sql, clock: this.#clock, config, hasher, store },
+      swarms: swarmsOf(swarm, this.#archivePeerId),
     });
-    return { store, care, syncs, archive };
+    const events = openEvents({
+      ...{ folder, sql, log, logger, clock: this.#clock, random: this.#random, store },
+    });
+    this.#stop.own('archive events', events.run(this.#stop.signal));
+    return { store, care, syncs, archive, events };
   }
 
   #roomsOf(parts: Parts): Rooms {
     const { folder, config, logger } = this.#world;
-    const { store, care, syncs, archive } = parts;
+    const { store, care, syncs, archive, events } = parts;
     return {
       dataPath: folder.path,
       config,
@@ -445,6 +465,7 @@ export class Server {
       care,
       syncs,
       archive,
+      events,
       jobs: parts.jobs,
       changed: () => parts.relay.wake(),
       withLedgerPaused: (run) => parts.ledger.paused(run),

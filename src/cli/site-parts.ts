@@ -29,12 +29,13 @@ import type { Rooms } from './rooms.ts';
 export interface SiteJoints {
   readonly rooms: Rooms;
   readonly swarm: Swarm;
+  readonly archivePeerId: Uint8Array;
   readonly metrics: Registry;
   readonly logger: Logger;
 }
 
 export function buildSite(joints: SiteJoints): Site {
-  const { rooms, swarm, metrics, logger } = joints;
+  const { rooms, swarm, archivePeerId, metrics, logger } = joints;
   const { sql, clock, random, config } = rooms;
   const { mode, clientsAllowed, clientsDenied } = config.tracker;
   return createSite({
@@ -45,7 +46,7 @@ export function buildSite(joints: SiteJoints): Site {
     logger,
     metrics,
     config: config.site,
-    swarms: swarmsOf(swarm),
+    swarms: swarmsOf(swarm, archivePeerId),
     addresses: knownAddresses(config),
     rules: config.rules,
     classes: { lines: config.accounting.classes, graceMs: config.accounting.classGraceMs },
@@ -59,9 +60,10 @@ export function buildSite(joints: SiteJoints): Site {
 }
 
 /** The swarm's shared memory as pages ask for it: plain reads, no message to another thread. */
-export function swarmsOf(swarm: Swarm): Swarms {
+export function swarmsOf(swarm: Swarm, archivePeerId: Uint8Array): Swarms {
   const counts = newSwarmCounts();
   return {
+    archivePeerId,
     counts(torrentId) {
       if (!swarm.counts(torrentId, counts)) return undefined;
       const { seeders, leechers, partialSeeds, completed } = counts;

@@ -3,10 +3,12 @@
 
 import { dirname, join } from 'node:path';
 import { ArchiveRoots } from '#archive/catalogue/archive-roots.ts';
+import { EventRoots } from '#archive/events/event-roots.ts';
 import { Pins } from '#archive/pins/pins.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Job } from '#base/job.ts';
 import type { Config } from '#config/schema.ts';
+import type { Log } from '#log/log.ts';
 import type { Registry } from '#metrics/registry.ts';
 import type { Sql } from '#sql/sql.ts';
 import { Collector } from '#store/gc/collector.ts';
@@ -19,6 +21,7 @@ import type { GuardedStack, StoreRoom } from './store-room.ts';
 
 export interface StoreCareParts {
   readonly sql: Sql;
+  readonly log: Log;
   readonly clock: Clock;
   readonly config: Config;
   readonly metrics: Registry;
@@ -44,6 +47,9 @@ export class StoreCare {
       pin: async (refs, by) => {
         await this.pins.pin(refs, `put by ${by}`);
       },
+      unpin: async (refs) => {
+        await this.pins.unpin(refs);
+      },
       ...{ clock, logger, metrics, config: config.upload },
     });
     // Not among the store's own files.
@@ -56,7 +62,7 @@ export class StoreCare {
     const stack = await store.stack();
     if (this.#garbage?.stack !== stack) {
       const { garbageAgeMs: ageMs, garbageRootsMax: rootsMax } = config.store;
-      const roots = [...this.contentRoots(), await store.backups()];
+      const roots = await this.allRoots();
       const collector = new Collector({ store: stack.store, roots, clock, ageMs, rootsMax });
       this.#garbage = { stack, garbage: new Garbage(stack, collector, metrics) };
     }
@@ -69,10 +75,15 @@ export class StoreCare {
     return [garbageJob({ garbage: () => this.garbage(), removes: garbage === 'remove', everyMs })];
   }
 
+  /** Those of `contentRoots`, and the backups in the store itself. */
+  async allRoots(): Promise<readonly RootSource[]> {
+    return [...this.contentRoots(), await this.#parts.store.backups()];
+  }
+
   /** Every room that refers to blobs of the store, its backups aside. One that is left out loses them. */
   contentRoots(): readonly RootSource[] {
-    const { sql, store } = this.#parts;
-    const archive = new ArchiveRoots({ sql, store: async () => (await store.stack()).store });
-    return [this.pins, this.uploads, archive];
+    const { sql, log, store } = this.#parts;
+    const world = { sql, log, store: async () => (await store.stack()).store };
+    return [this.pins, this.uploads, new ArchiveRoots(world), new EventRoots(world)];
   }
 }

@@ -5,7 +5,8 @@ import { resolve } from 'node:path';
 import type { Command as Commander } from 'commander';
 import { codeOf } from '#base/errors.ts';
 import type { BlobRef } from '#base/ids.ts';
-import type { Store } from '#store/store.ts';
+import type { CallOptions, Store } from '#store/store.ts';
+import { removeFor } from '#store/upload/door.ts';
 import type { Options, Output } from './command.ts';
 import { socketPathFor } from './control-socket.ts';
 import { hasDataFolder, serverAddress } from './data-folder.ts';
@@ -25,8 +26,10 @@ export function declareStoreUrl(commander: Commander): void {
 
 export interface StorePlace {
   readonly store: Store;
-  /** Keeps what was put from garbage collection. */
+  /** Keeps what was put from garbage collection; a server does so by itself. */
   pin(refs: readonly BlobRef[]): Promise<void>;
+  /** Removes blobs and their pins: how many blobs there were. */
+  remove(refs: readonly BlobRef[], options: CallOptions): Promise<number>;
 }
 
 /** `isWriting`: offline a folder is made; what is put is pinned. */
@@ -45,7 +48,8 @@ export async function withStore(
   }
   try {
     // A server pins what is put by itself.
-    await run({ store, pin: async () => undefined });
+    const remove: StorePlace['remove'] = (refs, how) => store.remove(refs, how);
+    await run({ store, pin: async () => undefined, remove });
   } finally {
     await store.close();
   }
@@ -122,6 +126,7 @@ async function withOffline(
       pin: async (refs) => {
         await offline.rooms.care.pins.pin(refs, 'put by operator');
       },
+      remove: (refs, how) => removeFor(offline.rooms.care.door, refs, how),
     });
   } finally {
     await offline.close();

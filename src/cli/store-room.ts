@@ -8,7 +8,7 @@ import { SystemDisk } from '#base/disk.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
 import type { Config } from '#config/schema.ts';
-import type { Registry } from '#metrics/registry.ts';
+import type { Gauge, Registry } from '#metrics/registry.ts';
 import { NodeHttpClient } from '#net/http-client.ts';
 import { BackupSet } from '#store/backup/backup-set.ts';
 import { GuardedStore } from '#store/gc/guard.ts';
@@ -17,6 +17,7 @@ import { S3Store } from '#store/s3/s3.ts';
 import { readS3Credentials } from '#store/s3/s3-credentials.ts';
 import { BACKUPS_ROLE, openStack, type Stack, type StackWorld } from '#store/stack/stack.ts';
 import { parseStack, placesOf } from '#store/stack/stack-text.ts';
+import { damageOf } from '#store/verify.ts';
 import { CliError } from './errors.ts';
 
 /** The configured stack, of which garbage can be collected while it is used. */
@@ -39,6 +40,7 @@ export class StoreRoom {
   onReceived: GuardedStore['onReceived'];
   readonly #config: Config;
   readonly #http: NodeHttpClient;
+  readonly #damaged: Gauge;
   readonly #others: string[] = [];
   #stack: Promise<GuardedStack> | undefined;
   #manifests: Promise<Stack> | undefined;
@@ -48,6 +50,10 @@ export class StoreRoom {
     const disk = new SystemDisk();
     this.#config = config;
     this.#http = new NodeHttpClient();
+    this.#damaged = metrics.gauge(
+      'swarmkeep_store_damaged_places',
+      'Places in packs of the store that could not be read when it was opened; `store verify` names them.',
+    );
     this.world = {
       ...{ folder, disk, clock, random, logger, config: config.store, freeBytes },
       openS3: async (prefix) => {
@@ -133,6 +139,7 @@ export class StoreRoom {
     const { folder, disk } = this.world;
     const marks = await Marks.open({ disk, folder: `${folder}/garbage` });
     const stack = await openStack(this.world, this.#config.store.stack);
+    this.#damaged.set(damageOf(stack).length);
     const store = new GuardedStore(stack.store, marks);
     store.onReceived = this.onReceived;
     return { ...stack, store };

@@ -2,6 +2,8 @@
 // copy, and compares what the top promises with what is there.
 
 import type { BlobRef } from '#base/ids.ts';
+import { PACK_HEADER_BYTES, packName } from '#store/packed/pack.ts';
+import { PackedStore } from '#store/packed/packed.ts';
 import type { Stack } from '#store/stack/stack.ts';
 import { type CallOptions, readStore } from './store.ts';
 
@@ -15,8 +17,32 @@ export interface StackVerified {
   readonly corrupt: readonly { readonly store: string; readonly ref: BlobRef }[];
   /** Blobs that the top names and nobody below has. */
   readonly missing: readonly BlobRef[];
-  /** Stretches of packs that hold nothing that can be read. */
+  /** Of `damage`, those that held something. */
   readonly damagedStretches: number;
+  /** Places in packs that cannot be read; the first thousand. */
+  readonly damage: readonly DamagedPlace[];
+}
+
+export interface DamagedPlace {
+  readonly store: string;
+  /** The file. */
+  readonly pack: string;
+  readonly start: number;
+  readonly end: number;
+  /** Nothing is lost by a damaged header alone, and compaction writes its pack anew. */
+  readonly isHeader: boolean;
+}
+
+/** What the packs of a stack were found to lack when they were opened. */
+export function damageOf(stack: Pick<Stack, 'leaves'>): DamagedPlace[] {
+  return stack.leaves.flatMap(({ name, store }) =>
+    store instanceof PackedStore
+      ? store.damage.map(({ pack, start, end }) => {
+          const isHeader = start < PACK_HEADER_BYTES;
+          return { store: name, pack: packName(pack), start, end, isHeader };
+        })
+      : [],
+  );
 }
 
 export async function verifyStack(
@@ -36,8 +62,10 @@ export async function verifyStack(
     }
   }
   const missing = await missingOf(stack, options);
-  const damagedStretches = stack.packs.reduce((sum, pack) => sum + pack.damage.length, 0);
-  return { blobs, bytes: total, corrupt, missing, damagedStretches };
+  const damage = damageOf(stack);
+  const damagedStretches = damage.filter(({ isHeader }) => !isHeader).length;
+  const some = damage.slice(0, FOUND_MAX);
+  return { blobs, bytes: total, corrupt, missing, damagedStretches, damage: some };
 }
 
 /** Only what keeps names apart from bytes can name a blob that is not there. */

@@ -4,7 +4,15 @@
 
 import { strict as assert } from 'node:assert';
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
@@ -252,6 +260,43 @@ test('what did not change is stored once, an earlier backup is chosen by time or
     ...['backup', 'verify', place],
   ]);
   assert.deepEqual(verified?.damaged, []);
+});
+
+test('a backup made while the disk of the store is away says so, and pushes no whole one out', async () => {
+  const server = await prepare();
+  const place = join(root, 'place');
+  const disk = join(root, 'disk');
+  writeFileSync(join(root, 'file'), 'kept');
+  const words = ['--set', `store.stack=packed(${disk})`];
+  const [put] = await server.json<{ ref: string }>([
+    ...['store', 'put', join(root, 'file'), ...words],
+  ]);
+  const [whole] = await server.json<Made>(['backup', place, '--keep', '1', ...words]);
+  renameSync(disk, `${disk}.away`);
+  for (const [check, said] of [
+    [['doctor'], /1 of 1 blobs that are needed are not in the store, the first for "pins"/],
+    [['backup', place, '--keep', '1'], /INCOMPLETE: 1 blobs.*\nnot in it: sha256-/],
+    [['store', 'verify'], new RegExp(`missing: ${put?.ref} \\(needed by pins\\)`)],
+    [['backup', 'verify', place], /incomplete since it was made/],
+  ] as const) {
+    const { exitCode, stdout } = await server.command([...check, ...words]);
+    assert.equal(exitCode, 1, check.join(' '));
+    assert.match(stdout, said);
+  }
+  const listed = await server.json<Made & { lackingBlobs: number }>(['backup', 'list', place]);
+  assert.deepEqual(
+    listed.map(({ lackingBlobs }) => lackingBlobs),
+    [1, 0],
+  );
+  assert.equal(listed[1]?.id, whole?.id);
+  const to = join(root, 'copy');
+  const half = await restore(place, to, words);
+  assert.equal(half.exitCode, 1);
+  assert.match(half.stdout, /The backup was incomplete when it was made: 1 blobs/);
+  rmSync(disk, { recursive: true });
+  renameSync(`${disk}.away`, disk);
+  await server.json(['backup', place, '--keep', '1', ...words]);
+  assert.equal((await server.json(['backup', 'list', place])).length, 1, 'the incomplete one went');
 });
 
 test('a restore refuses a folder that is not empty, and a mistyped place', async () => {

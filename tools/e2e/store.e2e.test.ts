@@ -1,12 +1,13 @@
 // The store as an operator meets it: every command against a running server, and a kill in between.
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { TestServer } from './server.ts';
+import { TestServer, waitFor } from './server.ts';
 
 interface Shown {
   readonly ref: string;
@@ -116,13 +117,6 @@ test('a store is migrated while it serves; a rotten copy is found, exit 1', asyn
     ...['store', 'migrate', 'current', `directory(${file('copy')})`],
   ]);
   assert.equal(shown[0]?.copied, 1);
-  // What was removed above is still pinned, which is a promise that is not kept until it is let go.
-  assert.equal((await server.command(['store', 'verify'])).exitCode, 1);
-  const there = new Set(
-    (await server.json<{ ref: string }>(['store', 'ls'])).map(({ ref }) => ref),
-  );
-  const pins = (await server.json<{ ref: string }>(['store', 'pins'])).map(({ ref }) => ref);
-  await server.json(['store', 'unpin', ...pins.filter((ref) => !there.has(ref))]);
   const sound = await server.json<{ blobs: number }>(['store', 'verify']);
   assert.equal(sound[0]?.blobs, 1);
   const [stats] = await server.json<{ stack: string; blobs: number }>(['store', 'stats']);
@@ -141,6 +135,67 @@ test('a store is migrated while it serves; a rotten copy is found, exit 1', asyn
   assert.equal(healed?.new, true);
   await server.json(['store', 'verify']);
 });
+
+test('what is removed is unpinned, by the server and without it', async () => {
+  const [first, second] = await server.json<Shown>(['store', 'put', file('small'), file('large')]);
+  await server.json(['store', 'rm', second!.ref]);
+  const pinsOf = async () =>
+    (await server.json<{ ref: string }>(['store', 'pins'])).map(({ ref }) => ref);
+  assert.deepEqual(await pinsOf(), [first!.ref]);
+  await server.end('SIGTERM');
+  await server.json(['store', 'rm', first!.ref]);
+  assert.deepEqual(await pinsOf(), []);
+  await server.json(['store', 'put', file('small')]);
+  await server.start();
+});
+
+test('a flipped bit in the header of the only pack is told at start, and costs no blob', async () => {
+  const packs = join(server.dataFolder, 'store/packed');
+  await server.end('SIGTERM');
+  const pack = (await readdir(packs)).filter((name) => name.endsWith('.pack')).sort();
+  assert.equal(pack.length, 1);
+  const path = join(packs, pack[0]!);
+  const bytes = readFileSync(path);
+  bytes[20]! ^= 4;
+  writeFileSync(path, bytes);
+  await server.start();
+  await waitFor('the server to tell it', 20_000, () =>
+    /store: The header of the pack 0000000001.pack/.test(server.output) ? true : undefined,
+  );
+  const metrics = await (await fetch(`${server.siteUrl}/metrics`)).text();
+  assert.match(metrics, /^swarmkeep_store_damaged_places 1$/m);
+  const verified = await server.command(['store', 'verify']);
+  assert.equal(verified.exitCode, 1);
+  assert.match(verified.stdout, /1 blobs of 10 bytes are sound/);
+  assert.match(verified.stdout, /damaged header: packed 0000000001.pack, bytes 0 to 512/);
+  assert.match((await server.command(['doctor'])).stdout, /header of the pack 0000000001.pack/);
+  await server.json(['store', 'compact']);
+  await server.json(['store', 'verify']);
+  assert.equal((await server.command(['store', 'stat', refOfSmall()])).exitCode, 0);
+});
+
+test('hundreds of small files are put in a few syncs, in order', async () => {
+  const files = Array.from({ length: 300 }, (_, at) => file(`part-${at}`));
+  for (const [at, path] of files.entries()) writeFileSync(path, Buffer.alloc(20_000, `${at},`));
+  const put = await server.json<Shown & { path: string }>(['store', 'put', ...files]);
+  assert.deepEqual(
+    put.map(({ path }) => path),
+    files,
+  );
+  await server.end('SIGTERM');
+  const again = await server.json<Shown>(['store', 'put', ...files]);
+  assert.ok(again.every((one) => !one.new));
+  const verified = await server.json<{ blobs: number }>(['store', 'verify']);
+  assert.equal(verified[0]?.blobs, 301);
+  await server.json(['store', 'rm', ...put.map(({ ref }) => ref)]);
+  await server.start();
+});
+
+function refOfSmall(): string {
+  return `sha256-${createHash('sha256')
+    .update(readFileSync(file('small')))
+    .digest('hex')}`;
+}
 
 test('a key file is made, rotated and never given away', async () => {
   await server.json(['store', 'keys', 'new', file('keys')]);

@@ -62,3 +62,33 @@ forEachDatabase((name, open) => {
     }
   });
 });
+
+forEachDatabase((name, open) => {
+  test(`pins on ${name}: calls that come at once share a transaction, and each is told its own count`, async () => {
+    const sql = await open();
+    try {
+      await openPins(sql);
+      let transactions = 0;
+      const counted = new Proxy(sql, {
+        get(target, key) {
+          if (key === 'transaction') transactions++;
+          const value: unknown = Reflect.get(target, key, target);
+          return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+        },
+      });
+      const pins = new Pins({ sql: counted, clock });
+      await pins.pin([REFS[3]!], 'before');
+      const calls = REFS.slice(0, 300).map((ref, at) => pins.pin([ref, REFS[0]!], `${at}`));
+      const counts = await Promise.all(calls);
+      assert.equal(transactions, 2);
+      assert.deepEqual(counts, [1, 1, 1, 0, ...Array.from({ length: 296 }, () => 1)]);
+      const pinned = await pins.list({ limit: 5 });
+      assert.deepEqual(
+        pinned.map(({ note }) => note),
+        ['0', '1', '2', 'before', '4'],
+      );
+    } finally {
+      await sql.close();
+    }
+  });
+});

@@ -10,6 +10,8 @@ import type { PinRow, PinTables } from './pin-tables.ts';
 /** Rows that one statement names: databases bound how many values it may have. */
 const ROWS_MAX = 500;
 const PAGE = 1000;
+/** That share a transaction. */
+const CALLS_MAX = 1000;
 const NOTE_CHARACTERS_MAX = 1000;
 
 export interface Pin {
@@ -18,10 +20,19 @@ export interface Pin {
   readonly pinnedMs: number;
 }
 
+interface PinCall {
+  readonly refs: ReadonlySet<BlobRef>;
+  readonly row: Omit<PinRow, 'ref'>;
+  readonly resolve: (pinned: number) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 export class Pins implements RootSource {
   readonly name = 'pins';
   readonly #sql: Sql;
   readonly #clock: Clock;
+  readonly #waiting: PinCall[] = [];
+  #running: Promise<void> | undefined;
 
   constructor(world: { readonly sql: Sql; readonly clock: Clock }) {
     this.#sql = world.sql;
@@ -30,21 +41,55 @@ export class Pins implements RootSource {
 
   /**
    * Durable when it resolves: how many were not pinned before. Those keep their note. Whoever pins
-   * has put the blob or asked the store for it (store/gc/roots.ts). Notes are cut at 1000 characters.
+   * has put the blob or asked the store for it (store/gc/roots.ts). Notes are cut at 1000 characters. Calls
+   * that come while a transaction runs share the next one: with many puts on their way, one for each would
+   * take most of the time.
    */
-  async pin(refs: readonly BlobRef[], note: string): Promise<number> {
+  pin(refs: readonly BlobRef[], note: string): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
     const row = { note: note.slice(0, NOTE_CHARACTERS_MAX), pinned_ms: this.#clock.nowMs() };
-    return await this.#sql.transaction<PinTables, number>(async (transaction) => {
-      let pinned = 0;
-      for (const some of pagesOf(refs)) {
-        const { numInsertedOrUpdatedRows } = await transaction
-          .insertInto('store_pin')
-          .values(some.map((ref) => ({ ref, ...row })))
-          .onConflict((conflict) => conflict.column('ref').doNothing())
-          .executeTakeFirst();
-        pinned += Number(numInsertedOrUpdatedRows ?? 0);
+    this.#waiting.push({ refs: new Set(refs), row, resolve, reject });
+    this.#running ??= this.#pinWaiting();
+    return promise;
+  }
+
+  async #pinWaiting(): Promise<void> {
+    // Those who pin in the same turn share the first.
+    await Promise.resolve();
+    while (this.#waiting.length > 0) {
+      const calls = this.#waiting.splice(0, CALLS_MAX);
+      try {
+        const fresh = await this.#insert(calls);
+        for (const { refs, resolve } of calls) {
+          let pinned = 0;
+          for (const ref of refs) if (fresh.delete(ref)) pinned++;
+          resolve(pinned);
+        }
+      } catch (error) {
+        for (const { reject } of calls) reject(error);
       }
-      return pinned;
+    }
+    this.#running = undefined;
+  }
+
+  /** Those that were not pinned before. */
+  async #insert(calls: readonly PinCall[]): Promise<Set<string>> {
+    const rows = new Map<string, PinRow>();
+    for (const { refs, row } of calls) {
+      for (const ref of refs) if (!rows.has(ref)) rows.set(ref, { ref, ...row });
+    }
+    return await this.#sql.transaction<PinTables, Set<string>>(async (transaction) => {
+      const fresh = new Set<string>();
+      for (const some of pagesOf([...rows.values()])) {
+        const inserted = await transaction
+          .insertInto('store_pin')
+          .values(some)
+          .onConflict((conflict) => conflict.column('ref').doNothing())
+          .returning('ref')
+          .execute();
+        for (const { ref } of inserted) fresh.add(ref);
+      }
+      return fresh;
     });
   }
 
@@ -52,7 +97,7 @@ export class Pins implements RootSource {
   async unpin(refs: readonly BlobRef[]): Promise<number> {
     return await this.#sql.transaction<PinTables, number>(async (transaction) => {
       let unpinned = 0;
-      for (const some of pagesOf(refs)) {
+      for (const some of pagesOf([...new Set(refs)])) {
         const { numDeletedRows } = await transaction
           .deleteFrom('store_pin')
           .where('ref', 'in', some)
@@ -96,7 +141,6 @@ function pinOf({ ref, note, pinned_ms: pinnedMs }: PinRow): Pin {
   return { ref: name, note, pinnedMs };
 }
 
-function* pagesOf(refs: readonly BlobRef[]): Generator<BlobRef[]> {
-  const all = [...new Set(refs)];
+function* pagesOf<T>(all: readonly T[]): Generator<T[]> {
   for (let at = 0; at < all.length; at += ROWS_MAX) yield all.slice(at, at + ROWS_MAX);
 }

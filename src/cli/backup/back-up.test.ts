@@ -9,7 +9,8 @@ import type { Rooms } from '#cli/rooms.ts';
 import { Registry } from '#metrics/registry.ts';
 import { CONTROL_TOPIC, enqueue, OutboxRelay } from '#sql/outbox.ts';
 import { postgresTestUrl } from '#sql/test-databases.ts';
-import type { BackupSet } from '#store/backup/backup-set.ts';
+import { type BackupSet, lackingIn } from '#store/backup/backup-set.ts';
+import { verifyBackups } from '#store/backup/verify-backups.ts';
 import { refOf } from '#store/store.ts';
 import { type BackUpOptions, backUp } from './back-up.ts';
 import { withPlace } from './backup-place.ts';
@@ -112,6 +113,33 @@ test('in its own store a backup names what is referred to, and garbage goes all 
   await store.remove([refOf(kept)]);
   const third = await make();
   assert.deepEqual(third.failed, [{ ref: refOf(kept), code: 'STORE_BLOB_MISSING' }]);
+});
+
+test('a backup of a store whose disk is not there is marked as incomplete, and names what it lacks', async () => {
+  const first = await open('data');
+  const [kept, loose] = [utf8('pinned'), utf8('loose')];
+  const stack = await first.store.stack();
+  for (const blob of [kept, loose]) await stack.store.put(blob);
+  await first.care.pins.pin([refOf(kept)], 'by hand');
+  const make = (rooms: Rooms, backups: BackupSet) =>
+    backUp(rooms, { ...quiet, backups, isCurrent: false });
+  const whole = await inPlace(first, (backups) => make(first, backups));
+  assert.equal(lackingIn(whole.backup), 0);
+  await opened.pop()?.close();
+  rmSync(join(root, 'data/store/packed'), { recursive: true });
+  const rooms = await open('data');
+  await inPlace(rooms, async (backups) => {
+    const made = await make(rooms, backups);
+    assert.deepEqual(made.failed, [{ ref: refOf(kept), code: 'STORE_BLOB_MISSING' }]);
+    assert.equal(lackingIn(made.backup), 1);
+    const [newest, before] = await backups.list();
+    assert.deepEqual(
+      [newest, before].map((one) => lackingIn(one!)),
+      [1, 0],
+    );
+    const { damaged } = await verifyBackups(backups, await backups.list());
+    assert.match(damaged.map(({ why }) => why).join(), /^incomplete since it was made: 1 blobs/);
+  });
 });
 
 test('a backup that is cancelled is none, and a restore that is leaves no folder', async () => {

@@ -7,7 +7,8 @@
 //   4  the log's topics up to what is on disk then, so that no position in the database is beyond its
 //      topic; `control` only up to where the outbox of that database had come: what was relayed later
 //      tells of members and torrents that the database of the backup does not know
-//   5  the store's blobs: whatever the database names was put before
+//   5  the store's blobs: whatever the database names was put before. What the rooms refer to and the store
+//      does not have makes the backup an incomplete one
 //   6  index and manifest, which makes all of it a backup
 //
 // A crash anywhere leaves blobs that the next backup finds there already.
@@ -37,9 +38,10 @@ import {
   type WrittenCounts,
 } from '#store/backup/backup-writer.ts';
 import { throwIfCancelled } from '#store/calls.ts';
+import { lostRoots } from '#store/gc/lost-roots.ts';
 import { HashTable } from '#store/packed/hash-table.ts';
 import { type BlobInfo, walkStore } from '#store/store.ts';
-import { type ContentSums, copiedContent, newSums } from './content.ts';
+import { type ContentSums, copiedContent, newSums, noteFailed } from './content.ts';
 import { exportPostgres } from './postgres-files.ts';
 
 export const WORK_FOLDER = 'backup-work';
@@ -58,8 +60,10 @@ export interface BackUpOptions {
 
 export interface MadeBackup extends WrittenCounts {
   readonly backup: KnownBackup;
-  /** Blobs of the store that could not be read, and are not in it. */
+  /** Blobs that are needed or were listed, and that are not in it; the first thousand. */
   readonly failed: ContentSums['failed'];
+  /** Rooms that could not tell all that they need, and why. */
+  readonly unread: readonly { readonly source: string; readonly why: string }[];
 }
 
 /** @throws StoreError, LogError, SqlError, the disk's errors, CliError CLI_REFUSED */
@@ -107,12 +111,14 @@ class BackUp {
     const sums = newSums();
     const content = await writer.content(isCurrent ? this.#named(sums) : this.#copyContent(sums));
     throwIfCancelled(signal);
+    const unread = await this.#compare(sums);
+    const lacking = sums.failedCount + unread.length;
     const index = await writer.index();
     const { files, bytes, newBlobs, newBytes } = writer.counts;
     const manifest = {
       ...{ madeMs, program: VERSION, sql: sql.dialect, index, files, bytes },
       log: { id: log.id, epoch: log.epoch, topics },
-      content: { ...content, isCopied: !isCurrent },
+      content: { ...content, isCopied: !isCurrent, ...(lacking > 0 && { lacking }) },
     };
     const ref = await backups.add(manifest, { signal });
     return {
@@ -121,6 +127,7 @@ class BackUp {
       newBlobs: newBlobs + sums.copied,
       newBytes: newBytes + sums.copiedBytes,
       failed: sums.failed,
+      unread,
     };
   }
 
@@ -255,9 +262,26 @@ class BackUp {
       for (const ref of refs) {
         const info = there.get(ref);
         if (info !== undefined) yield info;
-        else sums.failed.push({ ref, code: 'STORE_BLOB_MISSING' });
+        else noteFailed(sums, { ref, code: 'STORE_BLOB_MISSING' });
       }
     }
+  }
+
+  /**
+   * A copy of all that is in the store says nothing of what should be there: a disk that is not mounted has
+   * nothing to copy.
+   */
+  async #compare(sums: ContentSums): Promise<MadeBackup['unread']> {
+    const { signal, isCurrent } = this.#options;
+    if (isCurrent) return [];
+    const { store } = await this.#rooms.store.stack();
+    const known = new Set(sums.failed.map(({ ref }) => ref));
+    const sources = this.#rooms.care.contentRoots();
+    const { missing, missingCount, unread } = await lostRoots(store, sources, { signal });
+    const failed = missing.filter(({ ref }) => !known.has(ref));
+    for (const { ref } of failed) noteFailed(sums, { ref, code: 'STORE_BLOB_MISSING' });
+    sums.failedCount += missingCount - missing.length;
+    return unread;
   }
 
   /** All that the store holds, but for the backups in it. */

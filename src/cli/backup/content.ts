@@ -21,14 +21,26 @@ export interface ContentSums {
   seen: number;
   copied: number;
   copiedBytes: number;
-  /** Could not be read; the first thousand. */
-  readonly failed: { readonly ref: BlobRef; readonly code: string }[];
+  /** Are not in it though they should be; the first thousand. */
+  readonly failed: FailedBlob[];
+  /** All of them. */
+  failedCount: number;
+}
+
+export interface FailedBlob {
+  readonly ref: BlobRef;
+  readonly code: string;
 }
 
 const FAILED_MAX = 1000;
 
 export function newSums(): ContentSums {
-  return { seen: 0, copied: 0, copiedBytes: 0, failed: [] };
+  return { seen: 0, copied: 0, copiedBytes: 0, failed: [], failedCount: 0 };
+}
+
+export function noteFailed(sums: ContentSums, failed: FailedBlob): void {
+  sums.failedCount++;
+  if (sums.failed.length < FAILED_MAX) sums.failed.push(failed);
 }
 
 /** Gives those of `infos` that are in `to` now, in their order; not those removed meanwhile. */
@@ -65,9 +77,7 @@ async function copyPage(
       has.add(ref);
       sums.copied++;
       sums.copiedBytes += bytes;
-    } else if (code !== 'STORE_BLOB_MISSING' && sums.failed.length < FAILED_MAX) {
-      sums.failed.push({ ref, code });
-    }
+    } else if (code !== 'STORE_BLOB_MISSING') noteFailed(sums, { ref, code });
   };
   const lacking = page.filter(({ ref }) => !has.has(ref));
   const done = await Promise.allSettled(lacking.map((one) => slots.use(() => copyOne(one))));

@@ -14,8 +14,10 @@ import {
 import { CliError } from '#cli/errors.ts';
 import type { Rooms } from '#cli/rooms.ts';
 import type { StoreRoom } from '#cli/store-room.ts';
-import type { BackupSet, KnownBackup } from '#store/backup/backup-set.ts';
+import { type BackupSet, type KnownBackup, lackingIn, outdated } from '#store/backup/backup-set.ts';
 
+const MOUNTED =
+  "See that the store's disk is mounted and `store verify` finds nothing, then make another";
 const PLACE_WORDS = 'A folder, a line of stores as in store.stack, or "current" for the own store.';
 
 export const backup: RoomsCommand = {
@@ -26,7 +28,7 @@ export const backup: RoomsCommand = {
   declare: (commander) =>
     commander
       .argument('<place>', PLACE_WORDS)
-      .option('--keep <n>', 'Then forget all but the newest so many backups of this server.'),
+      .option('--keep <n>', 'Then forget all but the newest so many whole backups of this server.'),
   prepare: (words) => {
     const { keep } = words.options;
     const count = keep === undefined ? null : Number(keep);
@@ -52,23 +54,17 @@ export const backup: RoomsCommand = {
           const { madeMs } = made.backup.manifest;
           const keep = numberOf(input, 'keep');
           const forgotten = await forgetOld(rooms, backups, { keep, isCurrent, signal });
-          if (made.failed.length === 0) writeLastBackup(rooms.dataPath, { madeMs, place });
+          const lacking = lackingIn(made.backup);
+          if (lacking === 0) writeLastBackup(rooms.dataPath, { madeMs, place });
           const { files, bytes, newBlobs, newBytes } = made;
           const failed = made.failed.map((one) => ({ ...one }));
+          const unread = made.unread.map((one) => ({ ...one }));
           output.item({
-            ...shown(made.backup),
-            files,
-            bytes,
-            newBlobs,
-            newBytes,
-            forgotten,
-            failed,
+            ...{ ...shown(made.backup), files, bytes, newBlobs, newBytes, forgotten, failed },
+            unread,
           });
-          if (failed.length === 0) return;
-          throw new CliError(
-            'CLI_FOUND_DAMAGE',
-            `${failed.length} blobs of the store could not be read and are not in the backup`,
-          );
+          if (lacking === 0) return;
+          throw new CliError('CLI_FOUND_DAMAGE', `The backup is incomplete. ${MOUNTED}`);
         },
         true,
       ),
@@ -78,7 +74,15 @@ export const backup: RoomsCommand = {
     `backup ${item['id']} of ${item['time']}: ${item['bytes']} bytes in ${item['files']} files and ` +
     `${item['contentBlobs']} blobs; ${item['newBytes']} bytes were new` +
     (item['forgotten'] === 0 ? '' : `; ${item['forgotten']} older ones forgotten`) +
-    (item['failed'] as readonly Item[]).map((one) => `\nnot in it: ${one['ref']} (${one['code']})`),
+    incompleteText(item) +
+    [
+      ...(item['failed'] as readonly Item[]).map(
+        (one) => `\nnot in it: ${one['ref']} (${one['code']})`,
+      ),
+      ...(item['unread'] as readonly Item[]).map(
+        (one) => `\nnot all of "${one['source']}" is in it: ${one['why']}`,
+      ),
+    ].join(''),
 };
 
 export const backupList: RoomsCommand = {
@@ -92,7 +96,8 @@ export const backupList: RoomsCommand = {
   runWithoutData: (options, input, output) =>
     withSource(options, input, (room) => listBackups(room, input, output)),
   text: (item) =>
-    `${item['id']}  ${item['time']}  ${item['bytes']} bytes, ${item['contentBlobs']} blobs`,
+    `${item['id']}  ${item['time']}  ${item['bytes']} bytes, ${item['contentBlobs']} blobs` +
+    incompleteText(item),
 };
 
 export const backupVerify: RoomsCommand = {
@@ -190,7 +195,7 @@ async function forgetOld(
   const ours = (await backups.list({ signal })).filter(
     ({ manifest }) => manifest.log.id === rooms.log.id,
   );
-  const old = ours.slice(keep);
+  const old = outdated(ours, keep);
   // In the own store garbage collection removes what nobody names any more.
   await backups.forget(old, { sweeps: !isCurrent, signal });
   return old.length;
@@ -206,7 +211,13 @@ export function shown({ ref, manifest }: KnownBackup): Item {
     contentBlobs: content.blobs,
     contentBytes: content.bytes,
     isCopied: content.isCopied,
+    lackingBlobs: lackingIn({ ref, manifest }),
   };
+}
+
+function incompleteText(item: Item): string {
+  const lacking = item['lackingBlobs'];
+  return lacking === 0 ? '' : `; INCOMPLETE: ${lacking} blobs that were needed are not in it`;
 }
 
 /** What a person types: the first digits of the manifest's hash. */

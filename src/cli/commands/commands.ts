@@ -35,6 +35,7 @@ import {
 } from './member-commands.ts';
 import { memberErase, memberExport, memberProtect } from './privacy-commands.ts';
 import { put } from './put-command.ts';
+import { archiveEvents, archiveReindex, archiveRotateKey, reindex } from './reindex-commands.ts';
 import { restoreCommand } from './restore-command.ts';
 import { serve } from './serve-command.ts';
 import {
@@ -88,6 +89,10 @@ export const COMMANDS: readonly CliCommand[] = [
   torrentUnkeep,
   archiveStats,
   archiveVerify,
+  reindex,
+  archiveReindex,
+  archiveEvents,
+  archiveRotateKey,
   freeleechAdd,
   freeleechList,
   freeleechEnd,

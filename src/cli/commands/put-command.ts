@@ -124,6 +124,7 @@ async function add(
   const id = result.kind === 'added' ? result.torrent.id : result.existing.id;
   const files = isNew ? content.files : await filesOf(rooms, id, content);
   await keepTorrent(sql, { id, files, nowMs: clock.nowMs() });
+  await rooms.events.flush();
   const torrent = await findTorrent(sql, id);
   assert(torrent !== undefined, 'a torrent is found by its id');
   return { infoHash: torrent.infoHash, isNew };

@@ -4,7 +4,7 @@
 import { assertAbsolute, CURRENT, placeOfWord, withPlace } from '#cli/backup/backup-place.ts';
 import { type LocalCommand, type Options, textOf } from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
-import type { KnownBackup } from '#store/backup/backup-set.ts';
+import { type KnownBackup, lackingIn } from '#store/backup/backup-set.ts';
 import { shown } from './backup-commands.ts';
 
 export const restoreCommand: LocalCommand = {
@@ -49,7 +49,13 @@ export const restoreCommand: LocalCommand = {
           ...{ options, backups, backup, signal: both },
           progress: (what, done, total) => output.progress({ what, done, total }),
         });
+        const lacking = lackingIn(backup);
         const findings = [...restored.findings];
+        if (lacking > 0) {
+          findings.push(
+            `The backup was incomplete when it was made: ${lacking} blobs that were needed are not in it. An earlier one may have them: --at`,
+          );
+        }
         output.item({ ...shown(backup), ...restored, findings });
         if (findings.length === 0) return;
         throw new CliError('CLI_FOUND_DAMAGE', `${findings.length} findings`);

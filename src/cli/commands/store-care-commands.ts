@@ -18,6 +18,7 @@ import { SystemRandom } from '#base/random.ts';
 import {
   type Item,
   type LocalCommand,
+  numberOf,
   type Output,
   type RoomsCommand,
   textOf,
@@ -44,13 +45,22 @@ export const storeVerify: RoomsCommand = {
       signal: output.signal,
       onBlob: () => output.progress({ what: 'blobs verified', done: ++done, total }),
     });
-    const sources = rooms.care.contentRoots();
-    const lost = await lostRoots(stack.store, sources, output.signal);
-    const { corrupt, damagedStretches } = found;
-    const missing = [...new Set([...found.missing, ...lost.missing])];
-    const unread = lost.unread.map((one) => ({ ...one }));
-    output.item({ ...found, corrupt: corrupt.map((one) => ({ ...one })), missing, unread });
-    if (corrupt.length + missing.length + damagedStretches + unread.length > 0) {
+    const { signal } = output;
+    const lost = await lostRoots(stack.store, await rooms.care.allRoots(), { signal });
+    const { corrupt, damage } = found;
+    const neededBy = new Map(lost.missing.map((one) => [one.ref, one.neededBy]));
+    const missing = [...new Set([...found.missing, ...neededBy.keys()])];
+    const lostCount = Math.max(missing.length, lost.missingCount);
+    output.item({
+      ...found,
+      corrupt: corrupt.map((one) => ({ ...one })),
+      damage: damage.map((one) => ({ ...one })),
+      missing,
+      missingCount: lostCount,
+      neededBy: missing.map((ref) => neededBy.get(ref) ?? 'manifest'),
+      unread: lost.unread.map((one) => ({ ...one })),
+    });
+    if (corrupt.length + lostCount + damage.length + lost.unread.length > 0) {
       throw new CliError(
         'CLI_FOUND_DAMAGE',
         'The store is not whole; put the blobs again, from a copy',
@@ -58,15 +68,22 @@ export const storeVerify: RoomsCommand = {
     }
   },
   text(item) {
-    const corrupt = item['corrupt'] as readonly Item[];
+    const list = (key: string): readonly Item[] => item[key] as readonly Item[];
+    const missing = item['missing'] as readonly string[];
+    const neededBy = item['neededBy'] as readonly string[];
+    const unnamed = (numberOf(item, 'missingCount') ?? 0) - missing.length;
     return [
       `${item['blobs']} blobs of ${item['bytes']} bytes are sound`,
-      ...corrupt.map((one) => `corrupt in ${one['store']}: ${one['ref']}`),
-      ...(item['missing'] as readonly string[]).map((ref) => `missing: ${ref}`),
-      ...(item['unread'] as readonly Item[]).map((one) => `${one['source']}: ${one['why']}`),
-      ...(item['damagedStretches'] === 0
-        ? []
-        : [`stretches of packs that cannot be read: ${item['damagedStretches']}`]),
+      ...list('corrupt').map((one) => `corrupt in ${one['store']}: ${one['ref']}`),
+      ...missing.map((ref, at) => `missing: ${ref} (needed by ${neededBy[at]})`),
+      ...(unnamed > 0 ? [`missing: ${unnamed} more`] : []),
+      ...list('unread').map((one) => `${one['source']}: ${one['why']}`),
+      ...list('damage').map((one) => {
+        const place = `${one['store']} ${one['pack']}, bytes ${one['start']} to ${one['end']}`;
+        return one['isHeader'] === true
+          ? `damaged header: ${place}; nothing is lost by it, \`store compact\` writes the pack anew`
+          : `cannot be read: ${place}`;
+      }),
     ].join('\n');
   },
 };

@@ -28,8 +28,9 @@ import { BLOB_BYTES_MAX } from '#store/store.ts';
 const PAGE = 1000;
 /** Of a file that is larger than a blob may be. */
 const SEGMENT_BYTES = 4 * 1024 * 1024;
-/** Puts on their way: with room for the largest blobs in the server's bound for one connection. */
-const AT_ONCE = 6;
+/** Puts on their way, so that many small files share a sync; with the bytes they may have. */
+const PUTS_AT_ONCE = 256;
+const BYTES_AT_ONCE = 64 * 1024 * 1024;
 
 function refOfWord(word: string): BlobRef {
   const ref = blobRef(word);
@@ -56,27 +57,29 @@ export const storePut: LocalCommand = {
     withStore(options, { output, isWriting: true }, async ({ store, pin }) => {
       const files = listOf(input, 'files');
       const total = files.reduce((sum, path) => sum + (path === '-' ? 0 : sizeOf(path)), 0);
+      const standardInput = files.includes('-') ? await readStandardInput() : undefined;
       let done = 0;
-      for (const path of files) {
-        const blobs = path === '-' ? segmentsOf(await readStandardInput()) : readSegments(path);
-        // Answers come in the order of the file, with several blobs on their way.
-        await inOrder(
-          blobs,
-          (blob) => store.put(blob.bytes, { noRush: true, signal: output.signal }),
-          async (put, blob) => {
-            await pin([put.ref]);
-            done += put.bytes;
-            output.progress({ what: 'bytes stored', done, total: Math.max(total, done) });
-            output.item({ ...put, path, ...(blob.isWhole ? {} : { offset: blob.offset }) });
-          },
-        );
-      }
+      // Answers come in the order of the files, with many blobs on their way.
+      await inOrder(
+        segmentsOfAll(files, standardInput),
+        async ({ bytes }, isWaitedFor) => {
+          const put = await store.put(bytes, { noRush: !isWaitedFor, signal: output.signal });
+          await pin([put.ref]);
+          return put;
+        },
+        (put, { path, isWhole, offset }) => {
+          done += put.bytes;
+          output.progress({ what: 'bytes stored', done, total: Math.max(total, done) });
+          output.item({ ...put, path, ...(isWhole ? {} : { offset }) });
+        },
+      );
     }),
   text: (item) =>
     `${item['ref']}  ${item['new'] === true ? 'stored' : 'there already'}  ${item['path']}`,
 };
 
 interface Segment {
+  readonly path: string;
   readonly bytes: Uint8Array;
   readonly offset: number;
   /** The file is one blob. */
@@ -94,11 +97,21 @@ function sizeOf(path: string): number {
   throw new CliError('CLI_USAGE', `Cannot put "${path}": it is a folder`);
 }
 
-function* segmentsOf(bytes: Uint8Array): Generator<Segment> {
+function* segmentsOfAll(
+  paths: readonly string[],
+  standardInput: Uint8Array | undefined,
+): Generator<Segment> {
+  for (const path of paths) {
+    if (path === '-') yield* segmentsOf(path, standardInput ?? new Uint8Array());
+    else yield* readSegments(path);
+  }
+}
+
+function* segmentsOf(path: string, bytes: Uint8Array): Generator<Segment> {
   const isWhole = bytes.byteLength <= BLOB_BYTES_MAX;
   const step = isWhole ? BLOB_BYTES_MAX : SEGMENT_BYTES;
   for (let offset = 0; offset === 0 || offset < bytes.byteLength; offset += step) {
-    yield { bytes: bytes.slice(offset, offset + step), offset, isWhole };
+    yield { path, bytes: bytes.slice(offset, offset + step), offset, isWhole };
   }
 }
 
@@ -106,7 +119,7 @@ function* segmentsOf(bytes: Uint8Array): Generator<Segment> {
 function* readSegments(path: string): Generator<Segment> {
   const size = sizeOf(path);
   if (size <= BLOB_BYTES_MAX) {
-    yield* segmentsOf(readWhole(path));
+    yield* segmentsOf(path, readWhole(path));
     return;
   }
   const file = openSync(path, 'r');
@@ -120,7 +133,7 @@ function* readSegments(path: string): Generator<Segment> {
         filled += count;
       }
       if (filled === 0) return;
-      yield { bytes: bytes.subarray(0, filled), offset, isWhole: false };
+      yield { path, bytes: bytes.subarray(0, filled), offset, isWhole: false };
       offset += filled;
     }
   } finally {
@@ -136,25 +149,35 @@ function readWhole(path: string): Uint8Array {
   }
 }
 
-/** Runs a few at once and hears their results in order. The first failure ends it. */
-async function inOrder<Work, Result>(
-  works: Iterable<Work>,
-  run: (work: Work) => Promise<Result>,
-  hear: (result: Result, work: Work) => Promise<void>,
+/**
+ * Runs many at once and hears their results in order. The first failure ends it. One that is waited for
+ * before the next is begun, or that is the last, is told so: it must not wait for others to come.
+ */
+async function inOrder<Result>(
+  segments: Iterator<Segment>,
+  run: (segment: Segment, isWaitedFor: boolean) => Promise<Result>,
+  hear: (result: Result, segment: Segment) => void,
 ): Promise<void> {
-  const running: { readonly work: Work; readonly result: Promise<Result> }[] = [];
-  const hearFirst = async (): Promise<void> => {
-    const first = running.shift();
-    if (first !== undefined) await hear(await first.result, first.work);
-  };
-  for (const work of works) {
-    const result = run(work);
+  const running: { readonly segment: Segment; readonly result: Promise<Result> }[] = [];
+  let bytes = 0;
+  for (let next = segments.next(); next.done !== true || running.length > 0; ) {
+    const isFull = running.length >= PUTS_AT_ONCE || bytes >= BYTES_AT_ONCE;
+    if (next.done === true || isFull) {
+      const { segment, result } = running.shift() as (typeof running)[number];
+      hear(await result, segment);
+      bytes -= segment.bytes.byteLength;
+      continue;
+    }
+    const segment = next.value;
+    bytes += segment.bytes.byteLength;
+    next = segments.next();
+    const isWaitedFor =
+      next.done === true || running.length + 1 >= PUTS_AT_ONCE || bytes >= BYTES_AT_ONCE;
+    const result = run(segment, isWaitedFor);
     // Heard in its turn.
     result.catch(() => undefined);
-    running.push({ work, result });
-    if (running.length >= AT_ONCE) await hearFirst();
+    running.push({ segment, result });
   }
-  while (running.length > 0) await hearFirst();
 }
 
 export const storeGet: LocalCommand = {
@@ -274,7 +297,7 @@ export const storeRm: LocalCommand = {
   local: true,
   isCancellable: true,
   name: 'store rm',
-  summary: 'Remove blobs for good. A missing one is no error.',
+  summary: 'Remove blobs for good, and their pins with them. A missing one is no error.',
   example:
     'swarmkeep store rm sha256-2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824',
   declare: (commander) => {
@@ -283,9 +306,9 @@ export const storeRm: LocalCommand = {
   },
   prepare: (words) => ({ refs: words.args.map(refOfWord) }),
   runLocal: (options, input, output) =>
-    withStore(options, { output, isWriting: true }, async ({ store }) => {
+    withStore(options, { output, isWriting: true }, async ({ remove }) => {
       const refs = listOf(input, 'refs') as BlobRef[];
-      output.item({ removed: await store.remove(refs, { signal: output.signal }) });
+      output.item({ removed: await remove(refs, { signal: output.signal }) });
     }),
   text: (item) => `${item['removed']} removed`,
 };

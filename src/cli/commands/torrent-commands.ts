@@ -198,9 +198,10 @@ export const torrentKeep: RoomsCommand = {
     const isNew = await wantTorrent(rooms.sql, torrent.id, nowMs);
     // Asked again, one that could not be taken is tried once more.
     if (!isNew && (await isStuck(rooms, torrent.id))) {
-      await unwantTorrent(rooms.sql, torrent.id);
+      await unwantTorrent(rooms.sql, torrent.id, nowMs);
       await wantTorrent(rooms.sql, torrent.id, nowMs);
     }
+    await rooms.events.flush();
     output.item({ ...torrentItem(torrent), ...(await keepingOf(rooms, torrent.id)) });
   },
   text: (item) => `${torrentText(item)}  ${item['keeping']}`,
@@ -236,10 +237,12 @@ export const torrentUnkeep: RoomsCommand = {
       import('#archive/catalogue/kept-torrents.ts'),
       import('#archive/catalogue/wanted-torrents.ts'),
     ]);
-    const wasWanted = await unwantTorrent(rooms.sql, torrent.id);
-    if (!(await releaseTorrent(rooms.sql, torrent.id)) && !wasWanted) {
+    const nowMs = rooms.clock.nowMs();
+    const wasWanted = await unwantTorrent(rooms.sql, torrent.id, nowMs);
+    if (!(await releaseTorrent(rooms.sql, torrent.id, nowMs)) && !wasWanted) {
       throw new CliError('CLI_NOT_FOUND', `The archive does not keep "${torrent.title}"`);
     }
+    await rooms.events.flush();
     output.item(torrentItem(torrent));
   },
   text: torrentText,

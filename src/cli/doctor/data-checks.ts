@@ -1,16 +1,14 @@
-// What is kept: the database, the log, the store, and when they were last backed up.
+// What is kept beside the store: the database, the log, and when all was last backed up.
 
 import { sql as raw } from 'kysely';
 import { readLastBackup } from '#cli/backup/last-backup.ts';
 import { MIGRATIONS } from '#cli/migrations.ts';
 import type { Rooms } from '#cli/rooms.ts';
 import { migrationStatus } from '#sql/migrate.ts';
-import { refOf } from '#store/store.ts';
 import type { Check, Found } from './finding.ts';
 
 const DAY_MS = 86_400_000;
 const BACKUP_DAYS_MAX = 7;
-const NOTHING = refOf(new Uint8Array());
 /** A scrub takes as long as its pace says; one that is twice too late has stopped. */
 const SCRUB_LATE = 2;
 
@@ -83,24 +81,6 @@ export const log: Check = {
           advice: `See the log for what it said; what it should have kept is gone up to offset ${firstOffset}.`,
         });
       }
-    }
-    return findings;
-  },
-};
-
-export const store: Check = {
-  name: 'store',
-  async run(rooms, signal) {
-    const stack = await rooms.store.stack();
-    const findings: Found[] = [];
-    // A question that every copy must answer: whether a bucket is there and the keys may ask.
-    for (const leaf of stack.leaves) await leaf.store.stat([NOTHING], { signal });
-    for (const pack of stack.packs) {
-      if (pack.damage.length === 0) continue;
-      findings.push({
-        what: `The store has ${pack.damage.length} stretches that hold nothing that can be read.`,
-        advice: 'Run `store verify`, which names what is lost; put it again, or restore a backup.',
-      });
     }
     return findings;
   },

@@ -3,10 +3,11 @@
 
 import { codeOf, messageOf } from '#base/errors.ts';
 import type { Rooms } from '#cli/rooms.ts';
-import { backups, database, log, store } from './data-checks.ts';
+import { backups, database, log } from './data-checks.ts';
 import type { Check, Finding } from './finding.ts';
 import { clock, disk, files, openFiles, sockets } from './machine-checks.ts';
 import { addresses, certificates, queues } from './server-checks.ts';
+import { store } from './store-checks.ts';
 import { syncs } from './sync-checks.ts';
 
 const CHECKS: readonly Check[] = [

@@ -5,7 +5,7 @@ import type { BlobRef } from '#base/ids.ts';
 import { SeededRandom } from '#base/random.ts';
 import { MemoryStore } from '#store/memory.ts';
 import { type BlobInfo, refOf, type Store, walkStore } from '#store/store.ts';
-import { BackupSet } from './backup-set.ts';
+import { BackupSet, lackingIn, outdated } from './backup-set.ts';
 import { type BackupFile, BackupWriter, FileChanged } from './backup-writer.ts';
 import { contentLists, readContentList } from './content-list.ts';
 import {
@@ -232,4 +232,27 @@ test('a manifest and an index that somebody else made are refused, whatever is w
       );
     }
   }
+});
+
+test('an incomplete backup takes no place of a whole one, and goes when it is older than all that stay', () => {
+  const made = (madeMs: number, lacking = 0) => {
+    const content = { blobs: 0, bytes: 0, isCopied: true, lists: [] };
+    const manifest = manifestOf({
+      madeMs,
+      content: { ...content, ...(lacking > 0 && { lacking }) },
+    });
+    return {
+      ref: refOf(encodeManifest(manifest)),
+      manifest: decodeManifest(encodeManifest(manifest)),
+    };
+  };
+  const gone = (backups: readonly ReturnType<typeof made>[], keep: number) =>
+    outdated(backups, keep).map(({ manifest }) => manifest.madeMs);
+  assert.deepEqual(lackingIn(made(1, 7)), 7);
+  assert.deepEqual(gone([made(4), made(3), made(2), made(1)], 2), [2, 1]);
+  // The disk is not mounted for two days: the whole ones of before stay.
+  assert.deepEqual(gone([made(4, 1), made(3, 1), made(2), made(1)], 2), []);
+  assert.deepEqual(gone([made(5, 1), made(4, 1), made(3, 1), made(2), made(1)], 2), [3]);
+  assert.deepEqual(gone([made(5), made(4), made(3, 1), made(2), made(1, 1)], 2), [2, 3, 1]);
+  assert.deepEqual(gone([made(2, 1), made(1, 1)], 1), [1]);
 });

@@ -31,6 +31,25 @@ export interface KnownBackup {
   readonly manifest: Manifest;
 }
 
+/** Blobs that the server needed when it was made and that are not in it; 0 when it is whole. */
+export function lackingIn({ manifest }: KnownBackup): number {
+  return manifest.content.lacking ?? 0;
+}
+
+/**
+ * Which of one server's backups, newest first, go when `keep` are kept: those that are whole and older than
+ * the newest so many. One that is incomplete takes no place of these; it goes when it is older than all
+ * that are kept, or when so many incomplete ones are newer.
+ */
+export function outdated(backups: readonly KnownBackup[], keep: number): KnownBackup[] {
+  const whole = backups.filter((one) => lackingIn(one) === 0);
+  const oldestKept = whole[keep - 1]?.manifest.madeMs ?? 0;
+  const incomplete = backups.filter((one) => lackingIn(one) > 0);
+  const isOld = ({ manifest }: KnownBackup, at: number): boolean =>
+    at >= keep || manifest.madeMs < oldestKept;
+  return [...whole.slice(keep), ...incomplete.filter(isOld)];
+}
+
 export class BackupSet implements RootSource {
   readonly name = 'backups';
   readonly #place: BackupPlace;

@@ -10,7 +10,8 @@
 //               "log":{"id":"<32 hex digits>","epoch":1,"topics":[{"name":"control","nextOffset":7}]},
 //               "sql":"sqlite","index":{"bytes":1234,"chunks":["sha256-…"]},
 //               "files":12,"bytes":345678,
-//               "content":{"blobs":3,"bytes":99,"isCopied":true,"lists":["sha256-…"]},
+//               "content":{"blobs":3,"bytes":99,"isCopied":true,"lists":["sha256-…"],
+//                          "lacking":2},               (only when so many could not be had: it is incomplete)
 //               "forgotten":true}                                          (only while it is removed)
 //   index      {"files":[{"path":"log/control/00000000000000000000.log","bytes":4096,
 //               "mark":"1767225600000.5 4096","chunks":["sha256-…"]}]}
@@ -53,7 +54,10 @@ const manifest = z.object({
   }),
   files: whole,
   bytes: whole,
-  content: z.object({ blobs: whole, bytes: whole, isCopied: z.boolean(), lists: z.array(ref) }),
+  content: z.object({
+    ...{ blobs: whole, bytes: whole, isCopied: z.boolean(), lists: z.array(ref) },
+    lacking: whole.min(1).optional(),
+  }),
   forgotten: z.literal(true).optional(),
 });
 

@@ -4,7 +4,7 @@ import type { BlobRef } from '#base/ids.ts';
 import { throwIfCancelled } from '#store/calls.ts';
 import { StoreError } from '#store/errors.ts';
 import type { CallOptions } from '#store/store.ts';
-import type { BackupSet, KnownBackup } from './backup-set.ts';
+import { type BackupSet, type KnownBackup, lackingIn } from './backup-set.ts';
 
 const DAMAGED_MAX = 1000;
 
@@ -44,6 +44,9 @@ export async function verifyBackups(
     const note = (what: string, why: string): void => {
       if (damaged.length < DAMAGED_MAX) damaged.push({ backup: ref, what, why });
     };
+    const lacking = lackingIn({ ref, manifest });
+    if (lacking > 0)
+      note('content', `incomplete since it was made: ${lacking} blobs are not in it`);
     try {
       for (const file of await set.files(manifest, options)) {
         let length = 0;

@@ -169,11 +169,14 @@ describe('RemoteStore', () => {
     await assert.rejects(connectStore({ url: 'ftp://example.org' }), TypeError);
   });
 
-  it('pins what it puts when it is told to', async () => {
+  it('pins what it puts when it is told to, and unpins what it removes', async () => {
     const { server } = await start(new MemoryStore());
     const client = await connectStore({ url: server.unixUrl, pin: true });
     const { ref } = await client.put(utf8('kept'));
     assert.deepEqual(server.pins, [ref]);
+    // A pin of what is gone would be a promise that nobody keeps.
+    assert.equal(await client.remove([ref]), 1);
+    assert.deepEqual(server.pins, []);
     await client.close();
   });
 });

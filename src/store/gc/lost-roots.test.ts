@@ -24,12 +24,20 @@ test('what rooms refer to and nobody has is named, also when a room cannot tell 
     },
   };
   const { signal } = new AbortController();
-  assert.deepEqual(await lostRoots(store, [pins], signal), { missing: [], unread: [] });
+  assert.deepEqual(await lostRoots(store, [pins], { signal }), {
+    ...{ missing: [], missingCount: 0, seen: 2500, unread: [] },
+  });
   await store.remove([first, last]);
-  const lost = await lostRoots(store, [broken, pins], signal);
-  assert.deepEqual(lost.missing.toSorted(), [first, last].sort());
+  const lost = await lostRoots(store, [broken, pins], { signal });
+  assert.deepEqual(lost.missing, [
+    { ref: last, neededBy: 'archive' },
+    { ref: first, neededBy: 'pins' },
+  ]);
+  assert.equal(lost.missingCount, 2);
   assert.deepEqual(lost.unread, [{ source: 'archive', why: 'a map is gone' }]);
+  const look = await lostRoots(store, [pins, broken], { signal, isEnough: (seen) => seen >= 1000 });
+  assert.deepEqual([look.seen, look.missingCount, look.unread], [1000, 1, []]);
   const stop = new AbortController();
   stop.abort(new Error('enough'));
-  await assert.rejects(lostRoots(store, [pins], stop.signal));
+  await assert.rejects(lostRoots(store, [pins], { signal: stop.signal }));
 });

@@ -10,38 +10,76 @@ const REFS_AT_ONCE = 1000;
 const FOUND_MAX = 1000;
 
 export interface LostRoots {
-  /** The first thousand. */
-  readonly missing: readonly BlobRef[];
+  /** The first thousand, each once, with the first room that refers to it. */
+  readonly missing: readonly { readonly ref: BlobRef; readonly neededBy: string }[];
+  /** All of them; one that two rooms refer to may count twice. */
+  readonly missingCount: number;
+  /** References that were looked at. */
+  readonly seen: number;
   /** Rooms whose references cannot all be read, and why: a blob that lists others is gone, for one. */
   readonly unread: readonly { readonly source: string; readonly why: string }[];
 }
 
-/** Rejects only with the signal's reason. */
+/**
+ * `isEnough` is asked now and then, and ends it early where only a look is wanted. Rejects with the signal's
+ * reason, or with what the store's `stat` fails with.
+ */
 export async function lostRoots(
   store: Pick<Store, 'stat'>,
   sources: readonly RootSource[],
-  signal: AbortSignal,
+  options: { readonly signal: AbortSignal; readonly isEnough?: (seen: number) => boolean },
 ): Promise<LostRoots> {
-  const missing = new Set<BlobRef>();
+  const { signal, isEnough = () => false } = options;
+  const missing = new Map<BlobRef, string>();
   const unread: { source: string; why: string }[] = [];
-  const look = async (refs: readonly BlobRef[]): Promise<void> => {
-    const there = new Set((await store.stat(refs, { signal })).map((info) => info.ref));
-    for (const ref of refs) if (!there.has(ref) && missing.size < FOUND_MAX) missing.add(ref);
+  let missingCount = 0;
+  let seen = 0;
+  const look = async (refs: readonly BlobRef[], source: string): Promise<void> => {
+    const asked = [...new Set(refs)];
+    const there = new Set((await store.stat(asked, { signal })).map((info) => info.ref));
+    seen += asked.length;
+    for (const ref of asked) {
+      if (there.has(ref) || missing.has(ref)) continue;
+      missingCount++;
+      if (missing.size < FOUND_MAX) missing.set(ref, source);
+    }
   };
   for (const source of sources) {
-    let some: BlobRef[] = [];
-    try {
-      for await (const ref of source.refs(signal)) {
-        some.push(ref);
-        if (some.length < REFS_AT_ONCE) continue;
-        await look(some);
-        some = [];
-      }
-    } catch (error) {
-      signal.throwIfAborted();
-      unread.push({ source: source.name, why: messageOf(error) });
+    if (isEnough(seen)) break;
+    const refs = readRefs(source, signal);
+    for await (const some of refs) {
+      if ('why' in some) unread.push({ source: source.name, why: some.why });
+      else await look(some.refs, source.name);
+      if (isEnough(seen)) break;
     }
-    await look(some);
   }
-  return { missing: [...missing], unread };
+  const named = [...missing].map(([ref, neededBy]) => ({ ref, neededBy }));
+  return { missing: named, missingCount, seen, unread };
+}
+
+/** What a room refers to, some at a time, and why it ends early where it does. */
+async function* readRefs(
+  source: RootSource,
+  signal: AbortSignal,
+): AsyncGenerator<{ readonly refs: readonly BlobRef[] } | { readonly why: string }> {
+  let refs: BlobRef[] = [];
+  let why: string | undefined;
+  const all = source.refs(signal)[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await all.next().catch((error: unknown) => {
+        signal.throwIfAborted();
+        why = messageOf(error);
+      });
+      if (next === undefined || next.done === true) break;
+      refs.push(next.value);
+      if (refs.length < REFS_AT_ONCE) continue;
+      yield { refs };
+      refs = [];
+    }
+    if (refs.length > 0) yield { refs };
+    if (why !== undefined) yield { why };
+  } finally {
+    await all.return?.(undefined);
+  }
 }

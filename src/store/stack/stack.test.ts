@@ -166,7 +166,7 @@ it('verify finds rotten copies under a replica, and blobs whose parts are gone',
     await stack.store.put(utf8('two'));
     assert.deepEqual(await verifyStack(stack), {
       ...{ blobs: 8, bytes: await bytesOf(stack.leaves.map(({ store }) => store)) },
-      ...{ corrupt: [], missing: [], damagedStretches: 0 },
+      ...{ corrupt: [], missing: [], damagedStretches: 0, damage: [] },
     });
     const [first] = stack.leaves;
     const [part] = await first!.store.list();

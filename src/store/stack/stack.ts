@@ -13,6 +13,7 @@ import { DirectoryStore } from '#store/directory.ts';
 import { EncryptStore } from '#store/encrypt/encrypt.ts';
 import { parseKeys, type StoreKey } from '#store/encrypt/key-file.ts';
 import { StoreError } from '#store/errors.ts';
+import { packName } from '#store/packed/pack.ts';
 import { PackedStore } from '#store/packed/packed.ts';
 import { PlacedStore } from '#store/several/placed.ts';
 import { byFreeSpace, byHash, byRendezvous, inOrder } from '#store/several/placement.ts';
@@ -21,6 +22,8 @@ import type { Store } from '#store/store.ts';
 import { parseStack, type StackNode, stackText } from './stack-text.ts';
 
 const KEY_FILE_BYTES_MAX = 65_536;
+/** Damaged places that are logged at once. */
+const TOLD_MAX = 20;
 const PLACEMENTS = { rendezvous: byRendezvous, hash: byHash, free: byFreeSpace, first: inOrder };
 
 export interface StackWorld {
@@ -199,11 +202,20 @@ class Builder {
       const folder = this.#folderOf(node, role);
       const packed = await PackedStore.open({ folder, disk, clock, random, config });
       this.parts.packs.push(packed);
+      this.#tellDamage(leafName(node, role), packed);
       store = packed;
     }
-    const name = stackText(node);
-    this.parts.leaves.push({ name: role === '' ? name : `${name}, ${role}`, store });
+    this.parts.leaves.push({ name: leafName(node, role), store });
     return store;
+  }
+
+  #tellDamage(store: string, { damage }: PackedStore): void {
+    const { logger } = this.#world;
+    for (const { pack, start, end } of damage.slice(0, TOLD_MAX)) {
+      logger.error('A part of the store cannot be read; `store verify` tells what is lost', {
+        ...{ store, pack: packName(pack), start, end },
+      });
+    }
   }
 
   async #openCache(
@@ -266,6 +278,11 @@ function* encryptedOf(
   if (node.kind === 'encrypt') yield node;
   if ('behind' in node) yield* encryptedOf(node.behind);
   if ('members' in node) for (const member of node.members) yield* encryptedOf(member);
+}
+
+function leafName(node: StackNode, role: string): string {
+  const name = stackText(node);
+  return role === '' ? name : `${name}, ${role}`;
 }
 
 function joined(place: string, role: string): string {

@@ -4,7 +4,8 @@ import type { Clock } from '#base/clock.ts';
 import type { BlobRef } from '#base/ids.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Registry } from '#metrics/registry.ts';
-import type { Store } from '#store/store.ts';
+import { throwIfCancelled } from '#store/calls.ts';
+import type { CallOptions, Store } from '#store/store.ts';
 import { Budget } from './budget.ts';
 import type { UploadConfig } from './config.ts';
 
@@ -23,6 +24,8 @@ export interface DoorWorld {
   readonly store: () => Promise<Store>;
   /** Keeps blobs that are stored from garbage collection; `by` is for people. */
   readonly pin: (refs: readonly BlobRef[], by: string) => Promise<void>;
+  /** Lets go of what is about to be removed by name: a pin of a blob that is gone would be a broken promise. */
+  readonly unpin: (refs: readonly BlobRef[]) => Promise<void>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Registry;
@@ -38,6 +41,21 @@ export function openDoor(world: DoorWorld): StoreDoor {
   const { memoryBytesMax, memberMemoryBytesMax } = world.config;
   const budget = new Budget({ bytesMax: memoryBytesMax, bytesOfOneMax: memberMemoryBytesMax });
   return { ...world, budget, counts: new DoorCounts(world.metrics) };
+}
+
+/**
+ * Removes blobs and their pins: how many blobs there were. The pins go first: should it end in between,
+ * the blobs are garbage, and nobody promises what is not there.
+ */
+export async function removeFor(
+  door: Pick<StoreDoor, 'store' | 'unpin'>,
+  refs: readonly BlobRef[],
+  options: CallOptions = {},
+): Promise<number> {
+  const store = await door.store();
+  throwIfCancelled(options.signal);
+  await door.unpin(refs);
+  return await store.remove(refs, options);
 }
 
 export class DoorCounts {

@@ -10,7 +10,7 @@ import { StoreError } from '#store/errors.ts';
 import { BLOB_BYTES_MAX, type PutOptions, type Store } from '#store/store.ts';
 import type { BlobSender } from './blob-sender.ts';
 import { OutgoingBlobs } from './blob-sender.ts';
-import type { Caller, StoreDoor } from './door.ts';
+import { type Caller, removeFor, type StoreDoor } from './door.ts';
 import type { MessageStream } from './message-stream.ts';
 import {
   PIECE_BYTES_MAX,
@@ -318,7 +318,7 @@ export class StoreConnection implements BlobSender {
         return `JSON ${number} ${JSON.stringify(page)}`;
       }
       case 'REMOVE':
-        return `OK ${number} ${await store.remove(request.refs, { signal })}`;
+        return `OK ${number} ${await removeFor(this.#door, request.refs, { signal })}`;
       case 'STATS':
         return `JSON ${number} ${JSON.stringify(await store.stats())}`;
       case 'FLUSH':

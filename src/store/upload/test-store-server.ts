@@ -50,6 +50,10 @@ export class TestStoreServer {
       pin: async (refs) => {
         this.pins.push(...refs);
       },
+      unpin: async (refs) => {
+        for (const ref of refs)
+          if (this.pins.includes(ref)) this.pins.splice(this.pins.indexOf(ref), 1);
+      },
       clock: new SystemClock(),
       logger: memoryLogger(this.lines),
       metrics: this.metrics,

@@ -33,6 +33,7 @@ function start(config: Partial<UploadConfig> = {}): void {
   const door = openDoor({
     store: async () => store,
     pin: async () => undefined,
+    unpin: async () => undefined,
     ...{ clock, logger: memoryLogger([]), metrics: new Registry() },
     config: { ...uploadConfig.parse({}), segmentBytes: SEGMENT, ...config },
   });
