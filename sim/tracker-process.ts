@@ -110,7 +110,9 @@ export class TrackerThread {
 
   #restore({ clock, store, swarm }: TrackerProcessWorld, mail: WorkerMail): void {
     const since = Math.floor((clock.nowMs() - swarm.baselineSilentMs) / 1000);
-    for (const baseline of store.recent(since)) this.swarm.restoreBaseline(baseline);
+    for (const some of store.recent(since)) {
+      this.swarm.restoreBaselines(some[0]!.torrentId, some);
+    }
     answerFinds(mail, store);
   }
 }

@@ -412,8 +412,11 @@ class Tracker {
   }) {
     this.#clock = world.clock;
     this.#store = world.store;
-    for (const baseline of world.store.recent(0)) {
-      this.#announces.baselines.set(baselineKeyText(baseline), baseline);
+    for (const some of world.store.recent(0)) {
+      for (const lent of some) {
+        const baseline = { ...lent, peerId: lent.peerId.slice() };
+        this.#announces.baselines.set(baselineKeyText(baseline), baseline);
+      }
     }
     this.#writer = new TransferWriter({
       log: world.log,

@@ -25,6 +25,10 @@ export interface EndedPeers {
 /** With less than one record in this many free, silent baselines are handed over after a minute. */
 const RESERVE_PART = 16;
 const SILENT_SECONDS_WHEN_FULL = 60;
+/** Restored under one hold of a lock, at most. */
+const RESTORED_MAX = 64;
+/** Enough that few of so many members share one. */
+const SEEN_SLOTS = 1024;
 
 export interface SwarmRooms {
   readonly memory: SwarmMemory;
@@ -43,6 +47,10 @@ export class BaselineKeeper {
   readonly #table: PeerTable;
   readonly #peerSecondsMax: number;
   readonly #silentSecondsMax: number;
+  // Of restoreMany(): which are fresh, the records taken for them, and which members were seen.
+  readonly #isFresh = new Uint8Array(RESTORED_MAX);
+  readonly #taken = new Uint32Array(RESTORED_MAX);
+  readonly #seen = new Uint8Array(SEEN_SLOTS);
   /** A copy of the record that is being visited, made while its lock is held. */
   readonly #copy: Writable<Baseline> & { passed: boolean; readonly streams: BaselineStreams } = {
     memberId: 0,
@@ -71,11 +79,80 @@ export class BaselineKeeper {
   }
 
   restore(baseline: Baseline, silentMax: number): boolean {
-    if (baseline.memberId === 0) return false;
-    const table = this.#table;
     this.#time.read();
     const torrent = this.#torrents.lockById(baseline.torrentId);
     if (torrent === 0) return false;
+    const isThere = this.#restoreIn(torrent, baseline, silentMax);
+    this.#torrents.unlock();
+    return isThere;
+  }
+
+  /**
+   * The usual baseline is of a member whom the swarm does not have in that torrent. Those are written
+   * one after another without a lock or any other atomic step between them, each of which would wait
+   * until memory has taken all that was written before; the others take the way of restore().
+   */
+  restoreMany(torrentId: number, baselines: readonly Baseline[], silentMax: number): number {
+    assert(baselines.length <= RESTORED_MAX, 'no more than are restored at once');
+    this.#time.read();
+    const torrent = this.#torrents.lockById(torrentId);
+    if (torrent === 0) return 0;
+    const fresh = this.#freshOf(torrent, baselines);
+    let restored = this.#writeFresh(torrent, baselines, fresh);
+    for (let nth = 0; nth < baselines.length; nth++) {
+      if (this.#isFresh[nth] === 1) continue;
+      if (this.#restoreIn(torrent, baselines[nth]!, silentMax)) restored++;
+    }
+    this.#table.primary.trim(torrent);
+    this.#torrents.unlock();
+    return restored;
+  }
+
+  /** Marks in #isFresh those whose member has nothing in the torrent, here or before them; how many. */
+  #freshOf(torrent: number, baselines: readonly Baseline[]): number {
+    const { index } = this.#table;
+    const seen = this.#seen.fill(0);
+    let count = 0;
+    index.lookAhead(torrent, baselines);
+    for (let nth = 0; nth < baselines.length; nth++) {
+      const { memberId, torrentId } = baselines[nth]!;
+      assert(torrentId === this.#torrents.idOf(torrent), 'they are of one torrent');
+      const slot = memberId % SEEN_SLOTS;
+      const isFresh = memberId !== 0 && seen[slot] === 0 && !index.hasMember(torrent, memberId);
+      seen[slot] = 1;
+      this.#isFresh[nth] = isFresh ? 1 : 0;
+      if (isFresh) count++;
+    }
+    return count;
+  }
+
+  /** Returns how many it wrote; where there is no room for the others they are fresh no more. */
+  #writeFresh(torrent: number, baselines: readonly Baseline[], fresh: number): number {
+    const table = this.#table;
+    const time = this.#time;
+    const isRoom = fresh > 0 && table.primary.makeRoom(torrent, fresh);
+    const taken = isRoom ? table.records.takeMany(this.#taken, fresh) : 0;
+    let next = 0;
+    for (let nth = 0; nth < baselines.length; nth++) {
+      if (this.#isFresh[nth] === 0) continue;
+      if (next === taken) {
+        this.#isFresh[nth] = 0;
+        continue;
+      }
+      const peer = this.#taken[next++]!;
+      const baseline = baselines[nth]!;
+      table.fill(peer, torrent, baseline.memberId, baseline.peerId);
+      table.see(peer, -1, time.fromUnix(baseline.lastSeenSeconds));
+      this.#write(peer, baseline);
+    }
+    table.countSilent(taken);
+    for (let at = 0; at < taken; at++) table.index.insertForMember(this.#taken[at]!);
+    return taken;
+  }
+
+  #restoreIn(torrent: number, baseline: Baseline, silentMax: number): boolean {
+    if (baseline.memberId === 0) return false;
+    const table = this.#table;
     table.index.lookForMember(torrent, baseline.memberId, baseline.peerId);
     let peer = table.index.found;
     const isNew = peer === 0;
@@ -89,7 +166,6 @@ export class BaselineKeeper {
       }
     }
     if (peer !== 0 && !this.#hasHigher(peer, baseline.sequence)) this.#write(peer, baseline);
-    this.#torrents.unlock();
     return peer !== 0;
   }
 

@@ -81,27 +81,23 @@ export class PeerList {
     return this.#runs;
   }
 
-  /** Makes room for one more entry; false when the arena has none. Entries keep their places. */
-  makeRoom(torrent: number): boolean {
+  /** Makes room for one more entry, or more; false when the arena has none. Entries keep their places. */
+  makeRoom(torrent: number, more = 1): boolean {
     const base = torrent * TORRENT_WORDS;
     const block = this.#torrents[base + this.#at]!;
-    if (block === 0) {
-      const first = this.#arena.take(this.#entryOrder);
-      if (first === 0) return false;
-      this.#torrents[base + this.#at] = first;
-      this.#setOrder(torrent, this.#entryOrder);
-      return true;
-    }
-    const order = this.#order(torrent);
-    const count = this.count(torrent);
-    if (count < 1 << (order - this.#entryOrder)) return true;
-    const larger = this.#arena.take(order + 1);
+    const order = block === 0 ? -1 : this.#order(torrent);
+    const count = block === 0 ? 0 : this.count(torrent);
+    if (block !== 0 && count + more <= 1 << (order - this.#entryOrder)) return true;
+    const needed = this.#entryOrder + (32 - Math.clz32(count + more - 1));
+    const larger = this.#arena.take(needed);
     if (larger === 0) return false;
-    const from = (block - 1) * UNIT_WORDS;
-    this.#words.copyWithin((larger - 1) * UNIT_WORDS, from, from + count * this.entryWords);
-    this.#arena.give(block, order);
+    if (block !== 0) {
+      const from = (block - 1) * UNIT_WORDS;
+      this.#words.copyWithin((larger - 1) * UNIT_WORDS, from, from + count * this.entryWords);
+      this.#arena.give(block, order);
+    }
     this.#torrents[base + this.#at] = larger;
-    this.#setOrder(torrent, order + 1);
+    this.#setOrder(torrent, needed);
     return true;
   }
 

@@ -121,20 +121,31 @@ export class PeerTable {
 
   /** Fills a taken record; the peer is silent, listed as hidden. Room was made in the list. */
   create(peer: number, torrent: number, memberId: number, peerId: Uint8Array): void {
+    this.fill(peer, torrent, memberId, peerId);
+    this.countSilent(1);
+  }
+
+  /** create() without the count: it is the caller's to call countSilent() for all that it fills. */
+  fill(peer: number, torrent: number, memberId: number, peerId: Uint8Array): void {
+    const { peers } = this;
     const at = peer * PEER_WORDS;
     readPeerId(peerId, this.#peerId);
-    this.peers.fill(0, at, at + PEER_WORDS);
-    this.peers[at + PEER.torrent] = torrent;
-    this.peers[at + PEER.memberId] = memberId;
+    // A loop: a call into the engine costs more than twenty words.
+    for (let word = 0; word < PEER_WORDS; word++) peers[at + word] = 0;
+    peers[at + PEER.torrent] = torrent;
+    peers[at + PEER.memberId] = memberId;
     for (let word = 0; word < PEER_ID_WORDS; word++) {
-      this.peers[at + PEER.peerId + word] = this.#peerId[word]!;
+      peers[at + PEER.peerId + word] = this.#peerId[word]!;
     }
     const place = this.primary.insert(torrent, peer, HIDDEN_RUN);
     const entry = this.primary.entryAt(torrent, place);
     this.#words[entry + 1] = 0;
     this.#words[entry + 2] = 0;
-    this.peers[at + PEER.flags] = PEER_FLAG.used;
-    Atomics.add(this.#header, HEADER.silentCounted, 1);
+    peers[at + PEER.flags] = PEER_FLAG.used;
+  }
+
+  countSilent(count: number): void {
+    Atomics.add(this.#header, HEADER.silentCounted, count);
   }
 
   /** Everything but lastSeen. `lastSeenUnix` is what lastSeen will read as, in Unix seconds. */

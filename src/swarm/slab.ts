@@ -42,6 +42,24 @@ export class Slab {
     return record;
   }
 
+  /** take() for each of the first `count` words of `into`; returns for how many there was one. */
+  takeMany(into: Uint32Array, count: number): number {
+    const header = this.#header;
+    const { headerAt, recordWords, nextAt, recordsMax } = this.#shape;
+    let taken = 0;
+    lock(header, HEADER.slabLock);
+    for (; taken < count; taken++) {
+      const free = header[headerAt + 1]!;
+      if (free !== 0) header[headerAt + 1] = this.#records[free * recordWords + nextAt]!;
+      else if (header[headerAt]! < recordsMax) header[headerAt] = header[headerAt]! + 1;
+      else break;
+      into[taken] = free === 0 ? header[headerAt]! : free;
+    }
+    header[headerAt + 2] = header[headerAt + 2]! + taken;
+    unlock(header, HEADER.slabLock);
+    return taken;
+  }
+
   give(record: number): void {
     const header = this.#header;
     const { headerAt, recordWords, nextAt } = this.#shape;

@@ -307,8 +307,8 @@ class RunningTracker implements PreparedTracker {
     const { swarm } = this.#parts;
     const sinceSeconds = Math.floor((clock.nowMs() - config.swarm.baselineSilentMs) / 1000);
     let restored = 0;
-    for (const baseline of baselines.recent(sinceSeconds)) {
-      if (swarm.restoreBaseline(baseline)) restored++;
+    for (const some of baselines.recent(sinceSeconds)) {
+      restored += swarm.restoreBaselines(some[0]!.torrentId, some);
     }
     return restored;
   }

@@ -121,9 +121,12 @@ export function decodeControl(bytes: Uint8Array): DecodedControl | undefined {
 
 type Fields = Readonly<Record<string, unknown>>;
 
+/** One for all: a start decodes a message for every member and torrent there is. */
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
 function parseObject(bytes: Uint8Array): Fields | undefined {
   try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    const value: unknown = JSON.parse(decoder.decode(bytes));
     return typeof value === 'object' && value !== null ? (value as Fields) : undefined;
   } catch {
     return undefined;

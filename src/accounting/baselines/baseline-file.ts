@@ -62,6 +62,7 @@ const MAGIC = utf8('SWKBASE2');
 const MAGIC_1 = utf8('SWKBASE1');
 const LOG_ID_BYTES_MAX = 64;
 const U32_MAX = 0xffff_ffff;
+const PEER_ID_AT = 8;
 const AT = {
   logId: 8,
   epoch: 72,
@@ -81,6 +82,8 @@ const AT = {
 } as const;
 const STREAM_AT = { endedAt: 32, uploadedGap: 56, downloadedGap: 64 } as const;
 const FLAG = { completed: 1, passed: 2 } as const;
+
+type Writable<Type> = { -readonly [Field in keyof Type]: Type[Field] };
 
 export interface BaselineHeader {
   readonly logId: string;
@@ -222,6 +225,40 @@ function readStreams(bytes: Uint8Array, at: number, count: number): Streams | un
   return numbers.every(Number.isFinite) ? { count, numbers } : undefined;
 }
 
+/** For fillBaseline(). */
+export function newBaseline(): Baseline {
+  return {
+    memberId: 0,
+    torrentId: 0,
+    peerId: new Uint8Array(BASELINE_KEY_BYTES - PEER_ID_AT),
+    ...{ key: 0, sequence: 0, uploaded: 0, downloaded: 0, left: 0 },
+    ...{ completed: false, passed: false, higherAtSeconds: 0, lastSeenSeconds: 0 },
+  };
+}
+
+/**
+ * readBaseline() of one without streams into an object that is used again: two million of them at a
+ * start are a second for the collector else. False when a counter is 2^53 or more.
+ */
+export function fillBaseline(into: Baseline, bytes: Uint8Array, at: number): boolean {
+  const fields = into as Writable<Baseline>;
+  const flags = bytes[at + AT.flags]!;
+  fields.memberId = readU32BigEndian(bytes, at);
+  fields.torrentId = torrentAt(bytes, at);
+  const { peerId } = into;
+  for (let byte = 0; byte < peerId.length; byte++) peerId[byte] = bytes[at + PEER_ID_AT + byte]!;
+  fields.key = readU32(bytes, at + AT.key);
+  fields.sequence = sequenceAt(bytes, at);
+  fields.uploaded = readU64(bytes, at + AT.uploaded);
+  fields.downloaded = readU64(bytes, at + AT.downloaded);
+  fields.left = readU64(bytes, at + AT.left);
+  fields.completed = (flags & FLAG.completed) !== 0;
+  fields.passed = (flags & FLAG.passed) !== 0;
+  fields.higherAtSeconds = readU32(bytes, at + AT.higherAt);
+  fields.lastSeenSeconds = lastSeenAt(bytes, at);
+  return Math.max(into.uploaded, into.downloaded, into.left) <= Number.MAX_SAFE_INTEGER;
+}
+
 /** Undefined when a checksum, its own or a stream's, does not fit or a counter is 2^53 or more. */
 export function decodeBaseline(bytes: Uint8Array, at: number): Baseline | undefined {
   return isBaselineIntact(bytes, at) ? readBaseline(bytes, at) : undefined;
@@ -241,9 +278,9 @@ export function readBaseline(bytes: Uint8Array, at: number): Baseline | undefine
   const passed = (flags & FLAG.passed) !== 0;
   const baseline = {
     memberId: readU32BigEndian(bytes, at),
-    torrentId: readU32BigEndian(bytes, at + 4),
+    torrentId: torrentAt(bytes, at),
     // Copied: the caller's buffer is used again for the next entries.
-    peerId: bytes.slice(at + 8, at + 28),
+    peerId: bytes.slice(at + PEER_ID_AT, at + BASELINE_KEY_BYTES),
     key: readU32(bytes, at + AT.key),
     sequence: readU32(bytes, at + AT.sequence),
     ...{ uploaded, downloaded, left, completed, passed },
@@ -253,7 +290,11 @@ export function readBaseline(bytes: Uint8Array, at: number): Baseline | undefine
   return streams === undefined ? baseline : { ...baseline, streams };
 }
 
-/** Two fields that a merge looks at in every entry, without decoding the rest. */
+/** Fields that are looked at in every entry, without decoding the rest. */
+export function torrentAt(bytes: Uint8Array, at: number): number {
+  return readU32BigEndian(bytes, at + 4);
+}
+
 export function sequenceAt(bytes: Uint8Array, at: number): number {
   return readU32(bytes, at + AT.sequence);
 }
@@ -278,8 +319,8 @@ export function isBaselineIntact(bytes: Uint8Array, at: number): boolean {
   return true;
 }
 
-/** As many as the entry says. */
-function streamsAfter(bytes: Uint8Array, at: number): number {
+/** As many streams as the entry says follow it. */
+export function streamsAfter(bytes: Uint8Array, at: number): number {
   return bytes[at + AT.flags]! >>> 4;
 }
 
@@ -306,7 +347,7 @@ function writeKey(into: Uint8Array, view: DataView, at: number, key: BaselineKey
   assert(key.peerId.byteLength === 20, 'a peer id has 20 bytes');
   view.setUint32(at, key.memberId, false);
   view.setUint32(at + 4, key.torrentId, false);
-  into.set(key.peerId, at + 8);
+  into.set(key.peerId, at + PEER_ID_AT);
 }
 
 /** A clock that stands before 1970 or behind 2106 is wrong anyway. */

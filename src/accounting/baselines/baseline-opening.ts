@@ -10,12 +10,14 @@
 import { join } from 'node:path';
 import { TRANSFERS_TOPIC } from '#accounting/transfers/transfer-record.ts';
 import { messageOf } from '#base/errors.ts';
-import { BASELINE_ENTRY_BYTES, isEntryIntact } from './baseline-file.ts';
 import { BaselineReader } from './baseline-reader.ts';
 import type { BaselineStoreWorld } from './baseline-store.ts';
+import { RecentBaselines } from './recent-baselines.ts';
 
 export interface OpenedSnapshot {
   readonly reader: BaselineReader | undefined;
+  /** Those of `reader` that were seen of late: read while every entry was checked. */
+  readonly recent: RecentBaselines | undefined;
   /** Entries of `reader` that are not to be used; what the log still has of them is read from it. */
   readonly damagedEntries: number;
   /** The log's records from here on are newer, or not in it. */
@@ -26,7 +28,7 @@ export interface OpenedSnapshot {
 
 interface Candidate {
   readonly reader: BaselineReader;
-  readonly damagedEntries: number;
+  readonly recent: RecentBaselines;
 }
 
 interface LogPlace {
@@ -42,8 +44,11 @@ export function snapshotNumber(name: string): number | undefined {
   return found === null ? undefined : Number(found[1]);
 }
 
-/** @throws the disk's and log's errors */
-export async function openSnapshot(world: BaselineStoreWorld): Promise<OpenedSnapshot> {
+/** `recentSeconds`: since when somebody was seen of late. @throws the disk's and log's errors */
+export async function openSnapshot(
+  world: BaselineStoreWorld,
+  recentSeconds: number,
+): Promise<OpenedSnapshot> {
   const { disk, folder, log } = world;
   const place = await log.stats(TRANSFERS_TOPIC);
   const listed = await disk.list(folder);
@@ -53,21 +58,22 @@ export async function openSnapshot(world: BaselineStoreWorld): Promise<OpenedSna
   const damaged: string[] = [];
   let best: Candidate | undefined;
   for (const name of names) {
-    const candidate = await inspect(world, name, place, damaged);
+    const candidate = await inspect(world, name, { place, recentSeconds, damaged });
     if (candidate === undefined) continue;
-    if (best !== undefined && candidate.damagedEntries >= best.damagedEntries) {
+    if (best !== undefined && damageOf(candidate) >= damageOf(best)) {
       await candidate.reader.retire();
       continue;
     }
     await best?.reader.retire();
     best = candidate;
-    if (candidate.damagedEntries === 0) break;
+    if (damageOf(candidate) === 0) break;
   }
-  const intact = best?.damagedEntries === 0 ? best : undefined;
+  const intact = best !== undefined && damageOf(best) === 0 ? best : undefined;
   if (damaged.length > 0) tell(world, { damaged, usesOlder: intact !== undefined, place });
   return {
     reader: best?.reader,
-    damagedEntries: best?.damagedEntries ?? 0,
+    recent: best?.recent,
+    damagedEntries: best === undefined ? 0 : damageOf(best),
     replayFrom: Math.max(place.firstOffset, intact?.reader.header.nextOffset ?? 0),
     number,
   };
@@ -77,17 +83,22 @@ export async function openSnapshot(world: BaselineStoreWorld): Promise<OpenedSna
 async function inspect(
   world: BaselineStoreWorld,
   name: string,
-  place: LogPlace,
-  damaged: string[],
+  how: {
+    readonly place: LogPlace;
+    readonly recentSeconds: number;
+    readonly damaged: string[];
+  },
 ): Promise<Candidate | undefined> {
+  const { place, recentSeconds, damaged } = how;
   const path = join(world.folder, name);
   let reader: BaselineReader | undefined;
   try {
     reader = await BaselineReader.open(world.disk, path);
     if (fits(world, reader, place)) {
-      const damagedEntries = await countDamaged(reader);
-      if (damagedEntries > 0) damaged.push(`${name}: ${damagedEntries} of its entries`);
-      return { reader, damagedEntries };
+      const candidate = { reader, recent: await RecentBaselines.load(reader, recentSeconds) };
+      const damage = damageOf(candidate);
+      if (damage > 0) damaged.push(`${name}: ${damage} of its entries`);
+      return candidate;
     }
     await reader.retire();
   } catch (error) {
@@ -114,14 +125,8 @@ function fits(world: BaselineStoreWorld, reader: BaselineReader, place: LogPlace
   return false;
 }
 
-async function countDamaged(reader: BaselineReader): Promise<number> {
-  let count = 0;
-  for await (const chunk of reader.chunks()) {
-    for (let at = 0; at < chunk.byteLength; at += BASELINE_ENTRY_BYTES) {
-      if (!isEntryIntact(chunk, at)) count++;
-    }
-  }
-  return count;
+function damageOf({ recent }: Candidate): number {
+  return recent.damagedEntries;
 }
 
 /** One line for all that was found: what is damaged, what is done about it, and what it costs. */

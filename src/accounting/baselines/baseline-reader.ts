@@ -19,6 +19,8 @@ import {
 /** Entries read at once when a search has come this close. */
 const SEARCH_ENTRIES = 64;
 const CHUNK_ENTRIES = 1024;
+/** A chunk of ownChunks() has at most 2^14 entries, about a megabyte. */
+export const CHUNK_ENTRIES_BITS = 14;
 
 export class BaselineReader {
   readonly path: string;
@@ -75,6 +77,38 @@ export class BaselineReader {
     } finally {
       await this.#unuse();
     }
+  }
+
+  /**
+   * As chunks(), but larger, and each is its reader's own; the next one is read while it is looked at.
+   * @throws AccountingError
+   */
+  async *ownChunks(): AsyncGenerator<Uint8Array> {
+    this.#users++;
+    let next: Promise<Uint8Array> | undefined;
+    try {
+      const { entries } = this.header;
+      if (entries > 0) next = this.#own(0);
+      for (let first = 0; next !== undefined; ) {
+        const chunk: Uint8Array = await next;
+        first += chunk.byteLength / BASELINE_ENTRY_BYTES;
+        next = first < entries ? this.#own(first) : undefined;
+        yield chunk;
+      }
+    } finally {
+      // What is still being read when its reader has enough must not outlive the file.
+      await next?.catch(() => undefined);
+      await this.#unuse();
+    }
+  }
+
+  async #own(first: number): Promise<Uint8Array> {
+    const left = this.header.entries - first;
+    const count = Math.min(1 << CHUNK_ENTRIES_BITS, left);
+    const chunk = new Uint8Array(count * BASELINE_ENTRY_BYTES);
+    await this.#read(chunk, first);
+    const whole = count === left ? count : wholeEntries(chunk, count);
+    return chunk.subarray(0, whole * BASELINE_ENTRY_BYTES);
   }
 
   /** Closes the file when nobody reads from it any more. */

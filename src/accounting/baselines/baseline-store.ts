@@ -79,8 +79,9 @@ export class BaselineStore {
     await world.disk.makeFolder(world.folder);
     await world.disk.syncFolder(dirname(world.folder));
     await world.log.createTopic(TRANSFERS_TOPIC, { consistency: 'durable' });
-    const snapshot = await openSnapshot(world);
+    const snapshot = await openSnapshot(world, store.#recentSeconds());
     store.#reader = snapshot.reader;
+    store.#recent = snapshot.recent;
     store.#damagedKnown = snapshot.damagedEntries;
     store.#number = snapshot.number;
     await store.#replay(snapshot.replayFrom);
@@ -99,17 +100,14 @@ export class BaselineStore {
 
   /**
    * Those last seen at `sinceSeconds` or later, at most RECENT_SECONDS_MAX ago, for the swarm at
-   * start. To be read once: what only this needs is freed afterwards.
+   * start: some of one torrent at a time, lent until the next. To be read once: what only this needs
+   * is freed afterwards.
    */
-  *recent(sinceSeconds: number): Generator<Baseline> {
-    const overlay = this.#overlay;
-    for (const baseline of this.#recent?.all() ?? []) {
-      if (baseline.lastSeenSeconds < sinceSeconds) continue;
-      if (overlay.size === 0 || !overlay.has(baselineKeyText(baseline))) yield baseline;
-    }
+  *recent(sinceSeconds: number): Generator<readonly Baseline[]> {
+    if (this.#recent !== undefined) yield* this.#recent.byTorrent(sinceSeconds);
     this.#recent = undefined;
     for (const baseline of this.#overlay.values()) {
-      if (baseline.lastSeenSeconds >= sinceSeconds) yield baseline;
+      if (baseline.lastSeenSeconds >= sinceSeconds) yield [baseline];
     }
   }
 
@@ -200,10 +198,13 @@ export class BaselineStore {
     }
   }
 
-  /** Those of the snapshot that the swarm will have. */
+  #recentSeconds(): number {
+    return this.#world.clock.nowMs() / 1000 - RECENT_SECONDS_MAX;
+  }
+
   async #loadRecent(): Promise<void> {
-    const since = this.#world.clock.nowMs() / 1000 - RECENT_SECONDS_MAX;
-    this.#recent = this.#reader && (await RecentBaselines.load(this.#reader, since));
+    this.#recent =
+      this.#reader && (await RecentBaselines.load(this.#reader, this.#recentSeconds()));
   }
 
   /** Brings back, from the records at `start` and behind, every baseline they moved. */
@@ -213,7 +214,6 @@ export class BaselineStore {
     const recordsMax = Math.min(READ_RECORDS_MAX, Math.ceil(config.baselineOverlayEntriesMax / 4));
     const sinceMs = clock.monotonicMs();
     let toldMs = sinceMs;
-    await this.#loadRecent();
     let records = 0;
     let from = start;
     for (;;) {
@@ -226,6 +226,7 @@ export class BaselineStore {
         const before = known ?? (await this.#olderOf(record));
         if (before !== undefined && isIncluded(before, record)) continue;
         this.#put(baselineAfter(before, record));
+        this.#recent?.replace(record);
         records++;
       }
       if (read.nextOffset === from) break;

@@ -28,7 +28,32 @@ test('what a snapshot has of late is found in memory, and told, streams and all'
   assert.equal(recent.find({ ...baselines[0]!, memberId: BASELINES + 1 }), undefined);
   const byKey = (list: Iterable<Baseline>) =>
     new Map([...list].map((each) => [baselineKeyText(each), each]));
-  assert.deepEqual(byKey(recent.all()), byKey(late));
+  const given: Baseline[] = [];
+  for (const some of recent.byTorrent(SINCE)) {
+    assert.ok(some.every(({ torrentId }) => torrentId === some[0]?.torrentId));
+    for (const each of some) given.push({ ...each, peerId: each.peerId.slice() });
+  }
+  assert.equal(given.length, late.length);
+  assert.deepEqual(byKey(given), byKey(late));
+});
+
+test('what the log knows better is not told', async () => {
+  const disk = new SimDisk({ random: new SeededRandom(1) });
+  const baselines = Array.from({ length: BASELINES }, (_, number) => ({
+    ...baselineOf(number),
+    lastSeenSeconds: SINCE,
+  }));
+  const recent = await written(disk, baselines);
+  const replaced = baselines.filter((_, number) => number % 9 === 0);
+  for (const each of replaced) recent.replace(each);
+  recent.replace({ ...baselines[0]!, memberId: BASELINES + 1 });
+  const given = new Set<string>();
+  for (const some of recent.byTorrent(0)) {
+    for (const each of some) given.add(baselineKeyText(each));
+  }
+  const rest = baselines.filter((each) => !replaced.includes(each));
+  assert.deepEqual(given, new Set(rest.map(baselineKeyText)));
+  assert.ok(recent.find(replaced[1]!) !== undefined);
 });
 
 test('a damaged baseline is left out and leads nobody astray', async () => {
@@ -68,8 +93,8 @@ function baselineOf(number: number): Baseline {
   const streams = newStreams();
   leaveStream(streams, { key: 5, uploaded: 9, downloaded: 4 }, 3, STREAM_TRAIT.ended);
   return {
-    memberId: 1 + (number % 100),
-    torrentId: 0xffff_ff00 - number,
+    memberId: 1 + number,
+    torrentId: 0xffff_ff00 - (number % 40),
     peerId: peerIdOf('a'),
     ...{ uploaded: 2 ** 45 + number, downloaded: number, key: number, sequence: 0xffff_fff0 },
     ...{ left: Number.MAX_SAFE_INTEGER, completed: number % 2 === 0, passed: number % 3 === 0 },

@@ -258,7 +258,7 @@ export class Directory {
     for (const hash of [v1, v2]) {
       if (hash === undefined) continue;
       this.#hashes.set(hash, torrent);
-      this.#removedHashes.delete(latin1(hash, HASH_BYTES));
+      if (this.#removedHashes.size > 0) this.#removedHashes.delete(latin1(hash, HASH_BYTES));
     }
     this.#messages.set(key, message);
     if (!isSame) this.#observer?.torrentAdded(torrent);
