@@ -12,6 +12,12 @@ export const ARCHIVE_ERRORS = {
   ARCHIVE_MAP_INVALID:
     'The map of a file cannot be read: it was changed or written by a newer version. `archive verify` tells which, and it is fetched again where another copy is.',
   ARCHIVE_FILE_MISSING: 'The archive does not have this file, or not all of it.',
+  ARCHIVE_EVENT_INVALID:
+    'An event of the archive was changed, moved or is half lost; the log is damaged or somebody wrote to it. `reindex` names each; it goes on without them with --skip-damaged.',
+  ARCHIVE_EVENT_KEY_UNKNOWN:
+    'The last event of the archive was signed by a key that is not in keys/archive-events. Put that file back from a backup; when it is lost for good, `archive rotate-key --lost` begins with a new one.',
+  ARCHIVE_RIGHT_ENDED:
+    'The right to what was being downloaded ended, and the download with it: a member was banned, a share was revoked or is over.',
   ARCHIVE_RANGE_INVALID: 'A range begins beyond the end of the file.',
 } as const;
 

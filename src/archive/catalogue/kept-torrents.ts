@@ -3,6 +3,7 @@
 
 import type { Transaction } from 'kysely';
 import type { WrittenFile } from '#archive/content/file-writer.ts';
+import { queueChange } from '#archive/events/event-tables.ts';
 import { assert } from '#base/assert.ts';
 import { type BlobRef, blobRef } from '#base/ids.ts';
 import type { Sql } from '#sql/sql.ts';
@@ -43,6 +44,7 @@ export async function keepTorrent(
         .values(entries.slice(at, at + ROWS_AT_ONCE))
         .execute();
     }
+    await queueChange(transaction, { kind: 'keep', torrentId: id, nowMs });
   });
 }
 
@@ -72,13 +74,15 @@ export async function saveFile(
 }
 
 /** False when it was not kept. The blobs stay until the next collection of garbage. */
-export async function releaseTorrent(sql: Sql, torrentId: number): Promise<boolean> {
+export async function releaseTorrent(sql: Sql, torrentId: number, nowMs = 0): Promise<boolean> {
   return await sql.transaction<ArchiveTables, boolean>(async (transaction) => {
     const { numDeletedRows } = await transaction
       .deleteFrom('archive_torrent')
       .where('torrent_id', '=', torrentId)
       .executeTakeFirst();
-    return numDeletedRows > 0n;
+    if (numDeletedRows === 0n) return false;
+    await queueChange(transaction, { kind: 'drop', torrentId, nowMs });
+    return true;
   });
 }
 

@@ -3,6 +3,7 @@
 
 import type { Transaction } from 'kysely';
 import type { WrittenFile } from '#archive/content/file-writer.ts';
+import { queueChange } from '#archive/events/event-tables.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { ArchiveTables } from './archive-tables.ts';
 import { saveFile } from './kept-torrents.ts';
@@ -29,15 +30,19 @@ export async function wantTorrent(sql: Sql, torrentId: number, nowMs: number): P
       .values({ torrent_id: torrentId, wanted_ms: nowMs, problem: '' })
       .onConflict((of) => of.column('torrent_id').doNothing())
       .executeTakeFirst();
-    return (numInsertedOrUpdatedRows ?? 0n) > 0n;
+    if ((numInsertedOrUpdatedRows ?? 0n) === 0n) return false;
+    await queueChange(transaction, { kind: 'want', torrentId, nowMs });
+    return true;
   });
 }
 
 /** False when it was not wanted. What was taken of it is garbage then. */
-export async function unwantTorrent(sql: Sql, torrentId: number): Promise<boolean> {
-  return await sql.transaction<ArchiveTables, boolean>((transaction) =>
-    removeWanted(transaction, torrentId),
-  );
+export async function unwantTorrent(sql: Sql, torrentId: number, nowMs = 0): Promise<boolean> {
+  return await sql.transaction<ArchiveTables, boolean>(async (transaction) => {
+    if (!(await removeWanted(transaction, torrentId))) return false;
+    await queueChange(transaction, { kind: 'drop', torrentId, nowMs });
+    return true;
+  });
 }
 
 async function removeWanted(
@@ -159,6 +164,7 @@ export async function keepTaken(
         .values(rows.slice(at, at + 200))
         .execute();
     }
+    await queueChange(transaction, { kind: 'keep', torrentId: id, nowMs });
     return await removeWanted(transaction, id);
   });
 }

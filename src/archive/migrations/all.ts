@@ -6,6 +6,7 @@ import { archiveMigration } from './0610-archive.ts';
 import { trafficMigration } from './0620-traffic.ts';
 import { wantedMigration } from './0630-wanted.ts';
 import { syncsMigration } from './0640-syncs.ts';
+import { eventsMigration } from './0680-events.ts';
 
 export const archiveMigrations: readonly Migration[] = [
   pinsMigration,
@@ -13,4 +14,5 @@ export const archiveMigrations: readonly Migration[] = [
   trafficMigration,
   wantedMigration,
   syncsMigration,
+  eventsMigration,
 ];

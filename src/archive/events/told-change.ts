@@ -1,0 +1,110 @@
+// What an event says of a change: what the catalogue has now of that torrent. A change that a later one took
+// back already is told by nothing.
+
+import type { Selectable } from 'kysely';
+import type { ArchiveTables } from '#archive/catalogue/archive-tables.ts';
+import { assert } from '#base/assert.ts';
+import { type BlobRef, blobRef } from '#base/ids.ts';
+import type { Sql } from '#sql/sql.ts';
+import type { Store } from '#store/store.ts';
+import { encodeEntryList, LIST_ENTRIES_MAX, type ListedFile } from './entry-list.ts';
+import type { EventBody, EventTorrent } from './event.ts';
+import type { EventTables } from './event-tables.ts';
+
+/** What is known of a torrent besides its content. */
+export type TorrentWords = Omit<EventTorrent, 'file'> & { readonly torrentFile: Uint8Array };
+
+export type ChangeRow = Selectable<EventTables['archive_change']>;
+
+export interface TellingWorld {
+  readonly sql: Sql;
+  readonly store: Store;
+  readonly describe: (torrentId: number) => Promise<TorrentWords | undefined>;
+}
+
+/** Undefined when there is nothing to tell. What it names is in the store. */
+export async function bodyOfChange(
+  world: TellingWorld,
+  of: {
+    readonly row: ChangeRow;
+    readonly change: string;
+    /** Names of the events that stand for the torrent. */
+    readonly live: readonly string[];
+  },
+): Promise<EventBody | undefined> {
+  const { row, change, live } = of;
+  const torrentId = row.torrent_id;
+  const words = await world.describe(torrentId);
+  if (words === undefined) return undefined;
+  if (row.kind === 'drop') {
+    const { infoHash } = words;
+    return live.length === 0 ? undefined : { kind: 'delete', change, infoHash, withdraws: live };
+  }
+  const sinceMs = await sinceOf(world.sql, row.kind, torrentId);
+  if (sinceMs === undefined) return undefined;
+  if (row.kind === 'want') {
+    return { kind: 'want', change, torrent: await torrentOf(world, words), wantedMs: sinceMs };
+  }
+  const lists: BlobRef[] = [];
+  for await (const files of listsOf(world.sql, torrentId)) {
+    const { ref } = await world.store.put(encodeEntryList(files), { noRush: true });
+    lists.push(ref);
+  }
+  return { kind: 'keep', change, torrent: await torrentOf(world, words), keptMs: sinceMs, lists };
+}
+
+async function torrentOf(world: TellingWorld, words: TorrentWords): Promise<EventTorrent> {
+  const { torrentFile, ...torrent } = words;
+  const { ref: file } = await world.store.put(torrentFile, { noRush: true });
+  return { ...torrent, file };
+}
+
+/** Since when it is kept or wanted; undefined when it is not any more. */
+async function sinceOf(
+  sql: Sql,
+  kind: 'keep' | 'want',
+  torrentId: number,
+): Promise<number | undefined> {
+  const tables = sql.read<ArchiveTables>();
+  if (kind === 'keep') {
+    const row = await tables
+      .selectFrom('archive_torrent')
+      .select('kept_ms')
+      .where('torrent_id', '=', torrentId)
+      .executeTakeFirst();
+    return row?.kept_ms;
+  }
+  const row = await tables
+    .selectFrom('archive_wanted')
+    .select('wanted_ms')
+    .where('torrent_id', '=', torrentId)
+    .executeTakeFirst();
+  return row?.wanted_ms;
+}
+
+/** The files of a kept torrent, in parts that fit a list each. */
+export async function* listsOf(
+  sql: Sql,
+  torrentId: number,
+): AsyncGenerator<(ListedFile | undefined)[]> {
+  for (let from = 0; ; from += LIST_ENTRIES_MAX) {
+    const rows = await sql
+      .read<ArchiveTables>()
+      .selectFrom('archive_entry')
+      .leftJoin('archive_file', 'archive_file.id', 'archive_entry.file_id')
+      .select(['root', 'size_bytes', 'map_ref', 'stored_ms'])
+      .where('torrent_id', '=', torrentId)
+      .where('position', '>=', from)
+      .where('position', '<', from + LIST_ENTRIES_MAX)
+      .orderBy('position')
+      .execute();
+    if (rows.length === 0) return;
+    yield rows.map(({ root, size_bytes: bytes, map_ref: ref, stored_ms: storedMs }) => {
+      if (root === null || bytes === null || ref === null || storedMs === null) return undefined;
+      const mapRef = blobRef(ref);
+      assert(mapRef !== undefined, 'the name of a map was written by this program');
+      return { root, bytes, mapRef, storedMs };
+    });
+    if (rows.length < LIST_ENTRIES_MAX) return;
+  }
+}
