@@ -106,7 +106,11 @@ static void *run(void *data) {
 
 static void free_job(Sender *sender, int32_t at) {
   Job *job = &sender->jobs[at];
-  if (job->socket >= 0) close(job->socket);
+  if (job->socket >= 0) {
+    // Closing would not do it: the socket itself stays open with whoever gave it.
+    epoll_ctl(sender->epoll, EPOLL_CTL_DEL, job->socket, NULL);
+    close(job->socket);
+  }
   if (job->file >= 0) close(job->file);
   job->socket = job->file = -1;
   job->next = sender->free;
