@@ -26,6 +26,11 @@ export const archiveConfig = z.strictObject({
   seedStreamsPerMemberMax: count({ min: 1, max: 100_000 })
     .default(16)
     .describe('Files that the web seed gives to one member at once.'),
+  seedVerifiedMs: ms({ min: 0 })
+    .default(600_000)
+    .describe(
+      'Milliseconds for which a segment that was verified is given by the web seed without being hashed again, from a pack that nobody else has changed since. Longer costs less processor time for what many take; what a disk falsifies in that time without an error is only noticed by who receives it. 0 verifies for each reader.',
+    ),
   takenAtOnceMax: count({ min: 1, max: 100 })
     .default(2)
     .describe(

@@ -90,7 +90,10 @@ function ask(seed: WebSeed, request: Partial<SeedRequest>): Promise<SeedAnswer> 
 
 async function bodyOf(answer: SeedAnswer): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
-  for await (const part of answer.body ?? []) parts.push(part);
+  for await (const part of answer.body ?? []) {
+    assert.ok(part instanceof Uint8Array);
+    parts.push(part);
+  }
   return new Uint8Array(Buffer.concat(parts));
 }
 
@@ -143,7 +146,7 @@ test('pad files are zeros, and an empty file has no bytes', () =>
   }));
 
 test('strangers, unknown files and torrents that are not kept are refused', () =>
-  withSeed(async ({ seed, release }) => {
+  withSeed(async ({ seed, clock, release }) => {
     const stranger = `/seed/7-${'1'.repeat(32)}/${HASH}/survey/a%20b/data.bin`;
     assert.equal((await ask(seed, { target: stranger })).status, 403);
     for (const path of ['/survey/other', '/survey/a b', '/survey/a%20b/../a%20b/data.bin', '/x']) {
@@ -151,6 +154,8 @@ test('strangers, unknown files and torrents that are not kept are refused', () =
     }
     assert.equal((await ask(seed, {})).status, 200);
     await release();
+    // Within a second, as a right that is taken back.
+    clock.advance(1000);
     assert.equal((await ask(seed, {})).status, 404);
   }));
 

@@ -2,25 +2,24 @@
 // want of it is in their sources: exact single ranges answered by 206, HEAD, 416, a strong ETag, pad files
 // as zeros, CORS for browsers. It knows no socket: cli/ joins it to one.
 //
-// Every byte was verified before it is given. What cannot be read ends the answer: before its head by 503,
-// so that the client asks again later, after it by the end of the connection.
+// Every byte was verified before it is given: as it is read, or, where who asks can send it from the pack
+// it lies in, within `archive.seedVerifiedMs` before (docs/decisions/0017). What cannot be read ends the
+// answer: before its head by 503, so that the client asks again later, after it by the end of the
+// connection.
 
 import type { ArchiveWorld } from '#archive/archive.ts';
-import { decodeFileMap, type FileMap } from '#archive/content/file-map.ts';
-import { readFileRange } from '#archive/content/file-reader.ts';
-import { SegmentCache } from '#archive/content/segment-cache.ts';
+import { LentPart, type RangePart } from '#archive/content/lent-range.ts';
 import { ArchiveError } from '#archive/errors.ts';
-import { toHex } from '#base/bytes.ts';
-import type { Clock } from '#base/clock.ts';
 import { codeOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
+import { type SeedContent, SeedContents, zerosOf } from './seed-content.ts';
 import { type SeedCatalogue, type SeedFile, SeedFiles } from './seed-files.ts';
-import { type ByteRange, parseRange, parseSeedPath } from './seed-request.ts';
+import { parseRange, parseSeedPath, type SeedPath } from './seed-request.ts';
+import { ShortMemory } from './short-memory.ts';
 
-const ZEROS = new Uint8Array(64 * 1024);
 /** Asked again after this long: what is taken from a member ends their transfers within it. */
 const RIGHTS_MS_MAX = 1000;
-const RIGHTS_KEPT_MAX = 10_000;
+const KNOWN = { msMax: RIGHTS_MS_MAX, keptMax: 10_000 };
 const RETRY_SECONDS = 30;
 
 /** Who may have what, as a web seed asks. */
@@ -48,13 +47,20 @@ export interface SeedRequest {
   readonly ifRange?: string | undefined;
   readonly ifNoneMatch?: string | undefined;
   readonly signal: AbortSignal;
+  /** Whether who asks can send a part of a file of this machine; else every part is bytes. */
+  readonly lends?: boolean;
 }
 
 export interface SeedAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  /** Exactly as long as `content-length` says, or it throws. */
-  readonly body?: AsyncIterable<Uint8Array>;
+  /**
+   * Exactly as long as `content-length` says, or it throws. A part that is lent is good until the next
+   * one is asked for, and says then how much of it was sent.
+   */
+  readonly body?: AsyncIterable<RangePart>;
+  /** Aborts when the right to the answer is taken back, also in the middle of a part. */
+  readonly ended?: AbortSignal;
 }
 
 const OPEN_HEADERS = {
@@ -64,6 +70,18 @@ const OPEN_HEADERS = {
   'content-security-policy': "sandbox; default-src 'none'",
   'x-content-type-options': 'nosniff',
 } as const;
+
+interface Place {
+  readonly torrentId: number;
+  readonly found: SeedFile;
+}
+
+/** An answer under way. */
+interface Stream {
+  readonly first: IteratorResult<RangePart, unknown>;
+  readonly parts: AsyncGenerator<RangePart>;
+  readonly ended: AbortController;
+}
 
 interface Granted {
   readonly memberId: number;
@@ -75,19 +93,22 @@ interface Granted {
 export class WebSeed {
   readonly #world: WebSeedWorld;
   readonly #files: SeedFiles;
-  readonly #segments: SegmentCache;
-  readonly #rights: KnownRights;
+  readonly #contents: SeedContents;
+  readonly #rights: ShortMemory<number | undefined>;
+  readonly #places: ShortMemory<Place | undefined>;
   readonly #streams = new Map<number, number>();
   #streamsOfAll = 0;
 
   constructor(world: WebSeedWorld) {
     this.#world = world;
     this.#files = new SeedFiles(world);
-    this.#segments = new SegmentCache({
+    this.#contents = new SeedContents({
       store: () => world.store(),
-      bytesMax: world.config.readCacheBytes,
+      cacheBytesMax: world.config.readCacheBytes,
+      verifiedMsMax: world.config.seedVerifiedMs,
     });
-    this.#rights = new KnownRights(world.members, world.clock);
+    this.#rights = new ShortMemory(world.clock, KNOWN);
+    this.#places = new ShortMemory(world.clock, KNOWN);
   }
 
   /** Never rejects. */
@@ -109,26 +130,30 @@ export class WebSeed {
     const path = parseSeedPath(request.target);
     if (path === undefined) return refusal(404, 'There is no such file');
     const { token, infoHash, names } = path;
-    const memberId = await this.#rights.memberOf(token, infoHash);
+    const memberId = await this.#memberOf(path);
     if (memberId === undefined) return refusal(403, 'This address is not, or no longer, in force');
+    const place = await this.#places.get([infoHash, ...names].join('/'), () => this.#find(path));
+    if (place === undefined) return refusal(404, 'There is no such file');
+    const { torrentId, found } = place;
+    const content =
+      found.kind === 'zeros' ? zerosOf(found.bytes) : await this.#contents.ofFile(found.file);
+    return await this.#give(request, { memberId, torrentId, token, infoHash }, content);
+  }
+
+  #memberOf({ token, infoHash }: Pick<SeedPath, 'token' | 'infoHash'>) {
+    return this.#rights.get(`${token} ${infoHash}`, () =>
+      this.#world.members.memberOf(token, infoHash),
+    );
+  }
+
+  async #find({ infoHash, names }: SeedPath): Promise<Place | undefined> {
     const torrent = await this.#world.catalogue.torrentByHash(infoHash);
-    const found = torrent && (await this.#files.find(torrent.id, names));
-    if (torrent === undefined || found === undefined) return refusal(404, 'There is no such file');
-    const granted = { memberId, torrentId: torrent.id, token, infoHash };
-    return found.kind === 'zeros'
-      ? this.#give(request, granted, zerosOf(found.bytes))
-      : this.#give(request, granted, await this.#content(found));
+    if (torrent === undefined) return undefined;
+    const found = await this.#files.find(torrent.id, names);
+    return found && { torrentId: torrent.id, found };
   }
 
-  async #content({ file }: Extract<SeedFile, { kind: 'file' }>): Promise<Content> {
-    const map = decodeFileMap(await this.#segments.get(file.mapRef));
-    if (map === undefined || map.bytes !== file.bytes) {
-      throw new ArchiveError('ARCHIVE_MAP_INVALID', `${file.mapRef} is no map of that file`);
-    }
-    return fileContent(this.#segments, map);
-  }
-
-  async #give(request: SeedRequest, granted: Granted, content: Content): Promise<SeedAnswer> {
+  async #give(request: SeedRequest, granted: Granted, content: SeedContent): Promise<SeedAnswer> {
     const headers = {
       ...OPEN_HEADERS,
       'accept-ranges': 'bytes',
@@ -153,47 +178,77 @@ export class WebSeed {
         ? { status: 200, headers: { ...headers, ...length } }
         : { status: 206, headers: { ...headers, ...length, 'content-range': whole } };
     if (request.method === 'HEAD' || span.start === span.end) return head;
-    return await this.#stream(head, granted, content.read(span, request.signal));
+    const { signal, lends = false } = request;
+    return await this.#stream(head, granted, content.read(span, { signal, lends }));
   }
 
   /** The first part is read before the head is told: what cannot be read is still refused in words. */
   async #stream(
     head: Pick<SeedAnswer, 'status' | 'headers'>,
     granted: Granted,
-    parts: AsyncGenerator<Uint8Array>,
+    parts: AsyncGenerator<RangePart>,
   ): Promise<SeedAnswer> {
     const { seedStreamsMax, seedStreamsPerMemberMax } = this.#world.config;
     const own = this.#streams.get(granted.memberId) ?? 0;
     if (this.#streamsOfAll >= seedStreamsMax || own >= seedStreamsPerMemberMax) return busy();
     this.#count(granted.memberId, 1);
-    let first: IteratorResult<Uint8Array, unknown>;
+    let first: IteratorResult<RangePart, unknown>;
     try {
       first = await parts.next();
     } catch (error) {
       this.#count(granted.memberId, -1);
       throw error;
     }
-    return { ...head, body: this.#body(granted, first, parts) };
+    const ended = new AbortController();
+    return { ...head, body: this.#body(granted, { first, parts, ended }), ended: ended.signal };
   }
 
-  async *#body(
-    granted: Granted,
-    first: IteratorResult<Uint8Array, unknown>,
-    parts: AsyncGenerator<Uint8Array>,
-  ): AsyncGenerator<Uint8Array> {
-    const { memberId, torrentId, token, infoHash } = granted;
+  async *#body(granted: Granted, stream: Stream): AsyncGenerator<RangePart> {
+    const { memberId, torrentId } = granted;
+    const watch = this.#watch(granted, stream.ended);
+    let part: RangePart | undefined;
+    const sent = (bytes: number): void => this.#world.onSent?.(memberId, torrentId, bytes);
     try {
-      for (let part = first; part.done !== true; part = await parts.next()) {
-        if ((await this.#rights.memberOf(token, infoHash)) !== memberId) {
+      for (let at = stream.first; at.done !== true; at = await stream.parts.next()) {
+        part = at.value;
+        if ((await this.#memberOf(granted)) !== memberId) {
           throw new ArchiveError('ARCHIVE_FILE_MISSING', 'The right to it was taken back');
         }
-        yield part.value;
-        this.#world.onSent?.(memberId, torrentId, part.value.length);
+        yield part;
+        if (part instanceof Uint8Array) sent(part.length);
+        else letGo(part, sent);
+        part = undefined;
       }
     } finally {
+      watch.cancel();
+      // Cut off in the middle of it: what went out of it counts.
+      if (part instanceof LentPart) letGo(part, sent);
       this.#count(memberId, -1);
-      await parts.return(undefined);
+      await stream.parts.return(undefined);
     }
+  }
+
+  /** A part may take a slow client minutes: looks at the right meanwhile. */
+  #watch(granted: Granted, ended: AbortController): { cancel(): void } {
+    const { clock, logger } = this.#world;
+    const look = async (): Promise<void> => {
+      try {
+        if ((await this.#memberOf(granted)) !== granted.memberId) ended.abort();
+      } catch (error) {
+        logger.warn('The right to an answer of the web seed could not be looked up', {
+          code: codeOf(error) ?? 'unknown',
+        });
+      }
+      if (!isOver && !ended.signal.aborted) timer = clock.after(RIGHTS_MS_MAX, () => void look());
+    };
+    let isOver = false;
+    let timer = clock.after(RIGHTS_MS_MAX, () => void look());
+    return {
+      cancel(): void {
+        isOver = true;
+        timer.cancel();
+      },
+    };
   }
 
   #count(memberId: number, change: 1 | -1): void {
@@ -204,57 +259,9 @@ export class WebSeed {
   }
 }
 
-/** Bytes under one ETag. */
-interface Content {
-  readonly bytes: number;
-  /** As the header has it, with its quotes. */
-  readonly etag: string;
-  read(range: ByteRange, signal: AbortSignal): AsyncGenerator<Uint8Array>;
-}
-
-function fileContent(segments: SegmentCache, map: FileMap): Content {
-  return {
-    bytes: map.bytes,
-    etag: `"${toHex(map.root)}"`,
-    read: (range, signal) => readFileRange(segments, map, { ...range, signal }),
-  };
-}
-
-/** Pad files, which some clients ask for as for any other, and empty files. */
-function zerosOf(bytes: number): Content {
-  return {
-    bytes,
-    etag: `"zeros-${bytes}"`,
-    async *read({ start, end }) {
-      for (let left = end - start; left > 0; left -= ZEROS.length) {
-        yield ZEROS.subarray(0, Math.min(left, ZEROS.length));
-      }
-    },
-  };
-}
-
-/** Asks for a right once in a while, not for every part of every answer. */
-class KnownRights implements SeedMembers {
-  readonly #members: SeedMembers;
-  readonly #clock: Clock;
-  readonly #known = new Map<string, { readonly untilMs: number; readonly memberId?: number }>();
-
-  constructor(members: SeedMembers, clock: Clock) {
-    this.#members = members;
-    this.#clock = clock;
-  }
-
-  async memberOf(token: string, infoHash: string): Promise<number | undefined> {
-    const key = `${token} ${infoHash}`;
-    const nowMs = this.#clock.monotonicMs();
-    const known = this.#known.get(key);
-    if (known !== undefined && known.untilMs > nowMs) return known.memberId;
-    const memberId = await this.#members.memberOf(token, infoHash);
-    if (this.#known.size >= RIGHTS_KEPT_MAX) this.#known.clear();
-    const untilMs = nowMs + RIGHTS_MS_MAX;
-    this.#known.set(key, memberId === undefined ? { untilMs } : { untilMs, memberId });
-    return memberId;
-  }
+function letGo(part: LentPart, sent: (bytes: number) => void): void {
+  part.release();
+  sent(part.sentBytes);
 }
 
 function matches(header: string, etag: string): boolean {

@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'node:test';
+import { FileWriter } from '#archive/content/file-writer.ts';
+import { LentPart } from '#archive/content/lent-range.ts';
+import { InPlaceHasher } from '#archive/hash/segment-hasher.ts';
+import { assert as sure } from '#base/assert.ts';
+import { SystemDisk } from '#base/disk.ts';
+import { SeededRandom } from '#base/random.ts';
+import { SimClock } from '#sim/clock.ts';
+import { storeConfig } from '#store/config.ts';
+import { PackedStore } from '#store/packed/packed.ts';
+import { type SeedContent, SeedContents } from './seed-content.ts';
+
+const SEGMENT_BYTES = 256 * 1024;
+const BYTES = 3 * SEGMENT_BYTES + 1000;
+const VERIFIED_MS = 60_000;
+
+interface Packed {
+  readonly folder: string;
+  readonly clock: SimClock;
+  readonly content: Buffer;
+  readonly file: SeedContent;
+}
+
+async function withPacked(
+  run: (packed: Packed) => Promise<void>,
+  verifiedMsMax = VERIFIED_MS,
+): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-seed-'));
+  const clock = new SimClock();
+  const store = await PackedStore.open({
+    ...{ folder, disk: new SystemDisk(), clock, random: new SeededRandom(1) },
+    config: storeConfig.parse({}),
+  });
+  try {
+    const content = randomBytes(BYTES);
+    const writing = { bytes: BYTES, segmentBytes: SEGMENT_BYTES };
+    const writer = new FileWriter({ store, hasher: new InPlaceHasher() }, writing);
+    const put = writer.write(content);
+    // The writer waits for segments without hurry: their time comes.
+    const finished = put.then(() => writer.finish());
+    const { mapRef } = await withTime(clock, finished);
+    sure(mapRef !== undefined, 'the file has a map');
+    const contents = new SeedContents({
+      ...{ store: async () => store, cacheBytesMax: 0, verifiedMsMax },
+    });
+    await run({
+      folder,
+      clock,
+      content,
+      file: await contents.ofFile({ id: 1, bytes: BYTES, mapRef }),
+    });
+  } finally {
+    await withTime(clock, store.close());
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function withTime<T>(clock: SimClock, work: Promise<T>): Promise<T> {
+  let isDone = false;
+  work.then(
+    () => (isDone = true),
+    () => (isDone = true),
+  );
+  while (!isDone) {
+    clock.advance(10);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return work;
+}
+
+/** The bytes of a range, and how many of its parts were lent. */
+async function read(
+  file: SeedContent,
+  range: { readonly start: number; readonly end: number },
+): Promise<{ readonly bytes: Buffer; readonly lent: number }> {
+  const parts: Uint8Array[] = [];
+  let lent = 0;
+  const how = { signal: new AbortController().signal, lends: true };
+  for await (const part of file.read(range, how)) {
+    if (part instanceof LentPart) {
+      const bytes = Buffer.alloc(part.bytes);
+      readSync(part.descriptor, bytes, 0, bytes.length, part.position);
+      part.release();
+      parts.push(bytes);
+      lent += 1;
+    } else parts.push(part);
+  }
+  return { bytes: Buffer.concat(parts), lent };
+}
+
+test('what one reader had verified is lent to the next, in any range, for a while', () =>
+  withPacked(async ({ clock, content, file }) => {
+    const whole = { start: 0, end: BYTES };
+    const first = await read(file, whole);
+    assert.ok(first.bytes.equals(content));
+    assert.equal(first.lent, 0);
+    for (const [start, end, lent] of [
+      // The last segment is too small for it.
+      [0, BYTES, 3],
+      [SEGMENT_BYTES - 1, SEGMENT_BYTES + 1, 2],
+      [5, 3 * SEGMENT_BYTES - 5, 3],
+    ] as const) {
+      const again = await read(file, { start, end });
+      assert.ok(again.bytes.equals(content.subarray(start, end)));
+      assert.equal(again.lent, lent);
+    }
+    clock.advance(VERIFIED_MS + 1);
+    assert.equal((await read(file, whole)).lent, 0);
+  }));
+
+test('bytes that rotted after they were verified are not lent: reading them finds it', () =>
+  withPacked(async ({ folder, content, file }) => {
+    const whole = { start: 0, end: BYTES };
+    await read(file, whole);
+    assert.equal((await read(file, whole)).lent, 3);
+    const pack = join(folder, readdirSync(folder).find((name) => name.endsWith('.pack')) ?? '');
+    const changed = statSync(pack, { bigint: true }).ctimeNs;
+    const descriptor = openSync(pack, 'r+');
+    // Somewhere in the second segment, at a later time by the file's own clock.
+    while (statSync(pack, { bigint: true }).ctimeNs === changed) {
+      writeSync(descriptor, Buffer.alloc(8), 0, 8, SEGMENT_BYTES + 10_000);
+    }
+    closeSync(descriptor);
+    await assert.rejects(read(file, whole), { code: 'STORE_CORRUPT_BLOB' });
+    const sound = await read(file, { start: 0, end: 1000 });
+    assert.ok(sound.bytes.equals(content.subarray(0, 1000)));
+  }));
+
+test('nothing is lent when each reader is to have it verified', () =>
+  withPacked(async ({ file }) => {
+    const whole = { start: 0, end: BYTES };
+    await read(file, whole);
+    assert.equal((await read(file, whole)).lent, 0);
+  }, 0));
+
+test('parts that were looked for and not taken are given back', () =>
+  withPacked(async ({ file }) => {
+    const whole = { start: 0, end: BYTES };
+    await read(file, whole);
+    const how = { signal: new AbortController().signal, lends: true };
+    const released: number[] = [];
+    const release = LentPart.prototype.release;
+    try {
+      LentPart.prototype.release = function (this: LentPart) {
+        released.push(this.position);
+        release.call(this);
+      };
+      for await (const part of file.read(whole, how)) {
+        if (part instanceof LentPart) part.release();
+        break;
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+    } finally {
+      LentPart.prototype.release = release;
+    }
+    assert.equal(released.length, 2);
+  }));
