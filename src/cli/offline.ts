@@ -12,6 +12,7 @@ import { LocalLog } from '#log/local-log.ts';
 import { Registry } from '#metrics/registry.ts';
 import { migrate } from '#sql/migrate.ts';
 import { openSql } from '#sql/open.ts';
+import { findOrBuildAddon } from './addon-build.ts';
 import { openEvents } from './archive-events.ts';
 import { archiveOf } from './archive-parts.ts';
 import type { Options } from './command.ts';
@@ -97,7 +98,8 @@ async function openRooms(opening: Opening): Promise<Rooms> {
   undo.push(() => store.close());
   const care = new StoreCare({ sql, log, clock, config, metrics, store });
   const syncs = openSyncs({ sql, log, config, metrics, store });
-  const hasher = new HashPool({ threads: config.archive.hashThreads, clock });
+  const addon = () => findOrBuildAddon({ folders: [join(folder.path, 'addon')] });
+  const hasher = new HashPool({ threads: config.archive.hashThreads, clock, addon });
   undo.push(() => hasher.close());
   const archive = archiveOf({ sql, clock, config, hasher, store, swarms: undefined });
   const events = openEvents({ folder, sql, log, clock, random, logger, store });

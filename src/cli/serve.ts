@@ -437,7 +437,8 @@ export class Server {
     });
     const syncs = openSyncs({ sql, log, config, metrics: this.#metrics, store });
     this.#stop.own('store syncs', syncs.run(this.#stop.signal));
-    const hasher = new HashPool({ threads: config.archive.hashThreads, clock: this.#clock });
+    const hashing = { threads: config.archive.hashThreads, addon: () => this.#addon };
+    const hasher = new HashPool({ ...hashing, clock: this.#clock });
     this.#stop.closeLater('threads that hash', () => hasher.close());
     const archive = archiveOf({
       ...{ sql, clock: this.#clock, config, hasher, store },

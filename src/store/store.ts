@@ -97,6 +97,10 @@ export interface LentBlob {
   release(): void;
 }
 
+export interface LendOptions {
+  readonly verifiedMsMax: number;
+}
+
 export interface Store {
   /**
    * Takes the bytes and answers when they are on the medium. The store owns a Uint8Array until then.
@@ -117,7 +121,7 @@ export interface Store {
    * store has changed since. Undefined for all others: who reads one by `get` may be lent it afterwards.
    * Small blobs are never lent.
    */
-  lend?(ref: BlobRef, options: { readonly verifiedMsMax: number }): Promise<LentBlob | undefined>;
+  lend?(ref: BlobRef, options: LendOptions): Promise<LentBlob | undefined>;
   /** Those of `refs` that are there, in the order asked. A missing one is no error. */
   stat(refs: readonly BlobRef[], options?: CallOptions): Promise<BlobInfo[]>;
   /** Names in ascending order, each once; fewer than `limit` only at the end. */

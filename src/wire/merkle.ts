@@ -4,7 +4,7 @@
 // its `pieces root`. A file no larger than a piece has no layer: its root is the top of its own
 // blocks, filled up to the next power of two only.
 
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { assert } from '#base/assert.ts';
 
 export const BLOCK_BYTES = 16 * 1024;
@@ -39,12 +39,9 @@ export function merkleRoot(hashes: Uint8Array, height: number): Uint8Array {
   for (let level = height; row.length > SHA256_BYTES; level++) {
     const above = new Uint8Array(Math.ceil(row.length / (2 * SHA256_BYTES)) * SHA256_BYTES);
     for (let at = 0; at < row.length; at += 2 * SHA256_BYTES) {
-      const left = row.subarray(at, at + SHA256_BYTES);
-      const isLast = at + SHA256_BYTES >= row.length;
-      const right = isLast
-        ? padRoot(level)
-        : row.subarray(at + SHA256_BYTES, at + 2 * SHA256_BYTES);
-      above.set(hashPair(left, right), at / 2);
+      const pair = row.subarray(at, at + 2 * SHA256_BYTES);
+      const isWhole = pair.length === 2 * SHA256_BYTES;
+      above.set(isWhole ? hash('sha256', pair, 'buffer') : hashPair(pair, padRoot(level)), at / 2);
     }
     row = above;
   }

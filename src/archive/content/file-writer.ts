@@ -11,6 +11,7 @@ import type { BlobRef } from '#base/ids.ts';
 import type { Store } from '#store/store.ts';
 import { BLOCK_BYTES, merkleRoot, raiseRoot, SHA256_BYTES, treeHeight } from '#wire/merkle.ts';
 import { encodeFileMap, type FileMap, makeFileMap, segmentLayer } from './file-map.ts';
+import type { SegmentHashes } from './segment-tree.ts';
 import {
   FILE_BYTES_MAX,
   segmentBytesFor,
@@ -141,13 +142,18 @@ export class FileWriter {
     const isAlone = this.#file.bytes <= this.#segmentBytes;
     const height = segmentHeight(this.#segmentBytes);
     const wanted = this.#pieceHeight;
-    const [put, tree] = await Promise.all([
-      store.put(bytes, { ...this.#callOptions, noRush: true }),
-      hasher.tree(bytes, {
-        height: isAlone ? undefined : height,
-        layerHeight: wanted === undefined || wanted >= height ? undefined : wanted,
-      }),
-    ]);
+    const task = {
+      height: isAlone ? undefined : height,
+      layerHeight: wanted === undefined || wanted >= height ? undefined : wanted,
+    };
+    // The name of the blob and the tree are hashed together; a store that does not ask names it itself.
+    let hashing: Promise<SegmentHashes> | undefined;
+    const sha256 = async (): Promise<Uint8Array> => {
+      hashing ??= hasher.tree(bytes, task);
+      return (await hashing).sha256;
+    };
+    const put = await store.put(bytes, { ...this.#callOptions, noRush: true, sha256 });
+    const tree = await (hashing ?? hasher.tree(bytes, task));
     const name = fromHex(put.ref.slice('sha256-'.length));
     assert(name !== undefined, 'a blob is named by its hash');
     this.#entries.set(name, number * 2 * SHA256_BYTES);

@@ -4,11 +4,12 @@
 // while without one.
 
 import { Worker } from 'node:worker_threads';
-import type { SegmentTree, SegmentTreeTask } from '#archive/content/segment-tree.ts';
+import type { SegmentHashes, SegmentTreeTask } from '#archive/content/segment-tree.ts';
 import { SEGMENT_BYTES_MAX } from '#archive/content/segments.ts';
 import { assert } from '#base/assert.ts';
 import type { Clock, Timer } from '#base/clock.ts';
-import type { HashAnswer, HashTask } from './hash-thread.ts';
+import type { AddonPlace } from '#net/addon.ts';
+import type { HashAnswer, HashTask, HashThreadData } from './hash-thread.ts';
 import type { SegmentHasher } from './segment-hasher.ts';
 
 const IDLE_MS_MAX = 10_000;
@@ -16,7 +17,7 @@ const IDLE_MS_MAX = 10_000;
 interface Waiting {
   readonly bytes: Uint8Array;
   readonly task: SegmentTreeTask;
-  readonly answer: PromiseWithResolvers<SegmentTree>;
+  readonly answer: PromiseWithResolvers<SegmentHashes>;
 }
 
 interface Thread {
@@ -28,22 +29,31 @@ interface Thread {
 export class HashPool implements SegmentHasher {
   readonly #threadsMax: number;
   readonly #clock: Clock;
+  readonly #addon: () => AddonPlace;
   readonly #threads = new Set<Thread>();
   readonly #waiting: Waiting[] = [];
   #idle: Timer | undefined;
   #isClosed = false;
 
-  /** `threads`: at least one. */
-  constructor(options: { readonly threads: number; readonly clock: Clock }) {
+  /**
+   * `threads`: at least one. The addon is asked for when a thread starts; without it every segment is hashed
+   * twice.
+   */
+  constructor(options: {
+    readonly threads: number;
+    readonly clock: Clock;
+    readonly addon?: () => AddonPlace;
+  }) {
     assert(options.threads >= 1, 'a pool has a thread');
     this.#threadsMax = options.threads;
     this.#clock = options.clock;
+    this.#addon = options.addon ?? (() => ({ why: 'none was given' }));
   }
 
-  tree(bytes: Uint8Array, task: SegmentTreeTask): Promise<SegmentTree> {
+  tree(bytes: Uint8Array, task: SegmentTreeTask): Promise<SegmentHashes> {
     assert(!this.#isClosed, 'nothing is hashed after the end');
     assert(bytes.length <= SEGMENT_BYTES_MAX, 'a segment is at most 16 MiB');
-    const answer = Promise.withResolvers<SegmentTree>();
+    const answer = Promise.withResolvers<SegmentHashes>();
     this.#waiting.push({ bytes, task, answer });
     this.#handOut();
     return answer.promise;
@@ -80,10 +90,11 @@ export class HashPool implements SegmentHasher {
 
   #startThread(): Thread {
     const shared = new SharedArrayBuffer(SEGMENT_BYTES_MAX);
+    const data: HashThreadData = { memory: shared, addon: this.#addon() };
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     const worker = new Worker(new URL(`./hash-thread.${extension}`, import.meta.url), {
       name: 'hash',
-      workerData: shared,
+      workerData: data,
     });
     // An idle pool keeps no program from ending.
     worker.unref();

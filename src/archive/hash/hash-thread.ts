@@ -2,23 +2,32 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import {
-  type SegmentTree,
+  type SegmentHashes,
   type SegmentTreeTask,
-  segmentTree,
+  segmentHashes,
 } from '#archive/content/segment-tree.ts';
 import { assert } from '#base/assert.ts';
+import type { AddonPlace } from '#net/addon.ts';
+import { hashBlocksBy } from './native-hash.ts';
+
+export interface HashThreadData {
+  readonly memory: SharedArrayBuffer;
+  readonly addon: AddonPlace;
+}
 
 export interface HashTask extends SegmentTreeTask {
   /** How many of the shared memory are the segment. */
   readonly bytes: number;
 }
 
-export type HashAnswer = SegmentTree;
+export type HashAnswer = SegmentHashes;
 
 const port = parentPort;
 assert(port !== null, 'the thread has a parent');
-const memory = new Uint8Array(workerData as SharedArrayBuffer);
+const data = workerData as HashThreadData;
+const memory = new Uint8Array(data.memory);
+const hashBlocks = hashBlocksBy(data.addon);
 port.on('message', (task: HashTask) => {
-  const answer: HashAnswer = segmentTree(memory.subarray(0, task.bytes), task);
+  const answer: HashAnswer = segmentHashes(memory.subarray(0, task.bytes), task, hashBlocks);
   port.postMessage(answer);
 });

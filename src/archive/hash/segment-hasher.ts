@@ -2,21 +2,21 @@
 // a server (hash-pool.ts).
 
 import {
-  type SegmentTree,
+  type SegmentHashes,
   type SegmentTreeTask,
-  segmentTree,
+  segmentHashes,
 } from '#archive/content/segment-tree.ts';
 
 export interface SegmentHasher {
   /** The bytes must not change until this resolves. */
-  tree(bytes: Uint8Array, task: SegmentTreeTask): Promise<SegmentTree>;
+  tree(bytes: Uint8Array, task: SegmentTreeTask): Promise<SegmentHashes>;
   close(): Promise<void>;
 }
 
 /** Hashes where it is called; each segment keeps its thread for as long as it takes. */
 export class InPlaceHasher implements SegmentHasher {
-  async tree(bytes: Uint8Array, task: SegmentTreeTask): Promise<SegmentTree> {
-    return segmentTree(bytes, task);
+  async tree(bytes: Uint8Array, task: SegmentTreeTask): Promise<SegmentHashes> {
+    return segmentHashes(bytes, task);
   }
 
   async close(): Promise<void> {}

@@ -11,18 +11,24 @@ import {
   segmentRef,
   segmentRoot,
 } from '#archive/content/file-map.ts';
+import type { SegmentTreeTask } from '#archive/content/segment-tree.ts';
 import { segmentHeight, segmentLength } from '#archive/content/segments.ts';
 import type { SegmentHasher } from '#archive/hash/segment-hasher.ts';
 import { bytesEqual } from '#base/bytes.ts';
 import { codeOf } from '#base/errors.ts';
 import type { BlobRef } from '#base/ids.ts';
-import type { Store } from '#store/store.ts';
+import type { Sha256, Store } from '#store/store.ts';
+
+/** One is hashed while the next is read. */
+const SEGMENTS_AT_ONCE = 2;
 
 /** A segment that is not there, or not as it was. */
 export interface LostSegment {
   readonly ref: BlobRef;
   readonly fileId: number;
-  /** In the file. */
+  /** From 0; -1 for the file's map. */
+  readonly segment: number;
+  /** In the file; nothing of it for a map. */
   readonly start: number;
   readonly end: number;
 }
@@ -55,39 +61,111 @@ export interface FileCheck {
 export async function checkFile(world: CheckWorld, file: KeptFile): Promise<FileCheck> {
   const found = { bytes: 0, healed: 0, damage: [] as Damage[] };
   await world.pace?.(0);
-  const bytes = await soundBlob(world, file.mapRef);
+  let bytes = await soundBlob(world, file.mapRef);
+  if (typeof bytes === 'string') {
+    const lost = { ref: file.mapRef, fileId: file.id, segment: -1, start: 0, end: 0 };
+    const healed = await heal(world, lost);
+    if (healed !== undefined) found.healed += 1;
+    bytes = healed ?? bytes;
+  }
   const map = typeof bytes === 'string' ? undefined : decodeFileMap(bytes);
   if (map === undefined || map.bytes !== file.bytes) {
     const kind = bytes === 'missing' ? 'missing' : 'corrupt';
     return { ...found, damage: [{ segment: -1, kind }] };
   }
-  for (let number = 0; number < mapSegmentCount(map); number++) {
-    world.signal?.throwIfAborted();
-    const length = segmentLength(map, number);
-    await world.pace?.(length);
-    const ref = segmentRef(map, number);
-    let segment = await soundBlob(world, ref);
-    if (typeof segment === 'string') {
-      const start = number * map.segmentBytes;
-      const lost = { ref, fileId: file.id, start, end: start + length };
-      const healed = await heal(world, lost);
-      if (healed !== undefined) found.healed += 1;
-      segment = healed ?? segment;
+  const underWay: Promise<SegmentCheck>[] = [];
+  try {
+    for (let number = 0; number < mapSegmentCount(map); number++) {
+      world.signal?.throwIfAborted();
+      await world.pace?.(segmentLength(map, number));
+      underWay.push(checkSegment(world, { file, map, number }));
+      if (underWay.length === SEGMENTS_AT_ONCE) add(found, await underWay.shift());
     }
-    if (typeof segment === 'string') found.damage.push({ segment: number, kind: segment });
-    else if (await isOfFile(world, map, { number, segment })) found.bytes += segment.length;
-    else found.damage.push({ segment: number, kind: 'corrupt' });
+    while (underWay.length > 0) add(found, await underWay.shift());
+  } finally {
+    await Promise.allSettled(underWay);
   }
   return found;
+}
+
+interface SegmentCheck {
+  /** Of the segment, when it is sound. */
+  readonly bytes: number;
+  readonly damage?: Damage;
+  readonly isHealed: boolean;
+}
+
+interface Segment {
+  readonly file: KeptFile;
+  readonly map: FileMap;
+  readonly number: number;
+}
+
+function add(
+  found: { bytes: number; healed: number; readonly damage: Damage[] },
+  check: SegmentCheck | undefined,
+): void {
+  found.bytes += check?.bytes ?? 0;
+  if (check?.isHealed === true) found.healed += 1;
+  if (check?.damage !== undefined) found.damage.push(check.damage);
+}
+
+async function checkSegment(world: CheckWorld, place: Segment): Promise<SegmentCheck> {
+  const { file, map, number } = place;
+  const ref = segmentRef(map, number);
+  // The store compares the name with a hash that is made in one pass with those of the tree.
+  let root: Promise<Uint8Array> | undefined;
+  const sha256: Sha256 = async (bytes) => {
+    const hashes = world.hasher.tree(bytes, treeTask(map));
+    root = hashes.then((all) => all.root);
+    root.catch(() => undefined);
+    return (await hashes).sha256;
+  };
+  const read = await soundBlob(world, ref, sha256);
+  if (typeof read !== 'string') {
+    const proven = await (root ?? rootOf(world, map, read));
+    return verdict(place, { bytes: read, root: proven, isHealed: false });
+  }
+  const start = number * map.segmentBytes;
+  const end = start + segmentLength(map, number);
+  const lost = { ref, fileId: file.id, segment: number, start, end };
+  const healed = await heal(world, lost);
+  if (healed === undefined) {
+    return { bytes: 0, damage: { segment: number, kind: read }, isHealed: false };
+  }
+  const proven = await rootOf(world, map, healed);
+  return verdict(place, { bytes: healed, root: proven, isHealed: true });
+}
+
+/** The name proves the bytes, the root their place in the file: a map with swapped names is found. */
+function verdict(
+  { map, number }: Segment,
+  read: { readonly bytes: Uint8Array; readonly root: Uint8Array; readonly isHealed: boolean },
+): SegmentCheck {
+  const { bytes, root, isHealed } = read;
+  const isOfFile =
+    bytes.length === segmentLength(map, number) && bytesEqual(root, segmentRoot(map, number));
+  if (isOfFile) return { bytes: bytes.length, isHealed };
+  return { bytes: 0, damage: { segment: number, kind: 'corrupt' }, isHealed };
+}
+
+function treeTask(map: FileMap): SegmentTreeTask {
+  const isAlone = mapSegmentCount(map) === 1;
+  return { height: isAlone ? undefined : segmentHeight(map.segmentBytes), layerHeight: undefined };
+}
+
+async function rootOf({ hasher }: CheckWorld, map: FileMap, bytes: Uint8Array) {
+  return (await hasher.tree(bytes, treeTask(map))).root;
 }
 
 /** Its bytes, or what is wrong with it. */
 async function soundBlob(
   { store, signal }: CheckWorld,
   ref: BlobRef,
+  sha256?: Sha256,
 ): Promise<Uint8Array | Damage['kind']> {
   try {
-    return await store.get(ref, signal === undefined ? {} : { signal });
+    return await store.get(ref, { signal, sha256 });
   } catch (error) {
     const code = codeOf(error);
     if (code === 'STORE_BLOB_MISSING') return 'missing';
@@ -112,17 +190,4 @@ async function heal(world: CheckWorld, lost: LostSegment): Promise<Uint8Array | 
     }
   }
   return undefined;
-}
-
-/** The name proves the bytes, the root their place in the file: a map with swapped names is found. */
-async function isOfFile(
-  { hasher }: CheckWorld,
-  map: FileMap,
-  { number, segment }: { readonly number: number; readonly segment: Uint8Array },
-): Promise<boolean> {
-  if (segment.length !== segmentLength(map, number)) return false;
-  const isAlone = mapSegmentCount(map) === 1;
-  const height = isAlone ? undefined : segmentHeight(map.segmentBytes);
-  const { root } = await hasher.tree(segment, { height, layerHeight: undefined });
-  return bytesEqual(root, segmentRoot(map, number));
 }

@@ -17,6 +17,8 @@ import {
   type BlobSource,
   type CallOptions,
   collect,
+  type LendOptions,
+  type LentBlob,
   type ListOptions,
   type PutOptions,
   type PutResult,
@@ -68,6 +70,10 @@ export class GuardedStore implements Store {
 
   get(ref: BlobRef, options?: CallOptions): Promise<Uint8Array> {
     return this.#store.get(ref, options);
+  }
+
+  async lend(ref: BlobRef, options: LendOptions): Promise<LentBlob | undefined> {
+    return this.#store.lend?.(ref, options);
   }
 
   getRange(

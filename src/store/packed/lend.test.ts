@@ -19,6 +19,11 @@ import { SeededRandom } from '#base/random.ts';
 import { SimClock } from '#sim/clock.ts';
 import { SimDisk } from '#sim/disk.ts';
 import { storeConfig } from '#store/config.ts';
+import { MemoryStore } from '#store/memory.ts';
+import { PlacedStore } from '#store/several/placed.ts';
+import { byHash } from '#store/several/placement.ts';
+import { ReplicaStore } from '#store/several/replica.ts';
+import { refOf } from '#store/store.ts';
 import { PackedStore } from './packed.ts';
 
 const BYTES = 300_000;
@@ -145,3 +150,29 @@ test('where there is no file of this machine nothing is lent', async () => {
   assert.equal(await store.lend(ref, MINUTE), undefined);
   await store.close();
 });
+
+test('a store of several lends what one of them does, and what guards against garbage lends it on', () =>
+  withLending(async ({ store, put }) => {
+    const { ref } = await put();
+    await store.get(ref);
+    const clock = new SimClock();
+    const away = new MemoryStore();
+    const placed = [away, store].map((one, at) => ({
+      ...{ name: String(at), store: one, freeBytes: async () => 1 },
+    }));
+    const several = [
+      new ReplicaStore([away, store], {
+        clock,
+        writesMin: 1,
+        raceMs: 1,
+        onTrouble: () => undefined,
+      }),
+      new PlacedStore(placed, byHash),
+    ];
+    for (const each of several) {
+      const lent = await each.lend(ref, MINUTE);
+      assert.equal(lent?.bytes, BYTES);
+      lent?.release();
+    }
+    assert.equal(await several[0]?.lend(refOf(new Uint8Array(3)), MINUTE), undefined);
+  }));

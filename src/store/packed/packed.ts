@@ -15,6 +15,7 @@ import {
   type BlobInfo,
   type BlobSource,
   type CallOptions,
+  type LendOptions,
   type LentBlob,
   type ListOptions,
   missing,
@@ -151,10 +152,7 @@ export class PackedStore implements Store {
     return bytes;
   }
 
-  async lend(
-    ref: BlobRef,
-    { verifiedMsMax }: { readonly verifiedMsMax: number },
-  ): Promise<LentBlob | undefined> {
+  async lend(ref: BlobRef, { verifiedMsMax }: LendOptions): Promise<LentBlob | undefined> {
     this.#gate.enter();
     const place = this.#index.get(hashOf(ref));
     if (place === undefined) throw missing(ref);

@@ -9,6 +9,8 @@ import {
   type BlobInfo,
   type BlobSource,
   type CallOptions,
+  type LendOptions,
+  type LentBlob,
   type ListOptions,
   missing,
   type PutOptions,
@@ -74,6 +76,16 @@ export class PlacedStore implements Store {
       }
     }
     throw failure ?? missing(ref);
+  }
+
+  /** By the first of them that does. */
+  async lend(ref: BlobRef, options: LendOptions): Promise<LentBlob | undefined> {
+    this.#gate.enter();
+    for (const store of this.#stores) {
+      const lent = await store.lend?.(ref, options).catch(() => undefined);
+      if (lent !== undefined) return lent;
+    }
+    return undefined;
   }
 
   async getRange(

@@ -14,6 +14,8 @@ import {
   type BlobSource,
   type CallOptions,
   copyOf,
+  type LendOptions,
+  type LentBlob,
   type ListOptions,
   missing,
   type PutOptions,
@@ -83,6 +85,16 @@ export class ReplicaStore implements Store {
     for (const at of lacking) this.#heal(at, ref, bytes);
     // The caller owns what it gets, and a heal may still be reading it.
     return lacking.length === 0 ? bytes : copyOf(bytes);
+  }
+
+  /** By the first of them that does. */
+  async lend(ref: BlobRef, options: LendOptions): Promise<LentBlob | undefined> {
+    this.#gate.enter();
+    for (const store of this.#stores) {
+      const lent = await store.lend?.(ref, options).catch(() => undefined);
+      if (lent !== undefined) return lent;
+    }
+    return undefined;
   }
 
   async getRange(
