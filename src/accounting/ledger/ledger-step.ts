@@ -7,7 +7,8 @@ import {
   TransferReader,
   type TransferRecord,
 } from '#accounting/transfers/transfer-record.ts';
-import type { Log, LogGap } from '#log/log.ts';
+import type { LogGap } from '#log/log.ts';
+import { readValues, type ValueLog } from '#log/read-values.ts';
 import { type ConsumerPosition, movePosition } from '#sql/consumer-position.ts';
 import type { Sql } from '#sql/sql.ts';
 import { LedgerBatch } from './ledger-batch.ts';
@@ -33,7 +34,7 @@ export const LARGE_BATCH = { recordsMax: 1_048_576, pairsMax: 262_144 } as const
 
 /** At most `recordsMax` records from `from` on; fewer where the log ends, or at `pairsMax`. */
 export async function readBatch(
-  log: Log,
+  log: ValueLog,
   from: number,
   options: {
     readonly recordsMax: number;
@@ -51,25 +52,25 @@ export async function readBatch(
   const reader = new TransferReader();
   let invalid = 0;
   let nextOffset = from;
+  const add = (bytes: Uint8Array, at: number, length: number): void => {
+    const record = reader.read(bytes, at, length);
+    if (record === undefined) {
+      invalid++;
+      return;
+    }
+    batch.add(record);
+    days.add(record);
+    options.onRecord?.(record);
+  };
   for (;;) {
-    const recordsMax = options.recordsMax - batch.records - invalid;
-    const read = await log.read(TRANSFERS_TOPIC, {
+    const reading = {
       from: nextOffset,
-      recordsMax: Math.min(recordsMax, READ_RECORDS_MAX),
+      recordsMax: options.recordsMax - batch.records - invalid,
       // Only for the first record: what has been read must not wait for more.
       waitMs: nextOffset === from ? options.waitMs : 0,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
-    });
-    for (const { value } of read.records) {
-      const record = reader.read(value);
-      if (record === undefined) {
-        invalid++;
-        continue;
-      }
-      batch.add(record);
-      days.add(record);
-      options.onRecord?.(record);
-    }
+    };
+    const read = await readValues(log, TRANSFERS_TOPIC, reading, add);
     gaps.push(...read.gaps);
     const isEnd = read.nextOffset === nextOffset;
     nextOffset = read.nextOffset;
@@ -79,9 +80,6 @@ export async function readBatch(
     }
   }
 }
-
-/** Servers may give fewer at once; none need give more. */
-const READ_RECORDS_MAX = 4096;
 
 /**
  * Writes a batch and moves the position, both or neither. Returns the completions of the torrents

@@ -173,7 +173,7 @@ function writeBytes(into: Uint8Array, at: number, bytes: Uint8Array, count: numb
 /** The record these bytes hold, or undefined when the validity rule above does not hold. */
 export function decodeTransfer(bytes: Uint8Array): TransferRecord | undefined {
   if (!isTransferValid(bytes)) return undefined;
-  return readFields(bytes, {
+  return readFields(bytes, 0, {
     peerId: bytes.subarray(TRANSFER_AT.peerId, TRANSFER_AT.peerId + 20),
     address: bytes.subarray(TRANSFER_AT.address, TRANSFER_AT.address + 16),
   } as MutableTransfer);
@@ -183,59 +183,67 @@ export function decodeTransfer(bytes: Uint8Array): TransferRecord | undefined {
 export class TransferReader {
   readonly #record = { peerId: new Uint8Array(20), address: new Uint8Array(16) } as MutableTransfer;
 
-  /** As decodeTransfer() says; the record holds until the next call, and its bytes are its own. */
-  read(bytes: Uint8Array): TransferRecord | undefined {
-    if (!isTransferValid(bytes)) return undefined;
+  /**
+   * As decodeTransfer() says of the `length` bytes from `at` on; the record holds until the next call,
+   * and its bytes are its own.
+   */
+  read(bytes: Uint8Array, at: number, length: number): TransferRecord | undefined {
+    if (length !== TRANSFER_RECORD_BYTES || !isValidAt(bytes, at)) return undefined;
     const record = this.#record;
-    for (let at = 0; at < 20; at++) record.peerId[at] = bytes[TRANSFER_AT.peerId + at]!;
-    for (let at = 0; at < 16; at++) record.address[at] = bytes[TRANSFER_AT.address + at]!;
-    return readFields(bytes, record);
+    const peerIdAt = at + TRANSFER_AT.peerId;
+    for (let byte = 0; byte < 20; byte++) record.peerId[byte] = bytes[peerIdAt + byte]!;
+    const addressAt = at + TRANSFER_AT.address;
+    for (let byte = 0; byte < 16; byte++) record.address[byte] = bytes[addressAt + byte]!;
+    return readFields(bytes, at, record);
   }
 }
 
 type MutableTransfer = { -readonly [Field in keyof TransferRecord]: TransferRecord[Field] };
 
-function readFields(bytes: Uint8Array, record: MutableTransfer): TransferRecord {
-  record.event = bytes[TRANSFER_AT.event] as TransferEvent;
-  record.flags = readU16(bytes, TRANSFER_AT.flags);
-  record.door = bytes[TRANSFER_AT.door] as TransferRecord['door'];
-  record.family = bytes[TRANSFER_AT.family] as TransferRecord['family'];
-  record.port = readU16(bytes, TRANSFER_AT.port);
-  record.memberId = readU32(bytes, TRANSFER_AT.memberId);
-  record.torrentId = readU32(bytes, TRANSFER_AT.torrentId);
-  record.key = readU32(bytes, TRANSFER_AT.key);
-  record.sequence = readU32(bytes, TRANSFER_AT.sequence);
-  record.elapsedSeconds = readU32(bytes, TRANSFER_AT.elapsedSeconds);
-  record.uploadedDelta = readU64(bytes, TRANSFER_AT.uploadedDelta);
-  record.downloadedDelta = readU64(bytes, TRANSFER_AT.downloadedDelta);
-  record.uploaded = readU64(bytes, TRANSFER_AT.uploaded);
-  record.downloaded = readU64(bytes, TRANSFER_AT.downloaded);
-  record.left = readU64(bytes, TRANSFER_AT.left);
-  record.timeMs = readU64(bytes, TRANSFER_AT.timeMs);
-  record.uploadCreditPercent = readU16(bytes, TRANSFER_AT.uploadCreditPercent);
-  record.downloadCreditPercent = readU16(bytes, TRANSFER_AT.downloadCreditPercent);
-  record.hashVersion = bytes[TRANSFER_AT.hashVersion] as TransferRecord['hashVersion'];
+function readFields(bytes: Uint8Array, at: number, record: MutableTransfer): TransferRecord {
+  record.event = bytes[at + TRANSFER_AT.event] as TransferEvent;
+  record.flags = readU16(bytes, at + TRANSFER_AT.flags);
+  record.door = bytes[at + TRANSFER_AT.door] as TransferRecord['door'];
+  record.family = bytes[at + TRANSFER_AT.family] as TransferRecord['family'];
+  record.port = readU16(bytes, at + TRANSFER_AT.port);
+  record.memberId = readU32(bytes, at + TRANSFER_AT.memberId);
+  record.torrentId = readU32(bytes, at + TRANSFER_AT.torrentId);
+  record.key = readU32(bytes, at + TRANSFER_AT.key);
+  record.sequence = readU32(bytes, at + TRANSFER_AT.sequence);
+  record.elapsedSeconds = readU32(bytes, at + TRANSFER_AT.elapsedSeconds);
+  record.uploadedDelta = readU64(bytes, at + TRANSFER_AT.uploadedDelta);
+  record.downloadedDelta = readU64(bytes, at + TRANSFER_AT.downloadedDelta);
+  record.uploaded = readU64(bytes, at + TRANSFER_AT.uploaded);
+  record.downloaded = readU64(bytes, at + TRANSFER_AT.downloaded);
+  record.left = readU64(bytes, at + TRANSFER_AT.left);
+  record.timeMs = readU64(bytes, at + TRANSFER_AT.timeMs);
+  record.uploadCreditPercent = readU16(bytes, at + TRANSFER_AT.uploadCreditPercent);
+  record.downloadCreditPercent = readU16(bytes, at + TRANSFER_AT.downloadCreditPercent);
+  record.hashVersion = bytes[at + TRANSFER_AT.hashVersion] as TransferRecord['hashVersion'];
   return record;
 }
 
 /** The validity rule above. */
 export function isTransferValid(bytes: Uint8Array): boolean {
-  if (bytes.byteLength !== TRANSFER_RECORD_BYTES || bytes[0] !== VERSION) return false;
-  const family = bytes[TRANSFER_AT.family];
-  const hashVersion = bytes[TRANSFER_AT.hashVersion];
-  if (bytes[TRANSFER_AT.event]! > 4 || bytes[TRANSFER_AT.door]! > 2) return false;
+  return bytes.byteLength === TRANSFER_RECORD_BYTES && isValidAt(bytes, 0);
+}
+
+function isValidAt(bytes: Uint8Array, at: number): boolean {
+  if (bytes[at] !== VERSION) return false;
+  const family = bytes[at + TRANSFER_AT.family];
+  const hashVersion = bytes[at + TRANSFER_AT.hashVersion];
+  if (bytes[at + TRANSFER_AT.event]! > 4 || bytes[at + TRANSFER_AT.door]! > 2) return false;
   if (family !== 4 && family !== 6 && family !== 0) return false;
   if (hashVersion !== 1 && hashVersion !== 2) return false;
-  for (let at = TRANSFER_AT.uploadedDelta; at <= TRANSFER_AT.timeMs; at += 8) {
-    if (readU32(bytes, at + 4) > HIGH_WORD_MAX) return false;
+  for (let field = TRANSFER_AT.uploadedDelta; field <= TRANSFER_AT.timeMs; field += 8) {
+    if (readU32(bytes, at + field + 4) > HIGH_WORD_MAX) return false;
   }
-  if (readU64(bytes, TRANSFER_AT.uploadedDelta) > readU64(bytes, TRANSFER_AT.uploaded))
-    return false;
-  if (readU64(bytes, TRANSFER_AT.downloadedDelta) > readU64(bytes, TRANSFER_AT.downloaded)) {
-    return false;
-  }
-  for (let at = 0; at < RESERVED_BYTES; at++) {
-    if (bytes[TRANSFER_AT.reserved + at] !== 0) return false;
+  const uploaded = readU64(bytes, at + TRANSFER_AT.uploaded);
+  if (readU64(bytes, at + TRANSFER_AT.uploadedDelta) > uploaded) return false;
+  const downloaded = readU64(bytes, at + TRANSFER_AT.downloaded);
+  if (readU64(bytes, at + TRANSFER_AT.downloadedDelta) > downloaded) return false;
+  for (let byte = 0; byte < RESERVED_BYTES; byte++) {
+    if (bytes[at + TRANSFER_AT.reserved + byte] !== 0) return false;
   }
   return true;
 }

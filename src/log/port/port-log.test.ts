@@ -108,6 +108,40 @@ it('PortLog speaks to a log in another thread, and a thread that ends ends its c
   }
 });
 
+it('PortLog gives batches as they stand in the log, in memory of their own', async () => {
+  const folder = await newFolder();
+  const local = await openLocal(folder, logConfig.parse({}));
+  const { port1, port2 } = new MessageChannel();
+  servePortLog(port1, local);
+  const log = await PortLog.connect(port2);
+  try {
+    await log.createTopic('events', { consistency: 'durable' });
+    for (let nth = 0; nth < 5; nth++) {
+      const large = { value: new Uint8Array(20_000).fill(nth) };
+      await log.append('events', [large, { value: utf8(`${nth}`) }]);
+    }
+    const options = { from: 3, recordsMax: 5 };
+    const expected = await local.readBatches('events', options);
+    assert.equal(expected.batches.length, 3);
+    const crossed = await log.readBatches('events', options);
+    assert.deepEqual(
+      crossed.batches.map((batch) => Buffer.from(batch)),
+      expected.batches.map((batch) => Buffer.from(batch)),
+    );
+    const { batches: _, ...rest } = expected;
+    assert.deepEqual({ ...crossed, batches: undefined }, { ...rest, batches: undefined });
+    const empty = await log.readBatches('events', { from: 'end' });
+    assert.deepEqual(empty, { batches: [], records: 0, bytes: 0, nextOffset: 10 });
+    await assert.rejects(log.readBatches('events', { from: 11 }), {
+      code: 'LOG_OFFSET_BEYOND_END',
+    });
+  } finally {
+    await log.close();
+    await local.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
 it('PortLog refuses more than portRequestsMax calls and portBytesMax bytes in flight', async () => {
   const folder = await newFolder();
   const world = await openPort(folder, { portRequestsMax: 3, portBytesMax: 1024 });

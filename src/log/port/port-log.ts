@@ -3,6 +3,7 @@
 // and refused beyond with LOG_QUEUE_FULL. When either end goes away, the other lets go at once.
 
 import type { MessagePort } from 'node:worker_threads';
+import type { BatchLog, BatchRead } from '#log/batch-log.ts';
 import { type LogConfig, logConfig } from '#log/config.ts';
 import { LogError } from '#log/errors.ts';
 import type {
@@ -18,12 +19,15 @@ import type { RewriteOptions, RewriteResult, RewritingLog } from '#log/rewriting
 import { PackedRecords, packedBytes } from '#log/segment/packed-records.ts';
 import {
   type Call,
+  type PackedBatches,
   type PackedRead,
   type PortLimits,
+  packBatches,
   packRead,
   packRefusal,
   type ToClient,
   type ToServer,
+  unpackBatches,
   unpackRead,
   unpackRefusal,
 } from './port-messages.ts';
@@ -33,10 +37,12 @@ export interface PortServer {
   close(): void;
 }
 
+type ServedLog = RewritingLog & BatchLog;
+
 /** Serves `log` on a port until either end closes it. One port serves one PortLog. */
 export function servePortLog(
   port: MessagePort,
-  log: RewritingLog,
+  log: ServedLog,
   config: LogConfig = logConfig.parse({}),
 ): PortServer {
   const running = new Map<number, AbortController>();
@@ -68,7 +74,7 @@ export function servePortLog(
   return { close: () => port.close() };
 }
 
-async function perform(log: RewritingLog, call: Call, signal: AbortSignal): Promise<unknown> {
+async function perform(log: ServedLog, call: Call, signal: AbortSignal): Promise<unknown> {
   switch (call.method) {
     case 'append': {
       const { topic, count, body, consistency, producer } = call;
@@ -79,15 +85,10 @@ async function perform(log: RewritingLog, call: Call, signal: AbortSignal): Prom
       };
       return log.append(topic, new PackedRecords(count, body), options);
     }
+    case 'readBatches':
+      return packBatches(await log.readBatches(call.topic, readOptions(call, signal)));
     case 'read': {
-      const { topic, from, recordsMax, bytesMax, waitMs } = call;
-      const result = await log.read(topic, {
-        from,
-        signal,
-        ...(recordsMax === undefined ? undefined : { recordsMax }),
-        ...(bytesMax === undefined ? undefined : { bytesMax }),
-        ...(waitMs === undefined ? undefined : { waitMs }),
-      });
+      const result = await log.read(call.topic, readOptions(call, signal));
       const { records, nextOffset, gaps } = result;
       const packed: PackedRead = {
         count: records.length,
@@ -112,6 +113,19 @@ async function perform(log: RewritingLog, call: Call, signal: AbortSignal): Prom
   }
 }
 
+function readOptions(
+  { from, recordsMax, bytesMax, waitMs }: Call & { readonly method: 'read' | 'readBatches' },
+  signal: AbortSignal,
+): ReadOptions {
+  return {
+    from,
+    signal,
+    ...(recordsMax === undefined ? undefined : { recordsMax }),
+    ...(bytesMax === undefined ? undefined : { bytesMax }),
+    ...(waitMs === undefined ? undefined : { waitMs }),
+  };
+}
+
 function send(port: MessagePort, message: ToClient): void {
   // The bytes of a read move; everything else is small.
   const value = message.kind === 'answer' ? message.value : undefined;
@@ -130,7 +144,7 @@ interface Waiting {
   readonly reject: (reason: unknown) => void;
 }
 
-export class PortLog implements RewritingLog {
+export class PortLog implements RewritingLog, BatchLog {
   readonly id: string;
   readonly epoch: number;
   readonly #port: MessagePort;
@@ -217,6 +231,12 @@ export class PortLog implements RewritingLog {
     return { records: unpackRead(bytes, count), nextOffset, gaps };
   }
 
+  async readBatches(topic: string, options: ReadOptions): Promise<BatchRead> {
+    const { from, recordsMax, bytesMax, waitMs, signal } = options;
+    const call: Call = { method: 'readBatches', topic, from, recordsMax, bytesMax, waitMs };
+    return unpackBatches((await this.#call(call, signal)) as PackedBatches);
+  }
+
   async position(topic: string, consumer: string): Promise<number | undefined> {
     return (await this.#call({ method: 'position', topic, consumer })) as number | undefined;
   }
@@ -272,7 +292,7 @@ export class PortLog implements RewritingLog {
       };
       signal?.addEventListener('abort', abort, { once: true });
       const bytes = call.method === 'append' ? call.body.byteLength : 0;
-      const isRead = call.method === 'read';
+      const isRead = call.method === 'read' || call.method === 'readBatches';
       this.#waiting.set(id, { isRead, bytes, signal, abort, resolve, reject });
       this.#bytes += bytes;
       const message: ToServer = { kind: 'call', id, call };

@@ -29,6 +29,7 @@ import type { ReadRecord } from '#log/log.ts';
 import { CODEC_MAX, CODEC_NONE, compressBody, openBody } from './codec.ts';
 import { crc32c, crc32cJoined } from './crc32c.ts';
 import {
+  lengthAt,
   NO_LENGTH,
   packedBytes,
   RECORD_HEADER_BYTES,
@@ -225,6 +226,53 @@ export function readRecords(
     at = end;
   }
   return at === body.byteLength;
+}
+
+/** A record's value within a body. */
+export interface PlacedValue {
+  readonly offset: number;
+  readonly at: number;
+  readonly length: number;
+}
+
+/**
+ * Shows each record's value in place, without an object for any of them: for who reads millions. The
+ * value is `body` from `at` on, lent for the call; a tombstone's is empty. Ends when `visit` says false.
+ * As readRecords() it returns false where the body is not what the header says, and then shows nothing.
+ */
+export function visitValues(
+  batch: Uint8Array,
+  header: BatchHeader,
+  from: number,
+  visit: (body: Uint8Array, value: PlacedValue) => boolean,
+): boolean {
+  const body = openBody(batch.subarray(BATCH_HEADER_BYTES, header.length), header);
+  if (body === undefined) return false;
+  const view = viewOf(body);
+  if (!isBodyWhole(view, header)) return false;
+  const value = { offset: 0, at: 0, length: 0 };
+  let at = 0;
+  for (let nth = 0; nth < header.records; nth++) {
+    value.offset = header.firstOffset + view.getUint32(at, true);
+    value.at = at + RECORD_HEADER_BYTES + lengthAt(view, at + 4);
+    value.length = lengthAt(view, at + 8);
+    at = value.at + value.length;
+    if (value.offset >= from && !visit(body, value)) return true;
+  }
+  return true;
+}
+
+function isBodyWhole(view: DataView, { records, span }: BatchHeader): boolean {
+  let at = 0;
+  for (let nth = 0, last = -1; nth < records; nth++) {
+    if (at + RECORD_HEADER_BYTES > view.byteLength) return false;
+    const delta = view.getUint32(at, true);
+    if (delta <= last || delta >= span) return false;
+    last = delta;
+    at += RECORD_HEADER_BYTES + lengthAt(view, at + 4) + lengthAt(view, at + 8);
+    if (at > view.byteLength) return false;
+  }
+  return at === view.byteLength;
 }
 
 /**

@@ -9,6 +9,7 @@ import { codeOf } from '#base/errors.ts';
 import type { BatchRead } from '#log/batch-log.ts';
 import { LogError } from '#log/errors.ts';
 import type { LogGap, ReadFrom, ReadOptions, ReadRecord, ReadResult } from '#log/log.ts';
+import { MISSING } from '#log/read-values.ts';
 import type { DamageReports } from '#log/repair/damage-reports.ts';
 import { BATCH_HEADER_BYTES, gapReason, readRecords, sealBatch } from '#log/segment/batch.ts';
 import { SEGMENT_HEADER_BYTES, type Segment } from '#log/segment/segment.ts';
@@ -26,7 +27,6 @@ const WINDOW_BYTES_MAX = 1280 * 1024;
 const RECORDS_MANY = 4096;
 /** Smaller ones are copied, so that a record that is kept does not keep a whole window with it. */
 const LENT_BYTES_MIN = 32 * 1024;
-const MISSING = 'records are missing: the bytes that held them are damaged or gone';
 
 /** A read being collected. */
 interface Collected {
