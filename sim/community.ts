@@ -7,15 +7,19 @@ import assert from 'node:assert/strict';
 import { audit } from '#accounting/audit/audit.ts';
 import { accountingConfig } from '#accounting/config.ts';
 import { Ledger } from '#accounting/ledger/ledger.ts';
+import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
 import { accountingMigrations } from '#accounting/migrations/all.ts';
 import { memberTotals } from '#accounting/totals.ts';
+import { decodeTransfer, TRANSFERS_TOPIC } from '#accounting/transfers/transfer-record.ts';
 import { SystemClock } from '#base/clock.ts';
 import { silentLogger } from '#base/logger.ts';
 import { Registry } from '#metrics/registry.ts';
 import { migrate } from '#sql/migrate.ts';
 import { sqlMigrations } from '#sql/migrations/all.ts';
+import type { Sql } from '#sql/sql.ts';
 import { openTestSqlite } from '#sql/test-databases.ts';
 import { swarmConfig } from '#swarm/config.ts';
+import { SeedTimeModel } from './seed-time-model.ts';
 import { TrackerWorld, type WorldCounts } from './tracker-world.ts';
 
 const ACCOUNTING = accountingConfig.parse({ batchRecordsMax: 200, recordsPendingMax: 600 });
@@ -64,10 +68,34 @@ async function countAndAudit(world: TrackerWorld): Promise<void> {
       const totals = await memberTotals(sql, memberId);
       assert.deepEqual([totals.uploadedBytes, totals.downloadedBytes], [up, down]);
     }
+    await checkSeedTimes(sql, world);
     const { differences, records } = await audit({ sql, log: world.log });
     assert.deepEqual(differences, []);
     assert.equal(records, world.counts.records);
   } finally {
     await sql.close();
   }
+}
+
+/** Of every member and torrent, by a model that sees all records at once. */
+async function checkSeedTimes(sql: Sql, world: TrackerWorld): Promise<void> {
+  const model = new SeedTimeModel();
+  for (let from = 0; ; ) {
+    const read = await world.log.read(TRANSFERS_TOPIC, { from, recordsMax: 4096 });
+    for (const { value } of read.records) model.add(decodeTransfer(value)!);
+    if (read.nextOffset === from) break;
+    from = read.nextOffset;
+  }
+  const rows = await sql
+    .read<LedgerTables>()
+    .selectFrom('ledger_transfer')
+    .select(['member_id', 'torrent_id', 'seed_seconds'])
+    .execute();
+  let together = 0;
+  for (const { member_id, torrent_id, seed_seconds } of rows) {
+    const said = `seed time of member ${member_id}, torrent ${torrent_id}`;
+    assert.equal(seed_seconds, model.seconds(member_id, torrent_id), said);
+    together += seed_seconds;
+  }
+  assert.ok(together <= model.secondsOfClients, 'two clients seed no longer than both');
 }

@@ -19,6 +19,8 @@ export const ACCOUNTING_ERRORS = {
     'A snapshot of the ledger was not taken, because the ledger could not be proven. `swarmkeep ledger audit` names the differences.',
   LEDGER_POSITION_TAKEN:
     'Another process moved the position of the ledger. Only one ledger may run on a database; end the other.',
+  LEDGER_BEHIND:
+    'Members were not judged, because the ledger has not counted what they moved of late. It is tried again; `swarmkeep jobs list` shows when, and the metric swarmkeep_ledger_lag_records how far it is.',
   BASELINES_SNAPSHOT_INVALID:
     'A snapshot of the baselines is damaged. It is set aside; the one before it and the log after it, or the whole log, bring back what it held.',
   BASELINES_READ_FAILED: 'The snapshot of the baselines could not be read from the disk.',

@@ -7,6 +7,7 @@ import { cheatSignalsJob } from '#accounting/jobs/cheat-signals-job.ts';
 import { promotionsJob } from '#accounting/jobs/promotions-job.ts';
 import { pruneDaysJob } from '#accounting/jobs/prune-days-job.ts';
 import { ratioWatchJob } from '#accounting/jobs/ratio-watch-job.ts';
+import { ledgerBehind } from '#accounting/ledger/ledger-behind.ts';
 import type { SignalSettings } from '#accounting/signals/signal-watch.ts';
 import type { ArchiveWorld } from '#archive/archive.ts';
 import { scrubJob } from '#archive/jobs/scrub-job.ts';
@@ -100,6 +101,7 @@ function jobsOf(parts: JobParts): readonly Job[] {
     promotionsJob({
       sql,
       members: judgedMembers(sql),
+      recordsBehind: () => ledgerBehind(parts),
       uploads: (memberIds) => uploadCounts(sql, memberIds),
       effects: classEffects,
       rules: async () => await classesInForce({ sql, classes: configuredClasses(config) }),
@@ -111,6 +113,7 @@ function jobsOf(parts: JobParts): readonly Job[] {
       sql,
       torrents: torrentCatalogue(sql),
       members: judgedMembers(sql),
+      recordsBehind: () => ledgerBehind(parts),
       rules: async () => (await ruleBook.current()).rules,
       effects: standingEffects(parts.changed),
       everyMs: config.rules.checkEveryMs,

@@ -10,7 +10,6 @@ import {
   type LedgerTables,
   SNAPSHOT_LEDGER,
 } from '#accounting/ledger/ledger-tables.ts';
-import { pairHash } from '#accounting/ledger/pair-index.ts';
 import type { TransferRecord } from '#accounting/transfers/transfer-record.ts';
 
 const PAGE_MEMBERS = 200;
@@ -18,22 +17,23 @@ const PAGE_MEMBERS = 200;
 type DayColumn = Exclude<keyof LedgerDayRow, 'member_id' | 'day'>;
 
 export class AuditDays {
-  readonly #part: number;
-  readonly #parts: number;
+  readonly #isMine: (memberId: number) => boolean;
   readonly #totals = new LedgerDays();
 
-  /** Looks at the members of one part out of so many. */
-  constructor(part: number, parts: number) {
-    this.#part = part;
-    this.#parts = parts;
+  /** Looks at these members. */
+  constructor(isMine: (memberId: number) => boolean) {
+    this.#isMine = isMine;
   }
 
   get size(): number {
     return this.#totals.days.length;
   }
 
-  add(record: TransferRecord): void {
-    if (this.#isMine(record.memberId)) this.#totals.add(record);
+  /** `seededSeconds`: what the record added to the seed time of its pair. */
+  add(record: TransferRecord, seededSeconds: number): void {
+    if (record.memberId === 0) return;
+    this.#totals.add(record);
+    if (seededSeconds > 0) this.#totals.addSeeded(record.memberId, record.timeMs, seededSeconds);
   }
 
   /** What the ledger's snapshot says. False when there is no room. */
@@ -82,10 +82,6 @@ export class AuditDays {
         check.report(`${name}: the log has it, the ledger has not`);
       }
     }
-  }
-
-  #isMine(memberId: number): boolean {
-    return pairHash(memberId, 0) % this.#parts === this.#part;
   }
 }
 

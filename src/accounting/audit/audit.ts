@@ -17,6 +17,7 @@ import {
   SNAPSHOT_LEDGER,
 } from '#accounting/ledger/ledger-tables.ts';
 import { pairHash } from '#accounting/ledger/pair-index.ts';
+import { type SeedingRow, SeedingStates } from '#accounting/seeding/seeding-states.ts';
 import {
   decodeTransfer,
   TRANSFERS_TOPIC,
@@ -174,28 +175,26 @@ class Audit {
   ): Promise<number | undefined> {
     let records = 0;
     for (let part = 0; part < parts; part++) {
-      const isMine = (record: { memberId: number; torrentId: number }): boolean =>
-        pairHash(record.memberId, record.torrentId) % parts === part;
+      // All of a member at once, whose days are of all their torrents; of nobody, by torrent.
+      const isMine = ({ memberId, torrentId }: Pair): boolean =>
+        pairHash(memberId, memberId === 0 ? torrentId : 0) % parts === part;
       chain.clear();
       const totals = new LedgerBatch();
-      const days = new AuditDays(part, parts);
+      const states = new SeedingStates();
+      const days = new AuditDays((memberId) => isMine({ memberId, torrentId: 0 }));
       if (this.#baseOffset > 0) {
-        if (!(await this.#begin(totals, isMine, baselinesMax))) return undefined;
+        if (!(await this.#begin({ totals, states }, isMine, baselinesMax))) return undefined;
         if (!(await days.begin(this.#snapshot, baselinesMax))) return undefined;
       }
       const isCounted = (offset: number): boolean =>
         offset >= this.#baseOffset && offset < this.#countedOffset;
       const walked = await this.#walkPart({
         isMine,
-        each: (offset, record) => {
-          if (isCounted(offset)) days.add(record);
-          return days.size <= baselinesMax;
-        },
         check: (offset, bytes, record) => {
-          if (isCounted(offset)) totals.add(record);
+          if (isCounted(offset)) days.add(record, totals.addKnown(record, states));
           // Nobody's announces have no baseline and form no chain.
           const fits = record.memberId === 0 || chain.check(offset, bytes, record);
-          return fits && totals.entries.length <= baselinesMax;
+          return fits && totals.entries.length <= baselinesMax && days.size <= baselinesMax;
         },
         // Damage belongs to no pair; it is reported once.
         isFirst: part === 0,
@@ -205,7 +204,7 @@ class Audit {
       for (const { memberId, torrentId, completions } of totals.entries) {
         if (memberId === 0 && completions > 0) this.#anonymous.set(torrentId, completions);
       }
-      await this.#compareTransfers(totals.entries, isMine);
+      await this.#compareTransfers({ totals, states }, isMine);
       await days.compare(this.#snapshot, {
         isCut: this.#isCut,
         report: (difference) => this.#report(difference),
@@ -216,8 +215,7 @@ class Audit {
 
   async #walkPart(part: {
     readonly isMine: (record: TransferRecord) => boolean;
-    /** Sees every record; false when there is no room. */
-    readonly each: (offset: number, record: TransferRecord) => boolean;
+    /** False when there is no room. */
     readonly check: (offset: number, bytes: Uint8Array, record: TransferRecord) => boolean;
     readonly isFirst: boolean;
   }): Promise<number | undefined> {
@@ -242,7 +240,6 @@ class Audit {
           if (part.isFirst) this.#report(`offset ${offset}: it is no transfer record`);
           continue;
         }
-        if (!part.each(offset, record)) return undefined;
         if (part.isMine(record) && !part.check(offset, value, record)) return undefined;
       }
       if (read.nextOffset === from) break;
@@ -255,8 +252,8 @@ class Audit {
 
   /** Totals as the snapshot has them. False when there is no room. */
   async #begin(
-    totals: LedgerBatch,
-    isMine: (pair: { readonly memberId: number; readonly torrentId: number }) => boolean,
+    { totals, states }: Summed,
+    isMine: (pair: Pair) => boolean,
     entriesMax: number,
   ): Promise<boolean> {
     for await (const row of transferRows(this.#snapshot, SNAPSHOT_LEDGER)) {
@@ -264,13 +261,16 @@ class Audit {
       if (!isMine(entry)) continue;
       if (totals.entries.length >= entriesMax) return false;
       totals.begin(entry);
+      if (row.seeded === 0 && row.seeder === 0) continue;
+      entry.seedingPlace = states.placeOf(entry.memberId, entry.torrentId);
+      states.put(entry.seedingPlace, row);
     }
     return true;
   }
 
   async #compareTransfers(
-    entries: readonly LedgerEntry[],
-    isMine: (pair: { readonly memberId: number; readonly torrentId: number }) => boolean,
+    { totals: { entries }, states }: Summed,
+    isMine: (pair: Pair) => boolean,
   ): Promise<void> {
     const expected = new Map(entries.map((entry) => [nameOf(entry), entry]));
     for await (const row of transferRows(this.#snapshot)) {
@@ -279,16 +279,30 @@ class Audit {
       const name = nameOf(pair);
       const entry = expected.get(name);
       expected.delete(name);
-      this.#compareRow(name, entry, row);
+      this.#compareRow({ name, entry, states }, row);
     }
     for (const name of expected.keys()) this.#report(`${name}: the log has it, the ledger has not`);
   }
 
-  #compareRow(name: string, entry: LedgerEntry | undefined, row: LedgerTransferRow): void {
+  #compareRow(
+    of: {
+      readonly name: string;
+      readonly entry: LedgerEntry | undefined;
+      readonly states: SeedingStates;
+    },
+    row: LedgerTransferRow,
+  ): void {
+    const { name, entry, states } = of;
     const isCut = this.#isCut;
     if (entry === undefined) {
       if (!isCut) this.#report(`${name}: the ledger has it, the log has not`);
       return;
+    }
+    for (const [column, recomputed] of isCut ? [] : seedingOf(entry, states)) {
+      const kept = row[column];
+      if (kept !== recomputed) {
+        this.#report(`${name}: ${column} is ${kept} in the ledger and ${recomputed} by the log`);
+      }
     }
     for (const [column, recomputed] of columnsOf(entry)) {
       const kept = row[column];
@@ -307,7 +321,20 @@ class Audit {
   }
 }
 
-type NumberColumn = Exclude<keyof LedgerTransferRow, 'client' | 'member_id' | 'torrent_id'>;
+interface Pair {
+  readonly memberId: number;
+  readonly torrentId: number;
+}
+
+interface Summed {
+  readonly totals: LedgerBatch;
+  readonly states: SeedingStates;
+}
+
+type NumberColumn = Exclude<
+  keyof LedgerTransferRow,
+  'client' | 'member_id' | 'torrent_id' | keyof SeedingRow
+>;
 
 function columnsOf(entry: LedgerEntry): readonly (readonly [NumberColumn, number])[] {
   return [
@@ -324,7 +351,18 @@ function columnsOf(entry: LedgerEntry): readonly (readonly [NumberColumn, number
   ];
 }
 
-function nameOf(pair: { readonly memberId: number; readonly torrentId: number }): string {
+function seedingOf(
+  { seedingPlace: place }: LedgerEntry,
+  states: SeedingStates,
+): readonly (readonly [keyof SeedingRow, number | string])[] {
+  return [
+    ['seeded', place < 0 ? 0 : states.seeded(place)],
+    ['seeder', place < 0 ? 0 : states.seeder(place)],
+    ['seeding_more', place < 0 ? '' : states.more(place)],
+  ];
+}
+
+function nameOf(pair: Pair): string {
   return `member ${pair.memberId}, torrent ${pair.torrentId}`;
 }
 
@@ -337,6 +375,7 @@ function entryOf(row: LedgerTransferRow): LedgerEntry {
     creditedUploadedBytes: row.credited_uploaded_bytes,
     creditedDownloadedBytes: row.credited_downloaded_bytes,
     seedSeconds: row.seed_seconds,
+    seedingPlace: -1,
     records: row.records,
     firstSeenMs: row.first_seen_ms,
     lastSeenMs: row.last_seen_ms,

@@ -18,6 +18,8 @@ export interface BonusTables {
     once: string;
   };
   bonus_balance: { member_id: number; milli_points: number };
+  /** How much of a member's seed time of a torrent was looked at: what is over it is paid. */
+  bonus_seeding: { member_id: number; torrent_id: number; paid_seconds: number };
 }
 
 export async function createBonusTables(
@@ -37,4 +39,19 @@ export async function createBonusTables(
     member_id bigint not null primary key,
     milli_points bigint not null
   )`.execute(transaction);
+}
+
+/** Seed time of before is paid already. */
+export async function createBonusSeeding(
+  transaction: Transaction<Record<string, never>>,
+): Promise<void> {
+  await sql`create table bonus_seeding (
+    member_id bigint not null,
+    torrent_id bigint not null,
+    paid_seconds bigint not null,
+    primary key (member_id, torrent_id)
+  )`.execute(transaction);
+  await sql`insert into bonus_seeding (member_id, torrent_id, paid_seconds)
+    select member_id, torrent_id, seed_seconds from ledger_transfer
+    where seed_seconds > 0 and member_id > 0`.execute(transaction);
 }

@@ -2,10 +2,11 @@
 // for its name, and nobody spends what they do not have.
 
 import type { Insertable, Transaction } from 'kysely';
+import { insertColumns, type RowColumn } from '#sql/row-columns.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { BonusTables } from './bonus-tables.ts';
 
-export const BONUS_KINDS = ['seeding', 'token'] as const;
+export const BONUS_KINDS = ['seeding', 'token', 'keeping'] as const;
 export type BonusKind = (typeof BONUS_KINDS)[number];
 
 export interface BonusEntry {
@@ -42,6 +43,44 @@ export async function grantBonus(
       )
       .execute();
   }
+  return granted;
+}
+
+/** The seed time that a member is paid for. */
+export interface SeedingPay {
+  readonly entry: BonusEntry;
+  readonly torrents: readonly { readonly torrentId: number; readonly paidSeconds: number }[];
+}
+
+/**
+ * Grants points for seed time, and notes what is paid: both or neither, for each member. Who has the
+ * entry already is left for the next one. Returns how many were granted any.
+ */
+export async function paySeeding(
+  transaction: Transaction<BonusTables>,
+  pays: readonly SeedingPay[],
+): Promise<number> {
+  let granted = 0;
+  const paid: { memberId: number; torrentId: number; paidSeconds: number }[] = [];
+  for (const { entry, torrents } of pays) {
+    const { memberId, milliPoints } = entry;
+    if (milliPoints > 0 && (await grantBonus(transaction, [entry])) === 0) continue;
+    if (milliPoints > 0) granted++;
+    for (const torrent of torrents) paid.push({ memberId, ...torrent });
+  }
+  const column = (name: string, read: (row: (typeof paid)[number]) => number): RowColumn => ({
+    ...{ name, type: 'bigint' },
+    values: Float64Array.from(paid, read),
+  });
+  await insertColumns(transaction, {
+    table: 'bonus_seeding',
+    columns: [
+      column('member_id', (row) => row.memberId),
+      column('torrent_id', (row) => row.torrentId),
+      column('paid_seconds', (row) => row.paidSeconds),
+    ],
+    onConflict: '(member_id, torrent_id) do update set paid_seconds = excluded.paid_seconds',
+  });
   return granted;
 }
 

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { bonusBalance, bonusEntries, spendBonus } from '#accounting/bonus/bonus.ts';
+import { bonusBalance, bonusEntries, grantBonus, spendBonus } from '#accounting/bonus/bonus.ts';
 import type { BonusTables } from '#accounting/bonus/bonus-tables.ts';
 import { parseFormula } from '#accounting/bonus/formula.ts';
 import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
@@ -45,28 +45,33 @@ class Bench {
     });
   }
 
-  async seed(memberId: number, seedSeconds: number, firstSeenMs = 0): Promise<void> {
+  /** The member has seeded so long in all. */
+  async seed(memberId: number, seedSeconds: number, torrentId = 1): Promise<void> {
     const zeros = {
       uploaded_bytes: 0,
       downloaded_bytes: 0,
       credited_uploaded_bytes: 0,
       credited_downloaded_bytes: 0,
       records: 1,
-      first_seen_ms: firstSeenMs,
+      first_seen_ms: 0,
+      last_seen_ms: 0,
       completed_ms: 0,
       left_bytes: 0,
       client: '',
+      ...{ seeded: 0, seeder: 0, seeding_more: '' },
     };
     await this.sql.transaction<LedgerTables, void>(async (transaction) => {
       await transaction
         .insertInto('ledger_transfer')
         .values({
           member_id: memberId,
-          torrent_id: 1,
+          torrent_id: torrentId,
           seed_seconds: seedSeconds,
-          last_seen_ms: this.clock.nowMs(),
           ...zeros,
         })
+        .onConflict((conflict) =>
+          conflict.columns(['member_id', 'torrent_id']).doUpdateSet({ seed_seconds: seedSeconds }),
+        )
         .execute();
     });
   }
@@ -84,6 +89,17 @@ class Bench {
       },
     };
     await this.job.run(context);
+  }
+
+  async balances(...memberIds: readonly number[]): Promise<readonly number[]> {
+    return await Promise.all(memberIds.map((memberId) => bonusBalance(this.sql, memberId)));
+  }
+
+  async grant(memberId: number, milliPoints: number): Promise<void> {
+    const entry = { memberId, milliPoints, once: 'test', kind: 'seeding', atMs: 1 } as const;
+    await this.sql.transaction<BonusTables, number>((transaction) =>
+      grantBonus(transaction, [entry]),
+    );
   }
 
   async spend(memberId: number, milliPoints: number, once: string): Promise<boolean> {
@@ -125,44 +141,65 @@ forEachDatabase((database, open) => {
     });
   };
 
-  on('who came after the hour, or never seeded, is granted nothing for it', async (bench) => {
-    await bench.seed(1, 86_400);
-    await bench.seed(2, 86_400, bench.clock.nowMs() + HOUR);
-    await bench.seed(3, 0);
-    bench.clock.advance(HOUR);
+  on('seed time is paid to the second, once, whenever it was proven', async (bench) => {
+    await bench.seed(1, 0);
+    await bench.seed(2, 60);
+    await bench.seed(3, 3600);
+    await bench.seed(4, 3600, 99);
     await bench.run();
-    const balances = [1, 2, 3].map((memberId) => bonusBalance(bench.sql, memberId));
-    assert.deepEqual(await Promise.all(balances), [4000, 0, 0]);
+    // 4 GiB shared by two seeders, and a little for the time; torrent 99 is gone.
+    assert.deepEqual(await bench.balances(1, 2, 3, 4), [0, 33, 2083, 0]);
+    bench.clock.advance(HOUR);
+    await bench.seed(2, 120);
+    await bench.run();
+    assert.deepEqual(await bench.balances(1, 2, 3, 4), [0, 66, 2083, 0]);
+    // Two hours in which it did not run were seeded all the same, as the ledger says.
+    bench.clock.advance(3 * HOUR);
+    await bench.seed(3, 3 * 3600);
+    await bench.run();
+    assert.deepEqual(await bench.balances(3), [2083 + 4500]);
+    await bench.check();
+  });
+
+  on('a ledger that was made anew, with less in it, pays nothing again', async (bench) => {
+    await bench.seed(1, 7200);
+    await bench.run();
+    const [before] = await bench.balances(1);
+    for (const seconds of [10, 3600, 7200]) {
+      bench.clock.advance(HOUR);
+      await bench.seed(1, seconds);
+      await bench.run();
+      assert.deepEqual(await bench.balances(1), [before]);
+    }
+    bench.clock.advance(HOUR);
+    await bench.seed(1, 7200 + 60);
+    await bench.run();
+    assert.ok((await bench.balances(1))[0]! > before!);
   });
 
   on('points are granted once an hour, also by a job that was killed halfway', async (bench) => {
-    for (const memberId of [1, 120, 240]) await bench.seed(memberId, 86_400);
-    bench.clock.advance(HOUR);
+    for (const memberId of [1, 120, 240]) await bench.seed(memberId, 3600);
     bench.alive = 1;
     await assert.rejects(bench.run(), /killed/);
     await bench.check();
-    assert.deepEqual(
-      [await bonusBalance(bench.sql, 1), await bonusBalance(bench.sql, 240)],
-      [4000, 0],
-    );
+    assert.deepEqual(await bench.balances(1, 240), [2083, 0]);
     bench.alive = Number.POSITIVE_INFINITY;
+    // What came meanwhile is for the next hour.
+    await bench.seed(1, 7200);
     await bench.run();
     await bench.run();
     await bench.check();
-    // 4 GiB times two (one day seeded), shared by two seeders.
-    for (const memberId of [1, 120, 240]) {
-      assert.equal(await bonusBalance(bench.sql, memberId), 4000);
-    }
-    assert.equal(await bonusBalance(bench.sql, 2), 0);
-    bench.clock.advance(2 * HOUR);
+    assert.deepEqual(await bench.balances(1, 2, 120, 240), [2083, 0, 2083, 2083]);
+    bench.clock.advance(HOUR);
     await bench.run();
-    // They were gone in the hour that is over.
-    assert.equal((await bonusEntries(bench.sql, 1, { limit: 10 })).length, 1);
+    assert.deepEqual(await bench.balances(1, 120), [2083 + 2166, 2083]);
+    assert.equal((await bonusEntries(bench.sql, 1, { limit: 10 })).length, 2);
+    await bench.check();
   });
 
   on('nobody spends what they do not have, nor the same twice', async (bench) => {
-    await bench.seed(1, 86_400);
-    bench.clock.advance(HOUR);
+    await bench.seed(1, 3600);
+    await bench.grant(1, 4000 - 2083);
     await bench.run();
     assert.equal(await bench.spend(1, 4001, 'a'), false);
     assert.equal(await bench.spend(2, 1, 'a'), false);

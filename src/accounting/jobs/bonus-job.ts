@@ -1,8 +1,9 @@
-// Grants bonus points for the hour that is over, to everybody who seeded in it. Each grant has the name
-// of its hour, so that a run that was killed halfway goes on and grants nothing twice. Hours in which the
-// program did not run are not made up for: nobody knows who seeded then.
+// Grants bonus points every hour, for the seed time that the ledger has proven since the grant before:
+// a second for a second, so that two clients are paid once, and one announce an hour for what it proves.
+// What is paid is noted in the transaction that grants it, and each grant has the name of its hour, so
+// that a run that was killed halfway goes on and pays nothing twice.
 
-import { type BonusEntry, grantBonus } from '#accounting/bonus/bonus.ts';
+import { paySeeding, type SeedingPay } from '#accounting/bonus/bonus.ts';
 import type { BonusTables } from '#accounting/bonus/bonus-tables.ts';
 import type { Formula } from '#accounting/bonus/formula.ts';
 import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
@@ -25,6 +26,7 @@ export interface BonusWorld {
 }
 
 const HOUR_MS = 3_600_000;
+const HOUR_SECONDS = 3600;
 const GIB = 2 ** 30;
 const DAY_SECONDS = 86_400;
 const PAGE_MEMBERS = 100;
@@ -33,7 +35,7 @@ const TORRENTS_AT_ONCE = 500;
 export function bonusJob(world: BonusWorld): Job {
   return {
     name: 'bonus',
-    summary: 'Grants bonus points for the hour that is over to everybody who seeded in it.',
+    summary: 'Grants bonus points for the time that members have seeded since the last grant.',
     schedule: { cron: '5 * * * *' },
     timeLimitMs: HOUR_MS,
     async run({ signal, clock, progress, fenced }) {
@@ -47,12 +49,12 @@ export function bonusJob(world: BonusWorld): Job {
         if (last === undefined) break;
         signal.throwIfAborted();
         const ids = page.map((member) => member.memberId);
-        const entries = await grantsOf(world, ids, { hour, nowMs });
-        if (entries.length > 0) {
+        const pays = await paysOf(world, ids, { hour, nowMs });
+        if (pays.length > 0) {
           counts.granted += await world.sql.transaction<BonusTables, number>(
             async (transaction) => {
               await fenced(transaction);
-              return await grantBonus(transaction, entries);
+              return await paySeeding(transaction, pays);
             },
           );
         }
@@ -60,47 +62,51 @@ export function bonusJob(world: BonusWorld): Job {
         after = last.memberId;
         progress(counts.members, total, 'members');
       }
-      return { summary: 'The points of the last hour are granted.', counts };
+      return { summary: 'The seed time until now is paid.', counts };
     },
   };
 }
 
-async function grantsOf(
+async function paysOf(
   world: BonusWorld,
   memberIds: readonly number[],
   when: { readonly hour: number; readonly nowMs: number },
-): Promise<readonly BonusEntry[]> {
+): Promise<readonly SeedingPay[]> {
   const rows = await world.sql
-    .read<LedgerTables>()
-    .selectFrom('ledger_transfer')
-    .select(['member_id', 'torrent_id', 'seed_seconds'])
-    .where('member_id', 'in', memberIds)
-    .where('left_bytes', '=', 0)
-    .where('seed_seconds', '>', 0)
-    .where('last_seen_ms', '>=', when.hour * HOUR_MS)
-    // Who came after the hour did not seed in it.
-    .where('first_seen_ms', '<', (when.hour + 1) * HOUR_MS)
+    .read<LedgerTables & BonusTables>()
+    .selectFrom('ledger_transfer as seeded')
+    .leftJoin('bonus_seeding as paid', (join) =>
+      join
+        .onRef('paid.member_id', '=', 'seeded.member_id')
+        .onRef('paid.torrent_id', '=', 'seeded.torrent_id'),
+    )
+    .select(['seeded.member_id', 'seeded.torrent_id', 'seed_seconds', 'paid_seconds'])
+    .where('seeded.member_id', 'in', memberIds)
+    .where((of) => of('seed_seconds', '>', of.fn.coalesce('paid_seconds', of.lit(0))))
     .execute();
   const torrents = await torrentsOf(
     world,
     rows.map((row) => row.torrent_id),
   );
-  const sums = new Map<number, number>();
-  for (const row of rows) {
-    const torrent = torrents.get(row.torrent_id);
-    if (torrent === undefined) continue;
-    const points = world.formula({
-      sizeGiB: torrent.sizeBytes / GIB,
-      seedDays: row.seed_seconds / DAY_SECONDS,
-      seeders: Math.max(1, torrent.seeders),
-    });
-    sums.set(row.member_id, (sums.get(row.member_id) ?? 0) + points);
-  }
-  return [...sums].flatMap(([memberId, points]) => {
-    const milliPoints = Math.min(Math.floor(points * 1000), MILLI_POINTS_MAX);
-    if (milliPoints === 0) return [];
+  const byMember = Map.groupBy(rows, (row) => row.member_id);
+  return [...byMember].map(([memberId, owed]) => {
+    let points = 0;
+    for (const row of owed) {
+      const torrent = torrents.get(row.torrent_id);
+      if (torrent === undefined) continue;
+      const perHour = world.formula({
+        sizeGiB: torrent.sizeBytes / GIB,
+        seedDays: row.seed_seconds / DAY_SECONDS,
+        seeders: Math.max(1, torrent.seeders),
+      });
+      points += (perHour * (row.seed_seconds - (row.paid_seconds ?? 0))) / HOUR_SECONDS;
+    }
+    const milliPoints = Math.max(0, Math.min(Math.floor(points * 1000), MILLI_POINTS_MAX));
     const once = `hour:${when.hour}`;
-    return [{ memberId, atMs: when.nowMs, milliPoints, kind: 'seeding', once } as const];
+    return {
+      entry: { memberId, atMs: when.nowMs, milliPoints, kind: 'seeding', once },
+      torrents: owed.map((row) => ({ torrentId: row.torrent_id, paidSeconds: row.seed_seconds })),
+    };
   });
 }
 

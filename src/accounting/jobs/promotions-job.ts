@@ -8,6 +8,7 @@ import {
   type ClassWorld,
   checkClasses,
 } from '#accounting/classes/member-classes.ts';
+import { refuseBehind } from '#accounting/ledger/ledger-behind.ts';
 import type { JudgedMembers } from '#accounting/rules/member-histories.ts';
 import type { Job } from '#base/job.ts';
 
@@ -16,6 +17,8 @@ const HOUR_MS = 3_600_000;
 
 export interface PromotionsWorld extends ClassWorld {
   readonly members: JudgedMembers;
+  /** Records that the ledger has not counted: with many, nobody is judged. */
+  readonly recordsBehind: () => Promise<number>;
   readonly effects: ClassEffects;
   /** Asked at the start of each run: an operator changes them while the program runs. */
   readonly rules: () => Promise<ClassRules>;
@@ -30,6 +33,7 @@ export function promotionsJob(world: PromotionsWorld): Job {
     timeLimitMs: 2 * HOUR_MS,
     async run({ signal, clock, progress, checkpoint, fenced }) {
       const from = await checkpoint.load();
+      refuseBehind(await world.recordsBehind());
       const rules = await world.rules();
       const total = await world.members.count();
       const counts: Record<string, number> = { looked: 0 };

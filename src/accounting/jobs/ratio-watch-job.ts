@@ -1,6 +1,7 @@
 // Judges every member, page by page, and goes on where it stopped.
 
 import type { Transaction } from 'kysely';
+import { refuseBehind } from '#accounting/ledger/ledger-behind.ts';
 import type { JudgedMembers } from '#accounting/rules/member-histories.ts';
 import type { StandingTables } from '#accounting/rules/standing-tables.ts';
 import { checkStandings, type StandingsWorld } from '#accounting/rules/standings.ts';
@@ -12,6 +13,8 @@ const PAGE_MEMBERS = 100;
 
 export interface RatioWatchWorld extends Omit<StandingsWorld, 'strategy' | 'settings'> {
   readonly members: JudgedMembers;
+  /** Records that the ledger has not counted: with many, nobody is judged. */
+  readonly recordsBehind: () => Promise<number>;
   /** Asked at the start of each run: an operator changes them while the program runs. */
   readonly rules: () => Promise<RulesConfig>;
   readonly everyMs: number;
@@ -25,6 +28,7 @@ export function ratioWatchJob(world: RatioWatchWorld): Job {
     timeLimitMs: 6 * 3_600_000,
     async run({ signal, clock, progress, checkpoint, fenced }) {
       const from = await checkpoint.load();
+      refuseBehind(await world.recordsBehind());
       const rules = await world.rules();
       const judging = { ...world, strategy: makeStrategy(rules), settings: rules };
       const total = await world.members.count();

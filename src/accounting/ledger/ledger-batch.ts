@@ -2,19 +2,21 @@
 // give the same totals however they are cut into batches.
 
 import {
+  clientMark,
+  seedSecondsProven,
+  seedsOn,
+  tellSeconds,
+  tellsSeeding,
+} from '#accounting/seeding/seeding.ts';
+import type { SeedingStates } from '#accounting/seeding/seeding-states.ts';
+import { SeedingTells } from '#accounting/seeding/seeding-tells.ts';
+import {
   creditOf,
   RECORD_FLAG,
-  TRANSFER_EVENT,
   type TransferRecord,
 } from '#accounting/transfers/transfer-record.ts';
 import { assert } from '#base/assert.ts';
 import { PairIndex } from './pair-index.ts';
-
-/**
- * The most seed time one record proves: the default announce interval of 30 minutes and as much
- * grace (A11). No setting, because totals must follow from the log alone.
- */
-export const SEED_SECONDS_PER_RECORD_MAX = 3600;
 
 const TOTAL_MAX = Number.MAX_SAFE_INTEGER;
 const CLIENT_CHARACTERS = 8;
@@ -27,7 +29,10 @@ export interface LedgerEntry {
   downloadedBytes: number;
   creditedUploadedBytes: number;
   creditedDownloadedBytes: number;
+  /** Known when the seeding before the batch is: see ledger-seeding.ts. */
   seedSeconds: number;
+  /** The place of the pair's state among the ledger's; -1 when no record told about seeding. */
+  seedingPlace: number;
   records: number;
   firstSeenMs: number;
   lastSeenMs: number;
@@ -43,6 +48,7 @@ export interface LedgerEntry {
 export class LedgerBatch {
   readonly #index = new PairIndex();
   readonly #entries: LedgerEntry[] = [];
+  readonly #tells = new SeedingTells();
   #records = 0;
 
   /** Records added. */
@@ -54,6 +60,11 @@ export class LedgerBatch {
     return this.#entries;
   }
 
+  /** What the records added tell about seeding, for the entries by their places. */
+  get tells(): SeedingTells {
+    return this.#tells;
+  }
+
   /** What was added up before; nothing of this pair was added here. */
   begin(entry: LedgerEntry): void {
     const at = this.#index.indexOf(entry.memberId, entry.torrentId);
@@ -63,6 +74,26 @@ export class LedgerBatch {
 
   /** The records of a batch are added in the order of the log; none is kept. */
   add(record: TransferRecord): void {
+    const at = this.#addSums(record);
+    if (tellsSeeding(record)) this.#tells.add(at, record);
+  }
+
+  /** The same where `states` have all there was before: returns the seed time that it adds. */
+  addKnown(record: TransferRecord, states: SeedingStates): number {
+    const entry = this.#entries[this.#addSums(record)]!;
+    if (!tellsSeeding(record)) return 0;
+    entry.seedingPlace = states.placeOf(entry.memberId, entry.torrentId);
+    const seconds = states.advance(entry.seedingPlace, {
+      atSeconds: tellSeconds(record),
+      seconds: seedSecondsProven(record),
+      client: clientMark(record.peerId),
+      seeds: seedsOn(record),
+    });
+    entry.seedSeconds += seconds;
+    return seconds;
+  }
+
+  #addSums(record: TransferRecord): number {
     this.#records++;
     const at = this.#index.indexOf(record.memberId, record.torrentId);
     let entry = this.#entries[at];
@@ -71,6 +102,7 @@ export class LedgerBatch {
       this.#entries.push(entry);
     }
     addTo(entry, record);
+    return at;
   }
 }
 
@@ -83,6 +115,7 @@ export function newEntry(record: TransferRecord): LedgerEntry {
     creditedUploadedBytes: 0,
     creditedDownloadedBytes: 0,
     seedSeconds: 0,
+    seedingPlace: -1,
     records: 0,
     firstSeenMs: record.timeMs,
     lastSeenMs: record.timeMs,
@@ -106,11 +139,6 @@ function addTo(entry: LedgerEntry, record: TransferRecord): void {
     entry.creditedDownloadedBytes,
     creditOf(down, record.downloadCreditPercent),
   );
-  // Whoever says `started` was away until now.
-  const wasSeeding = (record.flags & RECORD_FLAG.seededBefore) !== 0;
-  if (wasSeeding && record.event !== TRANSFER_EVENT.started) {
-    entry.seedSeconds += Math.min(record.elapsedSeconds, SEED_SECONDS_PER_RECORD_MAX);
-  }
   entry.records++;
   entry.firstSeenMs = Math.min(entry.firstSeenMs, record.timeMs);
   entry.lastSeenMs = Math.max(entry.lastSeenMs, record.timeMs);

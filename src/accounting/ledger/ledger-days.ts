@@ -1,6 +1,7 @@
 // Adds records up per member and day (UTC): what charts show and what strategies look back on. Pure,
 // like ledger-batch.ts. Who was not named has no days.
 
+import { SEED_SECONDS_PER_RECORD_MAX } from '#accounting/seeding/seeding.ts';
 import {
   creditOf,
   RECORD_FLAG,
@@ -8,7 +9,7 @@ import {
   type TransferRecord,
 } from '#accounting/transfers/transfer-record.ts';
 import { assert } from '#base/assert.ts';
-import { SEED_SECONDS_PER_RECORD_MAX, sum } from './ledger-batch.ts';
+import { sum } from './ledger-batch.ts';
 import { PairIndex } from './pair-index.ts';
 
 const DAY_MS = 86_400_000;
@@ -22,9 +23,9 @@ export interface LedgerDay {
   downloadedBytes: number;
   creditedUploadedBytes: number;
   creditedDownloadedBytes: number;
-  /** Seconds seeded, over all torrents: two for an hour are 7,200. At most an hour per record. */
+  /** Seconds seeded, over all torrents: two for an hour are 7,200. Two clients of one torrent are one. */
   seedSeconds: number;
-  /** The same for torrents that were not complete. */
+  /** The same for torrents that were not complete, of each client. At most an hour per record. */
   leechSeconds: number;
 }
 
@@ -47,17 +48,26 @@ export class LedgerDays {
     this.#days.push(day);
   }
 
-  /** In any order: sums only. */
+  /** In any order: sums only. Seed time comes by addSeeded(), when it is known. */
   add(record: TransferRecord): void {
     const { memberId } = record;
     if (memberId === 0) return;
-    const at = this.#index.indexOf(memberId, dayOf(record.timeMs));
-    let entry = this.#days[at];
-    if (entry === undefined) {
-      entry = newDay(memberId, dayOf(record.timeMs));
-      this.#days.push(entry);
+    addTo(this.#dayOf(memberId, dayOf(record.timeMs)), record);
+  }
+
+  /** What a record that came at `atMs` added to the seed time. */
+  addSeeded(memberId: number, atMs: number, seconds: number): void {
+    this.#dayOf(memberId, dayOf(atMs)).seedSeconds += seconds;
+  }
+
+  #dayOf(memberId: number, number: number): LedgerDay {
+    const at = this.#index.indexOf(memberId, number);
+    let day = this.#days[at];
+    if (day === undefined) {
+      day = newDay(memberId, number);
+      this.#days.push(day);
     }
-    addTo(entry, record);
+    return day;
   }
 }
 
@@ -84,7 +94,6 @@ function addTo(entry: LedgerDay, record: TransferRecord): void {
   entry.creditedDownloadedBytes = sum(entry.creditedDownloadedBytes, creditedDown);
   // Whoever says `started` was away until now.
   if (record.event === TRANSFER_EVENT.started) return;
-  const seconds = Math.min(record.elapsedSeconds, SEED_SECONDS_PER_RECORD_MAX);
-  if ((record.flags & RECORD_FLAG.seededBefore) !== 0) entry.seedSeconds += seconds;
-  else entry.leechSeconds += seconds;
+  if ((record.flags & RECORD_FLAG.seededBefore) !== 0) return;
+  entry.leechSeconds += Math.min(record.elapsedSeconds, SEED_SECONDS_PER_RECORD_MAX);
 }

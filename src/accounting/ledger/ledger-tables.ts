@@ -32,6 +32,10 @@ export interface LedgerTransferRow extends LedgerSums {
   left_bytes: number;
   /** The first 8 characters of the last peer id, empty when they are not printable. */
   client: string;
+  /** When the member seeded, as accounting/seeding/seeding-states.ts keeps it. */
+  seeded: number;
+  seeder: number;
+  seeding_more: string;
 }
 
 export interface LedgerMemberRow extends LedgerSums {
@@ -139,7 +143,17 @@ const TABLE_END = {
   postgres: `with (fillfactor = ${POSTGRES_FILL})`,
 } as const;
 
-/** Makes the tables of totals under these names; days have one of their own. */
+/** Makes all of them. */
+export async function createLedger<Tables>(
+  transaction: Transaction<Tables>,
+  names: LedgerNames,
+): Promise<void> {
+  await createLedgerTables(transaction, names);
+  await createDayTable(transaction, names);
+  await addSeedingColumns(transaction, names);
+}
+
+/** The tables of totals as they were first: without days, and without what is kept of seeding. */
 export async function createLedgerTables<Tables>(
   transaction: Transaction<Tables>,
   names: LedgerNames,
@@ -163,6 +177,23 @@ export async function createLedgerTables<Tables>(
     numbers: totals,
     texts: [],
   });
+}
+
+/** What came later; rows of a member who never seeded have what the columns say by themselves. */
+export async function addSeedingColumns<Tables>(
+  executor: Kysely<Tables>,
+  names: LedgerNames,
+): Promise<void> {
+  for (const column of ['seeded', 'seeder']) {
+    await executor.schema
+      .alterTable(names.transfer)
+      .addColumn(column, 'bigint', (of) => of.notNull().defaultTo(0))
+      .execute();
+  }
+  await executor.schema
+    .alterTable(names.transfer)
+    .addColumn('seeding_more', 'text', (of) => of.notNull().defaultTo(''))
+    .execute();
 }
 
 /** Makes the table of days. */

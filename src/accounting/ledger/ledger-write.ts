@@ -2,9 +2,11 @@
 // The statements are the same for any number of rows.
 
 import { sql, type Transaction } from 'kysely';
+import type { SeedingStates } from '#accounting/seeding/seeding-states.ts';
 import { insertColumns, type RowColumn } from '#sql/row-columns.ts';
 import { type LedgerBatch, type LedgerEntry, sum } from './ledger-batch.ts';
 import { addOnConflict, numbers, seenOnConflict } from './ledger-columns.ts';
+import { byPair } from './ledger-seeding.ts';
 import { LEDGER_SUMS, type LedgerNames } from './ledger-tables.ts';
 
 /** Pairs looked up by one query. */
@@ -16,18 +18,16 @@ const ROWS_MAX = 32_768;
 export async function writeBatch<Tables>(
   transaction: Transaction<Tables>,
   names: LedgerNames,
-  batch: LedgerBatch,
+  { batch, states }: { readonly batch: LedgerBatch; readonly states: SeedingStates },
 ): Promise<ReadonlyMap<number, number>> {
-  const entries = [...batch.entries].sort(
-    (one, other) => one.memberId - other.memberId || one.torrentId - other.torrentId,
-  );
+  const entries = [...batch.entries].sort(byPair);
   const completions = await newCompletions(transaction, names, entries);
   const members = new Map<number, Totals>();
   const torrents = new Map<number, Totals>();
   // By parts, so that neither memory nor this thread is held by all of them at once.
   for (let from = 0; from < entries.length; from += ROWS_MAX) {
     const part = entries.slice(from, from + ROWS_MAX);
-    await writeTransfers(transaction, names, part);
+    for (const same of bySeeding(part, states)) await writeTransfers(transaction, names, same);
     for (const entry of part) {
       const completed = completions.get(entry) ?? 0;
       addTotals(members, entry.memberId, { entry, completed });
@@ -43,7 +43,7 @@ export async function writeBatch<Tables>(
 async function writeTransfers<Tables>(
   transaction: Transaction<Tables>,
   names: LedgerNames,
-  entries: readonly LedgerEntry[],
+  { entries, seeding }: SameSeeding,
 ): Promise<void> {
   await insertColumns(transaction, {
     table: names.transfer,
@@ -54,6 +54,7 @@ async function writeTransfers<Tables>(
       numbers('completed_ms', entries, (entry) => entry.completedMs),
       numbers('left_bytes', entries, (entry) => entry.leftBytes),
       { name: 'client', type: 'text', values: entries.map((entry) => entry.client) },
+      ...seeding,
     ],
     onConflict: addOnConflict(names.transfer, {
       key: 'member_id, torrent_id',
@@ -64,9 +65,42 @@ async function writeTransfers<Tables>(
           else ${names.transfer}.completed_ms end`,
         'left_bytes = excluded.left_bytes',
         'client = excluded.client',
+        ...seeding.map(({ name }) => `${name} = excluded.${name}`),
       ],
     }),
   });
+}
+
+/** Entries of which the same columns about seeding are written. */
+interface SameSeeding {
+  readonly entries: readonly LedgerEntry[];
+  readonly seeding: readonly RowColumn[];
+}
+
+/** What no record told anything about keeps what is known of it; few rows have more than numbers. */
+function bySeeding(part: readonly LedgerEntry[], states: SeedingStates): readonly SameSeeding[] {
+  const [quiet, plain, rich]: [LedgerEntry[], LedgerEntry[], LedgerEntry[]] = [[], [], []];
+  const texts: string[] = [];
+  for (const entry of part) {
+    const place = entry.seedingPlace;
+    const text = place < 0 ? undefined : states.moreToWrite(place);
+    if (place < 0) quiet.push(entry);
+    else if (text === undefined) plain.push(entry);
+    else {
+      rich.push(entry);
+      texts.push(text);
+    }
+  }
+  const columns = (entries: readonly LedgerEntry[]): RowColumn[] => [
+    numbers('seeded', entries, ({ seedingPlace }) => states.seeded(seedingPlace)),
+    numbers('seeder', entries, ({ seedingPlace }) => states.seeder(seedingPlace)),
+  ];
+  const more: RowColumn = { name: 'seeding_more', type: 'text', values: texts };
+  return [
+    { entries: quiet, seeding: [] },
+    { entries: plain, seeding: columns(plain) },
+    { entries: rich, seeding: [...columns(rich), more] },
+  ];
 }
 
 /** What the rows of all tables of totals keep. */
@@ -143,7 +177,7 @@ function addTotals(
     totals.creditedDownloadedBytes,
     entry.creditedDownloadedBytes,
   );
-  totals.seedSeconds += entry.seedSeconds;
+  totals.seedSeconds = sum(totals.seedSeconds, entry.seedSeconds);
   totals.records += entry.records;
   totals.firstSeenMs = Math.min(totals.firstSeenMs, entry.firstSeenMs);
   totals.lastSeenMs = Math.max(totals.lastSeenMs, entry.lastSeenMs);

@@ -4,6 +4,7 @@
 
 import type { AccountingConfig } from '#accounting/config.ts';
 import { AccountingError } from '#accounting/errors.ts';
+import { SeedingStates } from '#accounting/seeding/seeding-states.ts';
 import {
   RECORD_FLAG,
   TRANSFERS_TOPIC,
@@ -17,6 +18,7 @@ import type { Counter, Gauge, Histogram, Registry } from '#metrics/registry.ts';
 import type { ConsumerPosition } from '#sql/consumer-position.ts';
 import { SqlError } from '#sql/errors.ts';
 import type { Sql } from '#sql/sql.ts';
+import { beginAtSnapshot } from './ledger-copy.ts';
 import { checkedPosition } from './ledger-position.ts';
 import { applyBatch, LARGE_BATCH, type ReadBatch, readBatch } from './ledger-step.ts';
 import { LEDGER } from './ledger-tables.ts';
@@ -42,6 +44,8 @@ export class Ledger {
   readonly #world: LedgerWorld;
   readonly #instruments: Instruments;
   readonly #listeners: CompletedListener[] = [];
+  /** As of the position. */
+  readonly #seeding = new SeedingStates();
   #stored: ConsumerPosition | undefined;
   #nextOffset = 0;
   #endOffset = 0;
@@ -62,6 +66,8 @@ export class Ledger {
   static async open(world: LedgerWorld): Promise<Ledger> {
     const ledger = new Ledger(world);
     await world.log.createTopic(TRANSFERS_TOPIC, { consistency: 'durable' });
+    const { firstOffset } = await world.log.stats(TRANSFERS_TOPIC);
+    if (firstOffset > 0) await beginAtSnapshot(world, firstOffset);
     await ledger.#findPosition();
     return ledger;
   }
@@ -154,7 +160,10 @@ export class Ledger {
     const next = { logId: log.id, epoch: log.epoch, nextOffset: read.nextOffset };
     const expected = this.#stored;
     try {
-      const completed = await applyBatch(sql, LEDGER, { read, expected, next });
+      const completed = await applyBatch(sql, LEDGER, {
+        ...{ read, expected, next },
+        states: this.#seeding,
+      });
       this.#stored = next;
       this.#nextOffset = next.nextOffset;
       this.#positionLosses = 0;
@@ -223,6 +232,7 @@ export class Ledger {
 
   async #findPosition(): Promise<void> {
     const { log, logger } = this.#world;
+    this.#seeding.clear();
     const stats = await log.stats(TRANSFERS_TOPIC);
     const found = await checkedPosition(this.#world, LEDGER.consumer, stats);
     if (found.removed > 0) {

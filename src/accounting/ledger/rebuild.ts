@@ -5,6 +5,7 @@
 
 import { sql as raw, type Transaction } from 'kysely';
 import { AccountingError } from '#accounting/errors.ts';
+import { SeedingStates } from '#accounting/seeding/seeding-states.ts';
 import { TRANSFERS_TOPIC } from '#accounting/transfers/transfer-record.ts';
 import type { Log } from '#log/log.ts';
 import {
@@ -17,8 +18,7 @@ import type { Sql } from '#sql/sql.ts';
 import { copyLedger, fittingSnapshot } from './ledger-copy.ts';
 import { applyBatch, LARGE_BATCH, type ReadBatch, readBatch } from './ledger-step.ts';
 import {
-  createDayTable,
-  createLedgerTables,
+  createLedger,
   dropLedgerTables,
   LEDGER,
   REBUILT_LEDGER,
@@ -55,6 +55,7 @@ export async function rebuild(world: RebuildWorld): Promise<RebuildResult> {
   // Both ledgers are compared where the old one stands: what it has not counted yet is no difference.
   const oldOffset = (await readPosition(sql.read(), LEDGER.consumer))?.nextOffset ?? 0;
   let position = await prepare(world, stats.firstOffset);
+  const states = new SeedingStates();
   let differences: readonly string[] | undefined;
   for (;;) {
     signal?.throwIfAborted();
@@ -67,7 +68,7 @@ export async function rebuild(world: RebuildWorld): Promise<RebuildResult> {
     if (read.nextOffset === from) break;
     if (world.acceptDamage !== true) refuseDamage(read);
     const next = { logId: log.id, epoch: log.epoch, nextOffset: read.nextOffset };
-    await applyBatch(sql, REBUILT_LEDGER, { read, expected: position, next });
+    await applyBatch(sql, REBUILT_LEDGER, { read, states, expected: position, next });
     position = next;
     world.progress?.(next.nextOffset, Math.max(next.nextOffset, stats.nextOffset));
   }
@@ -128,8 +129,7 @@ async function prepare(
     await dropLedgerTables(transaction, REBUILT_LEDGER);
     await removePosition(transaction, REBUILT_LEDGER.consumer);
     if (base === undefined) {
-      await createLedgerTables(transaction, REBUILT_LEDGER);
-      await createDayTable(transaction, REBUILT_LEDGER);
+      await createLedger(transaction, REBUILT_LEDGER);
       return;
     }
     await copyLedger(transaction, SNAPSHOT_LEDGER, REBUILT_LEDGER);

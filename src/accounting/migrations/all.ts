@@ -8,6 +8,7 @@ import { signalsMigration } from './0130-signals.ts';
 import { bonusMigration } from './0140-bonus.ts';
 import { classesMigration } from './0150-classes.ts';
 import { ledgerFillMigration } from './0160-ledger-fill.ts';
+import { seedingMigration } from './0180-seeding.ts';
 
 export const accountingMigrations: readonly Migration[] = [
   ledgerMigration,
@@ -17,4 +18,5 @@ export const accountingMigrations: readonly Migration[] = [
   bonusMigration,
   classesMigration,
   ledgerFillMigration,
+  seedingMigration,
 ];

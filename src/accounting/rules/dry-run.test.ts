@@ -235,8 +235,18 @@ test('a member of the past has what was moved by then, and torrents completed by
       leechSeconds: 1,
     })),
     torrents: [
-      { ...torrent, torrentId: 1, completedMs: NOW_MS - 8 * DAY, lastSeenMs: NOW_MS - DAY },
-      { ...torrent, torrentId: 2, completedMs: NOW_MS - DAY, lastSeenMs: NOW_MS - DAY },
+      {
+        ...torrent,
+        torrentId: 1,
+        completedMs: NOW_MS - 8 * DAY,
+        ...{ lastSeenMs: NOW_MS - DAY, lastSeededMs: NOW_MS - DAY },
+      },
+      {
+        ...torrent,
+        torrentId: 2,
+        completedMs: NOW_MS - DAY,
+        ...{ lastSeenMs: NOW_MS - DAY, lastSeededMs: NOW_MS - DAY },
+      },
     ],
   };
   const moved = [

@@ -136,8 +136,9 @@ export function historyAt(
       .filter((torrent) => torrent.completedMs <= atMs)
       .map((torrent) => ({
         ...torrent,
-        isSeeding: torrent.isSeeding || torrent.lastSeenMs > atMs,
+        isSeeding: torrent.isSeeding || torrent.lastSeededMs > atMs,
         lastSeenMs: Math.min(torrent.lastSeenMs, atMs),
+        lastSeededMs: Math.min(torrent.lastSeededMs, atMs),
       })),
   };
 }

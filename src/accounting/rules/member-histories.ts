@@ -2,14 +2,14 @@
 
 import { dayOf } from '#accounting/ledger/ledger-days.ts';
 import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
+import { seedsAt } from '#accounting/seeding/seeding.ts';
+import { seededUntilMs, seederSeenMs } from '#accounting/seeding/seeding-states.ts';
 import type { MemberHistory, TorrentHistory } from '#accounting/strategies/strategy.ts';
 import type { Sql } from '#sql/sql.ts';
 
 const DAY_MS = 86_400_000;
 /** Rules look back a year at most. */
 const DAYS_MAX = 365;
-/** Older than that, a seeder's last announce says that it is gone: twice the longest interval. */
-const SEEDING_MS_MAX = 3_600_000;
 const TORRENTS_AT_ONCE = 500;
 
 /** A member as the site knows them. */
@@ -120,6 +120,7 @@ function torrentHistory(
     seedSeconds: row.seed_seconds,
     completedMs: row.completed_ms,
     lastSeenMs: row.last_seen_ms,
-    isSeeding: row.left_bytes === 0 && nowMs - row.last_seen_ms < SEEDING_MS_MAX,
+    lastSeededMs: seededUntilMs(row),
+    isSeeding: seedsAt(seederSeenMs(row), nowMs),
   };
 }

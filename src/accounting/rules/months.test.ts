@@ -98,6 +98,7 @@ async function live(sql: Sql, strategy: StrategyName): Promise<Map<string, Stand
   const states = new Map<string, StandingState[]>(HABITS.map(({ name }) => [name, ['good']]));
   const stateOf = (member: number): StandingState => states.get(HABITS[member]!.name)!.at(-1)!;
   const job = ratioWatchJob({
+    recordsBehind: async () => 0,
     sql,
     everyMs: DAY_MS,
     rules: async () => ({ ...rulesConfig.parse({}), strategy }),

@@ -157,8 +157,10 @@ forEachDatabase((database, open) => {
     for (const { memberId } of members) await bench.moved(memberId, 0, memberId % 2 === 0 ? 20 : 1);
     let pages = 0;
     let kept: unknown;
+    let behind = 1_000_000;
     const stop = new AbortController();
     const job = ratioWatchJob({
+      recordsBehind: async () => behind,
       ...bench.world,
       rules: async () => ({ ...rulesConfig.parse({}), strategy: 'upload-download' }),
       everyMs: 3_600_000,
@@ -184,6 +186,10 @@ forEachDatabase((database, open) => {
       },
       fenced: async () => undefined,
     });
+    // Of a ledger that has not counted what they gave, nobody is judged.
+    await assert.rejects(job.run(context(stop.signal)), { code: 'LEDGER_BEHIND' });
+    assert.equal(pages, 0);
+    behind = 0;
     await assert.rejects(job.run(context(AbortSignal.any([stop.signal]))), /killed/);
     const before = bench.told.length;
     assert.ok(before > 0 && before < 125, `${before} of 125`);

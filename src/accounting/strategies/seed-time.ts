@@ -4,6 +4,9 @@
 // does not count while nobody wants it, or when it is exempt. Actual bytes count, so that freeleech
 // does not excuse from seeding.
 //
+// Away is whoever has no client there; and who completed it and does not seed, whatever another client
+// of theirs says that still lacks something.
+//
 //   took at most 10 %, exempt, met, or seeding     nothing
 //   away for less than warnAfterMs                 nothing yet
 //   away for warnAfterMs                           left-early: warned
@@ -32,7 +35,7 @@ function judge(settings: SeedTimeSettings, history: MemberHistory): Verdict {
   let [count, warned] = [0, 0];
   for (const torrent of history.torrents) {
     if (!owes(settings, torrent)) continue;
-    const awayMs = history.nowMs - torrent.lastSeenMs;
+    const awayMs = history.nowMs - thereMs(torrent);
     if (awayMs < Math.min(settings.warnAfterMs, settings.hitAndRunAfterMs)) continue;
     const isRun = awayMs >= settings.hitAndRunAfterMs;
     if (isRun) count++;
@@ -52,6 +55,10 @@ function judge(settings: SeedTimeSettings, history: MemberHistory): Verdict {
   findings.unshift({ kind: 'hit-and-runs', count, countMax });
   if (count > countMax) return { state: 'short', findings };
   return { state: count + warned > 0 ? 'warned' : 'met', findings };
+}
+
+function thereMs({ completedMs, lastSeenMs, lastSeededMs }: TorrentHistory): number {
+  return completedMs > 0 ? Math.max(completedMs, lastSeededMs) : lastSeenMs;
 }
 
 function owes(settings: SeedTimeSettings, torrent: TorrentHistory): boolean {

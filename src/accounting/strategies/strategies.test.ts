@@ -43,6 +43,7 @@ function torrent(some: Partial<TorrentHistory> = {}): TorrentHistory {
     seedSeconds: 0,
     completedMs: NOW - 30 * DAY,
     lastSeenMs: NOW,
+    lastSeededMs: some.lastSeenMs ?? NOW,
     isSeeding: false,
     leechers: 1,
     isExempt: false,
@@ -209,6 +210,19 @@ test('seed-time: what excuses a torrent, one by one', () => {
   }
 });
 
+test('seed-time: a second client that only downloads neither excuses nor accuses', () => {
+  const verdictOf = (some: Partial<TorrentHistory>) =>
+    judge({ strategy: 'seed-time', seedTimeHitAndRunsMax: 0 }, { torrents: [torrent(some)] }).state;
+  // It announces now, and everybody's other client left four days ago.
+  assert.equal(verdictOf({ lastSeenMs: NOW, lastSeededMs: NOW - 4 * DAY }), 'short');
+  assert.equal(verdictOf({ lastSeenMs: NOW, lastSeededMs: NOW - 4 * DAY, isSeeding: true }), 'met');
+  // Who is still at it, and never had everything, is there.
+  assert.equal(verdictOf({ completedMs: 0, lastSeenMs: NOW, lastSeededMs: 0 }), 'met');
+  assert.equal(verdictOf({ completedMs: 0, lastSeenMs: NOW - 4 * DAY, lastSeededMs: 0 }), 'short');
+  // Completed a moment ago, it has not said yet that it seeds.
+  assert.equal(verdictOf({ completedMs: NOW, lastSeenMs: NOW, lastSeededMs: 0 }), 'met');
+});
+
 const RANK: Readonly<Record<VerdictState, number>> = { met: 0, warned: 1, short: 2 };
 
 const anyTorrent = fc.record({
@@ -220,6 +234,7 @@ const anyTorrent = fc.record({
   seedSeconds: fc.integer({ min: 0, max: 1e7 }),
   completedMs: fc.constantFrom(0, NOW - DAY),
   lastSeenMs: fc.integer({ min: NOW - 10 * DAY, max: NOW }),
+  lastSeededMs: fc.integer({ min: NOW - 10 * DAY, max: NOW }),
   isSeeding: fc.boolean(),
   leechers: fc.integer({ min: 0, max: 3 }),
   isExempt: fc.boolean(),

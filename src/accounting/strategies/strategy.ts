@@ -36,7 +36,11 @@ export interface TorrentHistory {
   readonly seedSeconds: number;
   /** 0: never completed. */
   readonly completedMs: number;
+  /** Of any client, whether it seeds or downloads. */
   readonly lastSeenMs: number;
+  /** Of a client that had everything; 0 for never. */
+  readonly lastSeededMs: number;
+  /** One of the member's clients seeds now; another that downloads takes nothing from that. */
   readonly isSeeding: boolean;
   /** Others who want it now. */
   readonly leechers: number;

@@ -71,6 +71,7 @@ class Checks {
       fenced: () => this.fenced(),
     };
     const job = promotionsJob({
+      recordsBehind: async () => 0,
       sql,
       members: judgedMembers(sql),
       uploads: (ids) => uploadCounts(sql, ids),

@@ -139,6 +139,7 @@ forEachDatabase((database, open) => {
           completed_ms: nowMs - 9 * DAY,
           left_bytes: 0,
           client: '',
+          ...{ seeded: 0, seeder: 0, seeding_more: '' },
         })
         .execute();
     });

@@ -160,6 +160,13 @@ export const HELD_TABLES: readonly HeldTable[] = [
     erasure: DELETE,
   },
   {
+    section: 'bonusSeeding',
+    table: 'bonus_seeding',
+    member: 'member_id',
+    key: 'torrent_id',
+    erasure: DELETE,
+  },
+  {
     section: 'totals',
     table: 'ledger_member',
     member: 'member_id',

@@ -19,6 +19,7 @@ const RULES = { ...rulesConfig.parse({}), strategy: 'upload-download' } as const
 
 async function judgeAll(site: TestSite): Promise<void> {
   const job = ratioWatchJob({
+    recordsBehind: async () => 0,
     sql: site.sql,
     torrents: torrentCatalogue(site.sql),
     members: judgedMembers(site.sql),
