@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -56,6 +56,13 @@ test('names are listed in order, replaced, removed, and told apart from folders'
   assert.equal((await disk.stat(inner))?.isFolder, true);
   assert.equal((await disk.stat(join(inner, 'a')))?.sizeBytes, 0);
   await assert.rejects(disk.list(join(folder, 'absent')), { code: 'ENOENT' });
+});
+
+test('a folder that cannot be made is an error, and not a wait without end', async () => {
+  await (await disk.create(join(folder, 'file'))).close();
+  await assert.rejects(disk.makeFolder(join(folder, 'file')), { code: 'EEXIST' });
+  await assert.rejects(disk.makeFolder(join(folder, 'file', 'inner')), /E(?:NOTDIR|EXIST)/);
+  if (existsSync('/proc/self')) await assert.rejects(disk.makeFolder('/proc/swarmkeep/inner'));
 });
 
 test('a lock is had by one at a time, and kept from others without a wait', async () => {

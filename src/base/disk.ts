@@ -22,6 +22,7 @@ import {
   write,
   writeSync,
 } from 'node:fs';
+import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 
 /** Writes up to this size are made in place; larger ones in libuv's pool. */
@@ -110,7 +111,7 @@ export class SystemDisk implements Disk {
   }
 
   async makeFolder(folder: string): Promise<void> {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolders(folder);
   }
 
   async rename(from: string, to: string): Promise<void> {
@@ -136,6 +137,19 @@ export class SystemDisk implements Disk {
 }
 
 /** A lock of SQLite's on an empty database: the operating system's own, of which Node gives no other. */
+/** Not by `recursive`: under a folder that takes no names, as /proc, that one never comes back. */
+function makeFolders(folder: string): void {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  const parent = dirname(folder);
+  if (parent !== folder) makeFolders(parent);
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    // Somebody else may have made it meanwhile.
+    if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) throw error;
+  }
+}
+
 function lockFile(path: string): DiskLock | undefined {
   let database: DatabaseSync | undefined;
   try {

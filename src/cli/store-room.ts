@@ -15,6 +15,7 @@ import { GuardedStore } from '#store/gc/guard.ts';
 import { Marks } from '#store/gc/marks.ts';
 import { S3Store } from '#store/s3/s3.ts';
 import { readS3Credentials } from '#store/s3/s3-credentials.ts';
+import { bucketUrl } from '#store/s3/s3-endpoint.ts';
 import { BACKUPS_ROLE, openStack, type Stack, type StackWorld } from '#store/stack/stack.ts';
 import { parseStack, placesOf } from '#store/stack/stack-text.ts';
 import { damageOf } from '#store/verify.ts';
@@ -57,6 +58,8 @@ export class StoreRoom {
     this.world = {
       ...{ folder, disk, clock, random, logger, config: config.store, freeBytes },
       openS3: async (prefix) => {
+        // What is missing is told in the order in which it is set: address, bucket, keys.
+        bucketUrl(config.s3);
         const credentials = await readS3Credentials(disk, config.s3.keyFile);
         const own = { ...config.s3, prefix: `${config.s3.prefix}${prefix}` };
         const world = { clock, random, metrics, http: this.#http, credentials };

@@ -1,6 +1,6 @@
 // What a command looks like to the person or program that ran it: items as text or as JSON lines on
 // standard output, progress on standard error (one line redrawn on a terminal, plain lines every few
-// seconds elsewhere), errors as one sentence with their code.
+// seconds and at the end elsewhere), errors as one sentence with their code.
 
 import { styleText } from 'node:util';
 import type { Clock } from '#base/clock.ts';
@@ -20,9 +20,13 @@ export class TerminalOutput implements Output {
   readonly signal: AbortSignal;
   readonly #terminal: Terminal;
   readonly #render: (item: Item) => string;
-  #startedMs: number | undefined;
+  /** Of the work that `what` names: another begins anew. */
+  #startedMs = 0;
+  #what = '';
   #shownMs = Number.NEGATIVE_INFINITY;
   #drawn = false;
+  /** The newest that was not shown. */
+  #pending: string | undefined;
 
   constructor(terminal: Terminal, render: (item: Item) => string, signal: AbortSignal) {
     this.#terminal = terminal;
@@ -42,11 +46,17 @@ export class TerminalOutput implements Output {
     readonly total: number;
   }): void {
     const nowMs = this.#terminal.clock.monotonicMs();
-    this.#startedMs ??= nowMs;
+    if (progress.what !== this.#what) {
+      this.#showPending();
+      this.#startedMs = nowMs;
+      this.#what = progress.what;
+    }
     const isTerminal = this.#terminal.stderr.isTTY === true;
+    const line = progressLine(progress, nowMs - this.#startedMs);
+    this.#pending = line;
     if (nowMs - this.#shownMs < (isTerminal ? REDRAW_MS : PLAIN_LINE_MS)) return;
     this.#shownMs = nowMs;
-    const line = progressLine(progress, nowMs - this.#startedMs);
+    this.#pending = undefined;
     if (isTerminal) {
       this.#terminal.stderr.write(`\r\u001b[K${line}`);
       this.#drawn = true;
@@ -55,9 +65,18 @@ export class TerminalOutput implements Output {
     }
   }
 
-  /** Takes the progress line away, so that what follows starts at the margin. */
+  /** Takes the progress line away, so that what follows starts at the margin; elsewhere the last one stands. */
   end(): void {
     this.#wipe();
+    this.#showPending();
+  }
+
+  /** Where lines are kept, the last of a work says how far it came. */
+  #showPending(): void {
+    if (this.#pending !== undefined && this.#terminal.stderr.isTTY !== true) {
+      this.#terminal.stderr.write(`${this.#pending}\n`);
+    }
+    this.#pending = undefined;
   }
 
   #wipe(): void {
@@ -75,8 +94,9 @@ export function progressLine(
   const rate = elapsedMs > 0 ? (progress.done * 1000) / elapsedMs : 0;
   const parts = [`${progress.what}: ${count(progress.done)}`];
   if (progress.total > 0) {
-    const percent = Math.floor((progress.done * 100) / progress.total);
-    parts[0] += ` of ${count(progress.total)} (${percent} %)`;
+    // What came after the total was counted is done too.
+    const total = Math.max(progress.total, progress.done);
+    parts[0] += ` of ${count(total)} (${Math.floor((progress.done * 100) / total)} %)`;
   }
   if (rate >= 1) parts.push(`${count(Math.round(rate))}/s`);
   if (rate > 0 && progress.total > progress.done) {

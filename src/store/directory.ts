@@ -12,6 +12,7 @@ import { type BlobRef, blobRef } from '#base/ids.ts';
 import { Slots } from '#base/slots.ts';
 import { Gate, throwIfCancelled, unlessCancelled } from './calls.ts';
 import { StoreError } from './errors.ts';
+import { takePlace } from './place.ts';
 import {
   assertBlob,
   BLOB_BYTES_MAX,
@@ -38,6 +39,8 @@ const LEFT_BEHIND = /^sha256-[0-9a-f]{64}\.[0-9]+\.new$/;
 export interface DirectoryWorld {
   readonly folder: string;
   readonly disk: Disk;
+  /** Files that somebody else keeps in the same folder. */
+  readonly beside?: readonly string[];
 }
 
 export class DirectoryStore implements Store {
@@ -60,6 +63,7 @@ export class DirectoryStore implements Store {
     try {
       return new DirectoryStore(world, await recover(world));
     } catch (error) {
+      if (error instanceof StoreError) throw error;
       throw new StoreError('STORE_READ_FAILED', `Cannot open "${world.folder}"`, { cause: error });
     }
   }
@@ -247,9 +251,21 @@ export class DirectoryStore implements Store {
 }
 
 /** The folders that are there. A name that is seen must not be undone by a later loss of power. */
-async function recover({ disk, folder }: DirectoryWorld): Promise<Set<string>> {
-  await makeDurableFolder(disk, folder);
-  const folders = (await disk.list(folder)).filter((name) => /^[0-9a-f]{2}$/.test(name));
+async function recover({ disk, folder, beside = [] }: DirectoryWorld): Promise<Set<string>> {
+  const isOwn = async (found: readonly string[]): Promise<boolean> => {
+    if (found.some((name) => beside.includes(name))) return true;
+    const digits = found.filter(isDigits);
+    // Emptied by removals, all of them; else a blob is in one. Others have such folders too.
+    let isEmpty = digits.length > 0;
+    for (const name of digits) {
+      const inside = await disk.list(`${folder}/${name}`);
+      if (inside.some((one) => one.startsWith('sha256-'))) return true;
+      isEmpty &&= inside.length === 0;
+    }
+    return isEmpty;
+  };
+  const names = await takePlace({ disk, folder, kind: 'directory', isOwn });
+  const folders = names.filter(isDigits);
   for (const digits of folders) {
     const path = `${folder}/${digits}`;
     for (const name of await disk.list(path)) {
@@ -259,6 +275,10 @@ async function recover({ disk, folder }: DirectoryWorld): Promise<Set<string>> {
   }
   await disk.syncFolder(folder);
   return new Set(folders);
+}
+
+function isDigits(name: string): boolean {
+  return /^[0-9a-f]{2}$/.test(name);
 }
 
 function digitsOf(ref: BlobRef): string {

@@ -41,6 +41,8 @@ export const STORE_ERRORS = {
     'An answer is not what an S3 service says. Check that the endpoint is one and that no proxy answers in its place.',
   STORE_STACK_INVALID:
     'The line of stores in `store.stack` cannot work; the message says why. docs/store.md shows lines that do.',
+  STORE_PLACE_UNUSABLE:
+    'The folder of a store holds something else, is no folder, or may not be made or read; the message says which. Nothing in it was touched. Name an empty folder, or the one of that store.',
   STORE_KEYS_INVALID:
     'The key file of the encrypted store cannot be read, or holds a line that is no key. Bring back the file from where you keep its copy; without the key nothing can be decrypted.',
   STORE_KEY_MISSING:

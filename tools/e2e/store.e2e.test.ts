@@ -81,6 +81,9 @@ test('what cannot be a blob, or is none, is refused in words', async () => {
     [['sync', 'current', 'current'], /the same store/],
     [['sync', 'current', 'replica(packed, directory)'], /in use/],
     [['sync', 'current', 'nowhere'], /is no store/],
+    [['sync', 'current', 's3'], /no endpoint is set \(s3\.endpoint\)/],
+    [['sync', 'current', 'packed(/etc/passwd)'], /it is a file, not a folder/],
+    [['rebuild'], /nothing needs to be rebuilt/],
     [['reencrypt'], /Nothing in store.stack encrypts/],
     [['keys', 'rotate', file('nothing')], /Cannot read/],
   ] as const) {

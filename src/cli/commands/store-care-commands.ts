@@ -28,7 +28,7 @@ import type { Rooms } from '#cli/rooms.ts';
 import { newKeyLine, parseKeys } from '#store/encrypt/key-file.ts';
 import { giveBack } from '#store/gc/give-back.ts';
 import { lostRoots } from '#store/gc/lost-roots.ts';
-import { rebuildManifests, type Stack } from '#store/stack/stack.ts';
+import { encryptedIn, rebuildManifests, type Stack } from '#store/stack/stack.ts';
 import { copyStore } from '#store/sync/compare.ts';
 import { verifyStack } from '#store/verify.ts';
 
@@ -218,6 +218,8 @@ export const storeRebuild: RoomsCommand = {
   async run(rooms, _input, output) {
     const text = rooms.config.store.stack;
     const unreadable: string[] = [];
+    // Said before anything is closed for it.
+    encryptedIn(text);
     await rooms.store.release();
     const blobs = await rebuildManifests(rooms.store.world, text, (part) => {
       if (unreadable.length < 1000) unreadable.push(part);

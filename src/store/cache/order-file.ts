@@ -6,6 +6,9 @@ import type { Disk } from '#base/disk.ts';
 import { type BlobRef, blobRef } from '#base/ids.ts';
 import type { OrderFile } from './cache.ts';
 
+/** What it keeps in the folder. */
+export const ORDER_FILES = ['order', 'order.new'];
+
 export function orderFile(disk: Disk, folder: string): OrderFile {
   const path = `${folder}/order`;
   const aside = `${path}.new`;

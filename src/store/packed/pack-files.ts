@@ -10,9 +10,9 @@
 
 import { crc32 } from 'node:zlib';
 import type { DiskFile, DiskLock } from '#base/disk.ts';
-import { makeDurableFolder } from '#base/durable-folder.ts';
 import { type FileLease, OpenFiles } from '#base/open-files.ts';
 import { StoreError } from '#store/errors.ts';
+import { takePlace } from '#store/place.ts';
 import { refOf } from '#store/store.ts';
 import type { BlobIndex, BlobPlace } from './blob-index.ts';
 import { findSeed, shownStoreId, storeIdOf } from './lost-seed.ts';
@@ -331,7 +331,7 @@ export class PackFiles {
 
   async #recover(index: BlobIndex): Promise<void> {
     const { disk, folder } = this.#world;
-    await makeDurableFolder(disk, folder);
+    await takePlace({ disk, folder, kind: 'packed', isOwn: (found) => found.some(isPackedName) });
     this.#lock = await disk.lock(`${folder}/lock`);
     if (this.#lock === undefined) {
       throw new StoreError('STORE_LOCKED', `Cannot open the packs in "${folder}": they are in use`);
@@ -460,6 +460,11 @@ export class PackFiles {
     const pack = this.#packs.get(number);
     if (pack !== undefined) pack.liveBytes += bytes;
   }
+}
+
+/** One of those that this file makes. */
+function isPackedName(name: string): boolean {
+  return /^[0-9]{10}\.(?:pack|cut)(?:\.new)?$/.test(name) || name === 'reserve';
 }
 
 /** Where the next group of a pack begins. */

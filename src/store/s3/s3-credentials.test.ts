@@ -27,6 +27,7 @@ describe('keys of an S3 store', () => {
     const file = await disk.create('/keys');
     await file.write(utf8('aws_secret_access_key = very-secret\n'), 0);
     await file.close();
+    await assert.rejects(readS3Credentials(disk, ''), /no key file is set \(s3\.keyFile\)/);
     for (const path of ['/keys', '/missing']) {
       await assert.rejects(readS3Credentials(disk, path), (error: Error & { code?: string }) => {
         assert.equal(error.code, 'STORE_S3_SETTINGS_INVALID');

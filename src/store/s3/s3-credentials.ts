@@ -21,6 +21,10 @@ export interface S3Credentials {
 
 /** STORE_S3_SETTINGS_INVALID when there is no such file or no keys are in it. */
 export async function readS3Credentials(disk: Disk, path: string): Promise<S3Credentials> {
+  if (path === '') {
+    const words = 'Cannot open the S3 store: no key file is set (s3.keyFile)';
+    throw new StoreError('STORE_S3_SETTINGS_INVALID', words);
+  }
   let text: string;
   try {
     const file = await disk.open(path, { write: false });

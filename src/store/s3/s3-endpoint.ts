@@ -250,12 +250,13 @@ function closed(): StoreError {
   return new StoreError('STORE_CLOSED', 'The store was closed');
 }
 
-function bucketUrl({ endpoint, bucket, prefix, pathStyle }: S3Config): URL {
+/** @throws StoreError STORE_S3_SETTINGS_INVALID, which names what is missing */
+export function bucketUrl({ endpoint, bucket, prefix, pathStyle }: S3Config): URL {
   for (const [name, value] of Object.entries({ endpoint, bucket })) {
     if (value !== '') continue;
     throw new StoreError(
       'STORE_S3_SETTINGS_INVALID',
-      `Cannot open the S3 store: no ${name} is set`,
+      `Cannot open the S3 store: no ${name} is set (s3.${name})`,
     );
   }
   // An address has no such parts: they would be taken for a way up.

@@ -7,7 +7,7 @@ import type { Disk } from '#base/disk.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
 import { CacheStore } from '#store/cache/cache.ts';
-import { orderFile } from '#store/cache/order-file.ts';
+import { ORDER_FILES, orderFile } from '#store/cache/order-file.ts';
 import type { StoreConfig } from '#store/config.ts';
 import { DirectoryStore } from '#store/directory.ts';
 import { EncryptStore } from '#store/encrypt/encrypt.ts';
@@ -89,10 +89,8 @@ export async function rebuildManifests(
   text: string,
   onUnreadable: (part: string, error: unknown) => void,
 ): Promise<number> {
-  const parsed = parseStack(text);
-  if ('why' in parsed) throw invalid(`Cannot use the store "${text}": ${parsed.why}`);
   let blobs = 0;
-  for (const node of encryptedOf(parsed.node)) {
+  for (const node of encryptedIn(text)) {
     const builder = new Builder(world);
     try {
       const below = await builder.openBehindEncrypt(node.behind, '');
@@ -102,6 +100,17 @@ export async function rebuildManifests(
     }
   }
   return blobs;
+}
+
+/** The encrypted stores of a line. @throws StoreError STORE_STACK_INVALID when there is none */
+export function encryptedIn(text: string): Extract<StackNode, { readonly kind: 'encrypt' }>[] {
+  const parsed = parseStack(text);
+  if ('why' in parsed) throw invalid(`Cannot use the store "${text}": ${parsed.why}`);
+  const encrypted = [...encryptedOf(parsed.node)];
+  if (encrypted.length > 0) return encrypted;
+  throw invalid(
+    `Nothing in "${text}" encrypts, so nothing needs to be rebuilt: packs are read anew whenever they are opened`,
+  );
 }
 
 class Builder {
@@ -225,7 +234,7 @@ class Builder {
     const { disk, config, logger } = this.#world;
     const folder = `${this.#world.folder}/cache${role === '' ? '' : `-${role}`}`;
     const far = await this.open(node.behind, role);
-    const near = await DirectoryStore.open({ folder, disk });
+    const near = await DirectoryStore.open({ folder, disk, beside: ORDER_FILES });
     const cache = await CacheStore.open({
       ...{ near, far, bytesMax: node.bytesMax, smallBytesMax: config.cacheSmallBytesMax },
       order: orderFile(disk, folder),
