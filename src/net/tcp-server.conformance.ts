@@ -274,7 +274,7 @@ export function tcpServerSuite(
     });
 
     test('a peer that ends its side first gets a long answer whole', {
-      skip: !haveHalves,
+      skip: haveHalves ? false : 'a TLS stream of Node has no half',
     }, async () => {
       const handler = new Lines();
       const server = await open({ ...DEFAULTS, outputBytesMax: 1 << 20, handler });

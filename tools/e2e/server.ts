@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 export const PROGRAM = join(ROOT, 'bin/swarmkeep');
-const START_MS_MAX = 20_000;
+const START_MS_MAX = 60_000;
 const COMMAND_MS_MAX = 60_000;
 
 export interface ServerOptions {
