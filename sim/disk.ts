@@ -13,9 +13,8 @@
 import type { Disk, DiskFile, DiskLock, DiskStat } from '#base/disk.ts';
 import { below, type Random } from '#base/random.ts';
 import type { SimClock } from './clock.ts';
+import { FileNode } from './disk-file.ts';
 import { systemError } from './system-error.ts';
-
-const SECTOR = 512;
 
 export type SimOperation =
   | 'open'
@@ -90,6 +89,27 @@ export class SimDisk implements Disk {
     }
     next.#names = names;
     next.#durableNames = new Map(names);
+    return next;
+  }
+
+  /**
+   * The same disk as it is now, with operations that have begun and will never end; from now on apart
+   * from this one, which goes on. What becomes of it does not depend on whether anybody looks.
+   */
+  fork(options: SimDiskOptions): SimDisk {
+    const next = new SimDisk(options);
+    const copies = new Map<Node, Node>();
+    const copyOf = (node: Node): Node => {
+      const copy = copies.get(node) ?? (node.isFolder ? node : node.copy());
+      copies.set(node, copy);
+      return copy;
+    };
+    for (const [path, node] of this.#names) next.#names.set(path, copyOf(node));
+    next.#durableNames = new Map();
+    for (const [path, node] of this.#durableNames) next.#durableNames.set(path, copyOf(node));
+    next.#pendingNames = this.#pendingNames.map((change) =>
+      change.kind === 'add' ? { ...change, node: copyOf(change.node) } : change,
+    );
     return next;
   }
 
@@ -345,118 +365,6 @@ interface FolderNode {
 
 type Node = FolderNode | FileNode;
 
-interface Sync {
-  readonly sizeBytes: number;
-  /** Sector to the version it had and the bytes it held when the sync began. */
-  readonly sectors: Map<number, { readonly version: number; readonly bytes: Uint8Array }>;
-}
-
-class FileNode {
-  readonly isFolder = false;
-  sizeBytes = 0;
-  #bytes = new Uint8Array(SECTOR);
-  #durableBytes = new Uint8Array(SECTOR);
-  #durableSizeBytes = 0;
-  #version = 0;
-  /** Sectors that differ from the medium and that the next sync writes. */
-  readonly #dirty = new Map<number, number>();
-  /** Sectors that differ from the medium and that no sync writes: one failed on them before. */
-  readonly #orphans = new Set<number>();
-
-  contents(): Uint8Array {
-    return this.#bytes.subarray(0, this.sizeBytes);
-  }
-
-  replace(bytes: Uint8Array): void {
-    this.sizeBytes = bytes.byteLength;
-    this.#bytes = padded(bytes, bytes.byteLength);
-    this.#durableBytes = this.#bytes.slice();
-    this.#durableSizeBytes = bytes.byteLength;
-    this.#dirty.clear();
-    this.#orphans.clear();
-  }
-
-  write(bytes: Uint8Array, position: number): void {
-    if (bytes.byteLength === 0) return;
-    const end = position + bytes.byteLength;
-    if (end > this.#bytes.byteLength) this.#bytes = padded(this.#bytes, end * 2);
-    this.#bytes.set(bytes, position);
-    this.#touch(Math.min(position, this.sizeBytes), end);
-    this.sizeBytes = Math.max(this.sizeBytes, end);
-  }
-
-  truncate(sizeBytes: number): void {
-    if (sizeBytes > this.#bytes.byteLength) this.#bytes = padded(this.#bytes, sizeBytes);
-    this.#touch(Math.min(sizeBytes, this.sizeBytes), Math.max(sizeBytes, this.sizeBytes));
-    this.#bytes.fill(0, sizeBytes);
-    this.sizeBytes = sizeBytes;
-  }
-
-  #touch(from: number, to: number): void {
-    this.#version++;
-    for (let sector = Math.floor(from / SECTOR); sector * SECTOR < to; sector++) {
-      this.#dirty.set(sector, this.#version);
-      this.#orphans.delete(sector);
-    }
-  }
-
-  beginSync(): Sync {
-    const sectors: Sync['sectors'] = new Map();
-    for (const [sector, version] of this.#dirty) {
-      sectors.set(sector, { version, bytes: sectorOf(this.#bytes, sector) });
-    }
-    return { sizeBytes: this.sizeBytes, sectors };
-  }
-
-  endSync(sync: Sync): void {
-    for (const [sector, { version, bytes }] of sync.sectors) {
-      const end = (sector + 1) * SECTOR;
-      if (end > this.#durableBytes.byteLength) {
-        this.#durableBytes = padded(this.#durableBytes, end * 2);
-      }
-      this.#durableBytes.set(bytes, sector * SECTOR);
-      if (this.#dirty.get(sector) === version) this.#dirty.delete(sector);
-    }
-    this.#durableSizeBytes = sync.sizeBytes;
-  }
-
-  failSync(sync: Sync): void {
-    for (const [sector, { version }] of sync.sectors) {
-      if (this.#dirty.get(sector) !== version) continue;
-      this.#dirty.delete(sector);
-      this.#orphans.add(sector);
-    }
-  }
-
-  afterCrash(random: Random, fate: number): FileNode {
-    const after = new FileNode();
-    const bytes = padded(this.#durableBytes, Math.max(this.sizeBytes, this.#durableSizeBytes));
-    for (const sector of [...this.#dirty.keys(), ...this.#orphans]) {
-      const end = (sector + 1) * SECTOR;
-      if (end > bytes.byteLength) continue;
-      const lucky = fate === 1 && !this.#orphans.has(sector);
-      const outcome = fate === 0 ? 'old' : lucky ? 'new' : OUTCOMES[below(random, OUTCOMES.length)];
-      const fresh = sectorOf(this.#bytes, sector);
-      const cut = below(random, SECTOR);
-      if (outcome === 'new') bytes.set(fresh, sector * SECTOR);
-      else if (outcome === 'head') bytes.set(fresh.subarray(0, cut), sector * SECTOR);
-      else if (outcome === 'tail') bytes.set(fresh.subarray(cut), sector * SECTOR + cut);
-      else if (outcome === 'garbage') bytes.set(random.bytes(SECTOR), sector * SECTOR);
-    }
-    let sizeBytes = fate === 0 ? this.#durableSizeBytes : this.sizeBytes;
-    if (fate > 1) {
-      const low = Math.min(this.#durableSizeBytes, this.sizeBytes);
-      const high = Math.max(this.#durableSizeBytes, this.sizeBytes);
-      const pick = below(random, 3);
-      sizeBytes = pick === 0 ? low : pick === 1 ? high : low + below(random, high - low + 1);
-    }
-    after.replace(bytes.subarray(0, sizeBytes));
-    return after;
-  }
-}
-
-const OUTCOMES = ['new', 'new', 'new', 'old', 'old', 'old', 'head', 'tail', 'garbage'] as const;
-
 type NameChange =
   | { readonly kind: 'add'; readonly path: string; readonly node: Node }
   | { readonly kind: 'remove'; readonly path: string }
@@ -479,20 +387,6 @@ function folder(): FolderNode {
 
 function parentOf(path: string): string {
   return path.slice(0, path.lastIndexOf('/')) || '/';
-}
-
-/** A copy of at least `sizeBytes`, whole sectors, zeros behind. */
-function padded(bytes: Uint8Array, sizeBytes: number): Uint8Array<ArrayBuffer> {
-  const room = Math.max(bytes.byteLength, sizeBytes, SECTOR);
-  const copy = new Uint8Array(Math.ceil(room / SECTOR) * SECTOR);
-  copy.set(bytes);
-  return copy;
-}
-
-function sectorOf(bytes: Uint8Array, sector: number): Uint8Array {
-  const copy = new Uint8Array(SECTOR);
-  copy.set(bytes.subarray(sector * SECTOR, (sector + 1) * SECTOR));
-  return copy;
 }
 
 function never(): Promise<never> {

@@ -8,8 +8,9 @@ import { type CrashOptions, runCrashes } from './log-crashes.ts';
 export interface CrashSeries {
   readonly firstSeed: number;
   readonly seeds: number;
-  /** No further seed is begun after it, on a busy machine; of the first 20 all are. */
+  /** No further seed is begun after it, on a busy machine; of the first `seedsMin` (20) all are. */
   readonly msMax?: number;
+  readonly seedsMin?: number;
   readonly options: Omit<CrashOptions, 'seed'>;
 }
 
@@ -25,7 +26,13 @@ export interface CrashSum {
 
 const SEEDS_MIN = 20;
 
-const { firstSeed, seeds, options, msMax = Infinity } = workerData as CrashSeries;
+const {
+  firstSeed,
+  seeds,
+  options,
+  msMax = Infinity,
+  seedsMin = SEEDS_MIN,
+} = workerData as CrashSeries;
 const clock = new SystemClock();
 const lateMs = clock.monotonicMs() + msMax;
 let run = 0;
@@ -33,7 +40,7 @@ let crashes = 0;
 let acknowledged = 0;
 let broken: Pick<CrashSum, 'seed' | 'violation'> = { seed: undefined, violation: undefined };
 for (let seed = firstSeed; run < seeds && broken.seed === undefined; seed++) {
-  if (run >= SEEDS_MIN && clock.monotonicMs() > lateMs) break;
+  if (run >= seedsMin && clock.monotonicMs() > lateMs) break;
   run++;
   const outcome = await runCrashes({ ...options, seed });
   crashes += outcome.crashes;

@@ -25,14 +25,17 @@ import { segmentOffset } from '#log/segment/segment.ts';
 import { Registry } from '#metrics/registry.ts';
 import { SimClock, settle } from './clock.ts';
 import { SimDisk } from './disk.ts';
+import { CrashBranches } from './log-branches.ts';
 import { RemovalWatch } from './log-hook.ts';
 import { CHANGES, LogUsers } from './log-users.ts';
-import { checkTopic, Violation } from './log-witness.ts';
+import { checkTopic, isShrinking, Violation } from './log-witness.ts';
 import { type PlantedBug, PlantedDisk } from './planted-disk.ts';
 
 export interface CrashOptions {
   readonly seed: number;
   readonly lives: number;
+  /** Ends to be looked at beside each life's own, at each of its moments (log-branches.ts). */
+  readonly branches?: number;
   readonly planted?: PlantedBug;
 }
 
@@ -45,6 +48,7 @@ export interface CrashOutcome {
 
 const FOLDER = '/log';
 const FAULTY = new Set(['write', 'datasync', 'truncate', 'create', 'syncFolder', 'remove']);
+const FEW_TOPICS_MAX = 3;
 /** The first two always, of the others each in every second world. */
 const TOPICS: readonly (readonly [string, TopicOptions])[] = [
   ['safe', { consistency: 'durable' }],
@@ -67,12 +71,14 @@ export async function runCrashes(options: CrashOptions): Promise<CrashOutcome> {
   } catch (error) {
     violation = error instanceof Violation ? error.message : `it threw ${describe(error)}`;
   }
-  return { violation, crashes: world.crashes, acknowledged: world.users.acknowledged };
+  const crashes = world.crashes + world.branches.crashes;
+  return { violation, crashes, acknowledged: world.users.acknowledged };
 }
 
 class CrashWorld {
   crashes = 0;
   readonly users: LogUsers;
+  readonly branches: CrashBranches;
   readonly #removals: RemovalWatch;
   readonly #options: CrashOptions;
   readonly #random: SeededRandom;
@@ -96,7 +102,7 @@ class CrashWorld {
     this.#hasFaults = this.#chance(3);
     this.users = new LogUsers({
       random: this.#random,
-      topics: TOPICS.filter((_, nth) => nth < 2 || this.#chance(2)),
+      topics: this.#drawTopics(),
       hasFaults: this.#hasFaults,
       rewrites: this.#chance(2),
       segmentBefore: (topic, next) => this.#segmentBefore(topic, next),
@@ -119,6 +125,28 @@ class CrashWorld {
       retentionEveryMs: 60,
       compactionDirtyPercent: 1,
     });
+    this.branches = new CrashBranches({
+      seed: options.seed,
+      branches: options.branches ?? 0,
+      folder: FOLDER,
+      config: this.#config,
+      topics: this.users.topics,
+      removals: this.#removals,
+      planted: options.planted,
+    });
+  }
+
+  /** With branches they are few: each is opened and read for each of them. */
+  #drawTopics(): typeof TOPICS {
+    if ((this.#options.branches ?? 0) === 0) {
+      return TOPICS.filter((_, nth) => nth < 2 || this.#chance(2));
+    }
+    const left = [...TOPICS];
+    const count = 1 + below(this.#random, FEW_TOPICS_MAX);
+    return Array.from(
+      { length: count },
+      () => left.splice(below(this.#random, left.length), 1)[0]!,
+    );
   }
 
   async run(): Promise<void> {
@@ -155,6 +183,7 @@ class CrashWorld {
       for (let turns = below(this.#random, 6); turns > 0 && !this.#isDead; turns--) {
         this.#clock.step();
         await settle();
+        await this.#branch();
       }
       const wrong = this.users.violation ?? this.#removals.violation;
       if (wrong !== undefined) throw wrong;
@@ -203,6 +232,7 @@ class CrashWorld {
     opening.then(mark, mark);
     for (let idle = 0; !isOpen && !this.#isDead && idle < 100; ) {
       await settle();
+      await this.#branch();
       idle = this.#clock.step() ? 0 : idle + 1;
     }
     if (this.#isDead) return undefined;
@@ -236,6 +266,16 @@ class CrashWorld {
     return log;
   }
 
+  async #branch(): Promise<void> {
+    if (this.#isDead || (this.#options.branches ?? 0) === 0) return;
+    await this.branches.look({
+      disk: this.#disk,
+      nowMs: this.#clock.nowMs(),
+      canBeKilled: !this.#syncFailedNow,
+      maybeLossy: this.#syncFailed,
+    });
+  }
+
   async #closeInOrder(log: LocalLog): Promise<void> {
     let isClosed = false;
     const closing = log.close().then(
@@ -258,12 +298,8 @@ class CrashWorld {
   async #check(log: LocalLog): Promise<void> {
     const until = <T>(promise: Promise<T>): Promise<T> => this.#clock.until(promise);
     for (const { witness, options } of this.users.topics) {
-      const { compact, recordsMax, ageMsMax, whenFull } = options;
-      const isRing = whenFull === 'removeOldest';
-      const isShrinking = compact === true || isRing || (recordsMax ?? ageMsMax) !== undefined;
-      const maybeLossy = this.#syncFailed;
-      const seen = { log, until, random: this.#random, maybeLossy, isShrinking };
-      await checkTopic(witness, seen);
+      const seen = { log, until, random: this.#random, maybeLossy: this.#syncFailed };
+      await checkTopic(witness, { ...seen, isShrinking: isShrinking(options) });
     }
     if (this.#removals.violation !== undefined) throw this.#removals.violation;
     this.users.checked();

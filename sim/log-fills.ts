@@ -32,7 +32,7 @@ export class Fills {
   wrongIn(offset: number, value: Uint8Array): string | undefined {
     const [byte] = value;
     if (byte === undefined) return undefined;
-    if (value.some((one) => one !== byte)) return 'is a mixture';
+    for (const one of value) if (one !== byte) return 'is a mixture';
     const done = this.#done.get(offset) ?? -1;
     const isLast = byte === (this.#asked[done]?.byte ?? FIRST);
     // One that was not answered, or failed, may have done its work all the same.

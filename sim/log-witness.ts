@@ -16,11 +16,20 @@
 
 import { codeOf } from '#base/errors.ts';
 import { below, type Random } from '#base/random.ts';
-import type { Appended, Consistency, Log, LogGap, ReadRecord, TopicStats } from '#log/log.ts';
+import type {
+  Appended,
+  Consistency,
+  Log,
+  LogGap,
+  ReadRecord,
+  TopicOptions,
+  TopicStats,
+} from '#log/log.ts';
 
 import { Fills } from './log-fills.ts';
 
 const NO_BYTES = new Uint8Array(0);
+const decoder = new TextDecoder();
 const SLOT = 'slot ';
 const SLOTS = 4;
 
@@ -37,6 +46,8 @@ interface TopicContent {
   readonly records: ReadonlyMap<number, { readonly text: string; readonly timeMs: number }>;
   readonly gaps: readonly LogGap[];
 }
+
+type Bounds = Pick<Witness, 'beginsAtLeast' | 'beginsAtMost' | 'expectedAtMost'>;
 
 export class Witness {
   readonly name: string;
@@ -68,6 +79,16 @@ export class Witness {
   constructor(name: string, isCompact = false) {
     this.name = name;
     this.isCompact = isCompact;
+  }
+
+  /** Where it may begin; a look at what an end would leave puts them back. */
+  get bounds(): Bounds {
+    const { beginsAtLeast, beginsAtMost, expectedAtMost } = this;
+    return { beginsAtLeast, beginsAtMost, expectedAtMost };
+  }
+
+  set bounds(bounds: Bounds) {
+    Object.assign(this, bounds);
   }
 
   /** Also again, with the stamp that it had. */
@@ -106,9 +127,8 @@ export class Witness {
     for (const [text, offset] of this.placed) this.certain.set(offset, text);
   }
 
-  /** Throws a Violation, or takes what was found for what is certain from now on. */
-  check(content: TopicContent, told: Pick<TopicCheck, 'maybeLossy' | 'isShrinking'>): void {
-    const { maybeLossy, isShrinking } = told;
+  /** @throws Violation */
+  compare(content: TopicContent, told: Pick<TopicCheck, 'maybeLossy'>): void {
     const { name } = this;
     const { firstOffset, nextOffset } = content.stats;
     const atMost = Math.max(this.expectedAtMost, this.beginsAtMost);
@@ -117,41 +137,56 @@ export class Witness {
       throw new Violation(`${name} begins at ${firstOffset}, expected ${expected}`);
     }
     const [gap] = content.gaps;
-    if (gap !== undefined && !maybeLossy) throw new Violation(`${name} has a gap at ${gap.first}`);
+    if (gap !== undefined && !told.maybeLossy) {
+      throw new Violation(`${name} has a gap at ${gap.first}`);
+    }
     const known = content.records.size + content.gaps.reduce((sum, one) => sum + spanOf(one), 0);
     if (known !== nextOffset - firstOffset && !this.isCompact)
       throw new Violation(`${name} has a hole`);
+    const removed = new Set<string>();
     for (const [offset, text] of this.certain) {
       if (offset < firstOffset) {
-        this.certain.delete(offset);
-        this.#forget(text);
+        removed.add(text);
         continue;
       }
       const found = content.records.get(offset)?.text;
-      if (found === undefined && isSuperseded(content, offset, text, this.isCompact)) {
-        this.certain.delete(offset);
-        continue;
-      }
-      if (found !== text) throw new Violation(`${name}: ${offset} is ${found}, was told ${text}`);
+      if (found === text) continue;
+      if (found === undefined && isSuperseded(content, offset, text, this.isCompact)) continue;
+      throw new Violation(`${name}: ${offset} is ${found}, was told ${text}`);
     }
-    for (const [text, offset] of this.placed) if (offset < firstOffset) this.#forget(text);
-    this.#checkTexts(content);
-    this.beginsAtLeast = isShrinking === true ? this.opensAt : firstOffset;
-    this.beginsAtMost = Math.max(firstOffset, this.beginsAtMost);
+    for (const [text, offset] of this.placed) if (offset < firstOffset) removed.add(text);
+    this.#compareTexts(content, removed);
   }
 
-  #checkTexts(content: TopicContent): void {
+  #compareTexts(content: TopicContent, removed: ReadonlySet<string>): void {
     const { name } = this;
-    this.seen.clear();
+    const seen = new Set<string>();
     for (const [offset, { text }] of content.records) {
-      if (this.seen.has(text)) throw new Violation(`${name}: ${text} is there twice`);
-      this.seen.set(text, offset);
+      if (seen.size === seen.add(text).size) throw new Violation(`${name}: ${text} is there twice`);
       if (this.#forbidden.has(text)) throw new Violation(`${name}: ${text} came back at ${offset}`);
-      if (!this.#maybe.has(text)) throw new Violation(`${name}: nobody wrote ${text}`);
+      if (!this.#maybe.has(text) || removed.has(text)) {
+        throw new Violation(`${name}: nobody wrote ${text}`);
+      }
       const placed = this.placed.get(text);
       if (placed !== undefined && placed !== offset) {
         throw new Violation(`${name}: ${text} is at ${offset}, was told ${placed}`);
       }
+    }
+  }
+
+  /** What was found, and has been compared, is what is certain from now on. */
+  take(content: TopicContent, isShrinking: boolean): void {
+    const { firstOffset } = content.stats;
+    for (const [offset, text] of this.certain) {
+      if (offset < firstOffset) {
+        this.certain.delete(offset);
+        this.#forget(text);
+      } else if (!content.records.has(offset)) this.certain.delete(offset);
+    }
+    for (const [text, offset] of this.placed) if (offset < firstOffset) this.#forget(text);
+    this.seen.clear();
+    for (const [offset, { text }] of content.records) {
+      this.seen.set(text, offset);
       this.certain.set(offset, text);
     }
     for (const text of this.#maybe) {
@@ -159,6 +194,8 @@ export class Witness {
       this.#forget(text);
       this.#forbidden.add(text);
     }
+    this.beginsAtLeast = isShrinking ? this.opensAt : firstOffset;
+    this.beginsAtMost = Math.max(firstOffset, this.beginsAtMost);
   }
 
   /** From here on nobody wrote it. */
@@ -180,6 +217,11 @@ function isSuperseded(
   return false;
 }
 
+/** Such a topic lets records go, at any time. */
+export function isShrinking({ compact, whenFull, recordsMax, ageMsMax }: TopicOptions): boolean {
+  return compact === true || whenFull === 'removeOldest' || (recordsMax ?? ageMsMax) !== undefined;
+}
+
 export interface TopicCheck {
   readonly log: Log;
   readonly until: <T>(promise: Promise<T>) => Promise<T>;
@@ -190,24 +232,34 @@ export interface TopicCheck {
   readonly isShrinking?: boolean;
 }
 
-/** Reads a topic through and compares. @throws Violation */
+/** Reads a topic through, compares, and takes what is there for what is certain. @throws Violation */
 export async function checkTopic(witness: Witness, check: TopicCheck): Promise<void> {
-  const { log, until } = check;
-  const { name } = witness;
   // What is let go while this reads is beyond what was expected of the end.
   witness.expectedAtMost = witness.beginsAtMost;
   witness.beginsAtMost = 0;
+  const { content, position } = await compareTopic(witness, check);
+  witness.take(content, check.isShrinking === true);
+  witness.committed = position;
+  witness.heldBelow = position;
+  witness.committing.clear();
+}
+
+/** Reads a topic through and compares; what is certain stays as it was. @throws Violation */
+export async function compareTopic(
+  witness: Witness,
+  check: TopicCheck,
+): Promise<{ readonly content: TopicContent; readonly position: number | undefined }> {
+  const { log, until } = check;
+  const { name } = witness;
   const content = await contentOf(witness, check);
-  witness.check(content, check);
+  witness.compare(content, check);
   if (content.gaps.length === 0) await checkTime(content, check);
   const position = await until(log.position(name, 'ledger'));
   const isKnown = position === witness.committed;
   if (!isKnown && (position === undefined || !witness.committing.has(position))) {
     throw new Violation(`${name}: consumer at ${position}, committed ${witness.committed}`);
   }
-  witness.committed = position;
-  witness.heldBelow = position;
-  witness.committing.clear();
+  return { content, position };
 }
 
 /** Reads a topic through, from its first record to its end; again when its first went meanwhile. */
@@ -266,7 +318,6 @@ export async function countsOf(log: Log, name: string): Promise<TopicStats> {
 }
 
 function textOf({ key = NO_BYTES, value }: Pick<ReadRecord, 'key' | 'value'>): string {
-  const decoder = new TextDecoder();
   const name = decoder.decode(key);
   return name.startsWith(SLOT) ? `${decoder.decode(value).split('.')[0]}.` : name;
 }

@@ -1,6 +1,7 @@
 // The log's promises across thousands of simulated ends, and some real ones. One seed again, alone:
 //   SWARMKEEP_LOG_SEED=<seed> node -C swarmkeep-src --test src/log/crashes/log.crash.test.ts
-// SWARMKEEP_LOG_SEEDS=<how many> runs more of them.
+// SWARMKEEP_LOG_SEEDS=<how many> runs more of them. A seed of a run with branches (sim/log-branches.ts) is
+// repeated with as many: SWARMKEEP_LOG_BRANCHES=<how many>, and SWARMKEEP_LOG_LIVES as it had.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -16,7 +17,11 @@ import { ToldLog } from '#sim/log-told.ts';
 import type { PlantedBug } from '#sim/planted-disk.ts';
 
 const REPLAY = 'node -C swarmkeep-src --test src/log/crashes/log.crash.test.ts';
-const LIVES = 6;
+const BRANCHES = Number(process.env['SWARMKEEP_LOG_BRANCHES'] ?? 0);
+const LIVES = Number(process.env['SWARMKEEP_LOG_LIVES'] ?? 6);
+const BRANCHED = { lives: 3, branches: 2 };
+const BRANCHED_SEEDS = 20;
+const BRANCHED_MS_MAX = 6000;
 const SERIES_MS_MAX = process.env['SWARMKEEP_LOG_SEEDS'] === undefined ? 25_000 : Infinity;
 const KILL_MS = Number(process.env['SWARMKEEP_KILL_MS'] ?? 3000);
 const KILLS_MIN = 3;
@@ -37,13 +42,25 @@ it('simulated crashes lose, double and invent nothing that anyone was told', asy
     firstSeed,
     seeds,
     msMax: SERIES_MS_MAX,
-    options: { lives: LIVES },
+    options: { lives: LIVES, branches: BRANCHES },
   });
-  const replay = `SWARMKEEP_LOG_SEED=${sum.seed} ${REPLAY}`;
+  const how =
+    BRANCHES === 0 ? '' : ` SWARMKEEP_LOG_LIVES=${LIVES} SWARMKEEP_LOG_BRANCHES=${BRANCHES}`;
+  const replay = `SWARMKEEP_LOG_SEED=${sum.seed}${how} ${REPLAY}`;
   assert.equal(sum.violation, undefined, `${sum.violation}\nreplay: ${replay}`);
   t.diagnostic(
     `${sum.crashes} crashes, ${sum.acknowledged} records acknowledged, ${sum.seeds} seeds from ${firstSeed}`,
   );
+});
+
+it('every moment of a life may be its end', { skip: only !== undefined }, async (t) => {
+  const series = { firstSeed: 1, seeds: BRANCHED_SEEDS, msMax: BRANCHED_MS_MAX };
+  const sum = await runSeries({ ...series, seedsMin: 1, options: BRANCHED });
+  const how = `SWARMKEEP_LOG_LIVES=${BRANCHED.lives} SWARMKEEP_LOG_BRANCHES=${BRANCHED.branches}`;
+  const replay = `SWARMKEEP_LOG_SEED=${sum.seed} ${how} ${REPLAY}`;
+  assert.equal(sum.violation, undefined, `${sum.violation}\nreplay: ${replay}`);
+  assert.ok(sum.crashes > sum.seeds * BRANCHED.lives, 'more ends were looked at than there were');
+  t.diagnostic(`${sum.crashes} crashes of ${sum.seeds} seeds`);
 });
 
 const PLANTED: Readonly<Record<PlantedBug, string>> = {
@@ -67,6 +84,14 @@ for (const [planted, name] of Object.entries(PLANTED) as [PlantedBug, string][])
     t.diagnostic(`seed ${seed}: ${violation?.split('\n')[0]}`);
   });
 }
+
+it('a look at the moments of one life finds a planted bug', {
+  skip: only !== undefined,
+}, async () => {
+  const options = { ...BRANCHED, lives: 1, planted: 'answer-before-sync' } as const;
+  const { seed } = await runSeries({ firstSeed: 1, seeds: 3, options });
+  assert.notEqual(seed, undefined, 'three first lives did not find it');
+});
 
 for (const kind of ['local', 'loopback'] as const) {
   it(`kill -9 of a real process loses nothing that it was told: ${kind}`, {
