@@ -27,6 +27,8 @@ export interface SwarmPeer {
 }
 
 export interface Swarms {
+  /** By which the archive's own peer is known among the others, 20 bytes. */
+  readonly archivePeerId: Uint8Array;
   /** Undefined for a torrent that no tracker knows yet. */
   counts(torrentId: number): SwarmCounts | undefined;
   peersOfMember(memberId: number, limit: number): readonly SwarmPeer[];

@@ -75,6 +75,7 @@ export class TestSite {
       metrics: new Registry(),
       config: testSiteConfig(options.config),
       swarms: {
+        archivePeerId: Buffer.from('-SK0100-the-archive!'),
         counts: (torrentId) => this.counts.get(torrentId),
         peersOfMember: (memberId, limit) =>
           this.peers.filter((peer) => peer.memberId === memberId).slice(0, limit),

@@ -144,7 +144,12 @@ async function withIntake(
         const stop = new AbortController();
         const intake = new Intake({
           ...{ sql, clock, store: async () => store, hasher: new InPlaceHasher(), healers: [] },
-          ...{ random: new SeededRandom(1), logger: silentLogger, connect: connectTcp, peers },
+          ...{
+            peerId: new SeededRandom(1).bytes(20),
+            logger: silentLogger,
+            connect: connectTcp,
+            peers,
+          },
           config: archiveConfig.parse({ segmentBytes: 262_144 }),
           metainfo: async () => torrent.metainfo,
         });
@@ -262,7 +267,12 @@ test('a segment that was lost is healed from the swarm', async () => {
     assert.ok(map !== undefined);
     await store.remove([segmentRef(map, 1)]);
     const healer = new SwarmHealer({
-      ...{ sql, clock: new SystemClock(), random: new SeededRandom(2), connect: connectTcp },
+      ...{
+        sql,
+        clock: new SystemClock(),
+        peerId: new SeededRandom(2).bytes(20),
+        connect: connectTcp,
+      },
       metainfo: async () => torrent.metainfo,
       peers: () => [seeder.address],
     });

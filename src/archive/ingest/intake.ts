@@ -3,11 +3,11 @@
 
 import type { ArchiveWorld } from '#archive/archive.ts';
 import { keepTaken, setProblem, wantedTorrents } from '#archive/catalogue/wanted-torrents.ts';
+import type { PeerWire } from '#archive/peer/peer-wire.ts';
 import { assert } from '#base/assert.ts';
 import { type Clock, sleep } from '#base/clock.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
-import type { Random } from '#base/random.ts';
 import type { ConnectTcp } from '#net/tcp-connect.ts';
 import type { Metainfo } from '#wire/metainfo.ts';
 import { PiecePlan } from './piece-plan.ts';
@@ -19,7 +19,8 @@ const RETRY_MS = 60_000;
 
 export interface IntakeWorld extends ArchiveWorld {
   readonly clock: Clock;
-  readonly random: Random;
+  /** 20 bytes, by which peers know the archive. */
+  readonly peerId: Uint8Array;
   readonly logger: Logger;
   readonly connect: ConnectTcp;
   /** Undefined when it is not in the catalogue any more. */
@@ -58,6 +59,16 @@ export class Intake {
     if (running === undefined) return undefined;
     const { bytes, total, download } = running;
     return { bytes, total, peers: download.peers };
+  }
+
+  /** Torrents that are being taken now. */
+  taking(): readonly number[] {
+    return [...this.#running.keys()];
+  }
+
+  /** As `SwarmDownload.adopt`; false also when the torrent is not being taken. */
+  adopt(torrentId: number, wire: PeerWire, address: string): boolean {
+    return this.#running.get(torrentId)?.download.adopt(wire, address) ?? false;
   }
 
   /** Until the signal aborts; then resolves when what runs has let go. */
@@ -114,9 +125,9 @@ export class Intake {
     const plan = new PiecePlan(metainfo);
     const infoHash = metainfo.infoHashV1 ?? metainfo.infoHashV2Truncated;
     assert(infoHash !== undefined, 'a torrent has a hash');
-    const { clock, random, connect, sql, config, hasher } = world;
+    const { clock, peerId, connect, sql, config, hasher } = world;
     const peers = (): readonly PeerAddress[] => world.peers(torrentId);
-    const download = new SwarmDownload({ clock, random, connect, peers }, plan, infoHash);
+    const download = new SwarmDownload({ clock, peerId, connect, peers }, plan, infoHash);
     const running: Running = { bytes: 0, total: plan.streamBytes, download };
     this.#running.set(torrentId, running);
     await takeTorrent(

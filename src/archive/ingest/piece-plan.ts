@@ -43,6 +43,7 @@ export class PiecePlan {
   readonly #files: readonly PlannedFile[];
   /** By position. */
   readonly #roots: readonly (Uint8Array | undefined)[];
+  readonly #starts = new Map<number, number>();
 
   /** Of a torrent that was checked as `parseMetainfo` does. */
   constructor(torrent: PlannedTorrent) {
@@ -54,6 +55,9 @@ export class PiecePlan {
     this.fileBytes = own.map((file) => file.sizeBytes);
     this.#roots = own.map((file) => file.rootHash);
     this.#files = plannedFiles(torrent.files, this.#isV2 ? pieceLength : undefined);
+    for (const { position, offset } of this.#files) {
+      if (position !== undefined) this.#starts.set(position, offset);
+    }
     this.#end = this.#files.at(-1)?.end ?? 0;
     this.streamBytes = this.#isV2
       ? this.fileBytes.reduce((sum, bytes) => sum + bytes, 0)
@@ -111,7 +115,7 @@ export class PiecePlan {
 
   /** Where in the stream a file begins; undefined for an empty one. */
   startOf(position: number): number | undefined {
-    return this.#files.find((file) => file.position === position)?.offset;
+    return this.#starts.get(position);
   }
 
   /** Pieces, in order, that have a byte of a file for which `isWanted` holds. */

@@ -1,16 +1,14 @@
 // Downloads pieces of a torrent from its swarm, in order: whoever takes them writes files from their
 // beginning to their end, and holds no more than a window of pieces. Each piece comes from one peer, so
-// that who sends a wrong one is known, and asked for nothing more. Peers are dialled; nobody dials here.
+// that who sends a wrong one is known, and asked for nothing more. Peers are dialled, and those who dialled
+// the archive (peer/seeding-peer.ts) are taken on.
 
 import type { Duplex } from 'node:stream';
-import Protocol from 'bittorrent-protocol';
+import { PeerWire } from '#archive/peer/peer-wire.ts';
 import { toHex } from '#base/bytes.ts';
 import type { Clock, Timer } from '#base/clock.ts';
-import type { Random } from '#base/random.ts';
 import { BLOCK_BYTES } from '#wire/merkle.ts';
 import type { PiecePlan } from './piece-plan.ts';
-
-type Wire = InstanceType<typeof Protocol>;
 
 export interface PeerAddress {
   /** As a connection takes it: `192.0.2.1`, `2001:db8::1`. */
@@ -20,7 +18,8 @@ export interface PeerAddress {
 
 export interface SwarmDownloadWorld {
   readonly clock: Clock;
-  readonly random: Random;
+  /** 20 bytes, by which peers know the archive. */
+  readonly peerId: Uint8Array;
   /** Who is in the swarm now; asked every few seconds. */
   readonly peers: () => readonly PeerAddress[];
   /** A connection that is being made; it ends by `error` or `close`. */
@@ -33,8 +32,9 @@ export interface Piece {
   readonly bytes: Uint8Array;
 }
 
-const PEER_ID_PREFIX = '-SK0100-';
 const LINKS_MAX = 20;
+/** Of peers that dialled, beside those. */
+const ADOPTED_MAX = 20;
 const BLOCKS_ASKED_MAX = 64;
 const LOOK_MS = 3000;
 /** Without a block from a peer that was asked for some. */
@@ -46,7 +46,7 @@ const WINDOW_BYTES = 64 * 1024 * 1024;
 
 interface Link {
   readonly key: string;
-  readonly wire: Wire;
+  readonly wire: PeerWire;
   readonly socket: Duplex;
   /** Pieces it was asked for, the first of them first. */
   readonly asked: Map<number, { readonly bytes: Uint8Array; next: number; received: number }>;
@@ -59,7 +59,6 @@ export class SwarmDownload {
   readonly #world: SwarmDownloadWorld;
   readonly #plan: PiecePlan;
   readonly #infoHash: string;
-  readonly #peerId: Uint8Array;
   readonly #links = new Map<string, Link>();
   /** Until when a peer is left alone; for ever when it lied. */
   readonly #restUntilMs = new Map<string, number>();
@@ -72,12 +71,11 @@ export class SwarmDownload {
   #timer: Timer | undefined;
   #isOver = false;
 
-  /** `infoHash`: 20 bytes, v1. */
+  /** `infoHash`: 20 bytes, v1 or the truncated one of v2. */
   constructor(world: SwarmDownloadWorld, plan: PiecePlan, infoHash: Uint8Array) {
     this.#world = world;
     this.#plan = plan;
     this.#infoHash = toHex(infoHash);
-    this.#peerId = new Uint8Array([...Buffer.from(PEER_ID_PREFIX), ...world.random.bytes(12)]);
   }
 
   /** Peers that were reached and answer. */
@@ -138,31 +136,47 @@ export class SwarmDownload {
     this.#timer = this.#world.clock.after(LOOK_MS, () => this.#look());
   }
 
+  /**
+   * Takes on a peer that dialled; both handshakes were sent. False when there is no use for it: then it
+   * stays the caller's to end.
+   */
+  adopt(wire: PeerWire, address: string): boolean {
+    const key = `from ${address}`;
+    const isResting = (this.#restUntilMs.get(key) ?? 0) > this.#world.clock.monotonicMs();
+    const isFull = this.#links.size >= LINKS_MAX + ADOPTED_MAX;
+    if (this.#isOver || isResting || isFull || this.#links.has(key)) return false;
+    const link = this.#link(key, wire);
+    wire.setKeepAlive(true);
+    wire.interested();
+    this.#ask(link);
+    return true;
+  }
+
   #dial(key: string, peer: PeerAddress): void {
-    const socket = this.#world.connect(peer);
-    const wire = new Protocol();
-    const heardMs = this.#world.clock.monotonicMs();
-    const link: Link = { key, wire, socket, asked: new Map(), blocks: 0, heardMs };
-    this.#links.set(key, link);
-    const gone = (): void => this.#leave(link);
-    socket.once('close', gone);
-    socket.on('error', () => socket.destroy());
-    wire.on('error', () => socket.destroy());
-    wire.on('close', () => socket.destroy());
-    socket.pipe(wire as unknown as Duplex).pipe(socket);
+    const wire = new PeerWire(this.#world.connect(peer));
+    this.#link(key, wire);
     wire.on('handshake', (infoHash) => {
       if (infoHash !== this.#infoHash) {
-        socket.destroy();
+        wire.socket.destroy();
         return;
       }
       wire.setKeepAlive(true);
       wire.interested();
     });
+    wire.handshake(this.#infoHash, this.#world.peerId);
+  }
+
+  #link(key: string, wire: PeerWire): Link {
+    const heardMs = this.#world.clock.monotonicMs();
+    const { socket } = wire;
+    const link: Link = { key, wire, socket, asked: new Map(), blocks: 0, heardMs };
+    this.#links.set(key, link);
+    socket.once('close', () => this.#leave(link));
     const look = (): void => this.#ask(link);
     wire.on('bitfield', look);
     wire.on('have', look);
     wire.on('unchoke', look);
-    wire.handshake(this.#infoHash, this.#peerId);
+    return link;
   }
 
   #leave(link: Link): void {

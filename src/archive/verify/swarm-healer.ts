@@ -15,7 +15,7 @@ const TORRENTS_MAX = 5;
 
 export type SwarmHealerWorld = Pick<
   IntakeWorld,
-  'sql' | 'clock' | 'random' | 'connect' | 'metainfo' | 'peers'
+  'sql' | 'clock' | 'peerId' | 'connect' | 'metainfo' | 'peers'
 >;
 
 interface Place {
@@ -37,6 +37,8 @@ export class SwarmHealer implements Healer {
     lost: LostSegment,
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array | undefined> {
+    // Clients have the file, not its map.
+    if (lost.segment < 0) return undefined;
     for (const place of await this.#placesOf(lost.fileId)) {
       signal?.throwIfAborted();
       const { clock, peers } = this.#world;
@@ -66,14 +68,14 @@ export class SwarmHealer implements Healer {
     lost: LostSegment,
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array | undefined> {
-    const { clock, random, connect, metainfo: find } = this.#world;
+    const { clock, peerId, connect, metainfo: find } = this.#world;
     const metainfo = await find(torrentId);
     const plan = metainfo && new PiecePlan(metainfo);
     const fileStart = plan?.startOf(position);
     const infoHash = metainfo?.infoHashV1 ?? metainfo?.infoHashV2Truncated;
     if (plan === undefined || fileStart === undefined || infoHash === undefined) return undefined;
     const peers = (): readonly PeerAddress[] => this.#world.peers(torrentId);
-    const download = new SwarmDownload({ clock, random, connect, peers }, plan, infoHash);
+    const download = new SwarmDownload({ clock, peerId, connect, peers }, plan, infoHash);
     const late = new AbortController();
     const timer = clock.after(DOWNLOAD_MS_MAX, () => late.abort());
     const stop = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]);

@@ -28,6 +28,7 @@ const ORIGIN = 'http://127.0.0.1:8080';
 
 /** What the tests put into the swarms. */
 export class TestSwarms implements Swarms {
+  readonly archivePeerId: Uint8Array = Buffer.from('-SK0100-the-archive!');
   readonly counted = new Map<number, SwarmCounts>();
   peers: SwarmPeer[] = [];
 

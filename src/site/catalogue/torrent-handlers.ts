@@ -61,6 +61,7 @@ export async function torrentPage(visit: Visit): Promise<Response> {
     peers: swarms.peersOfTorrent(torrent.id, PEERS_SHOWN_MAX),
     files,
     mine: myState(torrent.sizeBytes, mine, totals.get(torrent.id)),
+    archivePeerId: swarms.archivePeerId,
     transfer,
     credit,
     tokens,

@@ -3,6 +3,7 @@
 
 import { html } from 'hono/html';
 import type { MemberTransfer } from '#accounting/totals.ts';
+import { bytesEqual } from '#base/bytes.ts';
 import { badgeLink, healthSentence } from '#site/components/badge.ts';
 import { linkButton } from '#site/components/button.ts';
 import { facts } from '#site/components/facts.ts';
@@ -46,6 +47,8 @@ export interface TorrentPage {
   readonly mayDownload: boolean;
   readonly live: SwarmCounts;
   readonly peers: readonly SwarmPeer[];
+  /** By which the archive is known among them. */
+  readonly archivePeerId: Uint8Array;
   readonly files: TorrentFiles;
   readonly mine: MyState;
   readonly transfer: MemberTransfer | undefined;
@@ -105,13 +108,15 @@ function actions(page: TorrentPage): readonly Html[] {
 }
 
 /** Who keeps it alive: the word, the counts, and what follows from them. */
-function verdict({ live, peers, archive, nowMs }: TorrentPage): Html {
+function verdict({ live, peers, archivePeerId, archive, nowMs }: TorrentPage): Html {
+  const own = peers.filter((peer) => bytesEqual(peer.peerId, archivePeerId)).length;
+  const others = { ...live, seeders: Math.max(0, live.seeders - own) };
   const lastSeedMs = Math.max(
     0,
     ...peers.filter((peer) => peer.state === 'seeder').map((peer) => peer.lastSeenSeconds * 1000),
   );
   const seen = lastSeedMs === 0 ? NOTHING : html` Last seeder seen ${timeAgo(lastSeedMs, nowMs)}.`;
-  return html`<p>${healthSentence(live)}</p><p>${verdictWords(live, archive.health?.damagedSegments === 0)}${seen}</p>`;
+  return html`<p>${healthSentence(live)}</p><p>${verdictWords(others, archive.health?.damagedSegments === 0)}${seen}</p>`;
 }
 
 /** `isKept`: the archive has all of it. */

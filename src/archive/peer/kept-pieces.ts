@@ -1,0 +1,133 @@
+// A kept torrent as peers ask for it: any part of any piece, read from the files it is made of. Every byte
+// was verified by the store before it is given; pad files are zeros.
+
+import { filesOfTorrent, type KeptFile } from '#archive/catalogue/kept-torrents.ts';
+import { decodeFileMap, type FileMap } from '#archive/content/file-map.ts';
+import { readFileRange } from '#archive/content/file-reader.ts';
+import { ArchiveError } from '#archive/errors.ts';
+import type { SegmentHasher } from '#archive/hash/segment-hasher.ts';
+import { PiecePlan, type PieceSpan } from '#archive/ingest/piece-plan.ts';
+import { bytesEqual } from '#base/bytes.ts';
+import type { Sql } from '#sql/sql.ts';
+import type { Store } from '#store/store.ts';
+import type { HashRequest } from '#wire/hash-exchange.ts';
+import type { Metainfo } from '#wire/metainfo.ts';
+import { answerHashes } from './hash-answers.ts';
+
+/** Of one torrent; a map of a large file has some hundred KiB. */
+const MAPS_MAX = 16;
+
+export interface PieceStore {
+  /** Verified; what was read last stays in memory there. */
+  readonly segments: Pick<Store, 'get'>;
+  readonly hasher: SegmentHasher;
+}
+
+export interface PiecePart {
+  readonly piece: number;
+  /** In the piece. */
+  readonly offset: number;
+  readonly length: number;
+}
+
+export class KeptPieces {
+  readonly plan: PiecePlan;
+  readonly #store: PieceStore;
+  /** By position. */
+  readonly #files: readonly (KeptFile | undefined)[];
+  /** The longest unused first. */
+  readonly #maps = new Map<number, Promise<FileMap>>();
+
+  /** Undefined when the torrent is not kept, or not as `metainfo` has it. */
+  static async open(
+    world: PieceStore & { readonly sql: Sql },
+    torrentId: number,
+    metainfo: Metainfo,
+  ): Promise<KeptPieces | undefined> {
+    const plan = new PiecePlan(metainfo);
+    const files = await filesOfTorrent(world.sql, torrentId);
+    const isWhole =
+      files.length === plan.fileBytes.length &&
+      files.every((file, position) => (file?.bytes ?? 0) === plan.fileBytes[position]);
+    return isWhole ? new KeptPieces(world, plan, files) : undefined;
+  }
+
+  private constructor(
+    store: PieceStore,
+    plan: PiecePlan,
+    files: readonly (KeptFile | undefined)[],
+  ) {
+    this.#store = store;
+    this.plan = plan;
+    this.#files = files;
+  }
+
+  /** Whether the torrent has such a part. */
+  has({ piece, offset, length }: PiecePart): boolean {
+    if (piece < 0 || piece >= this.plan.pieceCount || offset < 0 || length < 1) return false;
+    return offset + length <= this.plan.pieceBytes(piece);
+  }
+
+  /** For reading only: it may be a view into shared memory. @throws ArchiveError, StoreError */
+  async read(part: PiecePart, signal: AbortSignal): Promise<Uint8Array> {
+    const { piece, offset, length } = part;
+    const parts: Uint8Array[] = [];
+    for (const span of this.plan.spansOf(piece)) {
+      const start = Math.max(span.start, offset);
+      const end = Math.min(span.end, offset + length);
+      if (start >= end) continue;
+      if (span.position === undefined) parts.push(new Uint8Array(end - start));
+      else await this.#readSpan(parts, { ...span, start, end }, piece, signal);
+    }
+    const [only] = parts;
+    return parts.length === 1 && only !== undefined ? only : new Uint8Array(Buffer.concat(parts));
+  }
+
+  /** What a peer asks of a file's tree; undefined when no file has such a part. @throws as `read` */
+  async hashes(request: HashRequest, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    for (const [position, file] of this.#files.entries()) {
+      const root = this.plan.rootOf(position);
+      if (file === undefined || root === undefined || !bytesEqual(root, request.root)) continue;
+      const map = await this.#mapOf(file);
+      return await answerHashes({ ...this.#store, map }, request, signal);
+    }
+    return undefined;
+  }
+
+  async #readSpan(
+    parts: Uint8Array[],
+    span: PieceSpan,
+    piece: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const position = span.position ?? -1;
+    const file = this.#files[position];
+    if (file === undefined) throw new ArchiveError('ARCHIVE_FILE_MISSING', 'No such file');
+    const map = await this.#mapOf(file);
+    const shift = piece * this.plan.pieceLength - (this.plan.startOf(position) ?? 0);
+    const range = { start: shift + span.start, end: shift + span.end, signal };
+    for await (const bytes of readFileRange(this.#store.segments, map, range)) parts.push(bytes);
+  }
+
+  #mapOf(file: KeptFile): Promise<FileMap> {
+    const known = this.#maps.get(file.id);
+    this.#maps.delete(file.id);
+    const map = known ?? this.#readMap(file);
+    this.#maps.set(file.id, map);
+    for (const oldest of this.#maps.keys()) {
+      if (this.#maps.size <= MAPS_MAX) break;
+      this.#maps.delete(oldest);
+    }
+    // One that failed is read anew; whoever asked has the error.
+    map.catch(() => this.#maps.delete(file.id));
+    return map;
+  }
+
+  async #readMap(file: KeptFile): Promise<FileMap> {
+    const map = decodeFileMap(await this.#store.segments.get(file.mapRef));
+    if (map === undefined || map.bytes !== file.bytes) {
+      throw new ArchiveError('ARCHIVE_MAP_INVALID', `${file.mapRef} is no map of that file`);
+    }
+    return map;
+  }
+}
