@@ -51,6 +51,8 @@ const PARTS: readonly Part[] = [
     isThere: () => swiftMissing() === undefined,
   },
   { debianPackage: 'chromium', what: 'pages in a browser', isThere: () => hasProgram('chromium') },
+  { debianPackage: 'litmus', what: 'checks of WebDAV', isThere: () => hasProgram('litmus') },
+  { debianPackage: 'rclone', what: 'copies over WebDAV', isThere: () => hasProgram('rclone') },
   {
     debianPackage: 'nginx',
     what: 'WebSocket through a reverse proxy',

@@ -1,6 +1,8 @@
 // The archive joined to the other rooms: what a command needs of it, and its web seed.
 
 import type { ArchiveWorld } from '#archive/archive.ts';
+import { isKept } from '#archive/catalogue/kept-torrents.ts';
+import { Downloads } from '#archive/downloads/downloads.ts';
 import type { SegmentHasher } from '#archive/hash/segment-hasher.ts';
 import { Intake, type IntakeWorld } from '#archive/ingest/intake.ts';
 import type { PeerAddress } from '#archive/ingest/swarm-download.ts';
@@ -8,6 +10,7 @@ import { SwarmHealer, type SwarmHealerWorld } from '#archive/verify/swarm-healer
 import type { SeedCatalogue } from '#archive/web-seed/seed-files.ts';
 import { SeedTraffic } from '#archive/web-seed/seed-traffic.ts';
 import { WebSeed } from '#archive/web-seed/web-seed.ts';
+import { WebDav } from '#archive/webdav/webdav.ts';
 import { bytesEqual } from '#base/bytes.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Config } from '#config/schema.ts';
@@ -18,7 +21,10 @@ import { connectTcp } from '#net/tcp-connect.ts';
 import { memberOfSeedToken } from '#site/accounts/seed-token.ts';
 import { findTorrentByHash } from '#site/catalogue/find-torrent.ts';
 import { torrentFile } from '#site/catalogue/torrent-file.ts';
+import { contentTree, davCatalogue } from '#site/downloads/content-tree.ts';
+import { davMembers } from '#site/downloads/dav-key.ts';
 import type { SwarmPeer, Swarms } from '#site/swarms.ts';
+import type { SiteContent } from '#site/world.ts';
 import type { Sql } from '#sql/sql.ts';
 import { parseMetainfo } from '#wire/metainfo.ts';
 import type { Rooms } from './rooms.ts';
@@ -47,6 +53,9 @@ export function archiveOf(parts: {
 export interface ArchiveDoors {
   readonly seed: WebSeed;
   readonly traffic: SeedTraffic;
+  readonly dav: WebDav;
+  /** What pages give to download. */
+  readonly content: SiteContent;
   /** Undefined without the addon. */
   readonly sender: FileSender | undefined;
   /** What is being given ends where it is; what was given is written down. */
@@ -57,20 +66,31 @@ export function openArchiveDoors(rooms: Rooms, addon: AddonPlace): ArchiveDoors 
   const { sql, clock } = rooms;
   const logger = rooms.logger.for('archive');
   const traffic = new SeedTraffic({ sql, clock, logger });
+  const catalogue = seedCatalogue(sql);
   const seed = new WebSeed({
     ...rooms.archive,
     logger,
-    catalogue: seedCatalogue(sql),
+    catalogue,
     members: { memberOf: (token, infoHash) => memberOfSeedToken(sql, token, infoHash) },
     onSent: (memberId, torrentId, bytes) => traffic.add(memberId, torrentId, bytes),
   });
+  const downloads = new Downloads({
+    ...{ ...rooms.archive, logger, catalogue, tree: contentTree(sql) },
+  });
+  const content: SiteContent = {
+    downloads,
+    isKept: (torrentId) => isKept(sql, torrentId),
+    onTaken: (memberId, torrentId, bytes) => traffic.add(memberId, torrentId, bytes),
+  };
+  const members = davMembers({ sql, onTaken: content.onTaken });
+  const dav = new WebDav({ downloads, logger, members, catalogue: davCatalogue(sql) });
   const loaded = loadAddon(addon);
   const sender = 'addon' in loaded ? FileSender.open(loaded.addon) : undefined;
   const close = async (): Promise<void> => {
     sender?.close();
     await traffic.flush();
   };
-  return { seed, traffic, sender, close };
+  return { seed, traffic, dav, content, sender, close };
 }
 
 type CatalogueReading = Pick<SeedCatalogue, 'torrentByHash'> & Pick<IntakeWorld, 'metainfo'>;

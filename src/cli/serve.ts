@@ -15,6 +15,7 @@ import { completedCounts } from '#accounting/totals.ts';
 import type { ArchiveWorld } from '#archive/archive.ts';
 import { HashPool } from '#archive/hash/hash-pool.ts';
 import { SEED_PREFIX } from '#archive/web-seed/seed-request.ts';
+import { DAV_PREFIX } from '#archive/webdav/webdav.ts';
 import { toHex } from '#base/bytes.ts';
 import { type Clock, SystemClock } from '#base/clock.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
@@ -40,6 +41,7 @@ import { archivePeerId } from './archive-swarms.ts';
 import { runRoomsCommand } from './commands/commands.ts';
 import { ControlServer, socketPathFor } from './control-socket.ts';
 import type { DataFolder } from './data-folder.ts';
+import { answerDavRequest } from './dav-door.ts';
 import { storeFindings } from './doctor/store-checks.ts';
 import { healthOf } from './health.ts';
 import { buildScheduler } from './jobs.ts';
@@ -321,11 +323,18 @@ export class Server {
       port,
       certificate,
       fetch: async (request, env) => await (await this.#site.promise).fetch(request, env),
-      seed: {
-        prefix: SEED_PREFIX,
-        answer: async (request, response) =>
-          answerSeedRequest(await this.#doors.promise, request, response),
-      },
+      doors: [
+        {
+          prefix: SEED_PREFIX,
+          answer: async (request, response) =>
+            answerSeedRequest(await this.#doors.promise, request, response),
+        },
+        {
+          prefix: DAV_PREFIX,
+          answer: async (request, response) =>
+            answerDavRequest((await this.#doors.promise).dav, request, response),
+        },
+      ],
       upgrade: async (request, socket, head) =>
         (await this.#storeDoors.promise).upgrade(request, socket, head),
       metrics: () => this.#renderMetrics(),
@@ -368,11 +377,14 @@ export class Server {
     }
     const archivePeerId = this.#archivePeerId;
     const metrics = this.#metrics;
-    const site = buildSite({ rooms, swarm, archivePeerId, metrics, logger: logger.for('site') });
+    const doors = openArchiveDoors(rooms, this.#addon);
+    const site = buildSite({
+      ...{ rooms, swarm, archivePeerId, metrics, logger: logger.for('site') },
+      content: doors.content,
+    });
     const firstRun = await firstRunLink(rooms);
     if (firstRun !== undefined) say(`first run: ${firstRun}`);
     const token = toHex(folder.secret('log-api', this.#random));
-    const doors = openArchiveDoors(rooms, this.#addon);
     await startArchivePeer({ rooms, swarm, peerId: archivePeerId, metrics }, this.#stop);
     this.#stop.closeLater('web seed', () => doors.close());
     this.#doors.resolve(doors);

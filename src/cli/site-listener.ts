@@ -27,15 +27,19 @@ export interface SiteListenerOptions {
   readonly fetch: (request: Request, env: { readonly peerAddress: string }) => Promise<Response>;
   /** HTTPS instead of HTTP; stays its owner's. */
   readonly certificate: TlsCertificate | undefined;
-  /** What begins with this path is answered by `answer`, not by `fetch`. */
-  readonly seed?: {
-    readonly prefix: string;
-    readonly answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
-  };
+  /** What is asked below one of these paths is answered there, not by `fetch`. */
+  readonly doors?: readonly SiteDoor[];
   /** Takes over connections that ask for another protocol; undefined: there is none. */
   readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Uint8Array) => Promise<void>;
   /** Prometheus text, for loopback and without a proxy in between only. */
   readonly metrics: () => Promise<string>;
+}
+
+export interface SiteDoor {
+  /** It begins and ends with a slash; without the last one it is this door's as well. */
+  readonly prefix: string;
+  /** Never rejects. */
+  readonly answer: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 }
 
 export class SiteListener {
@@ -52,8 +56,10 @@ export class SiteListener {
         void answerMetrics(request, response, options.metrics);
         return;
       }
-      if (options.seed !== undefined && request.url?.startsWith(options.seed.prefix)) {
-        void options.seed.answer(request, response);
+      const path = `${request.url}/`;
+      const door = options.doors?.find(({ prefix }) => path.startsWith(prefix));
+      if (door !== undefined) {
+        void door.answer(request, response);
         return;
       }
       void listener(request, response);

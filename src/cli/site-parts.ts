@@ -21,6 +21,7 @@ import { enqueueAllTorrents } from '#site/catalogue/announce-torrents.ts';
 import { enqueueAllWindows } from '#site/credit/credit-windows.ts';
 import { createSite, type Site } from '#site/site.ts';
 import type { Swarms } from '#site/swarms.ts';
+import type { SiteContent } from '#site/world.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { Swarm } from '#swarm/swarm.ts';
 import { newSwarmCounts } from '#swarm/swarm-views.ts';
@@ -30,12 +31,13 @@ export interface SiteJoints {
   readonly rooms: Rooms;
   readonly swarm: Swarm;
   readonly archivePeerId: Uint8Array;
+  readonly content: SiteContent;
   readonly metrics: Registry;
   readonly logger: Logger;
 }
 
 export function buildSite(joints: SiteJoints): Site {
-  const { rooms, swarm, archivePeerId, metrics, logger } = joints;
+  const { rooms, swarm, archivePeerId, content, metrics, logger } = joints;
   const { sql, clock, random, config } = rooms;
   const { mode, clientsAllowed, clientsDenied } = config.tracker;
   return createSite({
@@ -47,6 +49,7 @@ export function buildSite(joints: SiteJoints): Site {
     metrics,
     config: config.site,
     swarms: swarmsOf(swarm, archivePeerId),
+    content,
     addresses: knownAddresses(config),
     rules: config.rules,
     classes: { lines: config.accounting.classes, graceMs: config.accounting.classGraceMs },

@@ -27,6 +27,7 @@ export const ROUTES = {
   myDataExport: '/me/data/export',
   accountErase: '/me/erase',
   bonus: '/me/bonus',
+  webDav: '/me/webdav',
 
   members: '/members',
   member: '/members/:name',
@@ -35,6 +36,7 @@ export const ROUTES = {
   torrent: '/torrents/:hash',
   torrentDownload: '/torrents/:hash/download',
   torrentFiles: '/torrents/:hash/files',
+  torrentContent: '/torrents/:hash/content/:entry',
   torrentEdit: '/torrents/:hash/edit',
   torrentRemove: '/torrents/:hash/remove',
   torrentCredit: '/console/torrents/:hash/freeleech',

@@ -16,6 +16,7 @@ import { catalogueRoutes } from './catalogue/catalogue-routes.ts';
 import { classRoutes } from './classes/class-pages.ts';
 import { consoleRoutes } from './console/console-routes.ts';
 import { creditRoutes } from './credit/credit-handlers.ts';
+import { contentRoutes } from './downloads/content-pages.ts';
 import { ERROR_WORDS } from './error-pages.ts';
 import { folderRoutes } from './folders/folder-pages.ts';
 import { noticeRoutes } from './notices/notice-pages.ts';
@@ -53,6 +54,7 @@ export function createSite(world: SiteWorld): Site {
     ...catalogueRoutes,
     ...classRoutes,
     ...consoleRoutes,
+    ...contentRoutes,
     ...creditRoutes,
     ...folderRoutes,
     ...noticeRoutes,

@@ -213,6 +213,7 @@ export class Visit {
       { label: 'Invites', href: href('invites') },
       { label: 'Sessions', href: href('sessions') },
       { label: 'Password', href: href('password') },
+      ...(this.parts.content === undefined ? [] : [{ label: 'WebDAV', href: href('webDav') }]),
       { label: 'Your data', href: href('myData') },
     ];
     return links.map((link) => ({ ...link, current: link.href === here }));
@@ -235,7 +236,8 @@ async function frameMember(parts: SiteParts, viewer: Viewer): Promise<FrameMembe
   };
 }
 
-function fileHeaders(file: {
+/** By which a browser saves what it is sent, under that name. */
+export function fileHeaders(file: {
   readonly name: string;
   readonly type: string;
 }): Record<string, string> {

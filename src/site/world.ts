@@ -1,6 +1,7 @@
 // What the site is built from (cli brings it) and what its handlers share.
 
 import type { RulesConfig } from '#accounting/rules-config.ts';
+import type { Downloads } from '#archive/downloads/downloads.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
@@ -31,6 +32,8 @@ export interface SiteWorld {
   readonly metrics: Registry;
   readonly config: SiteConfig;
   readonly swarms: Swarms;
+  /** What the archive gives to download; without it nothing can be. */
+  readonly content?: SiteContent;
   readonly addresses: KnownAddresses;
   /** How ports are tried; by sockets of this machine unless given. */
   readonly dial?: Dial;
@@ -49,6 +52,14 @@ export interface SiteWorld {
   changed(): void;
   /** For the console; undefined while the server cannot say. */
   status(): Promise<SiteStatus | undefined>;
+}
+
+/** The archive's content as pages give it. */
+export interface SiteContent {
+  readonly downloads: Downloads;
+  isKept(torrentId: number): Promise<boolean>;
+  /** Told of what members are given. */
+  onTaken(memberId: number, torrentId: number, bytes: number): void;
 }
 
 /** The scheduler as the console sees it: its own node's word for what all nodes share. */

@@ -167,6 +167,7 @@ test('every page is fit for all at three widths and in two themes', options, asy
     '/console/jobs',
     '/console/jobs/ratio-watch',
     '/me/bonus',
+    '/me/webdav',
     '/me/notices',
     '/console/members/mina',
     '/console/members/mina/ban',

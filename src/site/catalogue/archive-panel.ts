@@ -4,11 +4,14 @@ import { html } from 'hono/html';
 import type { ArchiveHealth } from '#archive/catalogue/archive-health.ts';
 import type { WantedTorrent } from '#archive/catalogue/wanted-torrents.ts';
 import { type Health, healthMark } from '#site/components/badge.ts';
+import { linkButton } from '#site/components/button.ts';
 import { facts } from '#site/components/facts.ts';
 import { bytesBoth, timeBoth } from '#site/components/figures.ts';
+import { icon } from '#site/components/icon.ts';
 import { type Html, NOTHING } from '#site/components/markup.ts';
 import { panel } from '#site/components/panel.ts';
 import { plural } from '#site/format/number.ts';
+import { href } from '#site/routes.ts';
 
 /** What the archive has to do with a torrent. */
 export interface Keeping {
@@ -16,10 +19,12 @@ export interface Keeping {
   readonly health: ArchiveHealth | undefined;
   /** Undefined when it is not wanted, or kept by now. */
   readonly wanted: WantedTorrent | undefined;
+  /** Where it is taken from the archive; undefined when the reader cannot. */
+  readonly download?: { readonly href: string; readonly label: string } | undefined;
 }
 
 /** Nothing when it is neither kept nor wanted. */
-export function archivePanel({ health, wanted }: Keeping, nowMs: number): Html {
+export function archivePanel({ health, wanted, download }: Keeping, nowMs: number): Html {
   if (health === undefined) return wanted === undefined ? NOTHING : wantedPanel(wanted, nowMs);
   const { damagedSegments: damaged, damagedFiles, checkedMs } = health;
   const state: Health =
@@ -33,8 +38,14 @@ export function archivePanel({ health, wanted }: Keeping, nowMs: number): Html {
     ...(checkedMs === undefined
       ? []
       : [{ term: 'Last proven', value: timeBoth(checkedMs, nowMs) }]),
-  ])}`;
+  ])}${ways(download)}`;
   return panel({ title: 'Archive', body });
+}
+
+function ways(download: Keeping['download']): Html {
+  if (download === undefined) return NOTHING;
+  const { href: to, label } = download;
+  return html`<div class="row">${linkButton({ label: html`${icon('down')} ${label}`, href: to })}</div><p class="small">For slow lines a client is better: it goes on where it stopped. <a href="${href('webDav')}">Open the archive as a disk</a></p>`;
 }
 
 function wantedPanel({ problem, wantedMs }: WantedTorrent, nowMs: number): Html {

@@ -5,6 +5,8 @@ import type { CatalogueTables } from './catalogue-tables.ts';
 import { type FileEntry, nameOf } from './file-entries.ts';
 
 export interface FileNode {
+  /** Its place in the tree, by which addresses name it. */
+  readonly position: number;
   readonly name: string;
   readonly sizeBytes: number;
   /** In a folder, at any depth; absent for a file. */
@@ -39,18 +41,18 @@ interface OpenNode {
 export function fileNodes(entries: readonly Omit<FileEntry, 'parent'>[]): readonly FileNode[] {
   const top: FileNode[] = [];
   const open: OpenNode[] = [{ path: '', children: top }];
-  for (const row of entries) {
+  for (const [position, row] of entries.entries()) {
     while (open.length > 1 && !row.path.startsWith(open.at(-1)?.path ?? '')) open.pop();
     const parent = open.at(-1) ?? { path: '', children: top };
     const isFolder = row.path.endsWith('/');
     const name = nameOf(row.path);
     if (!isFolder) {
-      parent.children.push({ name, sizeBytes: row.sizeBytes });
+      parent.children.push({ position, name, sizeBytes: row.sizeBytes });
       continue;
     }
     const children: FileNode[] = [];
     const { fileCount, sizeBytes } = row;
-    parent.children.push({ name, sizeBytes, fileCount, children });
+    parent.children.push({ position, name, sizeBytes, fileCount, children });
     open.push({ path: row.path, children });
   }
   return top;

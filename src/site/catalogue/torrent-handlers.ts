@@ -9,6 +9,7 @@ import { findMemberById } from '#site/accounts/members.ts';
 import { memberAnnounceUrls, urlsInTorrents } from '#site/announce-urls.ts';
 import { creditNow } from '#site/credit/credit-now.ts';
 import { countTokens } from '#site/credit/credit-tokens.ts';
+import { isGivenTo } from '#site/downloads/is-given.ts';
 import { ERROR_WORDS } from '#site/error-pages.ts';
 import { largestAtTop } from '#site/folders/folder-rows.ts';
 import { Refusal } from '#site/refusal.ts';
@@ -47,6 +48,7 @@ export async function torrentPage(visit: Visit): Promise<Response> {
       torrentHealth(sql, torrent.id),
       wantedTorrent(sql, torrent.id),
     ]);
+  const download = (await isGivenTo(visit, torrent)) ? wholeDownload(torrent, files) : undefined;
   const isHere = uploader !== undefined && uploader.state !== 'removed';
   const mine = swarms
     .peersOfMember(memberId, MY_PEERS_MAX)
@@ -67,7 +69,7 @@ export async function torrentPage(visit: Visit): Promise<Response> {
     tokens,
     mayOpenCredit: visit.may('administer'),
     history,
-    archive: { health, wanted },
+    archive: { health, wanted, download },
     nowMs: visit.nowMs,
   });
   return await visit.page({ title: torrent.title, section: 'torrents', main });
@@ -172,6 +174,15 @@ export function readWords(visit: Visit): WordsForm {
     tags: form.text('tags'),
     description: form.text('description'),
   };
+}
+
+/** All of it: the file itself when it is one, else a tar. */
+function wholeDownload({ infoHash: hash }: Torrent, files: TorrentFiles) {
+  const only = 'nodes' in files && files.nodes.length === 1 ? files.nodes[0] : undefined;
+  const isFile = only !== undefined && only.children === undefined;
+  const entry = isFile ? only.position : 'all';
+  const label = isFile ? 'Download the file' : 'Download all as tar';
+  return { href: hrefTo('torrentContent', { hash, entry }), label };
 }
 
 /** All of them as a tree, or the largest of what lies at the top. */

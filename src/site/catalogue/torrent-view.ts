@@ -14,7 +14,7 @@ import { notice } from '#site/components/notice.ts';
 import { columns, pageHead } from '#site/components/page-head.ts';
 import { panel } from '#site/components/panel.ts';
 import { table } from '#site/components/table.ts';
-import { tree } from '#site/components/tree.ts';
+import { type TreeNode, tree } from '#site/components/tree.ts';
 import { type CreditNow, creditNotice } from '#site/credit/credit-notice.ts';
 import type { FolderRow } from '#site/folders/folder-rows.ts';
 import { folderList } from '#site/folders/folder-view.ts';
@@ -161,22 +161,40 @@ function descriptionPanel({ description, tags }: Torrent): Html {
   return panel({ title: 'Description', body: html`${text}${chips}` });
 }
 
-function filesPanel({ torrent, files }: TorrentPage): Html {
+function filesPanel({ torrent, files, archive }: TorrentPage): Html {
   const hash = torrent.infoHash;
+  const isGiven = archive.download !== undefined;
   const browse = linkButton({
     label: html`${icon('folder')} Browse all ${formatCount(torrent.fileCount)} files`,
     href: hrefTo('torrentFiles', { hash }),
   });
   const body =
     'nodes' in files
-      ? tree({ nodes: files.nodes, openDepth: torrent.fileCount > 40 ? 1 : 3 })
-      : html`<p class="muted">The largest of what it has:</p>${folderList(hash, files.largest)}<div class="row">${browse}</div>`;
+      ? tree({
+          nodes: treeNodes(hash, files.nodes, isGiven),
+          openDepth: torrent.fileCount > 40 ? 1 : 3,
+        })
+      : html`<p class="muted">The largest of what it has:</p>${folderList(hash, files.largest, isGiven)}<div class="row">${browse}</div>`;
   return panel({
     title: 'Files',
     id: 'files',
     aside: html`${plural(torrent.fileCount, 'file')}, ${bytes(torrent.sizeBytes)}`,
     body,
   });
+}
+
+/** Files lead to their content where the archive gives it. */
+function treeNodes(
+  hash: string,
+  nodes: readonly FileNode[],
+  isGiven: boolean,
+): readonly TreeNode[] {
+  if (!isGiven) return nodes;
+  return nodes.map((node) =>
+    node.children === undefined
+      ? { ...node, href: hrefTo('torrentContent', { hash, entry: node.position }) }
+      : { ...node, children: treeNodes(hash, node.children, isGiven) },
+  );
 }
 
 function peersPanel({ torrent, peers, live, nowMs }: TorrentPage): Html {

@@ -8,6 +8,8 @@ import { attribute, type Html } from './markup.ts';
 
 export interface TreeNode {
   readonly name: string;
+  /** Where the name leads; a folder's opens it instead. */
+  readonly href?: string;
   /** Of the file, or of everything in the folder. */
   readonly sizeBytes: number;
   /** Present for a folder. */
@@ -27,9 +29,10 @@ export function tree({ nodes, openDepth = 1 }: Tree): Html {
 }
 
 function line(node: TreeNode, openDepth: number): Html {
-  const { name, sizeBytes, children, fileCount } = node;
+  const { name, href, sizeBytes, children, fileCount } = node;
   if (children === undefined) {
-    return html`<li><div class="tree-line">${icon('file')}<span class="name">${name}</span>${bytes(sizeBytes)}</div></li>`;
+    const shown = href === undefined ? html`${name}` : html`<a href="${href}">${name}</a>`;
+    return html`<li><div class="tree-line">${icon('file')}<span class="name">${shown}</span>${bytes(sizeBytes)}</div></li>`;
   }
   const count =
     fileCount === undefined

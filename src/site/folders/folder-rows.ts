@@ -93,6 +93,21 @@ export async function rowsBelow(
   return (end === -1 ? rows : rows.slice(0, end)).map(shown);
 }
 
+/** Of a folder in the order of the tree, after that position; at most `limit`. */
+export async function childrenAfter(
+  sql: Sql,
+  of: { readonly torrentId: number; readonly folder: number; readonly after: number },
+  limit: number,
+): Promise<FolderRow[]> {
+  const rows = await rowsOf(sql, of.torrentId)
+    .where('parent', '=', of.folder)
+    .where('position', '>', of.after)
+    .orderBy('position')
+    .limit(limit)
+    .execute();
+  return rows.map(shown);
+}
+
 /** A position that is not in the folder gives its first page. */
 export async function folderPage(sql: Sql, query: FolderQuery): Promise<FolderPage> {
   const key = query.before ?? query.after;

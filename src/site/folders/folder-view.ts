@@ -3,7 +3,7 @@
 
 import { html } from 'hono/html';
 import type { Torrent } from '#site/catalogue/find-torrent.ts';
-import { submitButton } from '#site/components/button.ts';
+import { linkButton, submitButton } from '#site/components/button.ts';
 import { emptyState } from '#site/components/empty-state.ts';
 import { bytes } from '#site/components/figures.ts';
 import { textField } from '#site/components/form.ts';
@@ -23,17 +23,19 @@ export interface FolderView {
   readonly way: readonly FolderRow[];
   readonly page: FolderPage;
   readonly order: FolderOrder;
+  /** Whether the archive has it, and the reader may take it from there. */
+  readonly isGiven: boolean;
   /** What was looked for; empty when nothing was. */
   readonly name: string;
 }
 
 /** Rows as lines, folders leading on; as the torrent's page shows a few. */
-export function folderList(infoHash: string, rows: readonly FolderRow[]): Html {
+export function folderList(infoHash: string, rows: readonly FolderRow[], isGiven: boolean): Html {
   const lines = rows.map((row) => {
     const count = row.isFolder
       ? html` <span class="muted small">${plural(row.fileCount, 'file')}</span>`
       : NOTHING;
-    return html`<li><div class="tree-line">${icon(row.isFolder ? 'folder' : 'file')}<span class="name">${nameOf(infoHash, row)}${count}</span>${bytes(row.sizeBytes)}</div></li>`;
+    return html`<li><div class="tree-line">${icon(row.isFolder ? 'folder' : 'file')}<span class="name">${nameOf(infoHash, row, { isGiven })}${count}</span>${bytes(row.sizeBytes)}</div></li>`;
   });
   return html`<ul class="tree">${lines}</ul>`;
 }
@@ -52,10 +54,15 @@ export function folderView(view: FolderView): Html {
       href: folderHref(hash, row.position, order),
     })),
   ];
+  const download = linkButton({
+    label: html`${icon('down')} Download as tar`,
+    href: hrefTo('torrentContent', { hash, entry: here?.position ?? 'all' }),
+  });
   const head = pageHead({
     title: here?.name ?? 'Files',
     lead: `${plural(fileCount, 'file')}, ${formatBytes(sizeBytes)}`,
     crumbs,
+    actions: view.isGiven && page.rows.length > 0 ? [download] : [],
   });
   const body = page.rows.length === 0 ? nothing(view) : html`${rowsTable(view)}${ways(view)}`;
   return html`${head}${finder(view)}${body}`;
@@ -82,7 +89,7 @@ function nothing({ name, way, torrent, order }: FolderView): Html {
   });
 }
 
-function rowsTable({ torrent, way, page, order }: FolderView): Html {
+function rowsTable({ torrent, way, page, order, isGiven }: FolderView): Html {
   const hash = torrent.infoHash;
   const here = way.at(-1)?.position;
   const sort = (by: FolderOrder, direction: Sorting['direction']): Sorting => ({
@@ -98,7 +105,7 @@ function rowsTable({ torrent, way, page, order }: FolderView): Html {
         kind: 'title',
         sort: sort('name', 'ascending'),
         cell: (row) =>
-          html`<span class="tree-line">${icon(row.isFolder ? 'folder' : 'file')}<span class="name">${nameOf(hash, row, order)}</span></span>`,
+          html`<span class="tree-line">${icon(row.isFolder ? 'folder' : 'file')}<span class="name">${nameOf(hash, row, { order, isGiven })}</span></span>`,
       },
       {
         label: 'Files',
@@ -134,8 +141,16 @@ function ways({ torrent, way, page, order }: FolderView): Html {
   });
 }
 
-function nameOf(hash: string, row: FolderRow, order: FolderOrder = 'name'): Html {
-  if (!row.isFolder) return html`${row.name}`;
+function nameOf(
+  hash: string,
+  row: FolderRow,
+  { order = 'name', isGiven }: { readonly order?: FolderOrder; readonly isGiven: boolean },
+): Html {
+  if (!row.isFolder && !isGiven) return html`${row.name}`;
+  if (!row.isFolder) {
+    const href = hrefTo('torrentContent', { hash, entry: row.position });
+    return html`<a href="${href}">${row.name}</a>`;
+  }
   return html`<a href="${folderHref(hash, row.position, order)}">${row.name}</a>`;
 }
 

@@ -1,0 +1,56 @@
+// An answer of the archive's downloads as a page's response: read as the browser takes it, and broken off
+// when the right to it ends.
+
+import type { DownloadAnswer, DownloadRequest } from '#archive/downloads/downloads.ts';
+import { fileHeaders, type Visit } from '#site/visit.ts';
+
+export function downloadRequest(visit: Visit): DownloadRequest {
+  const header = (name: string): string | undefined => visit.header(name) || undefined;
+  return {
+    isHead: visit.request.method === 'HEAD',
+    range: header('range'),
+    ifRange: header('if-range'),
+    ifNoneMatch: header('if-none-match'),
+  };
+}
+
+/** `name` is what the browser saves it as. */
+export function downloadResponse(
+  answer: DownloadAnswer,
+  file: { readonly name: string; readonly type: string },
+): Response {
+  const { status, body } = answer;
+  const isGiven = status === 200 || status === 206;
+  const headers = { ...answer.headers, ...(isGiven ? fileHeaders(file) : {}) };
+  return new Response(body === undefined ? null : streamOf(body, answer.ended), {
+    status,
+    headers,
+  });
+}
+
+function streamOf(
+  body: AsyncIterableIterator<Uint8Array>,
+  ended: AbortSignal | undefined,
+): ReadableStream<Uint8Array> {
+  const close = async (): Promise<void> => {
+    await body.return?.();
+  };
+  return new ReadableStream<Uint8Array>(
+    {
+      start(controller) {
+        const end = (): void => {
+          controller.error(ended?.reason);
+          void close();
+        };
+        ended?.addEventListener('abort', end, { once: true });
+      },
+      async pull(controller) {
+        const part = await body.next();
+        if (part.done === true) controller.close();
+        else controller.enqueue(part.value);
+      },
+      cancel: close,
+    },
+    { highWaterMark: 0 },
+  );
+}

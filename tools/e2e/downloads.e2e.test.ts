@@ -1,0 +1,245 @@
+// What the archive keeps, taken out by the programs that people have: tar from a page, rclone and litmus
+// over WebDAV, against the real server.
+//
+// litmus writes before it reads and gives up where it cannot. So a small proxy says yes to what it writes,
+// keeping nothing, and passes what it reads on to a torrent that has those files: what it then finds is
+// the server's own.
+
+import assert from 'node:assert/strict';
+import { execFile, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { pause, TestServer, waitFor } from './server.ts';
+import { SiteVisitor } from './site-visitor.ts';
+
+const MIB = 1024 * 1024;
+/** More than the buffers of two sockets hold. */
+const LARGE_BYTES = 40 * MIB;
+const PROGRAM_MS_MAX = 60_000;
+const options = { timeout: 120_000 };
+const run = promisify(execFile);
+const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-downloads-'));
+const LITMUS_FILE = 'This is\na test file.\nfor litmus\ntesting.\n';
+
+let server: TestServer;
+let visitor: SiteVisitor;
+let treeHash = '';
+let litmusHash = '';
+let largeHash = '';
+let key = '';
+
+const missing = (program: string): string | false =>
+  spawnSync('which', [program]).status === 0 ? false : `${program} is not installed`;
+
+before(async () => {
+  server = await TestServer.prepare();
+  await server.start();
+  await server.json(['member', 'add', 'mina', '--password-stdin'], 'tortoise lamp river');
+  visitor = await SiteVisitor.signIn(server.siteUrl, 'mina', 'tortoise lamp river');
+  treeHash = await put('survey', {
+    'notes & plans/ä field, 1.bin': bytesOf(5 * MIB + 17),
+    [`${'a long name of a folder '.repeat(8).trim()}/${'and of a file '.repeat(12).trim()}.txt`]:
+      bytesOf(300),
+    'empty/nothing.txt': new Uint8Array(0),
+    'empty/page 10.txt': bytesOf(10),
+    'empty/page 9.txt': bytesOf(9),
+    'readme.txt': bytesOf(511),
+    block: bytesOf(512),
+  });
+  litmusHash = await put('checked', {
+    'litmus/res': Buffer.from(LITMUS_FILE),
+    'litmus/res-€': Buffer.from(LITMUS_FILE),
+    'litmus/prop': Buffer.from(LITMUS_FILE),
+  });
+  largeHash = await put('large', { 'large.bin': Buffer.alloc(LARGE_BYTES, 7) });
+  const page = await visitor.get('/me/webdav');
+  key = /class="secret">([0-9a-f]{32})</.exec(await page.text())?.[1] ?? '';
+});
+
+after(async () => {
+  await server?.remove();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function bytesOf(size: number): Uint8Array {
+  const bytes = Buffer.alloc(size);
+  for (let at = 0; at < size; at += 32) {
+    createHash('sha256').update(`${size} ${at}`).digest().copy(bytes, at);
+  }
+  return bytes;
+}
+
+async function put(name: string, files: Readonly<Record<string, Uint8Array>>): Promise<string> {
+  const path = join(folder, 'source', name);
+  for (const [file, bytes] of Object.entries(files)) {
+    mkdirSync(dirname(join(path, file)), { recursive: true });
+    writeFileSync(join(path, file), bytes);
+  }
+  const [added] = await server.json<{ infoHash: string }>(['put', path]);
+  return added?.infoHash ?? '';
+}
+
+/** Each file's path with its hash. */
+function treeOf(path: string): readonly string[] {
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => {
+      const file = join(entry.parentPath, entry.name);
+      const hash = createHash('sha256').update(readFileSync(file)).digest('hex');
+      return `${relative(path, file)} ${hash}`;
+    })
+    .sort();
+}
+
+test('a tar of a torrent, unpacked by tar, is the tree it was made of', options, async () => {
+  const original = join(folder, 'source', 'survey');
+  const page = await (await visitor.get(`/torrents/${treeHash}`)).text();
+  const path = /href="(\/torrents\/[0-9a-f]+\/content\/all)"/.exec(page)?.[1] ?? '';
+  const answer = await visitor.get(path);
+  assert.match(answer.headers.get('content-disposition') ?? '', /filename="survey.tar"/);
+  writeFileSync(join(folder, 'all.tar'), Buffer.from(await answer.arrayBuffer()));
+  const into = join(folder, 'unpacked');
+  mkdirSync(into);
+  await run('tar', ['-xf', join(folder, 'all.tar'), '-C', into]);
+  assert.deepEqual(treeOf(join(into, 'survey')), treeOf(original));
+  const listed = await (await visitor.get(`/torrents/${treeHash}/files`)).text();
+  const position = /content\/(\d+)">block</.exec(listed)?.[1];
+  const block = await visitor.get(`/torrents/${treeHash}/content/${position}`, {
+    range: 'bytes=100-199',
+  });
+  assert.equal(block.status, 206);
+  const wanted = readFileSync(join(original, 'block')).subarray(100, 200);
+  assert.deepEqual(Buffer.from(await block.arrayBuffer()), wanted);
+  const stranger = await fetch(`${server.siteUrl}${path}`, { redirect: 'manual' });
+  assert.equal(stranger.status, 303, 'a visitor is sent to sign in');
+});
+
+test('rclone copies a torrent over WebDAV as it was, and can write nothing', {
+  ...options,
+  skip: missing('rclone'),
+}, async () => {
+  const rclone = async (...words: string[]): Promise<string> => {
+    const { stdout } = await run('rclone', words, { env, timeout: PROGRAM_MS_MAX });
+    return stdout;
+  };
+  const env = {
+    ...process.env,
+    RCLONE_CONFIG: join(folder, 'rclone.conf'),
+    RCLONE_CONFIG_ARCHIVE_TYPE: 'webdav',
+    RCLONE_CONFIG_ARCHIVE_URL: `${server.siteUrl}/dav/`,
+    RCLONE_CONFIG_ARCHIVE_VENDOR: 'other',
+    RCLONE_CONFIG_ARCHIVE_USER: 'mina',
+    RCLONE_CONFIG_ARCHIVE_PASS: '',
+  };
+  const obscured = await run('rclone', ['obscure', key], { env });
+  env.RCLONE_CONFIG_ARCHIVE_PASS = obscured.stdout.trim();
+  const torrent = `survey [${treeHash.slice(0, 8)}]`;
+  assert.match(
+    await rclone('lsf', 'archive:'),
+    new RegExp(`survey \\[${treeHash.slice(0, 8)}\\]/`),
+  );
+  const into = join(folder, 'copied');
+  await rclone('copy', `archive:${torrent}`, into, '--retries', '1');
+  assert.deepEqual(treeOf(into), treeOf(join(folder, 'source', 'survey')));
+  const file = join(into, 'readme.txt');
+  const words = ['copyto', file, `archive:${torrent}/new.txt`, '--retries', '1'];
+  await assert.rejects(rclone(...words), /405/);
+});
+
+test('litmus finds nothing wrong with what is for reading', {
+  ...options,
+  skip: missing('litmus'),
+}, async () => {
+  const proxy = createServer((from, to) => answerLitmus(from, to));
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  const { port } = proxy.address() as AddressInfo;
+  const found: string[] = [];
+  for (const suite of ['basic', 'props', 'http']) {
+    const words = ['-k', `http://127.0.0.1:${port}/`, 'mina', key];
+    const env = { ...process.env, TESTS: suite };
+    const { stdout } = await run('litmus', words, { env, cwd: folder, timeout: PROGRAM_MS_MAX });
+    // A verdict may stand on a line of its own, below the warnings about its test.
+    let name = '';
+    for (const line of stdout.split(/[\r\n]+/)) {
+      name = /^ *\d+\. ([a-z0-9_]+)\.+/.exec(line)?.[1] ?? name;
+      if (/\.+ pass\b/.test(line)) found.push(`${suite} ${name}`);
+    }
+  }
+  proxy.close();
+  for (const name of [
+    'basic options',
+    'basic put_get',
+    'basic put_get_utf8_segment',
+    'props propfind_invalid',
+    'props propfind_invalid2',
+    'props propfind_d0',
+    'props propwformed',
+    'http expect100',
+  ]) {
+    assert.ok(found.includes(name), `${name} passes; these do: ${found.join(', ')}`);
+  }
+});
+
+function answerLitmus(from: IncomingMessage, to: ServerResponse): void {
+  const base = `/dav/${encodeURIComponent(`checked [${litmusHash.slice(0, 8)}]`)}`;
+  const { method = '', headers, url = '' } = from;
+  const written: Readonly<Record<string, number>> = { PUT: 201, MKCOL: 201, DELETE: 204 };
+  if (written[method] !== undefined) {
+    from.resume().on('end', () => to.writeHead(written[method] ?? 500).end());
+    return;
+  }
+  const target = { host: '127.0.0.1', port: server.sitePort, method, headers, path: base + url };
+  const asked = request(target, (answer) => {
+    const parts: Buffer[] = [];
+    answer.on('data', (part: Buffer) => parts.push(part));
+    answer.on('end', () => {
+      const body = Buffer.concat(parts).toString('utf8').replaceAll(`${base}/`, '/');
+      const { 'transfer-encoding': _, 'content-length': __, ...kept } = answer.headers;
+      to.writeHead(answer.statusCode ?? 500, kept).end(body);
+    });
+  });
+  asked.on('error', () => to.destroy());
+  from.pipe(asked);
+}
+
+test('a ban ends a download that runs, also one that stands still', options, async () => {
+  const socket = connect(server.sitePort, '127.0.0.1');
+  let got = 0;
+  socket.on('error', () => undefined);
+  socket.once('data', (part) => {
+    got += part.length;
+    // Who stops reading holds the server's answer in the middle.
+    socket.pause();
+  });
+  socket.write(
+    `GET /dav/large%20%5B${largeHash.slice(0, 8)}%5D/large.bin HTTP/1.1\r\nHost: x\r\nAuthorization: Basic ${Buffer.from(`mina:${key}`).toString('base64')}\r\n\r\n`,
+  );
+  await waitFor('the first bytes', 10_000, () => (got > 0 ? true : undefined));
+  await server.json(['member', 'ban', 'mina', '--reason', 'shared a passkey']);
+  // Read so slowly from there that all of it would take longer than a right is asked for again.
+  let isClosed = false;
+  socket.once('close', () => {
+    isClosed = true;
+  });
+  socket.on('data', (part) => {
+    got += part.length;
+    if (got >= wanted) socket.pause();
+  });
+  let wanted = got;
+  while (!isClosed && got < LARGE_BYTES) {
+    wanted = got + MIB;
+    socket.resume();
+    await pause(300);
+  }
+  assert.ok(got < LARGE_BYTES, 'and not because it was complete');
+  const refused = await fetch(`${server.siteUrl}/dav/`, {
+    headers: { authorization: `Basic ${Buffer.from(`mina:${key}`).toString('base64')}` },
+  });
+  assert.equal(refused.status, 401);
+});
