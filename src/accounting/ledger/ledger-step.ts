@@ -2,6 +2,7 @@
 // write the sums and the position in one transaction.
 
 import { AccountingError } from '#accounting/errors.ts';
+import type { SeedingStates } from '#accounting/seeding/seeding-states.ts';
 import {
   TRANSFERS_TOPIC,
   TransferReader,
@@ -14,6 +15,7 @@ import type { Sql } from '#sql/sql.ts';
 import { LedgerBatch } from './ledger-batch.ts';
 import { writeDays } from './ledger-day-write.ts';
 import { LedgerDays } from './ledger-days.ts';
+import { settleSeeding } from './ledger-seeding.ts';
 import type { LedgerNames } from './ledger-tables.ts';
 import { writeBatch } from './ledger-write.ts';
 
@@ -90,6 +92,8 @@ export async function applyBatch(
   names: LedgerNames,
   step: {
     readonly read: Pick<ReadBatch, 'batch' | 'days'>;
+    /** As they stand at `expected`; after a failure they say nothing any more. */
+    readonly states: SeedingStates;
     readonly expected: ConsumerPosition | undefined;
     readonly next: ConsumerPosition;
   },
@@ -99,7 +103,9 @@ export async function applyBatch(
     if (!(await movePosition(transaction, names.consumer, step))) {
       throw new AccountingError('LEDGER_POSITION_TAKEN', 'The ledger stands elsewhere by now');
     }
-    await writeDays(transaction, names, step.read.days.days);
-    return await writeBatch(transaction, names, step.read.batch);
+    const { batch, days } = step.read;
+    await settleSeeding(transaction, names, { batch, days, states: step.states });
+    await writeDays(transaction, names, days.days);
+    return await writeBatch(transaction, names, { batch, states: step.states });
   });
 }
