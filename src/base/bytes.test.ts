@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { bytesEqual, fromHex, secretEqual, toHex, utf8 } from './bytes.ts';
+import { bytesEqual, fromHex, toHex, utf8 } from './bytes.ts';
+import { secretEqual } from './secret-equal.ts';
 
 test('fromHex() and toHex() are inverse, and toHex() writes lower case', () => {
   fc.assert(

@@ -1,7 +1,5 @@
 // Small operations on Uint8Array that the platform does not give us.
 
-import { timingSafeEqual } from 'node:crypto';
-
 const encoder = new TextEncoder();
 
 export function utf8(text: string): Uint8Array {
@@ -21,9 +19,4 @@ export function fromHex(text: string): Uint8Array | undefined {
 
 export function bytesEqual(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
-}
-
-/** For secrets: takes as long for a near miss as for a far one. Lengths are not secret. */
-export function secretEqual(a: Uint8Array, b: Uint8Array): boolean {
-  return a.byteLength === b.byteLength && timingSafeEqual(a, b);
 }

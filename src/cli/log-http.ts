@@ -1,7 +1,8 @@
 // `GET /api/log/<topic>` on a port of HTTP: who may read, and what they get (log/http-read.ts).
 
 import { TRANSFERS_TOPIC } from '#accounting/transfers/transfer-record.ts';
-import { secretEqual, utf8 } from '#base/bytes.ts';
+import { utf8 } from '#base/bytes.ts';
+import { secretEqual } from '#base/secret-equal.ts';
 import type { Log } from '#log/log.ts';
 import { answerHttpRead } from '#log/server/http-read.ts';
 import { href } from '#site/routes.ts';

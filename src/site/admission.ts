@@ -3,7 +3,8 @@
 // A handler runs only after all of it.
 
 import type { Context } from 'hono';
-import { secretEqual, toHex, utf8 } from '#base/bytes.ts';
+import { toHex, utf8 } from '#base/bytes.ts';
+import { secretEqual } from '#base/secret-equal.ts';
 import { findViewer, isToken, newToken } from './accounts/sessions.ts';
 import { publicAddresses } from './announce-urls.ts';
 import { CSRF_FIELD } from './components/form.ts';

@@ -3,8 +3,9 @@
 // frame-reader.ts are what both ends here share. Version 1.
 
 import { createHmac } from 'node:crypto';
-import { fromHex, secretEqual, toHex } from '#base/bytes.ts';
+import { fromHex, toHex } from '#base/bytes.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
+import { secretEqual } from '#base/secret-equal.ts';
 import { isLogErrorCode, LogError } from '#log/errors.ts';
 import type { Consistency, ReadFrom, TopicOptions } from '#log/log.ts';
 

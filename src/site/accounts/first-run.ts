@@ -2,8 +2,9 @@
 // names the site, says where it is reached, and makes the admin account. The link's token is random,
 // stored as its SHA-256, works once, and each start of the server makes a new one.
 
-import { secretEqual, utf8 } from '#base/bytes.ts';
+import { utf8 } from '#base/bytes.ts';
 import type { Random } from '#base/random.ts';
+import { secretEqual } from '#base/secret-equal.ts';
 import { Refusal } from '#site/refusal.ts';
 import { hrefTo } from '#site/routes.ts';
 import type { Sql } from '#sql/sql.ts';

@@ -2,7 +2,8 @@
 // from the passkey, so that a new passkey ends it. Whoever finds one learns nothing of the passkey.
 
 import { createHmac } from 'node:crypto';
-import { secretEqual, utf8 } from '#base/bytes.ts';
+import { utf8 } from '#base/bytes.ts';
+import { secretEqual } from '#base/secret-equal.ts';
 import type { Sql } from '#sql/sql.ts';
 import { findMemberById, type Member } from './members.ts';
 
