@@ -94,6 +94,7 @@ export class TestServer {
       if (await this.#answers(isUp)) return;
       await pause(50);
     }
+    await this.end('SIGKILL');
     throw new Error(`The server did not start:\n${this.output.slice(-4000)}`);
   }
 
