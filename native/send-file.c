@@ -1,8 +1,9 @@
 // Sends parts of files to sockets by sendfile, in threads of its own: the bytes never come into this
-// process, and a disk that is slow holds up no event loop. A part is a job: it begins when it is given,
-// goes on whenever its socket takes more, and is told when it has ended. Sockets and files are duplicated
-// for it, so that whoever closes theirs meanwhile closes no one else's.
+// process, and a disk that is slow holds up no event loop. A job is a few parts for one socket: it begins
+// when it is given, goes on whenever its socket takes more, and is told when it has ended. Sockets and files
+// are duplicated for it, so that whoever closes theirs meanwhile closes no one else's.
 //
+// Parts come as 3 doubles each: descriptor, position, bytes.
 // JavaScript reads what ended from the results buffer, 3 words for each: job, bytes sent, errno or 0.
 // A job's memory is the JavaScript thread's to give and to take back; a sending thread has a job from its
 // socket's event until it watches that socket again, or puts it on the list of those that ended.
@@ -16,22 +17,34 @@
 #include <sys/eventfd.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 #define THREADS 2
 #define JOBS_MAX 4096
 #define RESULT_WORDS 3
 #define WAKE UINT32_MAX
-#define CALL_BYTES (512u * 1024)
+#define PARTS_MAX 16
+#define PART_WORDS 3
+#define PART_BYTES_MAX (16 * 1024 * 1024)
 // Then it is another socket's turn.
 #define TURN_BYTES (2048u * 1024)
 
 enum { BUFFER_RESULTS = 0 };
 
-typedef struct Job {
-  int socket;
+typedef struct Part {
   int file;
   off_t position;
   uint32_t left;
+} Part;
+
+typedef struct Job {
+  int socket;
+  // A part of the same file as the one before has the same descriptor.
+  Part parts[PARTS_MAX];
+  int part_count;
+  // The one that is being sent.
+  int part;
+  bool is_begun;
   uint32_t sent;
   int32_t error;
   // Of the list it is on: free, or ended.
@@ -72,23 +85,41 @@ static void end_job(Sender *sender, int32_t at, int32_t error) {
   if (write(sender->ended, &one, sizeof one) < 0) return;
 }
 
+// Asks the disk for what is not in memory; what is there needs no look at every page.
+static void prefetch(const Part *part) {
+  uint8_t byte;
+  struct iovec one = {.iov_base = &byte, .iov_len = 1};
+  off_t ends[2] = {part->position, part->position + part->left - 1};
+  for (int at = 0; at < 2; at++) {
+    if (preadv2(part->file, &one, 1, ends[at], RWF_NOWAIT) == 1) continue;
+    posix_fadvise(part->file, part->position, part->left, POSIX_FADV_WILLNEED);
+    return;
+  }
+}
+
 // What the socket takes now, but for the rest of a long turn.
 static void send_some(Sender *sender, int32_t at) {
   Job *job = &sender->jobs[at];
-  if (job->sent == 0) posix_fadvise(job->file, job->position, job->left, POSIX_FADV_WILLNEED);
-  for (uint32_t turn = 0; job->left > 0 && turn < TURN_BYTES;) {
-    size_t wanted = job->left < CALL_BYTES ? job->left : CALL_BYTES;
-    ssize_t sent = sendfile(job->socket, job->file, &job->position, wanted);
+  uint32_t turn = 0;
+  while (job->part < job->part_count && turn < TURN_BYTES) {
+    Part *part = &job->parts[job->part];
+    if (!job->is_begun) prefetch(part);
+    job->is_begun = true;
+    size_t wanted = part->left < TURN_BYTES ? part->left : TURN_BYTES;
+    ssize_t sent = sendfile(job->socket, part->file, &part->position, wanted);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && errno == EAGAIN) break;
     // The file has become shorter.
     if (sent == 0) return end_job(sender, at, EIO);
     if (sent < 0) return end_job(sender, at, errno);
     job->sent += (uint32_t)sent;
-    job->left -= (uint32_t)sent;
+    part->left -= (uint32_t)sent;
     turn += (uint32_t)sent;
+    if (part->left > 0) continue;
+    job->part++;
+    job->is_begun = false;
   }
-  if (job->left == 0) return end_job(sender, at, 0);
+  if (job->part == job->part_count) return end_job(sender, at, 0);
   if (watch_job(sender, at, EPOLL_CTL_MOD) != 0) end_job(sender, at, errno);
 }
 
@@ -104,15 +135,21 @@ static void *run(void *data) {
   }
 }
 
+static void close_job(Job *job) {
+  for (int at = 0; at < job->part_count; at++) {
+    int file = job->parts[at].file;
+    if (file >= 0 && (at == 0 || file != job->parts[at - 1].file)) close(file);
+  }
+  if (job->socket >= 0) close(job->socket);
+  job->socket = -1;
+  job->part_count = 0;
+}
+
 static void free_job(Sender *sender, int32_t at) {
   Job *job = &sender->jobs[at];
-  if (job->socket >= 0) {
-    // Closing would not do it: the socket itself stays open with whoever gave it.
-    epoll_ctl(sender->epoll, EPOLL_CTL_DEL, job->socket, NULL);
-    close(job->socket);
-  }
-  if (job->file >= 0) close(job->file);
-  job->socket = job->file = -1;
+  // Closing would not do it: the socket itself stays open with whoever gave it.
+  if (job->socket >= 0) epoll_ctl(sender->epoll, EPOLL_CTL_DEL, job->socket, NULL);
+  close_job(job);
   job->next = sender->free;
   sender->free = at;
 }
@@ -124,10 +161,7 @@ static void dispose(Socket *socket) {
   if (sender->wake >= 0 && write(sender->wake, &one, sizeof one) < 0) abort();
   for (int at = 0; at < sender->thread_count; at++) pthread_join(sender->threads[at], NULL);
   if (sender->jobs != NULL) {
-    for (int32_t at = 0; at < JOBS_MAX; at++) {
-      if (sender->jobs[at].socket >= 0) close(sender->jobs[at].socket);
-      if (sender->jobs[at].file >= 0) close(sender->jobs[at].file);
-    }
+    for (int32_t at = 0; at < JOBS_MAX; at++) close_job(&sender->jobs[at]);
   }
   free(sender->jobs);
   pthread_mutex_destroy(&sender->lock);
@@ -156,7 +190,10 @@ static int32_t open_sender(Sender *sender, napi_value on_ready) {
   sender->jobs = malloc(JOBS_MAX * sizeof *sender->jobs);
   if (sender->jobs == NULL) return -ENOMEM;
   for (int32_t at = 0; at < JOBS_MAX; at++) {
-    sender->jobs[at] = (Job){.socket = -1, .file = -1, .next = at + 1 < JOBS_MAX ? at + 1 : -1};
+    Job *job = &sender->jobs[at];
+    job->socket = -1;
+    job->part_count = 0;
+    job->next = at + 1 < JOBS_MAX ? at + 1 : -1;
   }
   sender->epoll = epoll_create1(EPOLL_CLOEXEC);
   sender->wake = eventfd(0, EFD_CLOEXEC);
@@ -194,41 +231,75 @@ napi_value send_open(napi_env env, napi_callback_info info) {
   return new_int(env, id);
 }
 
-// A socket that does not block and a file; 0 or a negative errno.
-static int take_files(Job *job, int socket, int file) {
+// A socket that does not block; 0 or a negative errno.
+static int take_socket(Job *job, int socket) {
   struct stat what;
   if (fstat(socket, &what) != 0 || !S_ISSOCK(what.st_mode)) return -ENOTSOCK;
   int flags = fcntl(socket, F_GETFL);
   if (flags < 0 || (flags & O_NONBLOCK) == 0) return -EINVAL;
-  if (fstat(file, &what) != 0 || !S_ISREG(what.st_mode)) return -EBADF;
   job->socket = fcntl(socket, F_DUPFD_CLOEXEC, 0);
-  if (job->socket < 0) return -errno;
-  job->file = fcntl(file, F_DUPFD_CLOEXEC, 0);
-  return job->file < 0 ? -errno : 0;
+  return job->socket < 0 ? -errno : 0;
+}
+
+// Parts of regular files; 0 or a negative errno, with what was taken still to be closed.
+static int take_parts(Job *job, const double *words, int count) {
+  int before = -1;
+  for (int at = 0; at < count; at++, words += PART_WORDS) {
+    int given = (int)words[0];
+    Part *part = &job->parts[at];
+    *part = (Part){.file = -1, .position = (off_t)words[1], .left = (uint32_t)words[2]};
+    if (at > 0 && given == before) {
+      part->file = job->parts[at - 1].file;
+      job->part_count = at + 1;
+      continue;
+    }
+    struct stat what;
+    if (fstat(given, &what) != 0 || !S_ISREG(what.st_mode)) return -EBADF;
+    part->file = fcntl(given, F_DUPFD_CLOEXEC, 0);
+    if (part->file < 0) return -errno;
+    before = given;
+    job->part_count = at + 1;
+  }
+  return 0;
+}
+
+static bool are_parts(const double *words, int count) {
+  for (int at = 0; at < count; at++, words += PART_WORDS) {
+    // Written so that what is no number is refused.
+    if (!(words[0] >= 0 && words[0] <= INT32_MAX && words[1] >= 0 && words[1] < 1e15 &&
+          words[2] >= 1 && words[2] <= PART_BYTES_MAX)) {
+      return false;
+    }
+  }
+  return true;
 }
 
 napi_value send_file(napi_env env, napi_callback_info info) {
-  napi_value arguments[5];
+  napi_value arguments[4];
   Instance *instance;
-  if (!get_arguments(env, info, 5, arguments, &instance)) {
-    return refuse(env, "sendFile(id, socket, file, position, bytes)");
+  if (!get_arguments(env, info, 4, arguments, &instance)) {
+    return refuse(env, "sendFile(id, socket, parts, count)");
   }
   Sender *sender = (Sender *)get_socket(instance, arguments[0], KIND_SENDER);
-  int32_t socket = -1, file = -1, bytes = 0;
-  int64_t position = -1;
-  if (sender == NULL || !get_int(env, arguments[1], &socket) || !get_int(env, arguments[2], &file) ||
-      napi_get_value_int64(env, arguments[3], &position) != napi_ok || position < 0 ||
-      !get_int(env, arguments[4], &bytes) || bytes <= 0) {
-    return refuse(env, "sendFile: no such sender, or no such part of a file");
+  int32_t socket = -1, count = 0;
+  napi_typedarray_type type;
+  size_t words = 0;
+  void *parts = NULL;
+  if (sender == NULL || !get_int(env, arguments[1], &socket) || !get_int(env, arguments[3], &count) ||
+      napi_get_typedarray_info(env, arguments[2], &type, &words, &parts, NULL, NULL) != napi_ok ||
+      type != napi_float64_array || parts == NULL || count < 1 || count > PARTS_MAX ||
+      words < (size_t)count * PART_WORDS || !are_parts(parts, count)) {
+    return refuse(env, "sendFile: no such sender, or no such parts of files");
   }
   int32_t at = sender->free;
   if (at < 0) return new_int(env, -EAGAIN);
   Job *job = &sender->jobs[at];
   sender->free = job->next;
-  job->position = position;
-  job->left = (uint32_t)bytes;
+  job->part = 0;
+  job->is_begun = false;
   job->sent = 0;
-  int failure = take_files(job, socket, file);
+  int failure = take_socket(job, socket);
+  if (failure == 0) failure = take_parts(job, parts, count);
   // From here on it is a sending thread's.
   if (failure == 0 && watch_job(sender, at, EPOLL_CTL_ADD) != 0) failure = -errno;
   if (failure == 0) return new_int(env, at);

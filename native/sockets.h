@@ -21,7 +21,7 @@
 #include <uv.h>
 
 // Raised when a call, a word or a layout changes; addon.ts compares.
-#define ADDON_VERSION 3
+#define ADDON_VERSION 4
 
 // A socket is opened with a buffer of 32 words, which stays and carries reports afterwards. Words 0
 // to 15 ask, 16 to 31 answer; the address stands in the last 16 bytes of the asking half.

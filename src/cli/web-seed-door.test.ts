@@ -46,8 +46,12 @@ async function withDoor(run: (door: Door) => Promise<void>): Promise<void> {
         yield content.subarray(start, start + PART_BYTES);
         continue;
       }
-      const whole = { descriptor: file, position: 0, bytes: content.length, release: () => {} };
-      const part = new LentPart(whole, { start, end: start + PART_BYTES });
+      const lent = { descriptor: file, position: 0, bytes: content.length, release: () => {} };
+      const end = start + PART_BYTES;
+      const part = new LentPart([
+        { lent, part: { start, end: end - 7 } },
+        { lent, part: { start: end - 7, end } },
+      ]);
       try {
         yield part;
       } finally {

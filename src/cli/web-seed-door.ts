@@ -70,8 +70,7 @@ async function sendLent(part: LentPart, { response, signal, sender }: Sending): 
   if (socket !== null) await flushed(socket);
   const descriptor = socket === null || signal.aborted ? undefined : descriptorOf(socket);
   if (sender === undefined || descriptor === undefined) throw new Error('The client has gone');
-  const { descriptor: file, position, bytes } = part;
-  const sent = await sender.send({ socket: descriptor, file, position, bytes }, signal);
+  const sent = await sender.send(descriptor, part.places, signal);
   part.sentBytes = sent.bytes;
   if (sent.error !== undefined) throw sent.error;
 }

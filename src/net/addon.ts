@@ -31,13 +31,13 @@ export interface Addon {
   tcpTurn(id: number, operations: number, mayPoll: number): number;
   tcpAccept(id: number, what: number): void;
   sendOpen(results: ArrayBuffer, onReady: (events: number) => void): number;
-  sendFile(id: number, socket: number, file: number, position: number, bytes: number): number;
+  sendFile(id: number, socket: number, parts: Float64Array, count: number): number;
   sendCancel(id: number, job: number): void;
   sendTake(id: number): number;
   hashSegment(bytes: Uint8Array, into: Uint8Array): number;
 }
 
-const ADDON_VERSION = 3;
+const ADDON_VERSION = 4;
 
 /** Words of the buffer that a socket is opened with: the first 16 ask, the others answer. */
 export const WORDS = 32;

@@ -67,27 +67,30 @@ const never = new AbortController().signal;
 
 describe('FileSender', { skip }, () => {
   test('parts arrive whole and in order, to many at once', () =>
-    withSender(async ({ sender, file, content, pair }) => {
+    withSender(async ({ sender, path, file, content, pair }) => {
+      const other = openSync(path, 'r');
       const all = await Promise.all(
         [1, 1_000_003].map(async (position) => {
           const [socket, peer] = await pair();
           const got = received(peer);
           const descriptor = descriptorOf(socket);
           assert.ok(descriptor !== undefined);
-          const part = { socket: descriptor, file };
           const bytes = BYTES - position - 7;
           const half = Math.floor(bytes / 2);
-          // One part after the other, by the same socket.
+          const [a, b, c] = [
+            { descriptor: file, position, bytes: half },
+            { descriptor: other, position: position + half, bytes: 1000 },
+            { descriptor: other, position: position + half + 1000, bytes: bytes - half - 1000 },
+          ];
+          // And more by the same socket.
           const first = sender
-            .send({ ...part, position, bytes: half }, never)
-            .then(() =>
-              sender.send({ ...part, position: position + half, bytes: bytes - half }, never),
-            );
-          return { got, first, socket, position, bytes, half };
+            .send(descriptor, [a, b], never)
+            .then(() => sender.send(descriptor, [c], never));
+          return { got, first, socket, position, bytes, last: c.bytes };
         }),
       );
-      for (const { got, first, socket, position, bytes, half } of all) {
-        assert.deepEqual(await first, { bytes: bytes - half, error: undefined });
+      for (const { got, first, socket, position, bytes, last } of all) {
+        assert.deepEqual(await first, { bytes: last, error: undefined });
         socket.end('last');
         const expected = Buffer.concat([
           content.subarray(position, position + bytes),
@@ -95,6 +98,7 @@ describe('FileSender', { skip }, () => {
         ]);
         assert.equal(hash('sha256', await got), hash('sha256', expected));
       }
+      closeSync(other);
     }));
 
   test('both descriptors may be closed as soon as it has begun', () =>
@@ -102,8 +106,8 @@ describe('FileSender', { skip }, () => {
       const file = openSync(path, 'r');
       const [socket, peer] = await pair();
       const got = received(peer);
-      const part = { socket: descriptorOf(socket) ?? -1, file, position: 0, bytes: BYTES };
-      const sending = sender.send(part, never);
+      const part = { descriptor: file, position: 0, bytes: BYTES };
+      const sending = sender.send(descriptorOf(socket) ?? -1, [part], never);
       closeSync(file);
       socket.destroy();
       assert.equal((await sending).error, undefined);
@@ -114,11 +118,11 @@ describe('FileSender', { skip }, () => {
     withSender(async ({ sender, file, pair }) => {
       const [silent] = await pair();
       const stop = new AbortController();
-      const part = { file, position: 0, bytes: BYTES };
-      const stuck = sender.send({ ...part, socket: descriptorOf(silent) ?? -1 }, stop.signal);
+      const part = { descriptor: file, position: 0, bytes: BYTES };
+      const stuck = sender.send(descriptorOf(silent) ?? -1, [part], stop.signal);
       const [socket, peer] = await pair();
       const got = received(peer);
-      await sender.send({ ...part, socket: descriptorOf(socket) ?? -1 }, never);
+      await sender.send(descriptorOf(socket) ?? -1, [part], never);
       socket.end();
       assert.equal((await got).length, BYTES);
       stop.abort();
@@ -131,11 +135,11 @@ describe('FileSender', { skip }, () => {
       const [socket, peer] = await pair();
       peer.resume();
       truncateSync(path, 1_000_000);
-      const part = { socket: descriptorOf(socket) ?? -1, file, position: 0, bytes: BYTES };
-      const short = await sender.send(part, never);
+      const part = { descriptor: file, position: 0, bytes: BYTES };
+      const short = await sender.send(descriptorOf(socket) ?? -1, [part], never);
       assert.equal(short.bytes, 1_000_000);
       assert.match(short.error?.message ?? '', /EIO/);
-      const none = await sender.send({ ...part, socket: file }, never);
+      const none = await sender.send(file, [part], never);
       assert.match(none.error?.message ?? '', /ENOTSOCK/);
       const [left, gone] = await pair();
       gone.resetAndDestroy();
@@ -146,10 +150,11 @@ describe('FileSender', { skip }, () => {
   test('closing it ends what is being sent', () =>
     withSender(async ({ sender, file, pair }) => {
       const [silent] = await pair();
-      const part = { socket: descriptorOf(silent) ?? -1, file, position: 0, bytes: BYTES };
-      const stuck = sender.send(part, never);
+      const to = descriptorOf(silent) ?? -1;
+      const parts = [{ descriptor: file, position: 0, bytes: BYTES }];
+      const stuck = sender.send(to, parts, never);
       sender.close();
       assert.ok((await stuck).error !== undefined);
-      assert.ok((await sender.send(part, never)).error !== undefined);
+      assert.ok((await sender.send(to, parts, never)).error !== undefined);
     }));
 });

@@ -1,22 +1,25 @@
 // Sends parts of files to sockets without their bytes coming into the program: by the addon's threads
 // (native/send-file.c), which alone wait for the disk and for sockets that are slow.
 
+import { assert } from '#base/assert.ts';
 import { type Addon, systemError } from './addon.ts';
 
+const PART_WORDS = 3;
 const RESULT_WORDS = 3;
 const RESULTS = 256;
 
-/** `socket` and `file` are descriptors; both may be closed as soon as it has begun. */
+/** Of a descriptor, which may be closed as soon as it has begun. */
 export interface FilePart {
-  /** That does not block, of which everything written before has left the program. */
-  readonly socket: number;
-  readonly file: number;
+  readonly descriptor: number;
   readonly position: number;
-  /** At least one, at most 2^31 - 1. */
+  /** 1 to 16 MiB. */
   readonly bytes: number;
 }
 
-export interface SentPart {
+/** Of one sending. */
+export const FILE_PARTS_MAX = 16;
+
+export interface SentParts {
   /** That the kernel took; all of them unless there is an `error`. */
   readonly bytes: number;
   /** What the socket or the disk said, as a system error. Then the connection is of no use any more. */
@@ -24,12 +27,13 @@ export interface SentPart {
 }
 
 interface Job {
-  readonly ended: (sent: SentPart) => void;
+  readonly ended: (sent: SentPartss) => void;
 }
 
 export class FileSender {
   readonly #addon: Addon;
   readonly #id: number;
+  readonly #parts = new Float64Array(FILE_PARTS_MAX * PART_WORDS);
   readonly #results = new Int32Array(RESULTS * RESULT_WORDS);
   readonly #jobs = new Map<number, Job>();
   #isClosed = false;
@@ -46,16 +50,23 @@ export class FileSender {
   }
 
   /**
-   * Resolves when all of it is the kernel's, or with what went wrong; never rejects. An aborted signal
-   * ends the connection. At most 4096 at once; more are told EAGAIN.
+   * Sends parts one after the other to a socket that does not block, given by its descriptor, of which
+   * everything written before has left the program. Resolves when all of it is the kernel's, or with what
+   * went wrong; never rejects. An aborted signal ends the connection. At most 4096 at once; more are told
+   * EAGAIN.
    */
-  send(part: FilePart, signal: AbortSignal): Promise<SentPart> {
-    const { socket, file, position, bytes } = part;
-    const job = this.#isClosed ? -1 : this.#addon.sendFile(this.#id, socket, file, position, bytes);
+  send(socket: number, parts: readonly FilePart[], signal: AbortSignal): Promise<SentParts> {
+    assert(parts.length >= 1 && parts.length <= FILE_PARTS_MAX, 'there are 1 to 16 parts');
+    for (const [at, { descriptor, position, bytes }] of parts.entries()) {
+      this.#parts.set([descriptor, position, bytes], at * PART_WORDS);
+    }
+    const job = this.#isClosed
+      ? -1
+      : this.#addon.sendFile(this.#id, socket, this.#parts, parts.length);
     if (job < 0) return Promise.resolve({ bytes: 0, error: systemError(job, 'sendfile') });
     return new Promise((resolve) => {
       const cancel = (): void => this.#addon.sendCancel(this.#id, job);
-      const ended = (sent: SentPart): void => {
+      const ended = (sent: SentPartss): void => {
         signal.removeEventListener('abort', cancel);
         resolve(sent);
       };

@@ -316,18 +316,24 @@ class Fuzz {
     const sender = FileSender.open(this.#addon);
     assert.ok(sender !== undefined);
     const file = openSync(process.execPath, 'r');
+    const other = openSync(process.execPath, 'r');
     const sockets: Socket[] = [];
     const sending: Promise<unknown>[] = [];
     const server = createServer((socket) => {
       socket.on('error', () => undefined);
       sockets.push(socket);
       const handle = socket as unknown as { readonly _handle: { readonly fd: number } | null };
-      const part = { socket: handle._handle?.fd ?? -1, file, position: this.#below(1000) };
+      const to = handle._handle?.fd ?? -1;
+      const parts = Array.from({ length: 1 + this.#below(5) }, () => ({
+        descriptor: this.#pick([file, other]),
+        position: this.#below(1000),
+        bytes: 1 + this.#below(this.#pick([10, 8_000_000])),
+      }));
       const stop = new AbortController();
-      sending.push(sender.send({ ...part, bytes: 1 + this.#below(8_000_000) }, stop.signal));
+      sending.push(sender.send(to, parts, stop.signal));
       if (this.#below(4) === 0) stop.abort();
       if (this.#below(4) === 0) socket.destroy();
-      if (this.#below(8) === 0) sending.push(sender.send({ ...part, bytes: 5 }, stop.signal));
+      if (this.#below(8) === 0) sending.push(sender.send(to, parts.slice(0, 1), stop.signal));
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
@@ -347,6 +353,7 @@ class Fuzz {
     for (const socket of [...peers, ...sockets]) socket.destroy();
     server.close();
     if (!isEarly) closeSync(file);
+    closeSync(other);
     const into = new Uint8Array(32 * (1 + this.#below(4)));
     const bytes = new Uint8Array(1 + this.#below(40_000));
     if (into.length < 32 + Math.ceil(bytes.length / 16_384) * 32) {
