@@ -6,6 +6,7 @@ import { Downloads } from '#archive/downloads/downloads.ts';
 import type { SegmentHasher } from '#archive/hash/segment-hasher.ts';
 import { Intake, type IntakeWorld } from '#archive/ingest/intake.ts';
 import type { PeerAddress } from '#archive/ingest/swarm-download.ts';
+import type { Healer } from '#archive/verify/check-file.ts';
 import { SwarmHealer, type SwarmHealerWorld } from '#archive/verify/swarm-healer.ts';
 import type { SeedCatalogue } from '#archive/web-seed/seed-files.ts';
 import { SeedTraffic } from '#archive/web-seed/seed-traffic.ts';
@@ -39,11 +40,14 @@ export function archiveOf(parts: {
   readonly config: Config;
   readonly hasher: SegmentHasher;
   readonly store: StoreRoom;
+  /** Who hold copies; they are asked before the swarms. */
+  readonly keepers: Healer;
   /** Undefined offline, where nobody knows who is in them. */
   readonly swarms: Swarms | undefined;
 }): ArchiveWorld {
-  const { sql, clock, config, hasher, store, swarms } = parts;
-  const healers = swarms === undefined ? [] : [new SwarmHealer(swarmWorld(parts, swarms))];
+  const { sql, clock, config, hasher, store, swarms, keepers } = parts;
+  // Offline nobody can be asked.
+  const healers = swarms === undefined ? [] : [keepers, new SwarmHealer(swarmWorld(parts, swarms))];
   return {
     ...{ sql, clock, hasher, healers, config: config.archive },
     store: async () => (await store.stack()).store,

@@ -41,6 +41,7 @@ import type { Swarms } from '#site/swarms.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { DataFolder } from './data-folder.ts';
 import type { StoreCare } from './store-care.ts';
+import type { Keepers } from './keepers.ts';
 
 export interface JobParts {
   readonly folder: DataFolder;
@@ -54,6 +55,7 @@ export interface JobParts {
   readonly care: StoreCare;
   readonly archive: ArchiveWorld;
   /** Undefined offline, where nobody knows what the swarms look like. */
+  readonly keepers: Keepers;
   readonly swarms: Swarms | undefined;
   /** What the server says of itself; undefined offline. */
   readonly health: HistoryWorld['health'] | undefined;
@@ -112,6 +114,7 @@ function jobsOf(parts: JobParts): readonly Job[] {
     ratioWatchJob({
       sql,
       torrents: torrentCatalogue(sql),
+    parts.keepers.job,
       members: judgedMembers(sql),
       recordsBehind: () => ledgerBehind(parts),
       rules: async () => (await ruleBook.current()).rules,

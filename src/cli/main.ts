@@ -20,6 +20,8 @@ const GROUP_SUMMARIES: Readonly<Record<string, string>> = {
   member: 'Add, list, ban and remove members, and reset their keys.',
   passkey: 'Take over the passkeys of members who come from another tracker.',
   torrent: 'Add, list, download and remove torrents.',
+  archive: 'Prove what the archive keeps, and work with its signed events.',
+  keeper: 'Members and servers that hold copies of what is kept, and prove it.',
   ledger: 'Show what a member moved; prove and rebuild the ledger.',
   log: 'Work with the topics of the event log.',
   store: 'Put, get and keep blobs: content under its hash.',

@@ -3,7 +3,6 @@
 
 import { join } from 'node:path';
 import { BLANK_ADDRESSES, blankAddresses } from '#accounting/forget-addresses.ts';
-import { HashPool } from '#archive/hash/hash-pool.ts';
 import { SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
 import { SystemRandom } from '#base/random.ts';
@@ -13,8 +12,6 @@ import { Registry } from '#metrics/registry.ts';
 import { migrate } from '#sql/migrate.ts';
 import { openSql } from '#sql/open.ts';
 import { findOrBuildAddon } from './addon-build.ts';
-import { openEvents } from './archive-events.ts';
-import { archiveOf } from './archive-parts.ts';
 import type { Options } from './command.ts';
 import { configFor } from './config-for.ts';
 import { DataFolder } from './data-folder.ts';
@@ -23,9 +20,7 @@ import { buildScheduler } from './jobs.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { pinoLogger } from './pino-logger.ts';
 import type { Rooms } from './rooms.ts';
-import { StoreCare } from './store-care.ts';
-import { StoreRoom } from './store-room.ts';
-import { openSyncs } from './store-syncs.ts';
+import { openStoreRooms } from './store-rooms.ts';
 import { createTopics } from './topics.ts';
 
 export interface Offline {
@@ -91,20 +86,13 @@ async function openRooms(opening: Opening): Promise<Rooms> {
   undo.push(() => sql.close());
   if (!opening.readOnly) await migrate(sql, MIGRATIONS, { clock });
   const metrics = new Registry();
-  const store = new StoreRoom({
-    ...{ folder: join(folder.path, 'store'), config, clock, random, metrics },
-    logger: logger.for('store'),
+  const stored = openStoreRooms({
+    ...{ folder, config, sql, log, clock, random, logger, metrics, swarms: undefined },
+    addon: () => findOrBuildAddon({ folders: [join(folder.path, 'addon')] }),
+    closeLater: (_, close) => undo.push(close),
   });
-  undo.push(() => store.close());
-  const care = new StoreCare({ sql, log, clock, config, metrics, store });
-  const syncs = openSyncs({ sql, log, config, metrics, store });
-  const addon = () => findOrBuildAddon({ folders: [join(folder.path, 'addon')] });
-  const hasher = new HashPool({ threads: config.archive.hashThreads, clock, addon });
-  undo.push(() => hasher.close());
-  const archive = archiveOf({ sql, clock, config, hasher, store, swarms: undefined });
-  const events = openEvents({ folder, sql, log, clock, random, logger, store });
   const jobs = buildScheduler({
-    ...{ folder, config, sql, log, clock, random, logger, metrics, care, archive },
+    ...{ folder, config, sql, log, clock, random, logger, metrics, ...stored },
     swarms: undefined,
     health: undefined,
     changed: () => undefined,
@@ -117,11 +105,7 @@ async function openRooms(opening: Opening): Promise<Rooms> {
     logger,
     sql,
     log,
-    store,
-    care,
-    syncs,
-    archive,
-    events,
+    ...stored,
     jobs,
     // The outbox keeps the change; the next server relays it.
     changed: () => undefined,

@@ -10,6 +10,7 @@ import type { Scheduler } from '#jobs/scheduler.ts';
 import type { Log } from '#log/log.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { ArchiveEvents } from './archive-events.ts';
+import type { Keepers } from './keepers.ts';
 import type { StoreCare } from './store-care.ts';
 import type { StoreRoom } from './store-room.ts';
 import type { StoreSyncs } from './store-syncs.ts';
@@ -28,6 +29,7 @@ export interface Rooms {
   readonly archive: ArchiveWorld;
   /** What tells the log of changes of the archive; whoever answers for one waits for `flush`. */
   readonly events: ArchiveEvents;
+  readonly keepers: Keepers;
   /** Those of the server, which run when they are due; offline, to be run by hand. */
   readonly jobs: Scheduler;
   /** Tells the outbox relay that something waits for the trackers; nothing when none runs. */

@@ -12,8 +12,6 @@ import { join } from 'node:path';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Ledger } from '#accounting/ledger/ledger.ts';
 import { completedCounts } from '#accounting/totals.ts';
-import type { ArchiveWorld } from '#archive/archive.ts';
-import { HashPool } from '#archive/hash/hash-pool.ts';
 import { SEED_PREFIX } from '#archive/web-seed/seed-request.ts';
 import { DAV_PREFIX } from '#archive/webdav/webdav.ts';
 import { toHex } from '#base/bytes.ts';
@@ -34,8 +32,7 @@ import { OutboxRelay, outboxPending } from '#sql/outbox.ts';
 import type { Sql } from '#sql/sql.ts';
 import { Swarm } from '#swarm/swarm.ts';
 import { findOrBuildAddon } from './addon-build.ts';
-import { type ArchiveEvents, openEvents } from './archive-events.ts';
-import { type ArchiveDoors, archiveOf, openArchiveDoors } from './archive-parts.ts';
+import { type ArchiveDoors, openArchiveDoors } from './archive-parts.ts';
 import { startArchivePeer } from './archive-peer.ts';
 import { archivePeerId } from './archive-swarms.ts';
 import { runRoomsCommand } from './commands/commands.ts';
@@ -52,10 +49,8 @@ import type { Rooms, ServerStatus } from './rooms.ts';
 import { openSiteCertificate } from './site-certificate.ts';
 import { SiteListener } from './site-listener.ts';
 import { announceEverything, buildSite, firstRunLink, swarmsOf } from './site-parts.ts';
-import { StoreCare } from './store-care.ts';
 import { StoreDoors } from './store-doors.ts';
-import { StoreRoom } from './store-room.ts';
-import { openSyncs, type StoreSyncs } from './store-syncs.ts';
+import { openStoreRooms, type StoreRooms } from './store-rooms.ts';
 import { threadUrl } from './thread-url.ts';
 import type { LogThreadData } from './threads/log-thread.ts';
 import { ServerThread } from './threads/thread.ts';
@@ -89,16 +84,11 @@ export interface RunningRooms {
   readonly trackerUrls: readonly string[];
 }
 
-interface Parts {
+interface Parts extends StoreRooms {
   readonly sql: Sql;
   readonly log: RewritingLog;
   readonly relay: OutboxRelay;
   readonly ledger: Ledger;
-  readonly store: StoreRoom;
-  readonly care: StoreCare;
-  readonly syncs: StoreSyncs;
-  readonly archive: ArchiveWorld;
-  readonly events: ArchiveEvents;
   readonly jobs: Scheduler;
   readonly tracker: TrackerThreads;
   /** As `RunningRooms.trackerUrls`. */
@@ -390,7 +380,9 @@ export class Server {
     this.#doors.resolve(doors);
     const storeDoors = await StoreDoors.open(rooms, socketPathFor(folder.path, 'store'));
     this.#storeDoors.resolve(storeDoors);
-    this.#site.resolve(storeDoors.beside(siteWithLog(site, parts.log, token)));
+    this.#site.resolve(
+      storeDoors.beside(rooms.keepers.beside(siteWithLog(site, parts.log, token))),
+    );
     const listener = this.#listener ?? (await this.#listenSite());
     this.#stop.closeLater('store doors', () => storeDoors.close());
     const host = config.site.address.includes(':')
@@ -401,7 +393,16 @@ export class Server {
   }
 
   async #startJobs(
-    { sql, log, relay, ledger, care, archive, tracker }: Omit<Parts, 'jobs' | 'trackerUrls'>,
+    {
+      sql,
+      log,
+      relay,
+      ledger,
+      care,
+      archive,
+      keepers,
+      tracker,
+    }: Omit<Parts, 'jobs' | 'trackerUrls'>,
     swarm: Swarm,
   ): Promise<Scheduler> {
     const { folder, config, logger } = this.#world;
@@ -416,6 +417,7 @@ export class Server {
       metrics: this.#metrics,
       care,
       archive,
+      keepers,
       swarms: swarmsOf(swarm, this.#archivePeerId),
       health: healthOf({
         clock: this.#clock,
@@ -433,39 +435,23 @@ export class Server {
     return jobs;
   }
 
-  #openStore(
-    sql: Sql,
-    log: RewritingLog,
-    swarm: Swarm,
-  ): Pick<Parts, 'store' | 'care' | 'syncs' | 'archive' | 'events'> {
-    const { folder, config, logger } = this.#world;
-    const store = new StoreRoom({
-      ...{ folder: join(folder.path, 'store'), config, clock: this.#clock, random: this.#random },
-      ...{ logger: logger.for('store'), metrics: this.#metrics },
-    });
-    this.#stop.closeLater('store', () => store.close());
-    const care = new StoreCare({
-      ...{ sql, log, clock: this.#clock, config, metrics: this.#metrics, store },
-    });
-    const syncs = openSyncs({ sql, log, config, metrics: this.#metrics, store });
-    this.#stop.own('store syncs', syncs.run(this.#stop.signal));
-    const hashing = { threads: config.archive.hashThreads, addon: () => this.#addon };
-    const hasher = new HashPool({ ...hashing, clock: this.#clock });
-    this.#stop.closeLater('threads that hash', () => hasher.close());
-    const archive = archiveOf({
-      ...{ sql, clock: this.#clock, config, hasher, store },
+  #openStore(sql: Sql, log: RewritingLog, swarm: Swarm): StoreRooms {
+    const rooms = openStoreRooms({
+      ...{ ...this.#world, sql, log, clock: this.#clock, random: this.#random },
+      ...{ metrics: this.#metrics, addon: () => this.#addon },
       swarms: swarmsOf(swarm, this.#archivePeerId),
+      closeLater: (name, close) => this.#stop.closeLater(name, close),
     });
-    const events = openEvents({
-      ...{ folder, sql, log, logger, clock: this.#clock, random: this.#random, store },
-    });
-    this.#stop.own('archive events', events.run(this.#stop.signal));
-    return { store, care, syncs, archive, events };
+    const { signal } = this.#stop;
+    this.#stop.own('store syncs', rooms.syncs.run(signal));
+    this.#stop.own('archive events', rooms.events.run(signal));
+    this.#stop.own('keepers', rooms.keepers.run(signal));
+    return rooms;
   }
 
   #roomsOf(parts: Parts): Rooms {
     const { folder, config, logger } = this.#world;
-    const { store, care, syncs, archive, events } = parts;
+    const { store, care, syncs, archive, events, keepers } = parts;
     return {
       dataPath: folder.path,
       config,
@@ -479,6 +465,7 @@ export class Server {
       syncs,
       archive,
       events,
+      keepers,
       jobs: parts.jobs,
       changed: () => parts.relay.wake(),
       withLedgerPaused: (run) => parts.ledger.paused(run),

@@ -17,6 +17,7 @@ import { garbageJob } from '#store/gc/garbage-job.ts';
 import type { RootSource } from '#store/gc/roots.ts';
 import { openDoor, type StoreDoor } from '#store/upload/door.ts';
 import { Uploads } from '#store/upload/uploads.ts';
+import { copiesForOthers } from './keepers.ts';
 import type { GuardedStack, StoreRoom } from './store-room.ts';
 
 export interface StoreCareParts {
@@ -84,6 +85,7 @@ export class StoreCare {
   contentRoots(): readonly RootSource[] {
     const { sql, log, store } = this.#parts;
     const world = { sql, log, store: async () => (await store.stack()).store };
-    return [this.pins, this.uploads, new ArchiveRoots(world), new EventRoots(world)];
+    const archive = [new ArchiveRoots(world), new EventRoots(world)];
+    return [this.pins, this.uploads, ...archive, copiesForOthers(store)];
   }
 }

@@ -188,6 +188,18 @@ function changed(log: Log, change: (records: readonly ReadRecord[]) => readonly 
   };
 }
 
+/** Closed also when it fails. */
+function on(sentence: string, body: (world: World) => Promise<void>): void {
+  test(sentence, async () => {
+    const world = await World.open(openTestSqlite);
+    try {
+      await body(world);
+    } finally {
+      await world.sql.close();
+    }
+  });
+}
+
 forEachDatabase((name, open) => {
   test(`${name}: a lost database is made again from log and blobs, equal to what it was`, async () => {
     const world = await World.open(open);
@@ -209,8 +221,7 @@ forEachDatabase((name, open) => {
   });
 });
 
-test('a reindex that was killed halfway is run again to the same end', async () => {
-  const world = await World.open(openTestSqlite);
+on('a reindex that was killed halfway is run again to the same end', async (world) => {
   await world.fill();
   const before = await world.dump();
   for (const done of [1, 2]) {
@@ -222,55 +233,55 @@ test('a reindex that was killed halfway is run again to the same end', async () 
     await world.reindex();
     assert.equal(await world.dump(), before);
   }
-  await world.sql.close();
 });
 
-test('a check says what differs and changes nothing; rows that were changed by hand are put right', async () => {
-  const world = await World.open(openTestSqlite);
-  await world.fill();
-  const before = await world.dump();
-  await world.sql.transaction<ArchiveTables, void>(async (transaction) => {
-    await transaction.deleteFrom('archive_entry').where('position', '=', 2).execute();
-    await transaction.deleteFrom('archive_wanted').execute();
-    await transaction.updateTable('archive_torrent').set({ kept_ms: 1 }).execute();
-  });
-  const broken = await world.dump();
-  assert.equal((await world.reindex({ isCheck: true })).differences, 3);
-  assert.equal(await world.dump(), broken);
-  assert.equal((await world.reindex()).differences, 3);
-  assert.equal(await world.dump(), before);
-  await world.sql.close();
-});
+on(
+  'a check says what differs and changes nothing; rows that were changed by hand are put right',
+  async (world) => {
+    await world.fill();
+    const before = await world.dump();
+    await world.sql.transaction<ArchiveTables, void>(async (transaction) => {
+      await transaction.deleteFrom('archive_entry').where('position', '=', 2).execute();
+      await transaction.deleteFrom('archive_wanted').execute();
+      await transaction.updateTable('archive_torrent').set({ kept_ms: 1 }).execute();
+    });
+    const broken = await world.dump();
+    assert.equal((await world.reindex({ isCheck: true })).differences, 3);
+    assert.equal(await world.dump(), broken);
+    assert.equal((await world.reindex()).differences, 3);
+    assert.equal(await world.dump(), before);
+  },
+);
 
-test('an event whose bytes were changed is refused by its offset, and nothing is changed', async () => {
-  const world = await World.open(openTestSqlite);
-  await world.fill();
-  await world.loseDatabase(openTestSqlite);
-  const value = (await world.log.read(EVENTS_TOPIC, { from: 1 })).records[0]?.value;
-  assert.ok(value !== undefined);
-  for (let at = 0; at < value.length; at += 3) {
-    const flipped = value.slice();
-    flipped[at] = (flipped[at] ?? 0) ^ 0x10;
-    assert.equal(typeof decodeEvent(flipped), 'string', `byte ${at}`);
-  }
-  const damage = changed(world.log, (records) =>
-    records.map((record) =>
-      record.offset === 1 ? { ...record, value: value.with(200, 0x20) } : record,
-    ),
-  );
-  const problems: string[] = [];
-  const onProblem = (problem: string): number => problems.push(problem);
-  await assert.rejects(world.reindex({ onProblem }, damage), { code: 'ARCHIVE_EVENT_INVALID' });
-  assert.match(problems[0] ?? '', /^Event 1 is refused: its signature/);
-  assert.equal(problems.length, 1);
-  assert.equal(await world.dump(), '[[],[],[]]');
-  const made = await world.reindex({ skipDamaged: true }, damage);
-  assert.deepEqual([made.damagedEvents, made.kept, made.wanted], [1, 1, 1]);
-  await world.sql.close();
-});
+on(
+  'an event whose bytes were changed is refused by its offset, and nothing is changed',
+  async (world) => {
+    await world.fill();
+    await world.loseDatabase(openTestSqlite);
+    const value = (await world.log.read(EVENTS_TOPIC, { from: 1 })).records[0]?.value;
+    assert.ok(value !== undefined);
+    for (let at = 0; at < value.length; at += 3) {
+      const flipped = value.slice();
+      flipped[at] = (flipped[at] ?? 0) ^ 0x10;
+      assert.equal(typeof decodeEvent(flipped), 'string', `byte ${at}`);
+    }
+    const damage = changed(world.log, (records) =>
+      records.map((record) =>
+        record.offset === 1 ? { ...record, value: value.with(200, 0x20) } : record,
+      ),
+    );
+    const problems: string[] = [];
+    const onProblem = (problem: string): number => problems.push(problem);
+    await assert.rejects(world.reindex({ onProblem }, damage), { code: 'ARCHIVE_EVENT_INVALID' });
+    assert.match(problems[0] ?? '', /^Event 1 is refused: its signature/);
+    assert.equal(problems.length, 1);
+    assert.equal(await world.dump(), '[[],[],[]]');
+    const made = await world.reindex({ skipDamaged: true }, damage);
+    assert.deepEqual([made.damagedEvents, made.kept, made.wanted], [1, 1, 1]);
+  },
+);
 
-test('an event that was taken out, moved or signed by a stranger is found', async () => {
-  const world = await World.open(openTestSqlite);
+on('an event that was taken out, moved or signed by a stranger is found', async (world) => {
   await world.fill();
   const stranger = new EventKey(secretOf(9));
   const { records } = await world.log.read(EVENTS_TOPIC, { from: 0 });
@@ -301,7 +312,6 @@ test('an event that was taken out, moved or signed by a stranger is found', asyn
   await assert.rejects(world.reindex({}, onlyOnce(other as unknown as Log)), {
     code: 'ARCHIVE_EVENT_KEY_UNKNOWN',
   });
-  await world.sql.close();
 });
 
 function onlyOnce(log: Pick<Log, 'read'>): Pick<Log, 'read'> {
@@ -315,8 +325,7 @@ function onlyOnce(log: Pick<Log, 'read'>): Pick<Log, 'read'> {
   };
 }
 
-test('what was appended just before a crash is not told twice', async () => {
-  const world = await World.open(openTestSqlite);
+on('what was appended just before a crash is not told twice', async (world) => {
   await world.fill();
   await wantTorrent(world.sql, 2, 20);
   world.log.afterAppend = () => {
@@ -332,31 +341,30 @@ test('what was appended just before a crash is not told twice', async () => {
   await unwantTorrent(world.sql, 2, 21);
   await world.newRelay().flush();
   assert.deepEqual(await world.events(), [...told, 'delete']);
-  await world.sql.close();
 });
 
-test('a new key is vouched for by the old one; without the old one nothing is told until it is said', async () => {
-  const world = await World.open(openTestSqlite);
-  await world.fill();
-  await world.relay.rotateKey(false);
-  await wantTorrent(world.sql, 2, 20);
-  await world.newRelay().flush();
-  assert.deepEqual((await world.events()).slice(-2), ['key', 'want']);
-  assert.equal((await world.reindex()).differences, 0);
-  world.keys.lose();
-  await unwantTorrent(world.sql, 2, 21);
-  const relay = world.newRelay();
-  await assert.rejects(relay.flush(), { code: 'ARCHIVE_EVENT_KEY_UNKNOWN' });
-  await assert.rejects(world.reindex(), { code: 'ARCHIVE_EVENT_KEY_UNKNOWN' });
-  await relay.rotateKey(true);
-  await relay.flush();
-  assert.deepEqual((await world.events()).slice(-2), ['key', 'delete']);
-  assert.equal((await world.reindex()).differences, 0);
-  await world.sql.close();
-});
+on(
+  'a new key is vouched for by the old one; without the old one nothing is told until it is said',
+  async (world) => {
+    await world.fill();
+    await world.relay.rotateKey(false);
+    await wantTorrent(world.sql, 2, 20);
+    await world.newRelay().flush();
+    assert.deepEqual((await world.events()).slice(-2), ['key', 'want']);
+    assert.equal((await world.reindex()).differences, 0);
+    world.keys.lose();
+    await unwantTorrent(world.sql, 2, 21);
+    const relay = world.newRelay();
+    await assert.rejects(relay.flush(), { code: 'ARCHIVE_EVENT_KEY_UNKNOWN' });
+    await assert.rejects(world.reindex(), { code: 'ARCHIVE_EVENT_KEY_UNKNOWN' });
+    await relay.rotateKey(true);
+    await relay.flush();
+    assert.deepEqual((await world.events()).slice(-2), ['key', 'delete']);
+    assert.equal((await world.reindex()).differences, 0);
+  },
+);
 
-test('a log that was lost is told everything again', async () => {
-  const world = await World.open(openTestSqlite);
+on('a log that was lost is told everything again', async (world) => {
   await world.fill();
   const before = await world.dump();
   const { sql, keys, store } = world;
@@ -371,25 +379,24 @@ test('a log that was lost is told everything again', async () => {
   await world.reindex();
   const [entries] = JSON.parse(await world.dump()) as unknown[];
   assert.deepEqual(entries, (JSON.parse(before) as unknown[])[0]);
-  await world.sql.close();
 });
 
-test('garbage collection keeps what the log tells of, also when the database was lost', async () => {
-  const world = await World.open(openTestSqlite);
-  await world.fill();
-  const dropped = await world.stored(20, 3);
-  const small = await world.stored(10, 2);
-  assert.ok(small.map !== undefined && dropped.map !== undefined);
-  assert.ok((await world.roots()).has(refOf(utf8('torrent 1'))));
-  assert.equal((await world.roots()).has(segmentRef(small.map, 0)), false);
-  await world.loseDatabase(openTestSqlite);
-  assert.ok((await world.roots()).has(segmentRef(small.map, 0)));
-  assert.equal((await world.roots()).has(segmentRef(dropped.map, 0)), false);
-  await world.sql.close();
-});
+on(
+  'garbage collection keeps what the log tells of, also when the database was lost',
+  async (world) => {
+    await world.fill();
+    const dropped = await world.stored(20, 3);
+    const small = await world.stored(10, 2);
+    assert.ok(small.map !== undefined && dropped.map !== undefined);
+    assert.ok((await world.roots()).has(refOf(utf8('torrent 1'))));
+    assert.equal((await world.roots()).has(segmentRef(small.map, 0)), false);
+    await world.loseDatabase(openTestSqlite);
+    assert.ok((await world.roots()).has(segmentRef(small.map, 0)));
+    assert.equal((await world.roots()).has(segmentRef(dropped.map, 0)), false);
+  },
+);
 
-test('blobs that are gone are damage of the files that come back', async () => {
-  const world = await World.open(openTestSqlite);
+on('blobs that are gone are damage of the files that come back', async (world) => {
   await world.fill();
   const { map } = await world.stored(700_000, 1);
   assert.ok(map !== undefined);
@@ -403,7 +410,6 @@ test('blobs that are gone are damage of the files that come back', async () => {
     // Its segments 0 and 1 are the same bytes.
     ['missing', 'missing'],
   );
-  await world.sql.close();
 });
 
 test('an event is these bytes in version 1', () => {

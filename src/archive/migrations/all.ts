@@ -7,6 +7,7 @@ import { trafficMigration } from './0620-traffic.ts';
 import { wantedMigration } from './0630-wanted.ts';
 import { syncsMigration } from './0640-syncs.ts';
 import { eventsMigration } from './0680-events.ts';
+import { keepersMigration } from './0682-keepers.ts';
 
 export const archiveMigrations: readonly Migration[] = [
   pinsMigration,
@@ -15,4 +16,5 @@ export const archiveMigrations: readonly Migration[] = [
   wantedMigration,
   syncsMigration,
   eventsMigration,
+  keepersMigration,
 ];

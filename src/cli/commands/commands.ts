@@ -15,6 +15,7 @@ import {
   freeleechTokens,
 } from './freeleech-commands.ts';
 import { jobsList, jobsPause, jobsResume, jobsRun } from './job-commands.ts';
+import { keeperAdd, keeperList, keeperRemove, keeperRun } from './keeper-commands.ts';
 import { memberOfKey, passkeyImport } from './key-commands.ts';
 import { ledgerAudit, ledgerRebuild, ledgerShow, ledgerSnapshot } from './ledger-commands.ts';
 import { logBench } from './log-bench-command.ts';
@@ -93,6 +94,10 @@ export const COMMANDS: readonly CliCommand[] = [
   archiveReindex,
   archiveEvents,
   archiveRotateKey,
+  keeperAdd,
+  keeperList,
+  keeperRemove,
+  keeperRun,
   freeleechAdd,
   freeleechList,
   freeleechEnd,

@@ -1,7 +1,12 @@
 // A member's bonus points: what there is, where it came from, and what it buys.
 
 import { html } from 'hono/html';
-import { bonusBalance, bonusEntries, type KnownEntry } from '#accounting/bonus/bonus.ts';
+import {
+  type BonusKind,
+  bonusBalance,
+  bonusEntries,
+  type KnownEntry,
+} from '#accounting/bonus/bonus.ts';
 import { toHex } from '#base/bytes.ts';
 import type { RouteHandlers } from '#site/admission.ts';
 import { linkButton, submitButton } from '#site/components/button.ts';
@@ -19,6 +24,12 @@ import { Refusal } from '#site/refusal.ts';
 import { href } from '#site/routes.ts';
 import type { Visit } from '#site/visit.ts';
 import { buyToken } from './buy-token.ts';
+
+const ENTRY_WORDS: Readonly<Record<BonusKind, string>> = {
+  seeding: 'Seeding for an hour',
+  token: 'Freeleech token',
+  keeping: 'Holding copies for the archive',
+};
 
 const ENTRIES_SHOWN = 50;
 const ORDER_BYTES = 12;
@@ -130,7 +141,7 @@ function entriesPanel({ entries, moreHref, nowMs }: BonusView): Html {
         {
           label: 'What',
           kind: 'title',
-          cell: (entry) => (entry.kind === 'token' ? 'Freeleech token' : 'Seeding for an hour'),
+          cell: (entry) => ENTRY_WORDS[entry.kind],
         },
         { label: 'When', cell: (entry) => timeAgo(entry.atMs, nowMs) },
         { label: 'Points', kind: 'figure', cell: (entry) => formatPoints(entry.milliPoints) },

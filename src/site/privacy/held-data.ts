@@ -54,6 +54,14 @@ export const HELD_TABLES: readonly HeldTable[] = [
     erasure: DELETE,
   },
   {
+    section: 'keepers',
+    table: 'archive_keeper',
+    member: 'member_id',
+    key: 'id',
+    hidden: ['token_hash', 'seal_key'],
+    erasure: DELETE,
+  },
+  {
     section: 'sessions',
     table: 'session',
     member: 'member_id',
