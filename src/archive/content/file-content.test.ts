@@ -6,6 +6,7 @@ import { toHex } from '#base/bytes.ts';
 import { SystemClock } from '#base/clock.ts';
 import { below, SeededRandom } from '#base/random.ts';
 import { MemoryStore } from '#store/memory.ts';
+import type { PutOptions } from '#store/store.ts';
 import { BLOCK_BYTES, MerkleHasher } from '#wire/merkle.ts';
 import { decodeFileMap, segmentRef } from './file-map.ts';
 import { readFileRange } from './file-reader.ts';
@@ -160,5 +161,32 @@ describe('the content of a file', () => {
     await assert.rejects(writing(), full);
     assert.ok(segments < 8);
     await writer.abandon();
+  });
+
+  it('says where its segments are read: those of a file, or the files of one segment of a folder', async () => {
+    const random = new SeededRandom(17);
+    const series: unknown[] = [];
+    const store = new MemoryStore();
+    const told = {
+      put: (bytes: Uint8Array, options: PutOptions) => {
+        if (options.series !== undefined) series.push({ ...options.series });
+        return store.put(bytes, options);
+      },
+    } as unknown as MemoryStore;
+    const at = (name: string, order: number) => ({ folder: 'torrent/folder', name, order });
+    for (const [size, place] of [
+      [SEGMENT_BYTES * 2 + 1, at('large', 7)],
+      [10, at('small', 8)],
+      [10, undefined],
+    ] as const) {
+      const file = { bytes: size, segmentBytes: SEGMENT_BYTES, ...(place && { place }) };
+      const writer = new FileWriter({ store: told, hasher: new InPlaceHasher() }, file);
+      await writer.write(randomBytes(random, size));
+      await writer.finish();
+    }
+    assert.deepEqual(series, [
+      ...[0, 1, 2].map((order) => ({ name: 'torrent/folder/large', order })),
+      { name: 'torrent/folder', order: 8 },
+    ]);
   });
 });

@@ -8,7 +8,7 @@ import type { SegmentHasher } from '#archive/hash/segment-hasher.ts';
 import { assert } from '#base/assert.ts';
 import { fromHex } from '#base/bytes.ts';
 import type { BlobRef } from '#base/ids.ts';
-import type { Store } from '#store/store.ts';
+import type { PutOptions, Store } from '#store/store.ts';
 import { BLOCK_BYTES, merkleRoot, raiseRoot, SHA256_BYTES, treeHeight } from '#wire/merkle.ts';
 import { encodeFileMap, type FileMap, makeFileMap, segmentLayer } from './file-map.ts';
 import type { SegmentHashes } from './segment-tree.ts';
@@ -35,7 +35,18 @@ export interface FileToWrite {
   readonly segmentBytes: number;
   /** Of the torrent whose piece layer is wanted; a power of two, at least 16 KiB. */
   readonly pieceLength?: number;
+  /** Where it is read among others, so that the store lays what is read together side by side. */
+  readonly place?: FilePlace;
   readonly signal?: AbortSignal;
+}
+
+export interface FilePlace {
+  /** The torrent and the folder in it; any text. */
+  readonly folder: string;
+  /** Within the folder. */
+  readonly name: string;
+  /** In the order of the torrent. */
+  readonly order: number;
 }
 
 export interface WrittenFile {
@@ -152,7 +163,8 @@ export class FileWriter {
       hashing ??= hasher.tree(bytes, task);
       return (await hashing).sha256;
     };
-    const put = await store.put(bytes, { ...this.#callOptions, noRush: true, sha256 });
+    const options = { ...this.#callOptions, ...this.#seriesOf(number), noRush: true, sha256 };
+    const put = await store.put(bytes, options);
     const tree = await (hashing ?? hasher.tree(bytes, task));
     const name = fromHex(put.ref.slice('sha256-'.length));
     assert(name !== undefined, 'a blob is named by its hash');
@@ -160,6 +172,16 @@ export class FileWriter {
     this.#entries.set(tree.root, (number * 2 + 1) * SHA256_BYTES);
     this.#layers[number] = tree.layer;
     if (put.new) this.#newBytes += bytes.length;
+  }
+
+  /** The segments of a file, or the files of one segment of a folder. */
+  #seriesOf(number: number): Pick<PutOptions, 'series'> {
+    const { place, bytes } = this.#file;
+    if (place === undefined) return {};
+    const { folder, name, order } = place;
+    return bytes <= this.#segmentBytes
+      ? { series: { name: folder, order } }
+      : { series: { name: `${folder}/${name}`, order: number } };
   }
 
   /** Rows of a piece, when a layer is wanted at all: a file of one piece has none. */

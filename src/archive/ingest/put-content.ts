@@ -67,7 +67,10 @@ function tapped(world: PutWorld, request: PutRequest, { file, written }: Tapped)
     ...file,
     async *read(pieceLength) {
       const cut = { segmentBytes: world.config.segmentBytes, pieceLength };
-      const whole = { ...cut, bytes: file.sizeBytes, ...(signal === undefined ? {} : { signal }) };
+      const folder = [name, ...file.path.slice(0, -1)].join('/');
+      const place = { folder, name: file.path.at(-1) ?? name, order: written.size };
+      const bytes = file.sizeBytes;
+      const whole = { ...cut, bytes, place, ...(signal === undefined ? {} : { signal }) };
       const writer = new FileWriter(world, whole);
       try {
         for await (const chunk of file.read(pieceLength)) {

@@ -65,10 +65,13 @@ interface OpenFile {
   left: number;
 }
 
-function openFile(world: TakeWorld, { plan, signal }: Taking, position: number): OpenFile {
+function openFile(world: TakeWorld, taking: Taking, position: number): OpenFile {
+  const { torrentId, plan, signal } = taking;
   const bytes = plan.fileBytes[position] ?? 0;
   const { segmentBytes } = world.config;
-  return { position, writer: new FileWriter(world, { bytes, segmentBytes, signal }), left: bytes };
+  const place = { folder: `torrent ${torrentId}`, name: `${position}`, order: position };
+  const writer = new FileWriter(world, { bytes, segmentBytes, place, signal });
+  return { position, writer, left: bytes };
 }
 
 async function finishFile(
