@@ -1,11 +1,20 @@
-// Bound sockets, IPv4 or IPv6, alone on their port or sharing it.
+// Bound sockets: IPv4 or IPv6, alone on their port or sharing it, or UNIX.
 
 #include "sockets.h"
 
 #include <netinet/tcp.h>
+#include <sys/un.h>
+
+_Static_assert(sizeof ((struct sockaddr_un *)0)->sun_path == PATH_BYTES, "a path has its bytes");
 
 static socklen_t address_of(const int32_t *words, struct sockaddr_storage *into) {
   memset(into, 0, sizeof *into);
+  if (words[CONFIG_FAMILY] == FAMILY_UNIX) {
+    struct sockaddr_un *local = (struct sockaddr_un *)into;
+    local->sun_family = AF_UNIX;
+    memcpy(local->sun_path, &words[WORDS], PATH_BYTES);
+    return sizeof *local;
+  }
   uint16_t port = htons((uint16_t)words[CONFIG_PORT]);
   if (words[CONFIG_FAMILY] == 4) {
     struct sockaddr_in *four = (struct sockaddr_in *)into;
@@ -22,16 +31,17 @@ static socklen_t address_of(const int32_t *words, struct sockaddr_storage *into)
 }
 
 static int bind_one(const int32_t *words, int type, bool is_shared) {
-  bool is_four = words[CONFIG_FAMILY] == 4;
-  int fd = socket(is_four ? AF_INET : AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int32_t family = words[CONFIG_FAMILY];
+  int domain = family == 6 ? AF_INET6 : family == FAMILY_UNIX ? AF_UNIX : AF_INET;
+  int fd = socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return -errno;
   int on = 1;
   struct sockaddr_storage address;
   socklen_t length = address_of(words, &address);
   bool is_set = true;
-  if (!is_four) is_set = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0;
+  if (family == 6) is_set = setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0;
   // Connections of an earlier run that still linger must not keep the port.
-  if (type == SOCK_STREAM) {
+  if (type == SOCK_STREAM && family != FAMILY_UNIX) {
     is_set = is_set && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
   }
   if (is_shared) is_set = is_set && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0;
@@ -61,6 +71,7 @@ int read_port(int fd) {
   struct sockaddr_storage address;
   socklen_t length = sizeof address;
   if (getsockname(fd, (struct sockaddr *)&address, &length) != 0) return -errno;
+  if (address.ss_family == AF_UNIX) return 0;
   if (address.ss_family == AF_INET) return ntohs(((struct sockaddr_in *)&address)->sin_port);
   return ntohs(((struct sockaddr_in6 *)&address)->sin6_port);
 }

@@ -24,8 +24,11 @@
 #define ADDON_VERSION 4
 
 // A socket is opened with a buffer of 32 words, which stays and carries reports afterwards. Words 0
-// to 15 ask, 16 to 31 answer; the address stands in the last 16 bytes of the asking half.
+// to 15 ask, 16 to 31 answer; the address stands in the last 16 bytes of the asking half. Family 1 is a
+// UNIX socket: its path stands behind the words, in as many bytes as it may have, ended by a zero.
 #define WORDS 32
+#define PATH_BYTES 108
+#define FAMILY_UNIX 1
 enum ConfigWord {
   CONFIG_FAMILY = 0,
   CONFIG_PORT = 1,
@@ -43,6 +46,8 @@ enum ConfigWord {
   CONFIG_CONNECTIONS = 8,
   CONFIG_BATCH = 9,
   CONFIG_TOGETHER = 10,
+  // Seconds of silence; 0 for none.
+  CONFIG_KEEP_ALIVE = 11,
   CONFIG_ADDRESS = 12,
 };
 enum ReportWord {

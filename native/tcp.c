@@ -44,7 +44,8 @@ static void dispose(Socket *socket) {
 }
 
 static bool is_sane(const int32_t *words) {
-  return (words[CONFIG_FAMILY] == 4 || words[CONFIG_FAMILY] == 6) && words[CONFIG_PORT] >= 0 &&
+  int32_t family = words[CONFIG_FAMILY];
+  return (family == 4 || family == 6 || family == FAMILY_UNIX) && words[CONFIG_PORT] >= 0 &&
          words[CONFIG_PORT] <= 65535 && words[CONFIG_BACKLOG] > 0 &&
          words[CONFIG_CONNECTIONS] > 0 && words[CONFIG_CONNECTIONS] <= 16777216 &&
          words[CONFIG_BATCH] > 0 && words[CONFIG_BATCH] <= 4096 && words[CONFIG_INPUT_BYTES] > 0 &&
@@ -80,6 +81,11 @@ static int32_t open_tcp(Tcp *tcp, napi_value on_ready) {
   int on = 1;
   // Connections inherit it; answers are whole when they are written, there is nothing to gather.
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  int seconds = words[CONFIG_KEEP_ALIVE];
+  if (seconds > 0) {
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds);
+  }
   if (listen(fd, words[CONFIG_BACKLOG]) != 0) return -errno;
   int port = read_port(fd);
   if (port < 0) return port;
@@ -99,6 +105,12 @@ static bool take_memory(Tcp *tcp, napi_env env, const napi_value *arguments) {
   int32_t *words = (int32_t *)buffers[BUFFER_WORDS].data;
   tcp->socket.words = words;
   if (!is_sane(words)) return false;
+  tcp->is_unix = words[CONFIG_FAMILY] == FAMILY_UNIX;
+  if (tcp->is_unix) {
+    const char *path = (const char *)&words[WORDS];
+    if (buffers[BUFFER_WORDS].length < WORDS * sizeof(int32_t) + PATH_BYTES) return false;
+    if (path[0] == 0 || path[PATH_BYTES - 1] != 0) return false;
+  }
   tcp->is_four = words[CONFIG_FAMILY] == 4;
   tcp->batch = (uint32_t)words[CONFIG_BATCH];
   tcp->connections_max = (uint32_t)words[CONFIG_CONNECTIONS];
@@ -242,8 +254,10 @@ static void add_connection(Tcp *tcp, int fd, const struct sockaddr_storage *from
   tcp->rooms[slot] = (int32_t)tcp->input_bytes;
   tcp->fresh[tcp->fresh_count++] = (int32_t)slot;
   uint8_t *address = tcp->addresses + tcp->event_count * 16;
-  uint16_t port;
-  if (tcp->is_four) {
+  uint16_t port = 0;
+  if (tcp->is_unix) {
+    memset(address, 0, 16);
+  } else if (tcp->is_four) {
     const struct sockaddr_in *four = (const struct sockaddr_in *)from;
     memset(address, 0, 16);
     memcpy(address, &four->sin_addr, 4);

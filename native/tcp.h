@@ -51,6 +51,7 @@ typedef struct Chunk {
 typedef struct Tcp {
   Socket socket;
   bool is_four;
+  bool is_unix;
   int listener;
   // Closed to accept and end one connection more when there are no descriptors left.
   int reserve;

@@ -8,11 +8,12 @@ import { SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
 import { silentLogger } from '#base/logger.ts';
 import { SystemRandom } from '#base/random.ts';
+import { findOrBuildAddon } from '#cli/addon-build.ts';
 import { logConfig } from '#log/config.ts';
 import { LocalLog } from '#log/local-log.ts';
 import { LogServer } from '#log/server/server.ts';
 import { Registry } from '#metrics/registry.ts';
-import { listenNode } from '#net/stream-node.ts';
+import { listenStreams } from '#net/sockets.ts';
 
 const [folder = '', path = ''] = process.argv.slice(2);
 const world = {
@@ -24,7 +25,8 @@ const world = {
 };
 const log = await LocalLog.open({ ...world, disk: new SystemDisk(), folder });
 const server = new LogServer({ ...world, log });
-await server.listen(listenNode, { kind: 'unix', path });
+const listen = listenStreams({ ...world, addon: findOrBuildAddon() }, 'auto');
+await server.listen(listen, { kind: 'unix', path });
 process.on('message', () => process.send?.(syncs()));
 process.on('disconnect', () => process.exit(0));
 process.send?.('ready');

@@ -14,7 +14,8 @@ import { LocalLog } from '#log/local-log.ts';
 import { LogServer } from '#log/server/server.ts';
 import { Registry, renderCollected } from '#metrics/registry.ts';
 import { parsePlace, type StreamPlace } from '#net/byte-stream.ts';
-import { listenNode } from '#net/stream-node.ts';
+import { listenStreams } from '#net/sockets.ts';
+import { findOrBuildAddon } from './addon-build.ts';
 import type { Item, Output } from './command.ts';
 import { ControlServer, socketPathFor } from './control-socket.ts';
 import type { DataFolder } from './data-folder.ts';
@@ -72,8 +73,9 @@ export class LogServing {
   }
 
   async #open(): Promise<void> {
-    const { folder, config, logger, listen, secret, http } = this.#world;
-    const places = (listen.length > 0 ? listen : [`unix:${join(folder.path, 'log.sock')}`]).map(
+    const { folder, config, logger, secret, http } = this.#world;
+    const asked = this.#world.listen;
+    const places = (asked.length > 0 ? asked : [`unix:${join(folder.path, 'log.sock')}`]).map(
       (url) => this.#place(url),
     );
     const random = new SystemRandom();
@@ -102,9 +104,11 @@ export class LogServing {
     });
     this.#stop.closeLater('log server', () => server.close());
     if (http !== undefined) await this.#openHttp(log, http);
+    const addon = findOrBuildAddon({ folders: [join(folder.path, 'addon')] });
+    const listen = listenStreams({ ...world, addon }, config.serverSockets);
     for (const place of places) {
       if (place.kind === 'unix') rmSync(place.path, { force: true });
-      const listener = await server.listen(listenNode, place);
+      const listener = await server.listen(listen, place);
       if (place.kind === 'unix') {
         chmodSync(place.path, 0o600);
         this.#stop.closeLater('socket file', async () => rmSync(place.path, { force: true }));

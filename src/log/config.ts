@@ -214,6 +214,12 @@ export const logConfig = z.strictObject({
     .describe(
       'Requests that one connection may have unanswered at the log server. One more is refused.',
     ),
+  serverSockets: z
+    .enum(['auto', 'batched', 'node'])
+    .default('auto')
+    .describe(
+      'Which sockets the log server takes connections with: "batched" ones by the addon in native/, which answer all connections of a turn together, or "node", Node\'s own. "auto" and "batched" take the batched ones where the addon is there; TLS is always Node\'s.',
+    ),
   serverIdleMs: ms({ min: 50, max: 86_400_000 })
     .default(300_000)
     .describe(

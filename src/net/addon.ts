@@ -41,6 +41,9 @@ const ADDON_VERSION = 4;
 
 /** Words of the buffer that a socket is opened with: the first 16 ask, the others answer. */
 export const WORDS = 32;
+/** Room for the path of a UNIX socket, behind them. */
+export const PATH_BYTES = 108;
+export const FAMILY_UNIX = 1;
 export const CONFIG = {
   family: 0,
   port: 1,
@@ -56,6 +59,7 @@ export const CONFIG = {
   connections: 8,
   batch: 9,
   together: 10,
+  keepAlive: 11,
   addressBytesAt: 48,
 } as const;
 export const REPORT = {

@@ -4,6 +4,9 @@ import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Registry } from '#metrics/registry.ts';
 import { type AddonPlace, loadAddon } from './addon.ts';
+import type { ListenStream } from './byte-stream.ts';
+import { batchedStreams } from './stream-batched.ts';
+import { listenNode } from './stream-node.ts';
 import { batchedTcp } from './tcp-batched.ts';
 import { nodeTcp } from './tcp-node.ts';
 import type { OpenTcp } from './tcp-server.ts';
@@ -39,4 +42,11 @@ export function openSockets(world: SocketsWorld, choice: SocketsChoice): Sockets
   if ('why' in loaded) return { ...own, why: loaded.why };
   const batched = { ...world, addon: loaded.addon, slice: new TurnSlice() };
   return { kind: 'batched', why: '', openUdp: batchedUdp(batched), openTcp: batchedTcp(batched) };
+}
+
+/** Where streams are accepted: by the addon where it is there and may be used, else by Node's sockets. */
+export function listenStreams(world: SocketsWorld, choice: SocketsChoice): ListenStream {
+  const loaded = choice === 'node' ? undefined : loadAddon(world.addon);
+  if (loaded === undefined || 'why' in loaded) return listenNode;
+  return batchedStreams({ ...world, addon: loaded.addon, slice: new TurnSlice() });
 }

@@ -1,33 +1,22 @@
-// The TCP server over the addon in native/. The event loop says that something is ready; then turns
-// follow each other: one native call writes and closes for all connections, accepts, and reads all
-// that is ready; then each of those has its handler called. Nothing is allocated per request.
+// The TCP server over the addon in native/: in each turn (tcp-turns.ts) the handler is called for each
+// connection that has something to say. Nothing is allocated per request.
 
 import { assert } from '#base/assert.ts';
 import type { Clock, Timer } from '#base/clock.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Registry } from '#metrics/registry.ts';
-import { type Addon, CONFIG, REPORT, systemError, TCP_REPORT, WORDS } from './addon.ts';
+import { type Addon, CONFIG, REPORT, systemError, WORDS } from './addon.ts';
 import { NetError } from './errors.ts';
 import { FailureGauge } from './failure-gauge.ts';
 import { type Family, formatEndpoint, formatIp, parseIp } from './ip-address.ts';
 import { BatchedTcpConnection, type ConnectionWorld } from './tcp-batched-connection.ts';
 import { TcpCounts } from './tcp-counts.ts';
 import type { OpenTcp, TcpOptions, TcpServer } from './tcp-server.ts';
-import {
-  BATCH,
-  EVENT,
-  EVENT_WORDS,
-  OPERATION_WORDS,
-  type TcpOutput,
-  TcpOutputs,
-  TcpSlots,
-} from './tcp-slots.ts';
+import { BATCH, EVENT, EVENT_WORDS, type TcpOutput, TcpOutputs, TcpSlots } from './tcp-slots.ts';
+import { TcpTurns } from './tcp-turns.ts';
 import type { TurnSlice } from './turn-slice.ts';
 
 const SWEEP_MS_MAX = 1000;
-/** How long nothing is accepted when the system is out of descriptors or memory. */
-const ACCEPT_PAUSE_MS = 100;
-const ACCEPT = { pause: 0, resume: 1, stop: 2 } as const;
 /** Buffers for parts of requests that are kept for the next ones. */
 const INPUTS_FREE_MAX = 256;
 
@@ -52,31 +41,17 @@ class BatchedTcpServer implements TcpServer, ConnectionWorld {
   readonly options: TcpOptions;
   readonly slots: TcpSlots;
   readonly deadlines: Float64Array;
-  readonly #addon: Addon;
   readonly #clock: Clock;
-  readonly #slice: TurnSlice;
-  readonly #id: number;
-  readonly #report: Int32Array;
+  readonly #turns: TcpTurns<BatchedTcpConnection>;
   readonly #outputs: TcpOutputs;
   readonly #inputs: Uint8Array[] = [];
   readonly #counts: TcpCounts;
-  readonly #failures: FailureGauge;
   /** By slot; made when a slot is used for the first time. */
   readonly #all: BatchedTcpConnection[] = [];
-  /** Those that want an operation, in the order they asked: the first `#markedCount`. */
-  readonly #marked: BatchedTcpConnection[] = [];
-  #markedCount = 0;
-  /** Those whose operations the present native call runs. */
-  readonly #running: BatchedTcpConnection[] = [];
-  readonly #flushMarked = (): void => this.#flushOutside();
-  #nowMs = 0;
-  #isInTurn = false;
-  #isFlushDue = false;
   #isClosed = false;
   #open = 0;
   #nextId = 1;
   #sweep: Timer | undefined;
-  #acceptPause: Timer | undefined;
   #closing: Promise<void> | undefined;
   #onEmpty: (() => void) | undefined;
 
@@ -91,34 +66,44 @@ class BatchedTcpServer implements TcpServer, ConnectionWorld {
     }
     this.family = family;
     this.options = options;
-    this.#addon = world.addon;
     this.#clock = world.clock;
-    this.#slice = world.slice;
     this.slots = new TcpSlots(options.connectionsMax, options.inputBytesMax);
     this.deadlines = new Float64Array(options.connectionsMax).fill(Number.POSITIVE_INFINITY);
-    this.#report = wordsOf(options, family, address);
-    this.#report[CONFIG.together] = world.isTogether === false ? 0 : 1;
-    const words = this.#report.buffer as ArrayBuffer;
+    const report = wordsOf(options, family, address);
+    report[CONFIG.together] = world.isTogether === false ? 0 : 1;
+    const words = report.buffer as ArrayBuffer;
     const { shared, input } = this.slots;
-    this.#id = world.addon.tcpOpen(words, shared, input, () => this.#onReady());
-    if (this.#id < 0) {
+    const id = world.addon.tcpOpen(words, shared, input, () => this.#turns.onReady());
+    if (id < 0) {
       throw new NetError(
         'NET_BIND_FAILED',
         `Cannot open TCP ${formatEndpoint(options.address, options.port)}`,
-        { cause: systemError(this.#id, 'listen') },
+        { cause: systemError(id, 'listen') },
       );
     }
-    this.bound = { address: formatIp(address, family), port: this.#report[REPORT.port]! };
-    this.#outputs = new TcpOutputs(world.addon, this.#id, options.outputBytesMax);
+    this.bound = { address: formatIp(address, family), port: report[REPORT.port]! };
+    this.#outputs = new TcpOutputs(world.addon, id, options.outputBytesMax);
     this.#counts = new TcpCounts(world);
-    this.#failures = new FailureGauge({
+    const failures = new FailureGauge({
       clock: world.clock,
       logger: world.logger,
       metrics: world.metrics,
       name: `TCP ${formatEndpoint(this.bound.address, this.bound.port)}`,
       onLasting: options.onFailed,
     });
-    this.#slice.opened();
+    const { addon, clock, slice } = world;
+    const { slots } = this;
+    const parts = { addon, clock, slice, slots, counts: this.#counts, failures, report };
+    this.#turns = new TcpTurns(
+      {
+        ...parts,
+        onEvents: (count) => this.#handleEvents(count),
+        onAccepted: () => {
+          this.#sweep ??= this.#nextSweep();
+        },
+      },
+      id,
+    );
   }
 
   get connections(): number {
@@ -131,7 +116,7 @@ class BatchedTcpServer implements TcpServer, ConnectionWorld {
   }
 
   nowMs(): number {
-    return this.#isInTurn ? this.#nowMs : this.#clock.monotonicMs();
+    return this.#turns.nowMs();
   }
 
   takeInput(): Uint8Array {
@@ -151,13 +136,7 @@ class BatchedTcpServer implements TcpServer, ConnectionWorld {
   }
 
   mark(connection: BatchedTcpConnection): void {
-    if (connection.isMarked) return;
-    connection.isMarked = true;
-    this.#marked[this.#markedCount++] = connection;
-    if (this.#isInTurn || this.#isFlushDue) return;
-    // Answers that become due together go out together.
-    this.#isFlushDue = true;
-    queueMicrotask(this.#flushMarked);
+    this.#turns.mark(connection);
   }
 
   sentBytes(bytes: number): void {
@@ -175,8 +154,7 @@ class BatchedTcpServer implements TcpServer, ConnectionWorld {
   }
 
   async #close(lingerMs: number): Promise<void> {
-    this.#acceptPause?.cancel();
-    this.#addon.tcpAccept(this.#id, ACCEPT.stop);
+    this.#turns.stopAccepting();
     if (this.#open > 0) {
       await new Promise<void>((resolve) => {
         const timer = this.#clock.after(lingerMs, resolve);
@@ -191,61 +169,7 @@ class BatchedTcpServer implements TcpServer, ConnectionWorld {
     this.#isClosed = true;
     this.#sweep?.cancel();
     for (const connection of this.#all) connection.destroy();
-    this.#addon.close(this.#id);
-    this.#slice.closed();
-    this.#counts.close();
-  }
-
-  #onReady(): void {
-    if (this.#isClosed) return;
-    this.#isInTurn = true;
-    this.#nowMs = this.#clock.monotonicMs();
-    const untilMs = this.#nowMs + this.#slice.ms;
-    let events = 0;
-    do {
-      events = this.#turn(1);
-      this.#nowMs = this.#clock.monotonicMs();
-    } while ((events > 0 || this.#markedCount > 0) && this.#nowMs < untilMs && !this.#isClosed);
-    // What was accepted last is watched by the call after, and what was answered last goes out in it.
-    if (events > 0 && !this.#isClosed) this.#turn(0);
-    this.#isInTurn = false;
-    if (this.#markedCount > 0 && !this.#isClosed) this.#goOnLater();
-  }
-
-  /** Answers that became due outside of a turn. */
-  #flushOutside(): void {
-    this.#isFlushDue = false;
-    if (this.#isClosed || this.#isInTurn || this.#markedCount === 0) return;
-    this.#isInTurn = true;
-    this.#nowMs = this.#clock.monotonicMs();
-    // Written answers let pipelined requests go on, which want to be written in turn.
-    const untilMs = this.#nowMs + this.#slice.ms;
-    do {
-      this.#turn(0);
-      this.#nowMs = this.#clock.monotonicMs();
-    } while (this.#markedCount > 0 && this.#nowMs < untilMs && !this.#isClosed);
-    this.#isInTurn = false;
-    if (this.#markedCount > 0 && !this.#isClosed) this.#goOnLater();
-  }
-
-  #goOnLater(): void {
-    this.#isFlushDue = true;
-    setImmediate(this.#flushMarked);
-  }
-
-  /** Runs operations of up to BATCH connections, then handles what they and others have to say. */
-  #turn(mayPoll: 0 | 1): number {
-    const { operations } = this.slots;
-    const count = this.#writeOperations();
-    const eventCount = this.#addon.tcpTurn(this.#id, count, mayPoll);
-    const running = this.#running;
-    for (let at = 0; at < count; at++) {
-      const word = at * OPERATION_WORDS;
-      running[at]!.onResult(operations[word + 1]!, operations[word + 5]!, operations[word + 6]!);
-    }
-    this.#readReport();
-    if (eventCount > 0) this.#handleEvents(eventCount);
-    return eventCount;
+    this.#turns.close();
   }
 
   #handleEvents(eventCount: number): void {
@@ -268,50 +192,6 @@ class BatchedTcpServer implements TcpServer, ConnectionWorld {
       connection.onEvent(flags, this.slots.inputs[at]!, length);
     }
     handler.onTurnEnd?.();
-  }
-
-  #writeOperations(): number {
-    const { operations } = this.slots;
-    const marked = this.#marked;
-    const asked = this.#markedCount;
-    let count = 0;
-    let read = 0;
-    while (read < asked && count < BATCH) {
-      const connection = marked[read++]!;
-      connection.isMarked = false;
-      if (!connection.writeOperation(operations, count * OPERATION_WORDS)) continue;
-      this.#running[count++] = connection;
-    }
-    for (let at = read; at < asked; at++) marked[at - read] = marked[at]!;
-    this.#markedCount = asked - read;
-    return count;
-  }
-
-  #readReport(): void {
-    const report = this.#report;
-    const accepted = report[TCP_REPORT.accepted]!;
-    if (accepted > 0) {
-      this.#counts.accepted(accepted);
-      this.#failures.worked('accept');
-      this.#sweep ??= this.#nextSweep();
-    }
-    if (report[TCP_REPORT.tooMany]! > 0) {
-      this.#counts.dropped('too many', report[TCP_REPORT.tooMany]!);
-    }
-    if (report[TCP_REPORT.shed]! > 0) {
-      this.#counts.dropped('no descriptors', report[TCP_REPORT.shed]!);
-    }
-    const errno = report[TCP_REPORT.acceptErrno]! || report[TCP_REPORT.pollErrno]!;
-    if (errno !== 0) this.#onAcceptFailed(errno, report[TCP_REPORT.paused] === 1);
-  }
-
-  #onAcceptFailed(errno: number, isPaused: boolean): void {
-    this.#failures.failed('accept', systemError(errno, 'accept'));
-    if (!isPaused) return;
-    this.#acceptPause?.cancel();
-    this.#acceptPause = this.#clock.after(ACCEPT_PAUSE_MS, () => {
-      if (this.#closing === undefined) this.#addon.tcpAccept(this.#id, ACCEPT.resume);
-    });
   }
 
   #newConnection(slot: number): BatchedTcpConnection {

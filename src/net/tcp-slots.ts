@@ -45,6 +45,8 @@ export class TcpSlots {
 /** A buffer that one connection writes into and native/tcp.c sends from. */
 export interface TcpOutput {
   readonly bytes: Uint8Array;
+  /** The same bytes, for text. */
+  readonly text: Buffer;
   readonly chunk: number;
   readonly offset: number;
 }
@@ -82,7 +84,8 @@ export class TcpOutputs {
     assert(chunk >= 0, 'there is memory for one more chunk of outputs');
     for (let at = OUTPUTS_PER_CHUNK - 1; at >= 0; at--) {
       const offset = at * this.#bytesMax;
-      this.#free.push({ bytes: new Uint8Array(memory, offset, this.#bytesMax), chunk, offset });
+      const bytes = new Uint8Array(memory, offset, this.#bytesMax);
+      this.#free.push({ bytes, text: Buffer.from(memory, offset, this.#bytesMax), chunk, offset });
     }
   }
 }

@@ -15,7 +15,7 @@ import { SystemClock } from '#base/clock.ts';
 import { silentLogger } from '#base/logger.ts';
 import { SeededRandom } from '#base/random.ts';
 import { Registry } from '#metrics/registry.ts';
-import { type Addon, CONFIG, loadAddon, WORDS } from './addon.ts';
+import { type Addon, CONFIG, FAMILY_UNIX, loadAddon, PATH_BYTES, WORDS } from './addon.ts';
 import { FileSender } from './file-sender.ts';
 import { batchedTcp } from './tcp-batched.ts';
 import type { TcpConnection, TcpServer } from './tcp-server.ts';
@@ -88,11 +88,13 @@ class Fuzz {
 
   /** Words that may ask for anything. */
   #words(): ArrayBuffer {
-    const words = new Int32Array(WORDS);
+    const words = new Int32Array(WORDS + this.#pick([0, 0, PATH_BYTES / 4]));
     for (let at = 0; at < 12; at++) {
       words[at] = this.#pick([0, 1, 2, 4, 6, 16, 64, 300, -1, 1 << 30, this.#random.u32() | 0]);
     }
-    words[CONFIG.family] = this.#pick([4, 4, 6, 0]);
+    words[CONFIG.family] = this.#pick([4, 4, 6, 0, FAMILY_UNIX]);
+    // No path, or one without an end: nothing is made on the disk.
+    if (words.length > WORDS && this.#below(2) === 0) words.fill(0x61616161, WORDS);
     words[CONFIG.port] = 0;
     if (this.#below(2) === 0)
       new Uint8Array(words.buffer).set([127, 0, 0, 1], CONFIG.addressBytesAt);

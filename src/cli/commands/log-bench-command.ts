@@ -64,7 +64,8 @@ async function measureOwn(options: Options, runMs: number, output: Output): Prom
   const { LocalLog } = await import('#log/local-log.ts');
   const { LogServer } = await import('#log/server/server.ts');
   const { Registry } = await import('#metrics/registry.ts');
-  const { listenNode } = await import('#net/stream-node.ts');
+  const { listenStreams } = await import('#net/sockets.ts');
+  const { findOrBuildAddon } = await import('#cli/addon-build.ts');
   const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-log-bench-'));
   const clock = new SystemClock();
   const world = {
@@ -81,7 +82,9 @@ async function measureOwn(options: Options, runMs: number, output: Output): Prom
     const secretFile = `${folder}/secret`;
     writeFileSync(secretFile, toHex(secret), { mode: 0o600 });
     const server = new LogServer({ ...world, log, secret: utf8(toHex(secret)) });
-    const listener = await server.listen(listenNode, { kind: 'unix', path: `${folder}/s` });
+    const { serverSockets } = world.config;
+    const listen = listenStreams({ ...world, addon: findOrBuildAddon() }, serverSockets);
+    const listener = await server.listen(listen, { kind: 'unix', path: `${folder}/s` });
     const at = { url: listener.url, secretFile };
     const client = await connectUrl(at, output.signal);
     output.item(once('start, to the first answer', clock.monotonicMs() - startMs));

@@ -7,6 +7,7 @@ import { SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
 import { silentLogger } from '#base/logger.ts';
 import { SystemRandom } from '#base/random.ts';
+import { findOrBuildAddon } from '#cli/addon-build.ts';
 import { type LogConfig, logConfig } from '#log/config.ts';
 import { LocalLog } from '#log/local-log.ts';
 import { describeLog, type LogUnderTest } from '#log/log.conformance.ts';
@@ -14,11 +15,13 @@ import { LogServer } from '#log/server/server.ts';
 import { Registry } from '#metrics/registry.ts';
 import type { ByteStream } from '#net/byte-stream.ts';
 import { parsePlace } from '#net/byte-stream.ts';
+import { listenStreams } from '#net/sockets.ts';
 import { loopbackPair } from '#net/stream-loopback.ts';
-import { dialNode, listenNode } from '#net/stream-node.ts';
+import { dialNode } from '#net/stream-node.ts';
 import { RemoteLog } from './remote-log.ts';
 
-type Kind = 'loopback' | 'unix' | 'tcp';
+type Kind = 'loopback' | 'unix' | 'tcp' | 'unix, batched' | 'tcp, batched';
+const addon = findOrBuildAddon();
 const SECRET = new TextEncoder().encode('a secret of the test');
 
 async function open(
@@ -35,7 +38,8 @@ async function open(
     config,
   };
   const local = await LocalLog.open({ ...world, disk: new SystemDisk(), folder: `${folder}/log` });
-  const secret = kind === 'tcp' ? { secret: SECRET } : {};
+  const isTcp = kind.startsWith('tcp');
+  const secret = isTcp ? { secret: SECRET } : {};
   const server = new LogServer({ ...world, log: local, ...secret });
   let dial: (signal: AbortSignal) => Promise<ByteStream>;
   if (kind === 'loopback') {
@@ -45,11 +49,11 @@ async function open(
       return near;
     };
   } else {
-    const place =
-      kind === 'unix'
-        ? ({ kind: 'unix', path: `${folder}/log.sock` } as const)
-        : ({ kind: 'tcp', host: '127.0.0.1', port: 0 } as const);
-    const listener = await server.listen(listenNode, place);
+    const place = isTcp
+      ? ({ kind: 'tcp', host: '127.0.0.1', port: 0 } as const)
+      : ({ kind: 'unix', path: `${folder}/log.sock` } as const);
+    const choice = kind.endsWith('batched') ? 'auto' : 'node';
+    const listener = await server.listen(listenStreams({ ...world, addon }, choice), place);
     const dialled = parsePlace(listener.url);
     if (dialled === undefined) throw new Error(`no place: ${listener.url}`);
     dial = (signal) => dialNode(dialled, signal);
@@ -74,7 +78,8 @@ async function open(
   };
 }
 
-for (const kind of ['loopback', 'unix', 'tcp'] as const) {
+const batched = 'why' in addon ? [] : (['unix, batched', 'tcp, batched'] as const);
+for (const kind of ['loopback', 'unix', 'tcp', ...batched] as const) {
   for (const consistency of ['durable', 'interval'] as const) {
     describeLog({
       name: `RemoteLog over ${kind}, "${consistency}"`,
