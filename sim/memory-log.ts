@@ -14,6 +14,7 @@ import type {
   ReadResult,
   TopicStats,
 } from '#log/log.ts';
+import { type PackedRecords, unpacked } from '#log/segment/packed-records.ts';
 
 interface Topic {
   readonly records: ReadRecord[];
@@ -63,12 +64,12 @@ export class MemoryLog implements Log {
 
   async append(
     name: string,
-    records: readonly LogRecord[],
+    records: readonly LogRecord[] | PackedRecords,
     options: AppendOptions = {},
   ): Promise<Appended> {
     const topic = this.#topic(name);
     // Copied before anything is awaited, as the caller's buffers are only lent.
-    const copies = records.map(copyOf);
+    const copies = unpacked(records).map(copyOf);
     if (this.delay !== undefined) await this.delay();
     this.beforeAppend?.(name, copies);
     const firstOffset = topic.nextOffset;

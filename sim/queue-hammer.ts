@@ -5,8 +5,7 @@
 import assert from 'node:assert/strict';
 import { parentPort, workerData } from 'node:worker_threads';
 import { accountingConfig } from '#accounting/config.ts';
-import { TransferQueue } from '#accounting/transfers/transfer-queue.ts';
-import { TRANSFER_RECORD_BYTES } from '#accounting/transfers/transfer-record.ts';
+import { QUEUE_RECORD_WORDS, TransferQueue } from '#accounting/transfers/transfer-queue.ts';
 import { SystemClock } from '#base/clock.ts';
 import { SeededRandom } from '#base/random.ts';
 
@@ -55,8 +54,7 @@ async function hammer(data: QueueHammerData): Promise<void> {
     queue.tell(position, durable);
   });
   const result = { durable: [] as number[], lost: [] as number[] };
-  const words = new Uint32Array(TRANSFER_RECORD_BYTES / 4);
-  const record = new Uint8Array(words.buffer);
+  const words = new Uint32Array(QUEUE_RECORD_WORDS);
   let told = 0;
   for (let step = 0; step < steps; ) {
     const counter = random.u32() % (counters.length / 2);
@@ -68,7 +66,8 @@ async function hammer(data: QueueHammerData): Promise<void> {
       words[RECORD.id] = id;
       words[RECORD.counter] = counter;
       words[RECORD.value] = counters[counter * 2 + 1]! + 1;
-      queue.publish(position, record);
+      queue.recordWords.set(words, queue.placeOf(position) * QUEUE_RECORD_WORDS);
+      queue.publish(position);
       counters[counter * 2 + 1] = words[RECORD.value]!;
       queue.onSettled(position, (durable) => {
         told++;

@@ -4,6 +4,7 @@
 import { assert } from '#base/assert.ts';
 import { below, type SeededRandom } from '#base/random.ts';
 import type { Appended, Log, LogRecord } from '#log/log.ts';
+import { type PackedRecords, unpacked } from '#log/segment/packed-records.ts';
 import type { SimClock } from './clock.ts';
 import type { MemoryLog } from './memory-log.ts';
 
@@ -26,7 +27,7 @@ export class SlowLog {
     return new Proxy<Log>(this.#log, {
       get: (target, property) => {
         if (property === 'append') {
-          return (topic: string, records: LogRecord[]) =>
+          return (topic: string, records: readonly LogRecord[] | PackedRecords) =>
             opened === this.#crashes ? this.#append(topic, records) : new Promise(() => undefined);
         }
         const value: unknown = Reflect.get(target, property);
@@ -43,9 +44,9 @@ export class SlowLog {
     if (below(this.#random, 2) === 0) land?.();
   }
 
-  #append(topic: string, records: readonly LogRecord[]): Promise<Appended> {
+  #append(topic: string, records: readonly LogRecord[] | PackedRecords): Promise<Appended> {
     assert(this.#inFlight === undefined, 'one append at a time');
-    const copies = records.map((record) => ({ value: record.value.slice() }));
+    const copies = unpacked(records).map((record) => ({ value: record.value.slice() }));
     const settled = Promise.withResolvers<Appended>();
     const land = (): void => {
       void this.#log.append(topic, copies).then(settled.resolve, settled.reject);

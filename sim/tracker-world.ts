@@ -22,7 +22,8 @@ import {
 import { CodedError } from '#base/errors.ts';
 import { silentLogger } from '#base/logger.ts';
 import { below, SeededRandom } from '#base/random.ts';
-import type { Appended, Log, LogRecord } from '#log/log.ts';
+import type { Appended, Log } from '#log/log.ts';
+import { unpacked } from '#log/segment/packed-records.ts';
 import { type AnnounceRequest, DOOR, EVENT } from '#swarm/announce-slot.ts';
 import type { SwarmConfig } from '#swarm/config.ts';
 import { newAnnounceRequest, type Parked } from '#tracker/announce/waiting.ts';
@@ -185,8 +186,8 @@ export class TrackerWorld {
 
   /** The log as this process sees it: slow, failing, and gone when the process is. */
   logOf(life: { readonly isDead: boolean }): Log {
-    const append = async (topic: string, records: readonly LogRecord[]): Promise<Appended> => {
-      const copies = records.map(({ value }) => ({ value: value.slice() }));
+    const append: Log['append'] = async (topic, records): Promise<Appended> => {
+      const copies = unpacked(records).map(({ value }) => ({ value: value.slice() }));
       await new Promise<void>((resolve) => this.clock.after(this.#appendMs(), resolve));
       if (this.#failing && below(this.random, 12) === 0 && !life.isDead) {
         this.counts.lost++;

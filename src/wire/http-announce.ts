@@ -134,6 +134,7 @@ export class HttpTarget {
     const end = at + length;
     assert(end <= bytes.length, 'the path lies inside of its buffer');
     this.#reset();
+    if (this.#plainPath(bytes, at, end) >= 0) return 'none';
     return this.#path(bytes, at, indexOf(bytes, QUESTION_MARK, at, end));
   }
 

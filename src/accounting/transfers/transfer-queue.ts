@@ -15,6 +15,8 @@ import { assert } from '#base/assert.ts';
 import type { Clock, Timer } from '#base/clock.ts';
 import { TRANSFER_RECORD_BYTES } from './transfer-record.ts';
 
+/** Of a place in `recordWords`. */
+export const QUEUE_RECORD_WORDS: number = TRANSFER_RECORD_BYTES / 4;
 /** Threads that may share a queue. */
 export const QUEUE_WORKERS_MAX = 64;
 
@@ -43,6 +45,13 @@ export interface TransferQueueWorld {
   wakeWriter(): void;
 }
 
+/** Where take() writes, in words. */
+export interface TakenLayout {
+  readonly at: number;
+  readonly stride: number;
+  readonly max: number;
+}
+
 interface Waiter {
   readonly position: number;
   readonly run: (durable: boolean) => void;
@@ -54,6 +63,8 @@ export class TransferQueue {
   /** Position + 1 of the whole record in each place. */
   readonly #marks: Int32Array;
   readonly #records: Uint8Array;
+  /** Whoever took a position writes its record here: QUEUE_RECORD_WORDS for each place. */
+  readonly recordWords: Uint32Array;
   readonly #mask: number;
   readonly #waiters: Waiter[] = [];
   #waitersFrom = 0;
@@ -75,6 +86,11 @@ export class TransferQueue {
     this.#mask = capacity - 1;
     this.#words = new Int32Array(memory, 0, HEADER_WORDS);
     this.#marks = new Int32Array(memory, marksAt, capacity);
+    this.recordWords = new Uint32Array(
+      memory,
+      marksAt + capacity * 4,
+      capacity * QUEUE_RECORD_WORDS,
+    );
     this.#records = new Uint8Array(
       memory,
       marksAt + capacity * 4,
@@ -118,14 +134,17 @@ export class TransferQueue {
     }
   }
 
-  /** Copies the record's 128 bytes to a position that was taken. */
-  publish(position: number, record: Uint8Array): void {
-    assert(record.byteLength === TRANSFER_RECORD_BYTES, 'a transfer record has 128 bytes');
+  /** The record stands in the place of a position that was taken: the writer may have it. */
+  publish(position: number): void {
     const place = this.placeOf(position);
-    this.#records.set(record, place * TRANSFER_RECORD_BYTES);
     Atomics.store(this.#marks, place, position + 1);
     if (this.unsent >= this.#world.config.batchRecordsMax) this.#askSoon();
     else this.#age ??= this.#startAge();
+  }
+
+  /** The record in a place: a view that is good until the position after it in this place is taken. */
+  recordAt(place: number): Uint8Array {
+    return this.#bytesOf(place, 1);
   }
 
   /** Asks that everything pushed so far is sent as soon as the append in flight is answered. */
@@ -207,16 +226,21 @@ export class TransferQueue {
       : unsent;
   }
 
-  /** Copies up to `max` records that are next to be sent, in order; returns how many. */
-  take(into: Uint8Array, max: number): number {
+  /**
+   * Copies up to `max` records that are next to be sent, in order, each `stride` words behind the one
+   * before, the first at `at`; returns how many.
+   */
+  take(into: Uint32Array, { at, stride, max }: TakenLayout): number {
     const sent = Atomics.load(this.#words, AT.sent);
     const count = Math.min(this.unsent, max);
-    for (let index = 0; index < count; index++) this.#awaitMark((sent + index) & POSITIONS);
-    // In one piece, or two where the ring ends.
-    const from = this.placeOf(sent);
-    const first = Math.min(count, this.#mask + 1 - from);
-    into.set(this.#bytesOf(from, first));
-    if (first < count) into.set(this.#bytesOf(0, count - first), first * TRANSFER_RECORD_BYTES);
+    const words = this.recordWords;
+    for (let index = 0; index < count; index++) {
+      const position = (sent + index) & POSITIONS;
+      this.#awaitMark(position);
+      const from = this.placeOf(position) * QUEUE_RECORD_WORDS;
+      const to = at + index * stride;
+      for (let word = 0; word < QUEUE_RECORD_WORDS; word++) into[to + word] = words[from + word]!;
+    }
     Atomics.store(this.#words, AT.sent, (sent + count) & POSITIONS);
     if (this.unsent === 0) this.close();
     return count;

@@ -6,6 +6,7 @@ import {
   creditOf,
   decodeTransfer,
   encodeTransfer,
+  encodeTransferWords,
   TRANSFER_RECORD_BYTES,
   TransferReader,
   type TransferRecord,
@@ -111,6 +112,38 @@ test('a reader of many records tells each like decodeTransfer(), whatever it rea
       assert.deepEqual({ ...read() }, { ...decodeTransfer(bytes) });
     }),
   );
+});
+
+test('a record is the same bytes when it is written as words, and touches nothing beside', () => {
+  const bytesEach = TRANSFER_RECORD_BYTES;
+  fc.assert(
+    fc.property(records, (record) => {
+      const words = new Uint32Array((bytesEach * 3) / 4).fill(0xeeee_eeee);
+      encodeTransferWords(words, bytesEach / 4, record);
+      const bytes = new Uint8Array(words.buffer);
+      assert.equal(toHex(bytes.subarray(bytesEach, bytesEach * 2)), toHex(encoded(record)));
+      const beside = [...bytes.subarray(0, bytesEach), ...bytes.subarray(bytesEach * 2)];
+      assert.ok(beside.every((byte) => byte === 0xee));
+    }),
+  );
+});
+
+test('encodeTransferWords() ends the process for what no record can hold', () => {
+  const encode = (change: Partial<TransferRecord>) => () =>
+    encodeTransferWords(new Uint32Array(words), 0, { ...EXAMPLE, ...change });
+  const words = TRANSFER_RECORD_BYTES / 4;
+  const wrong: Partial<TransferRecord>[] = [
+    { downloadedDelta: 16_385 },
+    { left: 2 ** 53 },
+    { timeMs: -1 },
+    { memberId: -1 },
+    { torrentId: 2 ** 32 },
+    { flags: 0x1_0000 },
+    { port: -1 },
+    { elapsedSeconds: 2 ** 32 },
+    { peerId: new Uint8Array(19) },
+  ];
+  for (const change of wrong) assert.throws(encode(change), { name: 'AssertionFailure' });
 });
 
 test('encodeTransfer() touches nothing outside its 128 bytes', () => {

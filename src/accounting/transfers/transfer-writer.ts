@@ -19,6 +19,7 @@ import type { Clock } from '#base/clock.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Log, LogRecord } from '#log/log.ts';
+import { PackedRecords, RECORD_HEADER_BYTES } from '#log/segment/packed-records.ts';
 import type { Counter, Gauge, Histogram, Registry } from '#metrics/registry.ts';
 import { TransferQueue } from './transfer-queue.ts';
 import { TRANSFER_RECORD_BYTES, TRANSFERS_TOPIC } from './transfer-record.ts';
@@ -41,15 +42,21 @@ export interface TransferWriterWorld {
 }
 
 const QUEUE_FULL_RETRY_MS = 20;
+const WORD_BYTES = 4;
+/** The words of a packed record's header, then the record. */
+const PACKED_LAYOUT = {
+  at: RECORD_HEADER_BYTES / WORD_BYTES,
+  stride: (RECORD_HEADER_BYTES + TRANSFER_RECORD_BYTES) / WORD_BYTES,
+} as const;
 
 export class TransferWriter {
   /** This thread's end of the queue. */
   readonly queue: TransferQueue;
   readonly #world: TransferWriterWorld;
   readonly #instruments: Instruments;
-  /** The append in flight: its bytes, and one view for each place of a record, made once. */
-  readonly #bytes: Uint8Array;
-  readonly #records: readonly LogRecord[];
+  /** The append in flight, as the log packs records: what stands between them is written once. */
+  readonly #packed: Uint8Array;
+  readonly #words: Uint32Array;
   #inFlight = 0;
   /** Records that a flush asked for and that are not sent yet. */
   #wanted = 0;
@@ -62,8 +69,10 @@ export class TransferWriter {
     const { config, clock } = world;
     this.#world = world;
     this.#instruments = instrumentsOf(world.metrics);
-    this.#bytes = new Uint8Array(config.batchRecordsMax * TRANSFER_RECORD_BYTES);
-    this.#records = recordsOver(this.#bytes);
+    const empty = { value: new Uint8Array(TRANSFER_RECORD_BYTES) };
+    const records = new Array<LogRecord>(config.batchRecordsMax).fill(empty);
+    this.#packed = PackedRecords.of(records).bytes;
+    this.#words = new Uint32Array(this.#packed.buffer);
     this.queue = new TransferQueue({
       memory: world.memory ?? TransferQueue.reserve(config),
       worker: 0,
@@ -103,7 +112,8 @@ export class TransferWriter {
     assert(this.#closing === undefined, 'nothing is pushed after close');
     const position = this.queue.reserve();
     assert(position >= 0, 'the caller looks at isFull first');
-    this.queue.publish(position, record);
+    this.queue.recordAt(this.queue.placeOf(position)).set(record);
+    this.queue.publish(position);
     return position;
   }
 
@@ -139,14 +149,16 @@ export class TransferWriter {
       if (this.queue.pending === 0) this.#onIdle?.();
       return;
     }
-    this.#inFlight = this.queue.take(this.#bytes, this.#records.length);
+    const max = this.#world.config.batchRecordsMax;
+    this.#inFlight = this.queue.take(this.#words, { ...PACKED_LAYOUT, max });
     this.#wanted = Math.max(0, this.#wanted - this.#inFlight);
     this.#append(this.#inFlight, this.#world.clock.monotonicMs());
   }
 
   #append(count: number, sinceMs: number): void {
     const { log, clock } = this.#world;
-    const records = this.#records.slice(0, count);
+    const bytes = this.#packed.subarray(0, count * PACKED_LAYOUT.stride * WORD_BYTES);
+    const records = PackedRecords.packed(count, bytes);
     log.append(TRANSFERS_TOPIC, records, { consistency: 'durable' }).then(
       (appended) => {
         this.#appendedTo = appended.firstOffset + appended.count;
@@ -196,13 +208,6 @@ export class TransferWriter {
     this.queue.tell(position, durable);
     this.#world.onTold?.(position, durable);
   }
-}
-
-function recordsOver(bytes: Uint8Array): readonly LogRecord[] {
-  return Array.from({ length: bytes.byteLength / TRANSFER_RECORD_BYTES }, (_, at) => {
-    const from = at * TRANSFER_RECORD_BYTES;
-    return { value: bytes.subarray(from, from + TRANSFER_RECORD_BYTES) };
-  });
 }
 
 interface Instruments {

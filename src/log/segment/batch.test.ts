@@ -13,7 +13,7 @@ import {
   sealBatch,
 } from './batch.ts';
 import { crc32c, crc32cJoined } from './crc32c.ts';
-import { PackedRecords, RecordPacker, viewOf } from './packed-records.ts';
+import { PackedRecords, RecordPacker, unpacked, viewOf } from './packed-records.ts';
 
 const FIELDS: BatchFields = {
   firstOffset: 2 ** 33 + 5,
@@ -205,6 +205,12 @@ describe('a batch', () => {
 });
 
 describe('RecordPacker', () => {
+  it('packed records are taken apart again as they were', () => {
+    const records = [...RECORDS, { value: utf8('no key') }, { value: new Uint8Array(0) }];
+    assert.deepEqual(unpacked(PackedRecords.of(records)), records);
+    assert.equal(unpacked(records), records);
+  });
+
   it('lays records out as PackedRecords does, and refuses what does not fit', () => {
     const packer = new RecordPacker(60);
     assert.equal(packer.add(RECORDS[0]!), true);

@@ -61,6 +61,26 @@ export class PackedRecords {
   }
 }
 
+/** The records of an append, whichever way it has them; views of the packed ones. */
+export function unpacked(records: readonly LogRecord[] | PackedRecords): readonly LogRecord[] {
+  if (!(records instanceof PackedRecords)) return records;
+  const { bytes } = records;
+  const view = viewOf(bytes);
+  const all: LogRecord[] = [];
+  for (let at = 0; at < bytes.byteLength; ) {
+    const hasKey = view.getUint32(at + 4, true) !== NO_LENGTH;
+    const isGone = view.getUint32(at + 8, true) === NO_LENGTH;
+    const keyAt = at + RECORD_HEADER_BYTES;
+    const valueAt = keyAt + lengthAt(view, at + 4);
+    const end = valueAt + lengthAt(view, at + 8);
+    const value = bytes.subarray(valueAt, end);
+    const key = hasKey ? { key: bytes.subarray(keyAt, valueAt) } : undefined;
+    all.push({ ...key, value, ...(isGone ? { tombstone: true as const } : undefined) });
+    at = end;
+  }
+  return all;
+}
+
 /** Collects records one by one into a buffer that grows to `bytesMax` and is used again. */
 export class RecordPacker {
   readonly #bytesMax: number;

@@ -454,9 +454,10 @@ export class Announcer {
   #push(request: AnnounceRequest, outcome: AnnounceOutcome, admitted: Admitted): number {
     const transfer = this.#transfer;
     transfer.nowSeconds = this.#input.nowSeconds;
+    const { directory, clock, admission } = this.#world;
     // Percentages may have changed while the announce waited; what counts is now.
-    const { directory, clock } = this.#world;
-    const torrent = directory.torrent(request.torrentId) ?? admitted.torrent;
+    const changed = admitted === admission ? undefined : directory.torrent(request.torrentId);
+    const torrent = changed ?? admitted.torrent;
     transfer.timeMs = clock.nowMs();
     transfer.torrent = directory.credits.at(torrent, request, transfer.timeMs);
     transfer.isProtected = admitted.member?.isProtected === true;

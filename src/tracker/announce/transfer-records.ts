@@ -4,13 +4,14 @@
 
 import type { DeltaResult } from '#accounting/delta.ts';
 import { transferFlags } from '#accounting/delta.ts';
-import type { TransferQueue } from '#accounting/transfers/transfer-queue.ts';
+import { QUEUE_RECORD_WORDS, type TransferQueue } from '#accounting/transfers/transfer-queue.ts';
 import {
-  encodeTransfer,
+  decodeTransfer,
+  encodeTransferWords,
   RECORD_FLAG,
-  TRANSFER_RECORD_BYTES,
   type TransferRecord,
 } from '#accounting/transfers/transfer-record.ts';
+import { assert } from '#base/assert.ts';
 import type { Clock } from '#base/clock.ts';
 import type { AnnounceOutcome } from '#swarm/announce-outcome.ts';
 import { type AnnounceRequest, EVENT } from '#swarm/announce-slot.ts';
@@ -32,13 +33,15 @@ export interface Transfer {
   readonly isProtected: boolean;
 }
 
-export type RecordQueue = Pick<TransferQueue, 'placeOf' | 'reserve' | 'publish'>;
+export type RecordQueue = Pick<
+  TransferQueue,
+  'placeOf' | 'reserve' | 'publish' | 'recordWords' | 'recordAt'
+>;
 
 export class TransferRecords {
   readonly #clock: Clock;
   readonly #queue: RecordQueue;
   readonly #undo: UndoRing;
-  readonly #record = new Uint8Array(TRANSFER_RECORD_BYTES);
   readonly #fields = emptyRecord();
 
   constructor(world: {
@@ -98,7 +101,13 @@ export class TransferRecords {
     putBack: (key: BaselineKey, previous: Baseline | undefined) => void,
   ): void {
     for (let back = 0; back < count; back++) {
-      this.#undo.read(this.#queue.placeOf(newest - back), putBack);
+      const place = this.#queue.placeOf(newest - back);
+      const record = decodeTransfer(this.#queue.recordAt(place));
+      assert(record !== undefined, 'what was pushed is a record');
+      const { memberId, torrentId } = record;
+      // Copied out of shared memory.
+      const key: BaselineKey = { memberId, torrentId, peerId: record.peerId.slice() };
+      putBack(key, this.#undo.read(place, key));
     }
   }
 
@@ -114,11 +123,13 @@ export class TransferRecords {
     fields.peerId = request.peerId;
     fields.key = request.key;
     fields.hashVersion = request.hashVersion === 2 ? 2 : 1;
-    encodeTransfer(this.#record, 0, fields);
-    const position = this.#queue.reserve();
+    const queue = this.#queue;
+    const position = queue.reserve();
     if (position < 0) return -1;
-    this.#undo.fill(this.#queue.placeOf(position), request, outcome);
-    this.#queue.publish(position, this.#record);
+    const place = queue.placeOf(position);
+    this.#undo.fill(place, outcome);
+    encodeTransferWords(queue.recordWords, place * QUEUE_RECORD_WORDS, fields);
+    queue.publish(position);
     return position;
   }
 }
