@@ -16,8 +16,6 @@ export const ARCHIVE_ERRORS = {
     'An event of the archive was changed, moved or is half lost; the log is damaged or somebody wrote to it. `reindex` names each; it goes on without them with --skip-damaged.',
   ARCHIVE_EVENT_KEY_UNKNOWN:
     'The last event of the archive was signed by a key that is not in keys/archive-events. Put that file back from a backup; when it is lost for good, `archive rotate-key --lost` begins with a new one.',
-  ARCHIVE_RIGHT_ENDED:
-    'The right to what was being downloaded ended, and the download with it: a member was banned, a share was revoked or is over.',
   ARCHIVE_KEEPER_REFUSED:
     'The server that copies are held for does not take this keeper, or speaks otherwise. Look at the token, at the address, and at the versions of both.',
   ARCHIVE_KEEPER_UNREACHABLE:

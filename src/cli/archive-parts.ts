@@ -2,6 +2,7 @@
 
 import type { ArchiveWorld } from '#archive/archive.ts';
 import { isKept } from '#archive/catalogue/kept-torrents.ts';
+import { SpareMaps } from '#archive/catalogue/spare-maps.ts';
 import { Downloads } from '#archive/downloads/downloads.ts';
 import type { SegmentHasher } from '#archive/hash/segment-hasher.ts';
 import { Intake, type IntakeWorld } from '#archive/ingest/intake.ts';
@@ -46,12 +47,15 @@ export function archiveOf(parts: {
   readonly swarms: Swarms | undefined;
 }): ArchiveWorld {
   const { sql, clock, config, hasher, store, swarms, keepers } = parts;
-  // Offline nobody can be asked.
-  const healers = swarms === undefined ? [] : [keepers, new SwarmHealer(swarmWorld(parts, swarms))];
-  return {
-    ...{ sql, clock, hasher, healers, config: config.archive },
+  const world = {
+    ...{ sql, clock, hasher, config: config.archive },
     store: async () => (await store.stack()).store,
   };
+  const spares = new SpareMaps(sql);
+  // Offline nobody else can be asked.
+  if (swarms === undefined) return { ...world, healers: [spares] };
+  const swarmHealer = new SwarmHealer({ ...world, ...swarmWorld(parts, swarms) });
+  return { ...world, healers: [spares, keepers, swarmHealer] };
 }
 
 export interface ArchiveDoors {
@@ -115,7 +119,10 @@ export function seedCatalogue(sql: Sql): CatalogueReading {
 }
 
 /** The swarms as the archive asks them: peers are read from the tracker's memory. */
-function swarmWorld(parts: SwarmParts, swarms: Swarms): SwarmHealerWorld {
+function swarmWorld(
+  parts: SwarmParts,
+  swarms: Swarms,
+): Pick<SwarmHealerWorld, 'sql' | 'clock' | 'peerId' | 'connect' | 'metainfo' | 'peers'> {
   const { sql, clock } = parts;
   const { archivePeerId: peerId } = swarms;
   const isOther = (peer: SwarmPeer): boolean => !bytesEqual(peer.peerId, peerId);

@@ -2,6 +2,7 @@
 // was last proven.
 
 import type { Kysely } from 'kysely';
+import type { FileMap } from '#archive/content/file-map.ts';
 import { assert } from '#base/assert.ts';
 import type { BlobRef } from '#base/ids.ts';
 import { blobRef } from '#base/ids.ts';
@@ -9,6 +10,7 @@ import { integerSum } from '#sql/dialect.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { ArchiveTables } from './archive-tables.ts';
 import type { KeptFile } from './kept-torrents.ts';
+import { saveSpareMap } from './spare-maps.ts';
 
 const ROWS_AT_ONCE = 200;
 
@@ -118,9 +120,15 @@ export async function filesToCheck(
 /** What a check of the whole file found, in the place of what was known before. */
 export async function saveCheck(
   sql: Sql,
-  check: { readonly fileId: number; readonly damage: readonly Damage[]; readonly nowMs: number },
+  check: {
+    readonly fileId: number;
+    readonly damage: readonly Damage[];
+    /** When it could be read: the catalogue has it too then. */
+    readonly map?: FileMap | undefined;
+    readonly nowMs: number;
+  },
 ): Promise<void> {
-  const { fileId, damage, nowMs } = check;
+  const { fileId, damage, map, nowMs } = check;
   await sql.transaction<ArchiveTables, void>(async (transaction) => {
     const known = await transaction
       .selectFrom('archive_damage')
@@ -136,6 +144,7 @@ export async function saveCheck(
       }));
       await transaction.insertInto('archive_damage').values(rows).execute();
     }
+    if (map !== undefined) await saveSpareMap(transaction, fileId, map);
     await transaction
       .updateTable('archive_file')
       .set({ checked_ms: nowMs })

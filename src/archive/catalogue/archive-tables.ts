@@ -23,6 +23,11 @@ export interface ArchiveTables {
     kind: 'missing' | 'corrupt';
     found_ms: number;
   };
+  /** The bytes of a file's map once more, for when its blob is lost. */
+  archive_map: {
+    file_id: number;
+    map_bytes: Uint8Array;
+  };
   /** Torrents that the archive keeps: all of their files are stored. */
   archive_torrent: {
     torrent_id: number;

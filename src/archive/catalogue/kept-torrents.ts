@@ -8,6 +8,7 @@ import { assert } from '#base/assert.ts';
 import { type BlobRef, blobRef } from '#base/ids.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { ArchiveTables } from './archive-tables.ts';
+import { saveSpareMap } from './spare-maps.ts';
 
 const ROWS_AT_ONCE = 200;
 
@@ -69,6 +70,7 @@ export async function saveFile(
     .onConflict((of) => of.column('root').doUpdateSet({ map_ref: mapRef, checked_ms: nowMs }))
     .returning('id')
     .executeTakeFirstOrThrow();
+  await saveSpareMap(transaction, row.id, map);
   await transaction.deleteFrom('archive_damage').where('file_id', '=', row.id).execute();
   return row.id;
 }

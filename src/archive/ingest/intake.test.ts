@@ -3,7 +3,9 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import test from 'node:test';
 import Protocol from 'bittorrent-protocol';
 import { archiveHealth } from '#archive/catalogue/archive-health.ts';
+import type { ArchiveTables } from '#archive/catalogue/archive-tables.ts';
 import { filesOfTorrent, isKept } from '#archive/catalogue/kept-torrents.ts';
+import { SpareMaps } from '#archive/catalogue/spare-maps.ts';
 import { unwantTorrent, wantedTorrents, wantTorrent } from '#archive/catalogue/wanted-torrents.ts';
 import { archiveConfig } from '#archive/config.ts';
 import { decodeFileMap, segmentRef } from '#archive/content/file-map.ts';
@@ -250,7 +252,7 @@ test('what was interrupted goes on with the file it was at', async () => {
   });
 });
 
-test('a segment that was lost is healed from the swarm', async () => {
+test('a segment that was lost is healed from the swarm, and a file whose map was', async () => {
   const torrent = await makeTestTorrent('v1', 5);
   await withIntake(await openTestSqlite(), torrent, async (taken) => {
     const { sql, store } = taken;
@@ -273,6 +275,8 @@ test('a segment that was lost is healed from the swarm', async () => {
         peerId: new SeededRandom(2).bytes(20),
         connect: connectTcp,
       },
+      ...{ store: async () => store, hasher: new InPlaceHasher() },
+      config: archiveConfig.parse({ segmentBytes: 262_144 }),
       metainfo: async () => torrent.metainfo,
       peers: () => [seeder.address],
     });
@@ -284,6 +288,15 @@ test('a segment that was lost is healed from the swarm', async () => {
     assert.deepEqual(await contentOf(taken), torrent.files);
     // 256 KiB that begin within a piece touch nine pieces of 32 KiB.
     assert.equal(seeder.asked.size, 9);
+    // The map too, and the catalogue's copy of it: the file is taken anew, which makes the same map.
+    await store.remove([last.mapRef, segmentRef(map, 0)]);
+    await sql.transaction<ArchiveTables, unknown>((transaction) =>
+      transaction.deleteFrom('archive_map').where('file_id', '=', last.id).execute(),
+    );
+    const remade = await checkFile({ ...world, healers: [new SpareMaps(sql), healer] }, last);
+    assert.deepEqual([remade.damage, remade.healed], [[], 1]);
+    assert.deepEqual((await filesOfTorrent(sql, 3))[3], last);
+    assert.deepEqual(await contentOf(taken), torrent.files);
     await seeder.close();
   });
 });

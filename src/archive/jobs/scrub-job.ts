@@ -31,7 +31,8 @@ export function scrubJob(world: ArchiveWorld): Job {
         const store = await world.store();
         for (const file of files) {
           const check = await checkFile({ store, hasher, healers, pace, signal }, file);
-          await saveCheck(sql, { fileId: file.id, damage: check.damage, nowMs: clock.nowMs() });
+          const { damage, map } = check;
+          await saveCheck(sql, { fileId: file.id, damage, map, nowMs: clock.nowMs() });
           counts.files += 1;
           counts.bytes += check.bytes;
           counts.damaged += check.damage.length;

@@ -8,6 +8,7 @@ import { wantedMigration } from './0630-wanted.ts';
 import { syncsMigration } from './0640-syncs.ts';
 import { eventsMigration } from './0680-events.ts';
 import { keepersMigration } from './0682-keepers.ts';
+import { mapsMigration } from './0684-maps.ts';
 
 export const archiveMigrations: readonly Migration[] = [
   pinsMigration,
@@ -17,4 +18,5 @@ export const archiveMigrations: readonly Migration[] = [
   syncsMigration,
   eventsMigration,
   keepersMigration,
+  mapsMigration,
 ];

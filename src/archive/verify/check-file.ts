@@ -38,6 +38,11 @@ export interface Healer {
   readonly name: string;
   /** Any bytes, or undefined when it has none; they are verified by who asked. */
   segment(lost: LostSegment, signal: AbortSignal | undefined): Promise<Uint8Array | undefined>;
+  /**
+   * For a file whose map nobody has: makes all of it anew, in the store and in the catalogue, and gives the map.
+   * Undefined when that is not possible.
+   */
+  file?(fileId: number, signal: AbortSignal | undefined): Promise<FileMap | undefined>;
 }
 
 export interface CheckWorld {
@@ -55,24 +60,17 @@ export interface FileCheck {
   readonly damage: readonly Damage[];
   /** Blobs that were wrong or missing and are there again. */
   readonly healed: number;
+  /** Undefined when it cannot be read. */
+  readonly map: FileMap | undefined;
 }
 
 /** @throws StoreError when the store itself fails; the signal's reason */
 export async function checkFile(world: CheckWorld, file: KeptFile): Promise<FileCheck> {
   const found = { bytes: 0, healed: 0, damage: [] as Damage[] };
   await world.pace?.(0);
-  let bytes = await soundBlob(world, file.mapRef);
-  if (typeof bytes === 'string') {
-    const lost = { ref: file.mapRef, fileId: file.id, segment: -1, start: 0, end: 0 };
-    const healed = await heal(world, lost);
-    if (healed !== undefined) found.healed += 1;
-    bytes = healed ?? bytes;
-  }
-  const map = typeof bytes === 'string' ? undefined : decodeFileMap(bytes);
-  if (map === undefined || map.bytes !== file.bytes) {
-    const kind = bytes === 'missing' ? 'missing' : 'corrupt';
-    return { ...found, damage: [{ segment: -1, kind }] };
-  }
+  const { map, kind, isHealed } = await soundMap(world, file);
+  if (isHealed) found.healed += 1;
+  if (map === undefined) return { ...found, map, damage: [{ segment: -1, kind }] };
   const underWay: Promise<SegmentCheck>[] = [];
   try {
     for (let number = 0; number < mapSegmentCount(map); number++) {
@@ -85,7 +83,30 @@ export async function checkFile(world: CheckWorld, file: KeptFile): Promise<File
   } finally {
     await Promise.allSettled(underWay);
   }
-  return found;
+  return { ...found, map };
+}
+
+interface MapCheck {
+  readonly map: FileMap | undefined;
+  readonly kind: Damage['kind'];
+  readonly isHealed: boolean;
+}
+
+/** From its blob, or from who has it, or made anew. */
+async function soundMap(world: CheckWorld, file: KeptFile): Promise<MapCheck> {
+  const bytes = await soundBlob(world, file.mapRef);
+  const found = typeof bytes === 'string' ? undefined : decodeFileMap(bytes);
+  if (found?.bytes === file.bytes) return { map: found, kind: 'corrupt', isHealed: false };
+  const kind = bytes === 'missing' ? 'missing' : 'corrupt';
+  const lost = { ref: file.mapRef, fileId: file.id, segment: -1, start: 0, end: 0 };
+  const healed = await heal(world, lost);
+  const map = healed && decodeFileMap(healed);
+  if (map?.bytes === file.bytes) return { map, kind, isHealed: true };
+  for (const healer of world.healers) {
+    const made = await healer.file?.(file.id, world.signal);
+    if (made !== undefined) return { map: made, kind, isHealed: true };
+  }
+  return { map: undefined, kind, isHealed: false };
 }
 
 interface SegmentCheck {

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { ArchiveWorld } from '#archive/archive.ts';
 import { archiveHealth, torrentHealth } from '#archive/catalogue/archive-health.ts';
+import type { ArchiveTables } from '#archive/catalogue/archive-tables.ts';
 import { keepTorrent } from '#archive/catalogue/kept-torrents.ts';
+import { SpareMaps } from '#archive/catalogue/spare-maps.ts';
 import { archiveConfig } from '#archive/config.ts';
 import { encodeFileMap, segmentRef } from '#archive/content/file-map.ts';
 import { FileWriter, type WrittenFile } from '#archive/content/file-writer.ts';
@@ -134,6 +136,26 @@ forEachDatabase((name, open) => {
       });
       assert.equal(result.counts?.['files'], 0);
     }));
+});
+
+forEachDatabase((name, open) => {
+  test(`${name}: a map that is lost is made again from the catalogue, also of files from before it had one`, async () => {
+    await withScrub(open, async ({ world, store, file, scrub }) => {
+      const { sql } = world;
+      assert.ok(file.mapRef !== undefined);
+      await sql.transaction<ArchiveTables, unknown>((transaction) =>
+        transaction.deleteFrom('archive_map').execute(),
+      );
+      await scrub();
+      await store.remove([file.mapRef]);
+      await scrub([]);
+      const red = await torrentHealth(sql, 3);
+      assert.deepEqual([red?.damagedFiles, red?.damagedSegments], [1, 1]);
+      await scrub([new SpareMaps(sql)]);
+      assert.equal((await torrentHealth(sql, 3))?.damagedFiles, 0);
+      assert.equal((await store.stat([file.mapRef])).length, 1);
+    });
+  });
 });
 
 test('a map whose segments were swapped is found, though each blob is sound', async () => {

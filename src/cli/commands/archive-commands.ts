@@ -26,9 +26,9 @@ export const archiveVerify: RoomsCommand = {
       const files = await filesToCheck(sql, beforeMs, FILES_AT_ONCE);
       if (files.length === 0) break;
       for (const file of files) {
-        const { bytes, damage, healed } = await checkFile(world, file);
+        const { bytes, damage, healed, map } = await checkFile(world, file);
         const nowMs = Math.max(beforeMs, clock.nowMs());
-        await saveCheck(sql, { fileId: file.id, damage, nowMs });
+        await saveCheck(sql, { fileId: file.id, damage, map, nowMs });
         sum.files += 1;
         sum.bytes += bytes;
         sum.healed += healed;
