@@ -21,6 +21,8 @@ export const ACCOUNTING_ERRORS = {
     'Another process moved the position of the ledger. Only one ledger may run on a database; end the other.',
   LEDGER_BEHIND:
     'Members were not judged, because the ledger has not counted what they moved of late. It is tried again; `swarmkeep jobs list` shows when, and the metric swarmkeep_ledger_lag_records how far it is.',
+  PURGE_ABNORMAL:
+    'More torrents than usual have nobody who seeds them, which may be the tracker’s fault and not theirs; nothing was removed. See that clients reach the tracker. If it is right, `swarmkeep jobs run purge-unseeded` within a week says so; site.purgeShareMax is the share that asks nobody.',
   BASELINES_SNAPSHOT_INVALID:
     'A snapshot of the baselines is damaged. It is set aside; the one before it and the log after it, or the whole log, bring back what it held.',
   BASELINES_READ_FAILED: 'The snapshot of the baselines could not be read from the disk.',

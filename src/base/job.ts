@@ -39,6 +39,8 @@ export interface JobContext {
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** A person asked for this run; absent when it is simply due. */
+  readonly isByHand?: boolean;
   /** Grows with every run on any node: what is written outside of SQL carries it. */
   readonly fence: number;
   /** Shown while the job runs. `total` is undefined while nobody knows it. */

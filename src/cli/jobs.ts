@@ -28,6 +28,7 @@ import { classEffects, uploadCounts } from '#site/classes/class-effects.ts';
 import { expireJob } from '#site/jobs/expire-job.ts';
 import { forgetAddressesJob } from '#site/jobs/forget-addresses-job.ts';
 import { type HistoryWorld, historyJob } from '#site/jobs/history-job.ts';
+import { purgeUnseeded } from '#site/jobs/purge-unseeded.ts';
 import { swarmReadingsJob } from '#site/jobs/swarm-readings-job.ts';
 import { RuleBook } from '#site/rules/rule-book.ts';
 import {
@@ -40,8 +41,8 @@ import {
 import type { Swarms } from '#site/swarms.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { DataFolder } from './data-folder.ts';
-import type { StoreCare } from './store-care.ts';
 import type { Keepers } from './keepers.ts';
+import type { StoreCare } from './store-care.ts';
 
 export interface JobParts {
   readonly folder: DataFolder;
@@ -54,8 +55,8 @@ export interface JobParts {
   readonly metrics: Registry;
   readonly care: StoreCare;
   readonly archive: ArchiveWorld;
-  /** Undefined offline, where nobody knows what the swarms look like. */
   readonly keepers: Keepers;
+  /** Undefined offline, where nobody knows what the swarms look like. */
   readonly swarms: Swarms | undefined;
   /** What the server says of itself; undefined offline. */
   readonly health: HistoryWorld['health'] | undefined;
@@ -82,6 +83,9 @@ function jobsOf(parts: JobParts): readonly Job[] {
   return [
     ...(swarms === undefined ? [] : [swarmReadingsJob({ sql, swarms })]),
     ...(swarms === undefined || health === undefined ? [] : [historyJob({ sql, swarms, health })]),
+    ...(swarms === undefined
+      ? []
+      : purgeUnseeded({ sql, clock, swarms, config: config.site, changed: parts.changed })),
     expireJob({ sql, config: config.site, changed: parts.changed }),
     bonusJob({
       sql,
@@ -110,11 +114,11 @@ function jobsOf(parts: JobParts): readonly Job[] {
     }),
     ...parts.care.jobs(),
     scrubJob(parts.archive),
+    parts.keepers.job,
     pruneDaysJob({ sql, daysKept: config.accounting.daysKept }),
     ratioWatchJob({
       sql,
       torrents: torrentCatalogue(sql),
-    parts.keepers.job,
       members: judgedMembers(sql),
       recordsBehind: () => ledgerBehind(parts),
       rules: async () => (await ruleBook.current()).rules,

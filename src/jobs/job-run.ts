@@ -37,6 +37,7 @@ export class JobRun {
   readonly #lease: Lease;
   readonly #startedMs: number;
   readonly #failuresBefore: number;
+  readonly #isByHand: boolean;
   readonly #abort = new AbortController();
   readonly #settled = new AbortController();
   #progressAtMs = Number.NEGATIVE_INFINITY;
@@ -50,6 +51,7 @@ export class JobRun {
       readonly lease: Lease;
       readonly startedMs: number;
       readonly failuresBefore: number;
+      readonly isByHand: boolean;
     },
   ) {
     this.#world = world;
@@ -57,6 +59,7 @@ export class JobRun {
     this.#lease = run.lease;
     this.#startedMs = run.startedMs;
     this.#failuresBefore = run.failuresBefore;
+    this.#isByHand = run.isByHand;
   }
 
   cancel(why: string): void {
@@ -101,6 +104,7 @@ export class JobRun {
       clock,
       logger,
       fence: lease.fence,
+      isByHand: this.#isByHand,
       progress: (done, total, unit) => this.#progress(done, total, unit),
       checkpoint: {
         load: () => store.loadCheckpoint(lease.name),

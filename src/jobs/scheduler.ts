@@ -201,7 +201,11 @@ export class Scheduler {
     }
     const logger = this.#world.logger.for(job.name);
     const world = { ...this.#world, logger, leases: this.#leases, store: this.#store };
-    const run = new JobRun(world, { job, lease, startedMs, failuresBefore: row.failures });
+    const run = new JobRun(world, {
+      ...{ job, lease, startedMs },
+      failuresBefore: row.failures,
+      isByHand: row.is_requested === 1,
+    });
     this.#running.set(job.name, { run, ended: this.#follow(run) });
     this.#runningNow.set(this.#running.size);
   }

@@ -181,6 +181,42 @@ export const siteConfig = z.strictObject({
     .max(100_000)
     .default(10)
     .describe('Unused invites that one member may have at a time.'),
+  purgeUnseededDays: z
+    .int()
+    .min(0)
+    .max(3650)
+    .default(0)
+    .describe(
+      'Days without a seeder after which whoever could seed a torrent again is warned that it goes; what the archive keeps stays. 0 removes nothing by itself.',
+    ),
+  purgeGraceDays: z
+    .int()
+    .min(1)
+    .max(3650)
+    .default(14)
+    .describe('Days between that warning and the removal.'),
+  purgeShareMax: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.05)
+    .describe(
+      'Share of all torrents that may be warned of or removed in one run (ten always may). With more the run stops and asks: a tracker that stands still looks like members who left.',
+    ),
+  sharesPerMemberMax: z
+    .int()
+    .min(0)
+    .max(100_000)
+    .default(50)
+    .describe(
+      'Open shares that one member may have: links by which people without an account take what the archive keeps. 0 makes no new ones.',
+    ),
+  shareDaysMax: z
+    .int()
+    .min(1)
+    .max(3650)
+    .default(90)
+    .describe('Days that a share may last at most. It can be revoked before.'),
   ...catalogueConfig.shape,
 });
 

@@ -9,6 +9,7 @@ import { bonusMigration } from './0140-bonus.ts';
 import { classesMigration } from './0150-classes.ts';
 import { ledgerFillMigration } from './0160-ledger-fill.ts';
 import { seedingMigration } from './0180-seeding.ts';
+import { unseededMigration } from './0181-unseeded.ts';
 
 export const accountingMigrations: readonly Migration[] = [
   ledgerMigration,
@@ -19,4 +20,5 @@ export const accountingMigrations: readonly Migration[] = [
   classesMigration,
   ledgerFillMigration,
   seedingMigration,
+  unseededMigration,
 ];

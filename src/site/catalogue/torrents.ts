@@ -254,25 +254,31 @@ export async function removeTorrent(
     const words = `A reason of at most ${reasonCharsMax} characters is needed; members will read it.`;
     return new Refusal('reason-invalid', words, 'reason');
   }
-  const { torrentId, removedBy } = removal;
-  const result = await world.sql.transaction<CatalogueTables, Torrent | Refusal>(
-    async (transaction) => {
-      const { numUpdatedRows } = await transaction
-        .updateTable('torrent')
-        .set({ removed_ms: world.clock.nowMs(), removed_by: removedBy, removed_reason: reason })
-        .where('id', '=', torrentId)
-        .where('removed_ms', 'is', null)
-        .executeTakeFirst();
-      if (Number(numUpdatedRows) === 0) return unknownTorrent();
-      await unindexTorrent(transaction, torrentId);
-      const torrent = await findTorrentIn(transaction, torrentId);
-      assert(torrent !== undefined, 'a removed torrent keeps its row');
-      await enqueue(transaction, torrentMessage(torrent));
-      return torrent;
-    },
+  const result = await world.sql.transaction<CatalogueTables, Torrent | Refusal>((transaction) =>
+    removeTorrentIn(transaction, { ...removal, reason }, world.clock.nowMs()),
   );
   if (!(result instanceof Refusal)) world.changed();
   return result;
+}
+
+/** The same in the caller's transaction; the reason is one already. Wake the relay after the commit. */
+export async function removeTorrentIn(
+  transaction: Transaction<CatalogueTables>,
+  { torrentId, removedBy, reason }: Removal,
+  nowMs: number,
+): Promise<Torrent | Refusal> {
+  const { numUpdatedRows } = await transaction
+    .updateTable('torrent')
+    .set({ removed_ms: nowMs, removed_by: removedBy, removed_reason: reason })
+    .where('id', '=', torrentId)
+    .where('removed_ms', 'is', null)
+    .executeTakeFirst();
+  if (Number(numUpdatedRows) === 0) return unknownTorrent();
+  await unindexTorrent(transaction, torrentId);
+  const torrent = await findTorrentIn(transaction, torrentId);
+  assert(torrent !== undefined, 'a removed torrent keeps its row');
+  await enqueue(transaction, torrentMessage(torrent));
+  return torrent;
 }
 
 /** What the trackers are told about a torrent. */
