@@ -193,6 +193,7 @@ NAPI_MODULE_INIT() {
       add_function(env, exports, "udpTurn", udp_turn, instance) &&
       add_function(env, exports, "udpWatch", udp_watch, instance) &&
       add_function(env, exports, "tcpOpen", tcp_open, instance) &&
+      add_function(env, exports, "tcpDial", tcp_dial, instance) &&
       add_function(env, exports, "tcpAddOutput", tcp_add_output, instance) &&
       add_function(env, exports, "tcpTurn", tcp_turn, instance) &&
       add_function(env, exports, "tcpAccept", tcp_accept, instance) &&

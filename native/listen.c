@@ -67,6 +67,25 @@ int open_bound(const int32_t *words, int type) {
   return bind_one(words, type, is_shared);
 }
 
+bool has_path(const int32_t *words) {
+  const char *path = (const char *)&words[WORDS];
+  return path[0] != 0 && path[PATH_BYTES - 1] == 0;
+}
+
+int dial_unix(const int32_t *words) {
+  int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -errno;
+  struct sockaddr_storage address;
+  socklen_t length = address_of(words, &address);
+  // Stands at once, or not at all: EAGAIN means that nobody accepts as fast.
+  if (connect(fd, (struct sockaddr *)&address, length) != 0) {
+    int failure = -errno;
+    close(fd);
+    return failure;
+  }
+  return fd;
+}
+
 int read_port(int fd) {
   struct sockaddr_storage address;
   socklen_t length = sizeof address;

@@ -21,7 +21,7 @@
 #include <uv.h>
 
 // Raised when a call, a word or a layout changes; addon.ts compares.
-#define ADDON_VERSION 4
+#define ADDON_VERSION 5
 
 // A socket is opened with a buffer of 32 words, which stays and carries reports afterwards. Words 0
 // to 15 ask, 16 to 31 answer; the address stands in the last 16 bytes of the asking half. Family 1 is a
@@ -137,6 +137,9 @@ int watch(Socket *socket, int events);
 // listen.c: a bound socket as words ask for it, or a negative errno.
 int open_bound(const int32_t *words, int type);
 int read_port(int fd);
+// A connection to the UNIX socket that words name, or a negative errno.
+int dial_unix(const int32_t *words);
+bool has_path(const int32_t *words);
 
 // ring.c: one send or receive of many that are made together.
 typedef struct Ring Ring;
@@ -167,6 +170,7 @@ napi_value udp_open(napi_env env, napi_callback_info info);
 napi_value udp_turn(napi_env env, napi_callback_info info);
 napi_value udp_watch(napi_env env, napi_callback_info info);
 napi_value tcp_open(napi_env env, napi_callback_info info);
+napi_value tcp_dial(napi_env env, napi_callback_info info);
 napi_value tcp_add_output(napi_env env, napi_callback_info info);
 napi_value tcp_turn(napi_env env, napi_callback_info info);
 napi_value tcp_accept(napi_env env, napi_callback_info info);

@@ -46,7 +46,7 @@ static void dispose(Socket *socket) {
 static bool is_sane(const int32_t *words) {
   int32_t family = words[CONFIG_FAMILY];
   return (family == 4 || family == 6 || family == FAMILY_UNIX) && words[CONFIG_PORT] >= 0 &&
-         words[CONFIG_PORT] <= 65535 && words[CONFIG_BACKLOG] > 0 &&
+         words[CONFIG_PORT] <= 65535 && words[CONFIG_BACKLOG] >= 0 &&
          words[CONFIG_CONNECTIONS] > 0 && words[CONFIG_CONNECTIONS] <= 16777216 &&
          words[CONFIG_BATCH] > 0 && words[CONFIG_BATCH] <= 4096 && words[CONFIG_INPUT_BYTES] > 0 &&
          words[CONFIG_INPUT_BYTES] <= 16777216 && words[CONFIG_SHARE_COUNT] >= 0 &&
@@ -73,7 +73,7 @@ static int watch_listener(Tcp *tcp, int call, uint32_t events) {
   return epoll_ctl(tcp->socket.fd, call, tcp->listener, &event);
 }
 
-static int32_t open_tcp(Tcp *tcp, napi_value on_ready) {
+static int listen_tcp(Tcp *tcp) {
   int32_t *words = tcp->socket.words;
   int fd = open_bound(words, SOCK_STREAM);
   if (fd < 0) return fd;
@@ -91,11 +91,20 @@ static int32_t open_tcp(Tcp *tcp, napi_value on_ready) {
   if (port < 0) return port;
   words[REPORT_PORT] = port;
   tcp->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  return 0;
+}
+
+static int32_t open_tcp(Tcp *tcp, napi_value on_ready) {
+  const int32_t *words = tcp->socket.words;
+  // With no backlog there is no listener: connections are dialled.
+  bool is_listening = words[CONFIG_BACKLOG] > 0;
+  int failure = is_listening ? listen_tcp(tcp) : 0;
+  if (failure < 0) return failure;
   tcp->socket.fd = epoll_create1(EPOLL_CLOEXEC);
   if (tcp->socket.fd < 0) return -errno;
   if (!make_memory(tcp)) return -ENOMEM;
   if (words[CONFIG_TOGETHER] != 0) tcp->ring = ring_open(tcp->batch);
-  if (watch_listener(tcp, EPOLL_CTL_ADD, EPOLLIN) != 0) return -errno;
+  if (is_listening && watch_listener(tcp, EPOLL_CTL_ADD, EPOLLIN) != 0) return -errno;
   return adopt(tcp->socket.instance, &tcp->socket, on_ready);
 }
 
@@ -107,9 +116,10 @@ static bool take_memory(Tcp *tcp, napi_env env, const napi_value *arguments) {
   if (!is_sane(words)) return false;
   tcp->is_unix = words[CONFIG_FAMILY] == FAMILY_UNIX;
   if (tcp->is_unix) {
-    const char *path = (const char *)&words[WORDS];
     if (buffers[BUFFER_WORDS].length < WORDS * sizeof(int32_t) + PATH_BYTES) return false;
-    if (path[0] == 0 || path[PATH_BYTES - 1] != 0) return false;
+    if (words[CONFIG_BACKLOG] > 0 && !has_path(words)) return false;
+  } else if (words[CONFIG_BACKLOG] == 0) {
+    return false;
   }
   tcp->is_four = words[CONFIG_FAMILY] == 4;
   tcp->batch = (uint32_t)words[CONFIG_BATCH];
@@ -244,7 +254,7 @@ static bool shed_connection(Tcp *tcp) {
   return fd >= 0;
 }
 
-static void add_connection(Tcp *tcp, int fd, const struct sockaddr_storage *from) {
+static uint32_t take_slot(Tcp *tcp, int fd) {
   uint32_t slot = (uint32_t)tcp->free_slots[--tcp->free_count];
   Connection *connection = &tcp->connections[slot];
   connection->fd = fd;
@@ -252,6 +262,31 @@ static void add_connection(Tcp *tcp, int fd, const struct sockaddr_storage *from
   connection->watch = WATCH_NONE;
   connection->has_ended = false;
   tcp->rooms[slot] = (int32_t)tcp->input_bytes;
+  return slot;
+}
+
+// tcpDial(id): connects to the UNIX socket whose path stands behind the words; the slot of the connection,
+// or a negative errno.
+napi_value tcp_dial(napi_env env, napi_callback_info info) {
+  napi_value argument;
+  Instance *instance;
+  if (!get_arguments(env, info, 1, &argument, &instance)) return refuse(env, "tcpDial: 1 argument");
+  Tcp *tcp = (Tcp *)get_socket(instance, argument, KIND_TCP);
+  const Buffer *buffers = tcp == NULL ? NULL : tcp->socket.buffers;
+  if (tcp == NULL || !tcp->is_unix || !is_attached(env, &buffers[BUFFER_WORDS]) ||
+      !is_attached(env, &buffers[BUFFER_SHARED]) || !has_path(tcp->socket.words)) {
+    return refuse(env, "tcpDial(id)");
+  }
+  if (tcp->free_count == 0) return new_int(env, -EMFILE);
+  int fd = dial_unix(tcp->socket.words);
+  if (fd < 0) return new_int(env, fd);
+  uint32_t slot = take_slot(tcp, fd);
+  watch_connection(tcp, slot, WATCH_READING);
+  return new_int(env, (int32_t)slot);
+}
+
+static void add_connection(Tcp *tcp, int fd, const struct sockaddr_storage *from) {
+  uint32_t slot = take_slot(tcp, fd);
   tcp->fresh[tcp->fresh_count++] = (int32_t)slot;
   uint8_t *address = tcp->addresses + tcp->event_count * 16;
   uint16_t port = 0;

@@ -3,7 +3,12 @@
 // written are counted by the kernel.
 
 import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { SystemClock } from '#base/clock.ts';
+import { silentLogger } from '#base/logger.ts';
+import { findOrBuildAddon } from '#cli/addon-build.ts';
 import { connectLog } from '#log/client/connect.ts';
+import { Registry } from '#metrics/registry.ts';
+import { dialStreams } from '#net/sockets.ts';
 
 export interface LogContender {
   readonly name: string;
@@ -22,6 +27,8 @@ export interface LogConnection {
 }
 
 const TOPIC = 'bench';
+const sockets = { clock: new SystemClock(), logger: silentLogger, metrics: new Registry() };
+const dial = dialStreams({ ...sockets, addon: findOrBuildAddon() });
 const SERVER = new URL('../load/log-server-process.ts', import.meta.url);
 
 /** Our log server in a process of its own, by the client library. */
@@ -38,7 +45,7 @@ export async function startOurs(folder: string): Promise<LogContender & { readon
     url,
     pid: child.pid ?? 0,
     connect: async () => {
-      const client = await connectLog({ url });
+      const client = await connectLog({ url, dial });
       return {
         append: (value) => client.log.append(TOPIC, [{ value }]),
         close: () => client.close(),

@@ -27,6 +27,7 @@ export interface Addon {
     input: ArrayBuffer,
     onReady: (events: number) => void,
   ): number;
+  tcpDial(id: number): number;
   tcpAddOutput(id: number, output: ArrayBuffer): number;
   tcpTurn(id: number, operations: number, mayPoll: number): number;
   tcpAccept(id: number, what: number): void;
@@ -37,7 +38,7 @@ export interface Addon {
   hashSegment(bytes: Uint8Array, into: Uint8Array): number;
 }
 
-const ADDON_VERSION = 4;
+const ADDON_VERSION = 5;
 
 /** Words of the buffer that a socket is opened with: the first 16 ask, the others answer. */
 export const WORDS = 32;

@@ -72,6 +72,9 @@ export type ListenStream = (
   onFailed: (error: Error) => void,
 ) => Promise<StreamListener>;
 
+/** @throws NetError NET_DIAL_FAILED, NET_TLS_INVALID; rejects with the signal's reason */
+export type DialStream = (place: StreamPlace, signal: AbortSignal) => Promise<ByteStream>;
+
 /** `unix:/path`, `tcp://host:port`, `tls://host:port`, or undefined when it is none of these. */
 export function parsePlace(url: string): StreamPlace | undefined {
   if (url.startsWith('unix:')) {

@@ -4,9 +4,9 @@ import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Registry } from '#metrics/registry.ts';
 import { type AddonPlace, loadAddon } from './addon.ts';
-import type { ListenStream } from './byte-stream.ts';
-import { batchedStreams } from './stream-batched.ts';
-import { listenNode } from './stream-node.ts';
+import type { DialStream, ListenStream } from './byte-stream.ts';
+import { batchedDial, batchedStreams } from './stream-batched.ts';
+import { dialNode, listenNode } from './stream-node.ts';
 import { batchedTcp } from './tcp-batched.ts';
 import { nodeTcp } from './tcp-node.ts';
 import type { OpenTcp } from './tcp-server.ts';
@@ -49,4 +49,11 @@ export function listenStreams(world: SocketsWorld, choice: SocketsChoice): Liste
   const loaded = choice === 'node' ? undefined : loadAddon(world.addon);
   if (loaded === undefined || 'why' in loaded) return listenNode;
   return batchedStreams({ ...world, addon: loaded.addon, slice: new TurnSlice() });
+}
+
+/** How streams are dialled: by the addon where it is there, else by Node's sockets. */
+export function dialStreams(world: SocketsWorld): DialStream {
+  const loaded = loadAddon(world.addon);
+  if ('why' in loaded) return dialNode;
+  return batchedDial({ ...world, addon: loaded.addon, slice: new TurnSlice() });
 }

@@ -108,6 +108,7 @@ class Fuzz {
       'udpTurn',
       'udpWatch',
       'tcpOpen',
+      'tcpDial',
       'tcpAddOutput',
       'tcpTurn',
       'tcpAccept',

@@ -65,6 +65,10 @@ class FullKernel implements Addon {
   tcpOpen(): number {
     return -1;
   }
+
+  tcpDial(): number {
+    return -1;
+  }
   tcpAddOutput(): number {
     return -1;
   }

@@ -11,7 +11,7 @@ import { Consumer, type ConsumerOptions } from '#log/consumer.ts';
 import type { Log } from '#log/log.ts';
 import { LogReader, type LogReaderOptions } from '#log/log-reader.ts';
 import { LogWriter, type LogWriterOptions } from '#log/log-writer.ts';
-import { parsePlace, type StreamPlace, type StreamTls } from '#net/byte-stream.ts';
+import { type DialStream, parsePlace, type StreamPlace, type StreamTls } from '#net/byte-stream.ts';
 import { dialNode } from '#net/stream-node.ts';
 import { RemoteLog, type RemoteLogOptions } from './remote-log.ts';
 
@@ -27,6 +27,8 @@ export interface ConnectOptions
   /** With `tls://`: what to trust instead of the system's authorities, or another name to expect. */
   readonly tls?: Pick<StreamTls, 'ca' | 'serverName'>;
   readonly logger?: Logger;
+  /** Other sockets than Node's own. */
+  readonly dial?: DialStream;
   /** Ends the attempts to connect. */
   readonly signal?: AbortSignal;
 }
@@ -36,7 +38,7 @@ export interface ConnectOptions
  * @throws LogError LOG_UNREACHABLE, LOG_AUTH_FAILED, LOG_PROTOCOL; TypeError for a wrong URL
  */
 export async function connectLog(options: ConnectOptions): Promise<LogClient> {
-  const { url, secret, tls, signal, logger = silentLogger, ...rest } = options;
+  const { url, secret, tls, signal, dial = dialNode, logger = silentLogger, ...rest } = options;
   const found = parsePlace(url);
   if (found === undefined) {
     throw new TypeError(
@@ -51,7 +53,7 @@ export async function connectLog(options: ConnectOptions): Promise<LogClient> {
       clock: new SystemClock(),
       random: new SystemRandom(),
       logger,
-      dial: (dialSignal) => dialNode(place, dialSignal),
+      dial: (dialSignal) => dial(place, dialSignal),
       ...(secret === undefined
         ? undefined
         : { secret: typeof secret === 'string' ? utf8(secret) : secret }),

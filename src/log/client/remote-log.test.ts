@@ -15,7 +15,7 @@ import { LogServer } from '#log/server/server.ts';
 import { Registry } from '#metrics/registry.ts';
 import type { ByteStream } from '#net/byte-stream.ts';
 import { parsePlace } from '#net/byte-stream.ts';
-import { listenStreams } from '#net/sockets.ts';
+import { dialStreams, listenStreams } from '#net/sockets.ts';
 import { loopbackPair } from '#net/stream-loopback.ts';
 import { dialNode } from '#net/stream-node.ts';
 import { RemoteLog } from './remote-log.ts';
@@ -56,7 +56,8 @@ async function open(
     const listener = await server.listen(listenStreams({ ...world, addon }, choice), place);
     const dialled = parsePlace(listener.url);
     if (dialled === undefined) throw new Error(`no place: ${listener.url}`);
-    dial = (signal) => dialNode(dialled, signal);
+    const dialStream = choice === 'auto' ? dialStreams({ ...world, addon }) : dialNode;
+    dial = (signal) => dialStream(dialled, signal);
   }
   const log = await RemoteLog.connect({ ...world, ...secret, dial });
   const end = async (): Promise<void> => {
