@@ -18,8 +18,8 @@ const UNSENT_BYTES_MAX = 8 * 1024 * 1024;
 
 export class PeerWire extends Protocol {
   readonly socket: Duplex;
-  /** Set before the handshake: the torrent has v2 hashes, so the peer may ask for more of them. */
-  hasV2 = false;
+  /** Set before the handshake: it is by the v2 hash, so the peer may ask for hashes of the tree. */
+  isV2 = false;
   #isShaken = false;
 
   /** `socket` is the wire's from here on. With keys it was accepted, and may be encrypted or plain. */
@@ -66,7 +66,7 @@ export class PeerWire extends Protocol {
     const isHandshake = bytes.length === HANDSHAKE_BYTES && bytes[0] === 19 && bytes[1] === 0x42;
     if (isHandshake && !this.#isShaken) {
       this.#isShaken = true;
-      if (this.hasV2) bytes[V2_BYTE]! |= V2_BIT;
+      if (this.isV2) bytes[V2_BYTE]! |= V2_BIT;
     }
     return super._push(bytes);
   }

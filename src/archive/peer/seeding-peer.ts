@@ -9,7 +9,7 @@
 
 import type { Duplex } from 'node:stream';
 import type { ArchiveWorld } from '#archive/archive.ts';
-import { bytesEqual, fromHex } from '#base/bytes.ts';
+import { bytesEqual, fromHex, toHex } from '#base/bytes.ts';
 import { type Clock, sleep, type Timer } from '#base/clock.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
@@ -241,7 +241,8 @@ export class SeedingPeer {
       return;
     }
     this.#supersede(`${offer.torrentId} ${peerId}`, caller);
-    wire.hasV2 = offer.hashes.v2 !== undefined;
+    // Said on a connection by the v1 hash, it would mean that both go on by the v2 one.
+    wire.isV2 = offer.hashes.v2 !== undefined && toHex(offer.hashes.v2) === infoHash;
     if (offer.isWanted) {
       wire.handshake(infoHash, own);
       if (!intake.adopt(offer.torrentId, wire, address)) wire.socket.destroy();
