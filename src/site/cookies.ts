@@ -4,6 +4,7 @@
 //   swarmkeep          the session's token
 //   swarmkeep-visitor  a random secret for visitors without a session: their forms' CSRF tokens
 //   swarmkeep-known    who signed in here last, so that strangers cannot lock them out
+//   swarmkeep-share    that the password of a share was given
 //   swarmkeep-theme    light or dark
 //   swarmkeep-flash    a message for the next page
 
@@ -17,6 +18,7 @@ const NAMES = {
   session: 'swarmkeep',
   visitor: 'swarmkeep-visitor',
   known: 'swarmkeep-known',
+  share: 'swarmkeep-share',
   theme: 'swarmkeep-theme',
   flash: 'swarmkeep-flash',
 } as const;

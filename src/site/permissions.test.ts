@@ -96,7 +96,8 @@ test('a handler stands behind every method of the table, and behind nothing else
 });
 
 test('the table itself: the console is for admins, and only entrances take forms from visitors', () => {
-  const entrances = ['theme', 'firstRun', 'signIn', 'signUp', 'join'];
+  // A share asks for its token, which nobody guesses, and its password.
+  const entrances = ['theme', 'firstRun', 'signIn', 'signUp', 'join', 'share', 'shareContent'];
   for (const name of NAMES) {
     const { GET, POST } = ROUTE_RULES[name];
     for (const permission of [GET, POST]) {

@@ -13,6 +13,7 @@ export const PERMISSIONS = {
   download: 'Take .torrent files, and what the archive keeps.',
   upload: 'Add torrents, and remove the ones added.',
   invite: 'Make and revoke invites.',
+  share: 'Let people without an account take what the archive keeps, by a link.',
   store:
     'Use the blob store directly at /api/store, by session or token: put, get, list and remove any blob.',
   administer: 'Run the community: members, settings, status.',
@@ -25,7 +26,7 @@ export type Role = (typeof ROLES)[number];
 /** A visitor who is not signed in counts as a role of its own. */
 export type RoleOrVisitor = Role | 'visitor';
 
-const MEMBER = ['anyone', 'account', 'browse', 'download', 'upload', 'invite'] as const;
+const MEMBER = ['anyone', 'account', 'browse', 'download', 'upload', 'invite', 'share'] as const;
 
 const ROLE_PERMISSIONS: Readonly<Record<RoleOrVisitor, readonly Permission[]>> = {
   admin: [...MEMBER, 'store', 'administer'],
@@ -67,6 +68,8 @@ export const ROUTE_RULES: Readonly<Record<RouteName, RouteRule>> = {
   downloadKeys: { GET: 'account' },
   downloadKeyRevoke: { POST: 'account' },
   bonus: { GET: 'account', POST: 'account' },
+  shares: { GET: 'share' },
+  shareRevoke: { POST: 'share' },
   webDav: { GET: 'account' },
   notices: { GET: 'account', POST: 'account' },
   myData: { GET: 'account' },
@@ -80,6 +83,7 @@ export const ROUTE_RULES: Readonly<Record<RouteName, RouteRule>> = {
   torrent: { GET: 'browse' },
   torrentDownload: { GET: 'download' },
   torrentFiles: { GET: 'browse' },
+  torrentShare: { GET: 'share', POST: 'share' },
   torrentContent: { GET: 'download' },
   torrentEdit: { GET: 'upload', POST: 'upload' },
   torrentRemove: { GET: 'upload', POST: 'upload' },
@@ -89,6 +93,9 @@ export const ROUTE_RULES: Readonly<Record<RouteName, RouteRule>> = {
   upload: { GET: 'upload', POST: 'upload', upload: true, parses: true },
   uploadDraft: { GET: 'upload', POST: 'upload', parses: true },
   uploadDiscard: { POST: 'upload' },
+
+  share: { GET: 'anyone', POST: 'anyone' },
+  shareContent: { GET: 'anyone' },
 
   console: { GET: 'administer' },
   consoleMember: { GET: 'administer' },
@@ -104,6 +111,8 @@ export const ROUTE_RULES: Readonly<Record<RouteName, RouteRule>> = {
   consoleTokens: { POST: 'administer' },
   consoleTransfers: { GET: 'administer' },
   transferEvents: { GET: 'administer' },
+  consoleShares: { GET: 'administer' },
+  consoleShareRevoke: { POST: 'administer' },
   consoleSignals: { GET: 'administer' },
   consoleSignalDismiss: { POST: 'administer' },
   consoleClasses: { GET: 'administer', POST: 'administer' },

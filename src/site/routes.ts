@@ -27,6 +27,8 @@ export const ROUTES = {
   myDataExport: '/me/data/export',
   accountErase: '/me/erase',
   bonus: '/me/bonus',
+  shares: '/me/shares',
+  shareRevoke: '/me/shares/:id/revoke',
   webDav: '/me/webdav',
 
   members: '/members',
@@ -36,6 +38,7 @@ export const ROUTES = {
   torrent: '/torrents/:hash',
   torrentDownload: '/torrents/:hash/download',
   torrentFiles: '/torrents/:hash/files',
+  torrentShare: '/torrents/:hash/share',
   torrentContent: '/torrents/:hash/content/:entry',
   torrentEdit: '/torrents/:hash/edit',
   torrentRemove: '/torrents/:hash/remove',
@@ -45,6 +48,9 @@ export const ROUTES = {
   upload: '/upload',
   uploadDraft: '/upload/:draft',
   uploadDiscard: '/upload/:draft/discard',
+
+  share: '/s/:token',
+  shareContent: '/s/:token/:entry',
 
   console: '/console',
   consoleMember: '/console/members/:name',
@@ -60,6 +66,8 @@ export const ROUTES = {
   consoleTokens: '/console/tokens',
   consoleTransfers: '/console/transfers',
   transferEvents: '/console/transfers/events',
+  consoleShares: '/console/shares',
+  consoleShareRevoke: '/console/shares/:id/revoke',
   consoleSignals: '/console/signals',
   consoleSignalDismiss: '/console/signals/:id/dismiss',
   consoleClasses: '/console/classes',

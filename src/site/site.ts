@@ -27,6 +27,8 @@ import { RateLimit } from './rate-limit.ts';
 import { href, ROUTES, type RouteName } from './routes.ts';
 import { RuleBook } from './rules/rule-book.ts';
 import { setSecurityHeaders } from './security-headers.ts';
+import { shareRoutes } from './shares/share-pages.ts';
+import { ShareTraffic } from './shares/share-traffic.ts';
 import { signalRoutes } from './signals/signal-pages.ts';
 import { Streams } from './transfers/streams.ts';
 import { transferRoutes } from './transfers/transfer-pages.ts';
@@ -61,6 +63,7 @@ export function createSite(world: SiteWorld): Site {
     ...bonusRoutes,
     ...signalRoutes,
     ...privacyRoutes,
+    ...shareRoutes,
     ...transferRoutes,
   };
   for (const [name, path] of Object.entries(ROUTES) as [RouteName, string][]) {
@@ -109,6 +112,7 @@ function partsOf(world: SiteWorld): SiteParts {
     }),
     exports: new Exports(),
     streams: new Streams(config.streamsMax),
+    shareTraffic: new ShareTraffic(world),
     limits: {
       signInAddress: limit(config.signInsPerMinute, MINUTE_MS),
       signInName: limit(config.signInsPerNamePerMinute, MINUTE_MS),

@@ -27,7 +27,7 @@ import { siteMigrations } from './migrations/all.ts';
 import type { Role } from './permissions.ts';
 import { createSite, type Site } from './site.ts';
 import type { SwarmCounts, SwarmPeer } from './swarms.ts';
-import type { JobsView, JobView, SiteWorld } from './world.ts';
+import type { JobsView, JobView, SiteContent, SiteWorld } from './world.ts';
 
 export const TEST_PASSWORD = 'tortoise lamp river';
 
@@ -43,6 +43,8 @@ export interface TestSiteOptions {
   readonly formerUrls?: readonly string[];
   /** One class unless given. */
   readonly classes?: ConfiguredClasses;
+  /** What the archive gives; nothing unless given. */
+  readonly content?: (of: { readonly sql: Sql; readonly clock: SimClock }) => SiteContent;
   /** As shipped, but for these. */
   readonly rules?: Partial<RulesConfig>;
 }
@@ -99,6 +101,9 @@ export class TestSite {
       bonusTokenPoints: 500,
       jobs: testJobs(this.jobs),
       trackerDefaults: { mode: 'private', clientsAllowed: [], clientsDenied: [] },
+      ...(options.content === undefined
+        ? {}
+        : { content: options.content({ sql, clock: this.clock }) }),
       changed: () => {
         this.changes += 1;
       },

@@ -211,6 +211,9 @@ export class Visit {
       { label: 'Notices', href: href('notices') },
       { label: 'Bonus', href: href('bonus') },
       { label: 'Invites', href: href('invites') },
+      ...(this.may('share') && this.parts.content !== undefined
+        ? [{ label: 'Shares', href: href('shares') }]
+        : []),
       { label: 'Sessions', href: href('sessions') },
       { label: 'Password', href: href('password') },
       ...(this.parts.content === undefined ? [] : [{ label: 'WebDAV', href: href('webDav') }]),

@@ -19,6 +19,7 @@ import type { SiteConfig } from './config.ts';
 import type { Exports } from './privacy/exports.ts';
 import type { RateLimit } from './rate-limit.ts';
 import type { RuleBook } from './rules/rule-book.ts';
+import type { ShareTraffic } from './shares/share-traffic.ts';
 import type { Swarms } from './swarms.ts';
 import type { Streams } from './transfers/streams.ts';
 
@@ -128,6 +129,7 @@ export interface SiteParts extends SiteWorld {
   readonly portTests: PortTests;
   readonly exports: Exports;
   readonly streams: Streams;
+  readonly shareTraffic: ShareTraffic;
   readonly limits: {
     readonly signInAddress: RateLimit;
     readonly signInName: RateLimit;

@@ -208,22 +208,13 @@ function answerLitmus(from: IncomingMessage, to: ServerResponse): void {
   from.pipe(asked);
 }
 
-test('a ban ends a download that runs, also one that stands still', options, async () => {
+/** Asks for something large and reads it so slowly that all of it would take longer than a right is good for. */
+async function readSlowly(head: string, end: () => Promise<void>): Promise<number> {
   const socket = connect(server.sitePort, '127.0.0.1');
   let got = 0;
-  socket.on('error', () => undefined);
-  socket.once('data', (part) => {
-    got += part.length;
-    // Who stops reading holds the server's answer in the middle.
-    socket.pause();
-  });
-  socket.write(
-    `GET /dav/large%20%5B${largeHash.slice(0, 8)}%5D/large.bin HTTP/1.1\r\nHost: x\r\nAuthorization: Basic ${Buffer.from(`mina:${key}`).toString('base64')}\r\n\r\n`,
-  );
-  await waitFor('the first bytes', 10_000, () => (got > 0 ? true : undefined));
-  await server.json(['member', 'ban', 'mina', '--reason', 'shared a passkey']);
-  // Read so slowly from there that all of it would take longer than a right is asked for again.
+  let wanted = 1;
   let isClosed = false;
+  socket.on('error', () => undefined);
   socket.once('close', () => {
     isClosed = true;
   });
@@ -231,15 +222,46 @@ test('a ban ends a download that runs, also one that stands still', options, asy
     got += part.length;
     if (got >= wanted) socket.pause();
   });
-  let wanted = got;
+  socket.write(`${head}\r\nHost: 127.0.0.1:${server.sitePort}\r\n\r\n`);
+  await waitFor('the first bytes', 10_000, () => (got > 0 ? true : undefined));
+  // Who stands still meanwhile holds the server's answer in the middle.
+  await end();
   while (!isClosed && got < LARGE_BYTES) {
     wanted = got + MIB;
     socket.resume();
     await pause(300);
   }
-  assert.ok(got < LARGE_BYTES, 'and not because it was complete');
-  const refused = await fetch(`${server.siteUrl}/dav/`, {
-    headers: { authorization: `Basic ${Buffer.from(`mina:${key}`).toString('base64')}` },
+  socket.destroy();
+  return got;
+}
+
+test('a share that is revoked ends what it was giving', options, async () => {
+  const path = `/torrents/${largeHash}/share`;
+  await visitor.get(path);
+  const made = await (await visitor.post(path, { days: '1' })).text();
+  const link = /class="secret">[^<]*(\/s\/[A-Za-z0-9_-]{43})</.exec(made)?.[1] ?? '';
+  const stranger = await fetch(`${server.siteUrl}${link}`, {
+    headers: { accept: 'application/json' },
   });
+  const { entries } = (await stranger.json()) as { entries: { content: string }[] };
+  const content = new URL(entries[0]?.content ?? '').pathname;
+  const got = await readSlowly(`GET ${content} HTTP/1.1`, async () => {
+    const list = await (await visitor.get('/me/shares')).text();
+    const revoke = /action="(\/me\/shares\/\d+\/revoke)"/.exec(list)?.[1] ?? '';
+    assert.equal((await visitor.post(revoke, {})).status, 303);
+  });
+  assert.ok(got > 0 && got < LARGE_BYTES, `${got} bytes were given`);
+  assert.equal((await fetch(`${server.siteUrl}${content}`)).status, 404);
+});
+
+test('a ban ends a download that runs, also one that stands still', options, async () => {
+  const authorization = `Basic ${Buffer.from(`mina:${key}`).toString('base64')}`;
+  const path = `/dav/large%20%5B${largeHash.slice(0, 8)}%5D/large.bin`;
+  const head = `GET ${path} HTTP/1.1\r\nAuthorization: ${authorization}`;
+  const got = await readSlowly(head, async () => {
+    await server.json(['member', 'ban', 'mina', '--reason', 'shared a passkey']);
+  });
+  assert.ok(got > 0 && got < LARGE_BYTES, 'not because it was complete');
+  const refused = await fetch(`${server.siteUrl}/dav/`, { headers: { authorization } });
   assert.equal(refused.status, 401);
 });

@@ -168,6 +168,8 @@ test('every page is fit for all at three widths and in two themes', options, asy
     '/console/jobs/ratio-watch',
     '/me/bonus',
     '/me/webdav',
+    '/me/shares',
+    '/console/shares',
     '/me/notices',
     '/console/members/mina',
     '/console/members/mina/ban',

@@ -21,10 +21,13 @@ export interface Keeping {
   readonly wanted: WantedTorrent | undefined;
   /** Where it is taken from the archive; undefined when the reader cannot. */
   readonly download?: { readonly href: string; readonly label: string } | undefined;
+  /** Where the reader makes a link for others; undefined when they may not. */
+  readonly shareHref?: string | undefined;
 }
 
 /** Nothing when it is neither kept nor wanted. */
-export function archivePanel({ health, wanted, download }: Keeping, nowMs: number): Html {
+export function archivePanel(keeping: Keeping, nowMs: number): Html {
+  const { health, wanted } = keeping;
   if (health === undefined) return wanted === undefined ? NOTHING : wantedPanel(wanted, nowMs);
   const { damagedSegments: damaged, damagedFiles, checkedMs } = health;
   const state: Health =
@@ -38,14 +41,14 @@ export function archivePanel({ health, wanted, download }: Keeping, nowMs: numbe
     ...(checkedMs === undefined
       ? []
       : [{ term: 'Last proven', value: timeBoth(checkedMs, nowMs) }]),
-  ])}${ways(download)}`;
+  ])}${ways(keeping)}`;
   return panel({ title: 'Archive', body });
 }
 
-function ways(download: Keeping['download']): Html {
+function ways({ download, shareHref }: Keeping): Html {
   if (download === undefined) return NOTHING;
   const { href: to, label } = download;
-  return html`<div class="row">${linkButton({ label: html`${icon('down')} ${label}`, href: to })}</div><p class="small">For slow lines a client is better: it goes on where it stopped. <a href="${href('webDav')}">Open the archive as a disk</a></p>`;
+  return html`<div class="row">${linkButton({ label: html`${icon('down')} ${label}`, href: to })}${shareHref === undefined ? NOTHING : linkButton({ label: 'Share', href: shareHref })}</div><p class="small">For slow lines a client is better: it goes on where it stopped. <a href="${href('webDav')}">Open the archive as a disk</a></p>`;
 }
 
 function wantedPanel({ problem, wantedMs }: WantedTorrent, nowMs: number): Html {

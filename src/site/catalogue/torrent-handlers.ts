@@ -9,7 +9,7 @@ import { findMemberById } from '#site/accounts/members.ts';
 import { memberAnnounceUrls, urlsInTorrents } from '#site/announce-urls.ts';
 import { creditNow } from '#site/credit/credit-now.ts';
 import { countTokens } from '#site/credit/credit-tokens.ts';
-import { isGivenTo } from '#site/downloads/is-given.ts';
+import { isGivenTo, mayShareFrom } from '#site/downloads/is-given.ts';
 import { ERROR_WORDS } from '#site/error-pages.ts';
 import { largestAtTop } from '#site/folders/folder-rows.ts';
 import { Refusal } from '#site/refusal.ts';
@@ -49,6 +49,9 @@ export async function torrentPage(visit: Visit): Promise<Response> {
       wantedTorrent(sql, torrent.id),
     ]);
   const download = (await isGivenTo(visit, torrent)) ? wholeDownload(torrent, files) : undefined;
+  const { infoHash: hash } = torrent;
+  const mayShare = download !== undefined && mayShareFrom(visit);
+  const shareHref = mayShare ? hrefTo('torrentShare', { hash }) : undefined;
   const isHere = uploader !== undefined && uploader.state !== 'removed';
   const mine = swarms
     .peersOfMember(memberId, MY_PEERS_MAX)
@@ -61,15 +64,15 @@ export async function torrentPage(visit: Visit): Promise<Response> {
     mayDownload: visit.may('download'),
     live: swarms.counts(torrent.id) ?? { seeders: 0, leechers: 0, completed: torrent.completed },
     peers: swarms.peersOfTorrent(torrent.id, PEERS_SHOWN_MAX),
+    archivePeerId: swarms.archivePeerId,
     files,
     mine: myState(torrent.sizeBytes, mine, totals.get(torrent.id)),
-    archivePeerId: swarms.archivePeerId,
     transfer,
     credit,
     tokens,
     mayOpenCredit: visit.may('administer'),
     history,
-    archive: { health, wanted, download },
+    archive: { health, wanted, download, shareHref },
     nowMs: visit.nowMs,
   });
   return await visit.page({ title: torrent.title, section: 'torrents', main });

@@ -42,6 +42,7 @@ type ConsolePart =
   | 'rules'
   | 'classes'
   | 'credit'
+  | 'shares'
   | 'transfers'
   | 'signals'
   | 'jobs'
@@ -54,6 +55,7 @@ export function inConsole(part: ConsolePart, body: Html): Html {
     { label: 'Rules', href: href('consoleRules'), current: part === 'rules' },
     { label: 'Classes', href: href('consoleClasses'), current: part === 'classes' },
     { label: 'Freeleech', href: href('consoleCredit'), current: part === 'credit' },
+    { label: 'Shares', href: href('consoleShares'), current: part === 'shares' },
     { label: 'Transfers', href: href('consoleTransfers'), current: part === 'transfers' },
     { label: 'Signals', href: href('consoleSignals'), current: part === 'signals' },
     { label: 'Jobs', href: href('consoleJobs'), current: part === 'jobs' },

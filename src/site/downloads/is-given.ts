@@ -14,3 +14,8 @@ export async function isGivenTo(
   }
   return await content.isKept(torrent.id);
 }
+
+/** Whether they may make links for others, of what is given to them. */
+export function mayShareFrom(visit: Visit): boolean {
+  return visit.may('share') && visit.parts.config.sharesPerMemberMax > 0;
+}

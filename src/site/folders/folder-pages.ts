@@ -3,7 +3,7 @@
 import type { RouteHandlers } from '#site/admission.ts';
 import { NO_PARENT } from '#site/catalogue/file-entries.ts';
 import { findTorrentByHash } from '#site/catalogue/find-torrent.ts';
-import { isGivenTo } from '#site/downloads/is-given.ts';
+import { isGivenTo, mayShareFrom } from '#site/downloads/is-given.ts';
 import type { Visit } from '#site/visit.ts';
 import {
   childOf,
@@ -41,7 +41,8 @@ async function folderPageOf(visit: Visit): Promise<Response> {
       : await pageFrom(visit, { query, folder: row, name });
   const way = row === undefined ? [] : await wayTo(sql, torrent.id, row);
   const isGiven = await isGivenTo(visit, torrent);
-  const main = folderView({ torrent, way, page, order, isGiven, name });
+  const mayShare = isGiven && mayShareFrom(visit);
+  const main = folderView({ torrent, way, page, order, isGiven, mayShare, name });
   const title = row === undefined ? `Files of ${torrent.title}` : row.name;
   return await visit.page({ title, section: 'torrents', main });
 }

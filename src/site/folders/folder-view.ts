@@ -11,7 +11,7 @@ import { icon } from '#site/components/icon.ts';
 import { attribute, type Html, NOTHING } from '#site/components/markup.ts';
 import { pageHead } from '#site/components/page-head.ts';
 import { pager } from '#site/components/pager.ts';
-import { type Sorting, table } from '#site/components/table.ts';
+import { type Column, type Sorting, table } from '#site/components/table.ts';
 import { formatBytes } from '#site/format/bytes.ts';
 import { formatCount, plural } from '#site/format/number.ts';
 import { href, hrefTo } from '#site/routes.ts';
@@ -25,6 +25,7 @@ export interface FolderView {
   readonly order: FolderOrder;
   /** Whether the archive has it, and the reader may take it from there. */
   readonly isGiven: boolean;
+  readonly mayShare: boolean;
   /** What was looked for; empty when nothing was. */
   readonly name: string;
 }
@@ -58,11 +59,15 @@ export function folderView(view: FolderView): Html {
     label: html`${icon('down')} Download as tar`,
     href: hrefTo('torrentContent', { hash, entry: here?.position ?? 'all' }),
   });
+  const entry = here?.position;
+  const shareActions = view.mayShare
+    ? [linkButton({ label: 'Share', href: hrefTo('torrentShare', { hash }, { entry }) })]
+    : [];
   const head = pageHead({
     title: here?.name ?? 'Files',
     lead: `${plural(fileCount, 'file')}, ${formatBytes(sizeBytes)}`,
     crumbs,
-    actions: view.isGiven && page.rows.length > 0 ? [download] : [],
+    actions: view.isGiven && page.rows.length > 0 ? [download, ...shareActions] : [],
   });
   const body = page.rows.length === 0 ? nothing(view) : html`${rowsTable(view)}${ways(view)}`;
   return html`${head}${finder(view)}${body}`;
@@ -89,7 +94,22 @@ function nothing({ name, way, torrent, order }: FolderView): Html {
   });
 }
 
-function rowsTable({ torrent, way, page, order, isGiven }: FolderView): Html {
+function shareColumn(hash: string): Column<FolderRow> {
+  return {
+    label: 'Actions',
+    kind: 'actions',
+    cell: ({ position, name }) =>
+      linkButton({
+        label: 'Share',
+        about: name,
+        href: hrefTo('torrentShare', { hash }, { entry: position }),
+        small: true,
+        kind: 'quiet',
+      }),
+  };
+}
+
+function rowsTable({ torrent, way, page, order, isGiven, mayShare }: FolderView): Html {
   const hash = torrent.infoHash;
   const here = way.at(-1)?.position;
   const sort = (by: FolderOrder, direction: Sorting['direction']): Sorting => ({
@@ -118,6 +138,7 @@ function rowsTable({ torrent, way, page, order, isGiven }: FolderView): Html {
         sort: sort('size', 'descending'),
         cell: (row) => bytes(row.sizeBytes),
       },
+      ...(mayShare ? [shareColumn(hash)] : []),
     ],
   });
 }

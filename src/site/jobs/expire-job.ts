@@ -6,6 +6,7 @@ import { removeExpiredSessions } from '#site/accounts/sessions.ts';
 import { removeOldDrafts } from '#site/catalogue/upload-drafts.ts';
 import type { SiteConfig } from '#site/config.ts';
 import { forgetOldWindows } from '#site/credit/credit-windows.ts';
+import { removeOldShares } from '#site/shares/shares.ts';
 import type { Sql } from '#sql/sql.ts';
 
 export function expireJob(world: {
@@ -16,7 +17,8 @@ export function expireJob(world: {
 }): Job {
   return {
     name: 'expire',
-    summary: 'Removes sessions and freeleech that are over, and uploads that were never finished.',
+    summary:
+      'Removes sessions, shares and freeleech that are over, and uploads that were never finished.',
     schedule: { everyMs: 3_600_000, jitterPercent: 20 },
     timeLimitMs: 600_000,
     async run({ clock, signal }) {
@@ -27,7 +29,12 @@ export function expireJob(world: {
       const drafts = await removeOldDrafts(world.sql, nowMs - world.config.draftAgeMsMax);
       signal.throwIfAborted();
       const windows = await forgetOldWindows({ sql: world.sql, clock, changed: world.changed });
-      return { summary: 'What was over is removed.', counts: { sessions, drafts, windows } };
+      signal.throwIfAborted();
+      const shares = await removeOldShares(world.sql, nowMs);
+      return {
+        summary: 'What was over is removed.',
+        counts: { sessions, drafts, windows, shares },
+      };
     },
   };
 }

@@ -10,6 +10,7 @@ import { privacyMigration } from './0340-privacy.ts';
 import { seriesMigration } from './0350-series.ts';
 import { apiTokensMigration } from './0360-api-tokens.ts';
 import { foldersMigration } from './0670-folders.ts';
+import { sharesMigration } from './0671-shares.ts';
 
 export const siteMigrations: readonly Migration[] = [
   accountsMigration,
@@ -21,4 +22,5 @@ export const siteMigrations: readonly Migration[] = [
   seriesMigration,
   apiTokensMigration,
   foldersMigration,
+  sharesMigration,
 ];

@@ -85,6 +85,14 @@ export const HELD_TABLES: readonly HeldTable[] = [
     hidden: ['code_hash'],
     erasure: { kind: 'blank', columns: ['note'] },
   },
+  {
+    section: 'shares',
+    table: 'share',
+    member: 'member_id',
+    key: 'id',
+    hidden: ['token_hash', 'password_hash'],
+    erasure: DELETE,
+  },
   { section: 'notices', table: 'notice', member: 'member_id', key: 'id', erasure: DELETE },
   {
     section: 'creditWindows',

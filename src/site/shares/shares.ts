@@ -1,0 +1,271 @@
+// Shares: a member's link to a torrent, a folder or a file that the archive keeps, for people without an
+// account. The link holds 256 random bits, of which the database has the hash alone, so that it can be
+// neither guessed nor read there; it is shown once. It ends by its time, when it was used as often as was
+// said, when it is revoked, and when its member is banned, may take no more, or the torrent is gone.
+
+import { sql as raw, type Selectable } from 'kysely';
+import type { ArchiveTables } from '#archive/catalogue/archive-tables.ts';
+import type { Clock } from '#base/clock.ts';
+import type { Random } from '#base/random.ts';
+import type { AccountTables } from '#site/accounts/account-tables.ts';
+import type { Passwords } from '#site/accounts/passwords.ts';
+import { isToken, newToken, tokenHash } from '#site/accounts/sessions.ts';
+import type { CatalogueTables } from '#site/catalogue/catalogue-tables.ts';
+import { Refusal } from '#site/refusal.ts';
+import type { Sql } from '#sql/sql.ts';
+import type { ShareTables } from './share-tables.ts';
+
+export const SHARE_LIMITS = {
+  labelCharsMax: 200,
+  downloadsMax: 1_000_000,
+  passwordCharsMin: 8,
+  passwordCharsMax: 200,
+} as const;
+
+const DAY_MS = 86_400_000;
+export const SHARES_LISTED_MAX = 50;
+/** How long a share that is over still stands in lists. */
+const KEPT_AFTER_MS = 30 * DAY_MS;
+
+type Tables = ShareTables & ArchiveTables & CatalogueTables & AccountTables;
+
+export interface SharesWorld {
+  readonly sql: Sql;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly passwords: Passwords;
+  readonly config: { readonly sharesPerMemberMax: number; readonly shareDaysMax: number };
+}
+
+export interface Share {
+  readonly id: number;
+  readonly memberId: number;
+  readonly torrentId: number;
+  /** Of the file or folder; -1 for all of the torrent. */
+  readonly position: number;
+  readonly label: string;
+  readonly passwordHash: string | undefined;
+  /** Unix milliseconds. */
+  readonly createdMs: number;
+  readonly expiresMs: number;
+  readonly revokedMs: number | undefined;
+  readonly downloadsMax: number | undefined;
+  readonly downloads: number;
+  readonly sentBytes: number;
+}
+
+export interface NewShare {
+  readonly memberId: number;
+  readonly torrentId: number;
+  readonly position: number;
+  readonly label: string;
+  readonly days: number;
+  readonly downloadsMax: number | undefined;
+  /** Empty for none. */
+  readonly password: string;
+}
+
+/** The token is told here and nowhere else. @throws SiteError SITE_PASSWORDS_BUSY */
+export async function makeShare(
+  world: SharesWorld,
+  wanted: NewShare,
+): Promise<{ readonly id: number; readonly token: string } | Refusal> {
+  const { sql, clock, random, passwords, config } = world;
+  const problem = problemOf(wanted, config.shareDaysMax);
+  if (problem !== undefined) return problem;
+  const { password, memberId, torrentId, position, downloadsMax } = wanted;
+  const passwordHash = password === '' ? null : await passwords.hash(password);
+  const token = newToken(random);
+  const nowMs = clock.nowMs();
+  return await sql.transaction<ShareTables, { id: number; token: string } | Refusal>(
+    async (transaction) => {
+      const { open } = await transaction
+        .selectFrom('share')
+        .select((of) => of.fn.countAll<number>().as('open'))
+        .where('member_id', '=', memberId)
+        .where('revoked_ms', 'is', null)
+        .where('expires_ms', '>', nowMs)
+        .executeTakeFirstOrThrow();
+      if (open >= config.sharesPerMemberMax) {
+        const words = `You have ${open} shares that are open, as many as one member may. Revoke one first.`;
+        return new Refusal('shares-full', words);
+      }
+      const { id } = await transaction
+        .insertInto('share')
+        .values({
+          ...{ token_hash: tokenHash(token), member_id: memberId, torrent_id: torrentId, position },
+          label: wanted.label.slice(0, SHARE_LIMITS.labelCharsMax).toWellFormed(),
+          ...{ password_hash: passwordHash, created_ms: nowMs },
+          expires_ms: nowMs + wanted.days * DAY_MS,
+          ...{ revoked_ms: null, downloads_max: downloadsMax ?? null, downloads: 0, sent_bytes: 0 },
+        })
+        .returning('id')
+        .executeTakeFirstOrThrow();
+      return { id, token };
+    },
+  );
+}
+
+function problemOf({ days, downloadsMax, password }: NewShare, daysMax: number) {
+  if (!Number.isInteger(days) || days < 1 || days > daysMax) {
+    return new Refusal('days-invalid', `A share lasts 1 to ${daysMax} days.`, 'days');
+  }
+  const { downloadsMax: most, passwordCharsMin, passwordCharsMax } = SHARE_LIMITS;
+  const isCount = downloadsMax === undefined || Number.isInteger(downloadsMax);
+  if (!isCount || (downloadsMax ?? 1) < 1 || (downloadsMax ?? 1) > most) {
+    const words = `Leave it empty, or say how many: 1 to ${most}.`;
+    return new Refusal('downloads-invalid', words, 'downloads');
+  }
+  const length = [...password].length;
+  if (password !== '' && (length < passwordCharsMin || length > passwordCharsMax)) {
+    const words = `Leave it empty, or give ${passwordCharsMin} to ${passwordCharsMax} characters.`;
+    return new Refusal('password-invalid', words, 'password');
+  }
+  return undefined;
+}
+
+/** By the token of its link, as long as it is in force and there is something to give. */
+export async function findOpenShare(
+  world: Pick<SharesWorld, 'sql' | 'clock'>,
+  token: string,
+): Promise<Share | undefined> {
+  if (!isToken(token)) return undefined;
+  const row = await openShares(world).where('token_hash', '=', tokenHash(token)).executeTakeFirst();
+  return row && shareOf(row);
+}
+
+/** What running downloads ask: the count was theirs when they began. */
+export async function isShareOpen(
+  world: Pick<SharesWorld, 'sql' | 'clock'>,
+  id: number,
+): Promise<boolean> {
+  return (await openShares(world).where('share.id', '=', id).executeTakeFirst()) !== undefined;
+}
+
+function openShares({ sql, clock }: Pick<SharesWorld, 'sql' | 'clock'>) {
+  return sql
+    .read<Tables>()
+    .selectFrom('share')
+    .innerJoin('member', 'member.id', 'share.member_id')
+    .innerJoin('torrent', 'torrent.id', 'share.torrent_id')
+    .innerJoin('archive_torrent', 'archive_torrent.torrent_id', 'share.torrent_id')
+    .selectAll('share')
+    .where('share.revoked_ms', 'is', null)
+    .where('share.expires_ms', '>', clock.nowMs())
+    .where('torrent.removed_ms', 'is', null)
+    .where('member.state', '=', 'active')
+    .where('member.may_leech', '=', 1);
+}
+
+/** Takes one of the downloads that a share has; false when there is none left. */
+export async function takeDownload(sql: Sql, id: number): Promise<boolean> {
+  return await sql.transaction<ShareTables, boolean>(async (transaction) => {
+    const { numUpdatedRows } = await transaction
+      .updateTable('share')
+      .set((of) => ({ downloads: of('downloads', '+', 1) }))
+      .where('id', '=', id)
+      .where((of) =>
+        of.or([of('downloads_max', 'is', null), raw<boolean>`downloads < downloads_max`]),
+      )
+      .executeTakeFirst();
+    return Number(numUpdatedRows) > 0;
+  });
+}
+
+/** In force at once: what is being given ends within a second. False when it is none of theirs. */
+export async function revokeShare(
+  world: Pick<SharesWorld, 'sql' | 'clock'>,
+  id: number,
+  /** Undefined for staff, who may end any. */
+  memberId: number | undefined,
+): Promise<boolean> {
+  return await world.sql.transaction<ShareTables, boolean>(async (transaction) => {
+    let query = transaction
+      .updateTable('share')
+      .set({ revoked_ms: world.clock.nowMs() })
+      .where('id', '=', id)
+      .where('revoked_ms', 'is', null);
+    if (memberId !== undefined) query = query.where('member_id', '=', memberId);
+    return Number((await query.executeTakeFirst()).numUpdatedRows) > 0;
+  });
+}
+
+export interface ListedShare extends Share {
+  readonly member: string;
+  /** Undefined when the torrent is gone. */
+  readonly infoHash: Uint8Array | undefined;
+}
+
+/** The newest first, before that id; of one member, or of all. */
+export async function listShares(
+  sql: Sql,
+  of: { readonly memberId?: number; readonly before?: number | undefined },
+): Promise<readonly ListedShare[]> {
+  let query = sql
+    .read<Tables>()
+    .selectFrom('share')
+    .innerJoin('member', 'member.id', 'share.member_id')
+    .leftJoin('torrent', (join) =>
+      join.onRef('torrent.id', '=', 'share.torrent_id').on('removed_ms', 'is', null),
+    )
+    .selectAll('share')
+    .select(['member.name as member', 'info_hash_v1', 'info_hash_v2'])
+    .orderBy('share.id', 'desc')
+    .limit(SHARES_LISTED_MAX + 1);
+  if (of.memberId !== undefined) query = query.where('share.member_id', '=', of.memberId);
+  if (of.before !== undefined) query = query.where('share.id', '<', of.before);
+  return (await query.execute()).map((row) => ({
+    ...shareOf(row),
+    member: row.member,
+    infoHash: row.info_hash_v1 ?? row.info_hash_v2?.subarray(0, 20),
+  }));
+}
+
+export async function addSentBytes(sql: Sql, sums: ReadonlyMap<number, number>): Promise<void> {
+  await sql.transaction<ShareTables, void>(async (transaction) => {
+    for (const [id, bytes] of sums) {
+      await transaction
+        .updateTable('share')
+        .set((of) => ({ sent_bytes: of('sent_bytes', '+', bytes) }))
+        .where('id', '=', id)
+        .execute();
+    }
+  });
+}
+
+/** Returns how many there were. */
+export async function removeOldShares(sql: Sql, nowMs: number): Promise<number> {
+  return await sql.transaction<ShareTables, number>(async (transaction) => {
+    const { numDeletedRows } = await transaction
+      .deleteFrom('share')
+      .where('expires_ms', '<=', nowMs - KEPT_AFTER_MS)
+      .executeTakeFirst();
+    return Number(numDeletedRows);
+  });
+}
+
+export type ShareState = 'open' | 'used-up' | 'revoked' | 'expired';
+
+export function stateOf(share: Share, nowMs: number): ShareState {
+  if (share.revokedMs !== undefined) return 'revoked';
+  if (share.expiresMs <= nowMs) return 'expired';
+  const { downloads, downloadsMax } = share;
+  return downloadsMax !== undefined && downloads >= downloadsMax ? 'used-up' : 'open';
+}
+
+function shareOf(row: Selectable<ShareTables['share']>): Share {
+  return {
+    id: row.id,
+    memberId: row.member_id,
+    torrentId: row.torrent_id,
+    position: row.position,
+    label: row.label,
+    passwordHash: row.password_hash ?? undefined,
+    createdMs: row.created_ms,
+    expiresMs: row.expires_ms,
+    revokedMs: row.revoked_ms ?? undefined,
+    downloadsMax: row.downloads_max ?? undefined,
+    downloads: row.downloads,
+    sentBytes: row.sent_bytes,
+  };
+}
