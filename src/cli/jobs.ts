@@ -40,9 +40,11 @@ import {
 } from '#site/rules/standing-effects.ts';
 import type { Swarms } from '#site/swarms.ts';
 import type { Sql } from '#sql/sql.ts';
+import { backupJobs } from './backup/backup-job.ts';
 import type { DataFolder } from './data-folder.ts';
 import type { Keepers } from './keepers.ts';
 import type { StoreCare } from './store-care.ts';
+import type { StoreRoom } from './store-room.ts';
 
 export interface JobParts {
   readonly folder: DataFolder;
@@ -53,6 +55,7 @@ export interface JobParts {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Registry;
+  readonly store: StoreRoom;
   readonly care: StoreCare;
   readonly archive: ArchiveWorld;
   readonly keepers: Keepers;
@@ -112,6 +115,7 @@ function jobsOf(parts: JobParts): readonly Job[] {
       effects: classEffects,
       rules: async () => await classesInForce({ sql, classes: configuredClasses(config) }),
     }),
+    ...backupJobs({ ...parts, dataPath: parts.folder.path }, config.backup),
     ...parts.care.jobs(),
     scrubJob(parts.archive),
     parts.keepers.job,

@@ -8,6 +8,7 @@ import { jobsConfig } from '#jobs/config.ts';
 import { logConfig } from '#log/config.ts';
 import { siteConfig } from '#site/config.ts';
 import { sqlConfig } from '#sql/config.ts';
+import { backupConfig } from '#store/backup/config.ts';
 import { s3Config, storeConfig } from '#store/config.ts';
 import { uploadConfig } from '#store/upload/config.ts';
 import { swarmConfig } from '#swarm/config.ts';
@@ -27,6 +28,7 @@ export const SECTIONS = {
   s3: s3Config,
   upload: uploadConfig,
   archive: archiveConfig,
+  backup: backupConfig,
   jobs: jobsConfig,
 } as const;
 
@@ -47,5 +49,6 @@ export const SECTION_WORDS: Readonly<Record<SectionName, string>> = {
   s3: 'The bucket that `s3` in store.stack means.',
   upload: 'How browsers and programs use the store over the network.',
   archive: 'Content of torrents that the server keeps and gives.',
+  backup: 'Backups that the server makes of itself.',
   jobs: 'What runs by itself: when, how often, how long.',
 };

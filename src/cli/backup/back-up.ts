@@ -50,6 +50,9 @@ export const OUTBOX_CONSUMER = 'outbox';
 const TRIES_MAX = 5;
 const PAGE = 500;
 
+/** What a backup is made of. */
+export type BackedUpRooms = Pick<Rooms, 'dataPath' | 'log' | 'sql' | 'clock' | 'store' | 'care'>;
+
 export interface BackUpOptions {
   readonly backups: BackupSet;
   /** The place is the server's own store: its blobs are named, not copied. */
@@ -67,7 +70,7 @@ export interface MadeBackup extends WrittenCounts {
 }
 
 /** @throws StoreError, LogError, SqlError, the disk's errors, CliError CLI_REFUSED */
-export async function backUp(rooms: Rooms, options: BackUpOptions): Promise<MadeBackup> {
+export async function backUp(rooms: BackedUpRooms, options: BackUpOptions): Promise<MadeBackup> {
   const work = join(rooms.dataPath, WORK_FOLDER);
   // What a backup that was killed has left there; nobody else works there, the folder is ours.
   rmSync(work, { recursive: true, force: true });
@@ -80,13 +83,13 @@ export async function backUp(rooms: Rooms, options: BackUpOptions): Promise<Made
 }
 
 class BackUp {
-  readonly #rooms: Rooms;
+  readonly #rooms: BackedUpRooms;
   readonly #options: BackUpOptions;
   readonly #work: string;
   readonly #disk: Disk = new SystemDisk();
   #doneBytes = 0;
 
-  constructor(rooms: Rooms, options: BackUpOptions, work: string) {
+  constructor(rooms: BackedUpRooms, options: BackUpOptions, work: string) {
     this.#rooms = rooms;
     this.#options = options;
     this.#work = work;

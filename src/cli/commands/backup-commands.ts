@@ -12,9 +12,8 @@ import {
   textOf,
 } from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
-import type { Rooms } from '#cli/rooms.ts';
 import type { StoreRoom } from '#cli/store-room.ts';
-import { type BackupSet, type KnownBackup, lackingIn, outdated } from '#store/backup/backup-set.ts';
+import { type KnownBackup, lackingIn } from '#store/backup/backup-set.ts';
 
 const MOUNTED =
   "See that the store's disk is mounted and `store verify` finds nothing, then make another";
@@ -38,37 +37,23 @@ export const backup: RoomsCommand = {
     return { place: placeOfWord(words.args[0] ?? ''), keep: count };
   },
   async run(rooms, input, output) {
-    const { backUp } = await import('#cli/backup/back-up.ts');
-    const { writeLastBackup } = await import('#cli/backup/last-backup.ts');
-    const place = textOf(input, 'place');
-    const { signal } = output;
-    await onlyOne(rooms, () =>
-      withPlace(
-        rooms.store,
-        place,
-        async (backups, isCurrent) => {
-          const made = await backUp(rooms, {
-            ...{ backups, isCurrent, signal },
-            progress: (what, done, total) => output.progress({ what, done, total }),
-          });
-          const { madeMs } = made.backup.manifest;
-          const keep = numberOf(input, 'keep');
-          const forgotten = await forgetOld(rooms, backups, { keep, isCurrent, signal });
-          const lacking = lackingIn(made.backup);
-          if (lacking === 0) writeLastBackup(rooms.dataPath, { madeMs, place });
-          const { files, bytes, newBlobs, newBytes } = made;
-          const failed = made.failed.map((one) => ({ ...one }));
-          const unread = made.unread.map((one) => ({ ...one }));
-          output.item({
-            ...{ ...shown(made.backup), files, bytes, newBlobs, newBytes, forgotten, failed },
-            unread,
-          });
-          if (lacking === 0) return;
-          throw new CliError('CLI_FOUND_DAMAGE', `The backup is incomplete. ${MOUNTED}`);
-        },
-        true,
-      ),
-    );
+    const { makeBackup } = await import('#cli/backup/make-backup.ts');
+    const { made, forgotten, lacking } = await makeBackup(rooms, {
+      place: textOf(input, 'place'),
+      keep: numberOf(input, 'keep'),
+      makesPlace: true,
+      signal: output.signal,
+      progress: (what, done, total) => output.progress({ what, done, total }),
+    });
+    const { files, bytes, newBlobs, newBytes } = made;
+    const failed = made.failed.map((one) => ({ ...one }));
+    const unread = made.unread.map((one) => ({ ...one }));
+    output.item({
+      ...{ ...shown(made.backup), files, bytes, newBlobs, newBytes, forgotten, failed },
+      unread,
+    });
+    if (lacking === 0) return;
+    throw new CliError('CLI_FOUND_DAMAGE', `The backup is incomplete. ${MOUNTED}`);
   },
   text: (item) =>
     `backup ${item['id']} of ${item['time']}: ${item['bytes']} bytes in ${item['files']} files and ` +
@@ -163,42 +148,6 @@ async function withSource(
   } finally {
     await room.close();
   }
-}
-
-/** The folder for work is one. */
-async function onlyOne(rooms: Rooms, run: () => Promise<void>): Promise<void> {
-  if (running.has(rooms.store)) {
-    throw new CliError('CLI_REFUSED', 'A backup is being made already');
-  }
-  running.add(rooms.store);
-  try {
-    await run();
-  } finally {
-    running.delete(rooms.store);
-  }
-}
-
-const running = new WeakSet<object>();
-
-/** Of this server only: others may have backups in the same place. */
-async function forgetOld(
-  rooms: Rooms,
-  backups: BackupSet,
-  options: {
-    readonly keep: number | undefined;
-    readonly isCurrent: boolean;
-    readonly signal: AbortSignal;
-  },
-): Promise<number> {
-  const { keep, isCurrent, signal } = options;
-  if (keep === undefined) return 0;
-  const ours = (await backups.list({ signal })).filter(
-    ({ manifest }) => manifest.log.id === rooms.log.id,
-  );
-  const old = outdated(ours, keep);
-  // In the own store garbage collection removes what nobody names any more.
-  await backups.forget(old, { sweeps: !isCurrent, signal });
-  return old.length;
 }
 
 export function shown({ ref, manifest }: KnownBackup): Item {
