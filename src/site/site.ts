@@ -30,6 +30,7 @@ import { setSecurityHeaders } from './security-headers.ts';
 import { shareRoutes } from './shares/share-pages.ts';
 import { ShareTraffic } from './shares/share-traffic.ts';
 import { signalRoutes } from './signals/signal-pages.ts';
+import { StatusNow } from './status/status-now.ts';
 import { Streams } from './transfers/streams.ts';
 import { transferRoutes } from './transfers/transfer-pages.ts';
 import { localPath, type Visit } from './visit.ts';
@@ -113,6 +114,7 @@ function partsOf(world: SiteWorld): SiteParts {
     exports: new Exports(),
     streams: new Streams(config.streamsMax),
     shareTraffic: new ShareTraffic(world),
+    statusNow: new StatusNow(world),
     limits: {
       signInAddress: limit(config.signInsPerMinute, MINUTE_MS),
       signInName: limit(config.signInsPerNamePerMinute, MINUTE_MS),

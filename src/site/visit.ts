@@ -176,6 +176,7 @@ export class Visit {
       nav: this.#nav(section),
       member: viewer === undefined ? undefined : await frameMember(this.parts, viewer),
       memberLinks: this.#memberLinks(),
+      status: this.may('administer') ? await this.parts.statusNow.lines() : [],
       flashes: flash === undefined ? [] : [flash],
       hrefs: {
         home: href('home'),

@@ -20,6 +20,7 @@ import type { Exports } from './privacy/exports.ts';
 import type { RateLimit } from './rate-limit.ts';
 import type { RuleBook } from './rules/rule-book.ts';
 import type { ShareTraffic } from './shares/share-traffic.ts';
+import type { StatusNow } from './status/status-now.ts';
 import type { Swarms } from './swarms.ts';
 import type { Streams } from './transfers/streams.ts';
 
@@ -130,6 +131,7 @@ export interface SiteParts extends SiteWorld {
   readonly exports: Exports;
   readonly streams: Streams;
   readonly shareTraffic: ShareTraffic;
+  readonly statusNow: StatusNow;
   readonly limits: {
     readonly signInAddress: RateLimit;
     readonly signInName: RateLimit;

@@ -9,6 +9,7 @@ import { csrfField, postForm } from './form.ts';
 import { icon, mark } from './icon.ts';
 import { attribute, classes, type Html, NOTHING } from './markup.ts';
 import { type NoticeKind, notice } from './notice.ts';
+import { type StatusLine, statusCorner } from './status-corner.ts';
 
 export type ThemeChoice = 'system' | 'light' | 'dark';
 
@@ -45,6 +46,8 @@ export interface PageFrame {
   readonly nav: readonly NavLink[];
   readonly member: FrameMember | undefined;
   readonly memberLinks: readonly NavLink[];
+  /** How the whole stands, for those who look after it; none for others. */
+  readonly status: readonly StatusLine[];
   readonly flashes: readonly Flash[];
   /** Where forms and links of the frame go. */
   readonly hrefs: {
@@ -123,7 +126,8 @@ function signedOut({ hrefs }: PageFrame): Html {
 
 function memberMenu(frame: PageFrame, member: FrameMember): Html {
   const links = frame.memberLinks.map((link) => html`<li>${navLink(link)}</li>`);
-  return html`${unreadLink(frame, member)}<details class="menu"><summary><span class="initial" aria-hidden="true">${initial(member.name)}</span><span class="visually-hidden">Menu of </span><span class="name">${member.name}</span>${icon('open')}</summary><div class="menu-items"><ul>${links}</ul><hr><form method="post" action="${frame.hrefs.signOut}">${csrfField(frame.csrf)}<button class="menu-button" type="submit">Sign out</button></form></div></details>`;
+  const status = frame.status.length === 0 ? NOTHING : statusCorner(frame.status);
+  return html`${status}${unreadLink(frame, member)}<details class="menu"><summary><span class="initial" aria-hidden="true">${initial(member.name)}</span><span class="visually-hidden">Menu of </span><span class="name">${member.name}</span>${icon('open')}</summary><div class="menu-items"><ul>${links}</ul><hr><form method="post" action="${frame.hrefs.signOut}">${csrfField(frame.csrf)}<button class="menu-button" type="submit">Sign out</button></form></div></details>`;
 }
 
 function unreadLink({ hrefs }: PageFrame, { unread }: FrameMember): Html {

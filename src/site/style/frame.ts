@@ -64,6 +64,15 @@ export const frameStyle = `
 }
 .menu-items a:hover, .menu-items button.menu-button:hover { background: var(--sunken); }
 .menu-items hr { margin: var(--space-2) 0; }
+.status-corner > summary { max-width: none; padding-inline: var(--space-1); }
+.status-corner .health { font-size: var(--type-small); }
+.status-corner li a { display: grid; gap: 0; }
+.status-corner li a .small { padding-left: 1.375rem; }
+@media (max-width: 39.99rem) {
+  .status-corner .menu-items { position: fixed; inset: auto var(--space-3); top: 3.75rem; }
+  /* There is room for the shape alone; the words are behind it. */
+  .status-corner > summary .health { font-size: 0; gap: 0; padding-inline: var(--space-2); }
+}
 .strip { background: var(--sunken); border-top: 1px solid var(--line); font-size: var(--type-small); }
 .strip a {
   display: flex; flex-wrap: wrap; gap: 0 var(--space-5); padding: var(--space-1) 0; color: var(--muted);
