@@ -52,9 +52,21 @@ export interface TopicOptions {
   readonly codec?: 'none' | 'zstd' | 'gzip';
 }
 
+/** What takes an append back: an AbortSignal, or whatever does as much of one. */
+export interface CancelSignal {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(
+    type: 'abort',
+    listener: () => void,
+    options?: { readonly once?: boolean },
+  ): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
 export interface AppendOptions {
   readonly consistency?: Consistency;
-  readonly signal?: AbortSignal;
+  readonly signal?: CancelSignal;
   /** Names the append: one that was written already is answered again and written no more. */
   readonly producer?: ProducerStamp;
 }

@@ -24,6 +24,8 @@ export interface BatchedStreamHost {
   readonly slots: TcpSlots;
   readonly outputs: TcpOutputs;
   readonly turns: TcpTurns<BatchedStream>;
+  /** A copy of what arrived. */
+  keep(bytes: Uint8Array, length: number): Uint8Array;
   /** Its descriptor is closed. */
   gone(stream: BatchedStream): void;
 }
@@ -115,7 +117,7 @@ export class BatchedStream implements ByteStream, TurnConnection {
   /** Its bytes stand in `bytes` until the next native call. */
   onEvent(flags: number, bytes: Uint8Array, length: number): void {
     if (!this.#isOpen) return;
-    if (length > 0) this.#give(bytes.slice(0, length));
+    if (length > 0) this.#give(this.#host.keep(bytes, length));
     if (!this.#isOpen) return;
     if ((flags & EVENT.gone) !== 0) {
       this.destroy();

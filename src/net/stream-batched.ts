@@ -41,6 +41,13 @@ import type { TurnSlice } from './turn-slice.ts';
 const BACKLOG = 512;
 /** As stream-node.ts has it: a peer that is gone without a word is noticed after about this long. */
 const KEEP_ALIVE_SECONDS = 30;
+/**
+ * Parts of such a size stand together in one piece of memory: one for each would cost more than its
+ * bytes. Whoever keeps one keeps the piece with it, at most thirty-two times as much.
+ */
+const SLAB_BYTES = 32 * 1024;
+const SLAB_PART_BYTES_MIN = 1024;
+const SLAB_PART_BYTES_MAX = 8 * 1024;
 /** More are closed unseen; who uses the streams has a bound of its own below. */
 const ACCEPTED_MAX = 16_384;
 /** Those beyond have Node's sockets. */
@@ -88,6 +95,8 @@ abstract class StreamsHost implements BatchedStreamHost {
   readonly turns: TcpTurns<BatchedStream>;
   protected readonly id: number;
   readonly #streams: (BatchedStream | undefined)[] = [];
+  #slab = new Uint8Array(0);
+  #slabUsed = 0;
   #open = 0;
 
   constructor(
@@ -122,6 +131,19 @@ abstract class StreamsHost implements BatchedStreamHost {
     if (this.#streams[stream.slot] === stream) this.#streams[stream.slot] = undefined;
     this.#open--;
     if (this.#open === 0) this.onEmpty();
+  }
+
+  keep(bytes: Uint8Array, length: number): Uint8Array {
+    if (length < SLAB_PART_BYTES_MIN || length > SLAB_PART_BYTES_MAX) return bytes.slice(0, length);
+    if (this.#slabUsed + length > this.#slab.byteLength) {
+      this.#slab = new Uint8Array(SLAB_BYTES);
+      this.#slabUsed = 0;
+    }
+    const at = this.#slabUsed;
+    this.#slabUsed += length;
+    const copy = this.#slab.subarray(at, this.#slabUsed);
+    copy.set(bytes.subarray(0, length));
+    return copy;
   }
 
   protected get isEmpty(): boolean {

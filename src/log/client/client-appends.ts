@@ -5,7 +5,14 @@
 import { assert } from '#base/assert.ts';
 import type { Random } from '#base/random.ts';
 import { LogError } from '#log/errors.ts';
-import type { Appended, AppendOptions, Consistency, LogRecord, ProducerStamp } from '#log/log.ts';
+import type {
+  Appended,
+  AppendOptions,
+  CancelSignal,
+  Consistency,
+  LogRecord,
+  ProducerStamp,
+} from '#log/log.ts';
 import { BATCH_HEADER_BYTES, sealBatch } from '#log/segment/batch.ts';
 import {
   lengthAt,
@@ -201,7 +208,7 @@ export class ClientAppends {
     return frame;
   }
 
-  #listen(signal: AbortSignal, lane: Lane, frame: Frame, caller: Caller): void {
+  #listen(signal: CancelSignal, lane: Lane, frame: Frame, caller: Caller): void {
     const abort = (): void => {
       if (frame.requestId === 0) {
         this.#takeBack(lane, frame, caller);

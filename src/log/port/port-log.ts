@@ -9,6 +9,7 @@ import { LogError } from '#log/errors.ts';
 import type {
   Appended,
   AppendOptions,
+  CancelSignal,
   LogRecord,
   ReadOptions,
   ReadResult,
@@ -138,7 +139,7 @@ function send(port: MessagePort, message: ToClient): void {
 interface Waiting {
   readonly isRead: boolean;
   readonly bytes: number;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: CancelSignal | undefined;
   readonly abort: () => void;
   readonly resolve: (value: unknown) => void;
   readonly reject: (reason: unknown) => void;
@@ -271,7 +272,7 @@ export class PortLog implements RewritingLog, BatchLog {
     this.#port.close();
   }
 
-  #call(call: Call, signal?: AbortSignal): Promise<unknown> {
+  #call(call: Call, signal?: CancelSignal): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.#isGone || this.#closing !== undefined) {
         reject(closed());

@@ -16,6 +16,7 @@ import { isLogErrorCode, LogError } from '#log/errors.ts';
 import type { Appended, AppendOptions } from '#log/log.ts';
 import { BATCH_HEADER_BYTES } from '#log/segment/batch.ts';
 import type { ByteStream, StreamHandler } from '#net/byte-stream.ts';
+import { AppendCancel } from './append-cancel.ts';
 import { FrameReader } from './frame-reader.ts';
 import {
   CHALLENGE_BYTES,
@@ -66,7 +67,7 @@ export class ServerConnection implements StreamHandler {
   readonly #stream: ByteStream;
   readonly #frames: FrameReader;
   readonly #challenge: string;
-  readonly #running = new Map<number, AbortController>();
+  readonly #running = new Map<number, AbortController | AppendCancel>();
   readonly #sinceMs: number;
   #isAuthenticated: boolean;
   #isEnding = false;
@@ -284,12 +285,12 @@ export class ServerConnection implements StreamHandler {
       this.#refuse(id, request);
       return;
     }
-    const abort = new AbortController();
+    const abort = new AppendCancel();
     this.#running.set(id, abort);
     this.#world.nextTurn(() => this.#hand(id, request, abort));
   }
 
-  #hand(id: number, request: AppendRequest, abort: AbortController): void {
+  #hand(id: number, request: AppendRequest, abort: AppendCancel): void {
     const { topic, records, consistency, producer } = request;
     const options: AppendOptions = {
       signal: abort.signal,

@@ -2,7 +2,7 @@
 // and handed out in order, one write's worth at a time.
 
 import { LogError } from '#log/errors.ts';
-import type { Appended, AppendOptions, LogRecord } from '#log/log.ts';
+import type { Appended, AppendOptions, CancelSignal, LogRecord } from '#log/log.ts';
 import { PackedRecords, packedBytes } from '#log/segment/packed-records.ts';
 import { Crowd } from './crowd.ts';
 import { type Pending, refusalOf } from './pending-append.ts';
@@ -119,7 +119,7 @@ export class AppendQueue {
     return refusal;
   }
 
-  #listen(pending: Pending, signal: AbortSignal): void {
+  #listen(pending: Pending, signal: CancelSignal): void {
     const abort = (): void => {
       pending.isCancelled = true;
       this.#bytes -= pending.bytes;
