@@ -3,6 +3,9 @@
 // when it is given, goes on whenever its socket takes more, and is told when it has ended. Sockets and files
 // are duplicated for it, so that whoever closes theirs meanwhile closes no one else's.
 //
+// There are two lanes, each a thread with an epoll: one for what lies in memory, which never waits, so that
+// many are served with few switches; and one for whom the disk has to be asked first.
+//
 // Parts come as 3 doubles each: descriptor, position, bytes.
 // JavaScript reads what ended from the results buffer, 3 words for each: job, bytes sent, errno or 0.
 // A job's memory is the JavaScript thread's to give and to take back; a sending thread has a job from its
@@ -19,7 +22,6 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 
-#define THREADS 2
 #define JOBS_MAX 4096
 #define RESULT_WORDS 3
 #define WAKE UINT32_MAX
@@ -30,6 +32,7 @@
 #define TURN_BYTES (2048u * 1024)
 
 enum { BUFFER_RESULTS = 0 };
+enum Lane { LANE_MEMORY, LANE_DISK, LANES };
 
 typedef struct Part {
   int file;
@@ -45,6 +48,7 @@ typedef struct Job {
   // The one that is being sent.
   int part;
   bool is_begun;
+  enum Lane lane;
   uint32_t sent;
   int32_t error;
   // Of the list it is on: free, or ended.
@@ -55,10 +59,10 @@ typedef struct Sender {
   Socket socket;
   Job *jobs;
   int32_t free;
-  int epoll;
+  int epolls[LANES];
   int wake;
   int ended;
-  pthread_t threads[THREADS];
+  pthread_t threads[LANES];
   int thread_count;
   pthread_mutex_t lock;
   // Under the lock, the oldest first.
@@ -67,8 +71,9 @@ typedef struct Sender {
 } Sender;
 
 static int watch_job(Sender *sender, int32_t at, int call) {
+  Job *job = &sender->jobs[at];
   struct epoll_event event = {.events = EPOLLOUT | EPOLLONESHOT, .data.u32 = (uint32_t)at};
-  return epoll_ctl(sender->epoll, call, sender->jobs[at].socket, &event);
+  return epoll_ctl(sender->epolls[job->lane], call, job->socket, &event);
 }
 
 static void end_job(Sender *sender, int32_t at, int32_t error) {
@@ -85,16 +90,24 @@ static void end_job(Sender *sender, int32_t at, int32_t error) {
   if (write(sender->ended, &one, sizeof one) < 0) return;
 }
 
-// Asks the disk for what is not in memory; what is there needs no look at every page.
-static void prefetch(const Part *part) {
+// Asks the disk for what is not in memory, as its first and last page tell. False: it was asked.
+static bool is_in_memory(const Part *part) {
   uint8_t byte;
   struct iovec one = {.iov_base = &byte, .iov_len = 1};
   off_t ends[2] = {part->position, part->position + part->left - 1};
   for (int at = 0; at < 2; at++) {
     if (preadv2(part->file, &one, 1, ends[at], RWF_NOWAIT) == 1) continue;
     posix_fadvise(part->file, part->position, part->left, POSIX_FADV_WILLNEED);
-    return;
+    return false;
   }
+  return true;
+}
+
+static int change_lane(Sender *sender, int32_t at, enum Lane lane) {
+  Job *job = &sender->jobs[at];
+  if (watch_job(sender, at, EPOLL_CTL_DEL) != 0) return -1;
+  job->lane = lane;
+  return watch_job(sender, at, EPOLL_CTL_ADD);
 }
 
 // What the socket takes now, but for the rest of a long turn.
@@ -103,8 +116,13 @@ static void send_some(Sender *sender, int32_t at) {
   uint32_t turn = 0;
   while (job->part < job->part_count && turn < TURN_BYTES) {
     Part *part = &job->parts[job->part];
-    if (!job->is_begun) prefetch(part);
+    enum Lane lane = job->is_begun || is_in_memory(part) ? job->lane : LANE_DISK;
     job->is_begun = true;
+    if (lane != job->lane) {
+      // Its own thread has it from there on.
+      if (change_lane(sender, at, lane) != 0) end_job(sender, at, errno);
+      return;
+    }
     size_t wanted = part->left < TURN_BYTES ? part->left : TURN_BYTES;
     ssize_t sent = sendfile(job->socket, part->file, &part->position, wanted);
     if (sent < 0 && errno == EINTR) continue;
@@ -123,17 +141,19 @@ static void send_some(Sender *sender, int32_t at) {
   if (watch_job(sender, at, EPOLL_CTL_MOD) != 0) end_job(sender, at, errno);
 }
 
-static void *run(void *data) {
-  Sender *sender = data;
+static void *run(Sender *sender, enum Lane lane) {
   for (;;) {
     struct epoll_event event;
-    int count = epoll_wait(sender->epoll, &event, 1, -1);
+    int count = epoll_wait(sender->epolls[lane], &event, 1, -1);
     if (count < 0 && errno != EINTR) return NULL;
     if (count <= 0) continue;
     if (event.data.u32 == WAKE) return NULL;
     send_some(sender, (int32_t)event.data.u32);
   }
 }
+
+static void *run_memory(void *data) { return run(data, LANE_MEMORY); }
+static void *run_disk(void *data) { return run(data, LANE_DISK); }
 
 static void close_job(Job *job) {
   for (int at = 0; at < job->part_count; at++) {
@@ -148,7 +168,7 @@ static void close_job(Job *job) {
 static void free_job(Sender *sender, int32_t at) {
   Job *job = &sender->jobs[at];
   // Closing would not do it: the socket itself stays open with whoever gave it.
-  if (job->socket >= 0) epoll_ctl(sender->epoll, EPOLL_CTL_DEL, job->socket, NULL);
+  if (job->socket >= 0) watch_job(sender, at, EPOLL_CTL_DEL);
   close_job(job);
   job->next = sender->free;
   sender->free = at;
@@ -166,9 +186,12 @@ static void dispose(Socket *socket) {
   free(sender->jobs);
   pthread_mutex_destroy(&sender->lock);
   if (sender->wake >= 0) close(sender->wake);
-  if (sender->epoll >= 0) close(sender->epoll);
+  for (int lane = 0; lane < LANES; lane++) {
+    if (sender->epolls[lane] >= 0) close(sender->epolls[lane]);
+    sender->epolls[lane] = -1;
+  }
   if (socket->fd >= 0) close(socket->fd);
-  sender->wake = sender->epoll = socket->fd = -1;
+  sender->wake = socket->fd = -1;
 }
 
 static int start_threads(Sender *sender) {
@@ -176,14 +199,15 @@ static int start_threads(Sender *sender) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
+  void *(*const runs[LANES])(void *) = {run_memory, run_disk};
   int failure = 0;
-  while (failure == 0 && sender->thread_count < THREADS) {
-    failure = pthread_create(&sender->threads[sender->thread_count], NULL, run, sender);
+  while (failure == 0 && sender->thread_count < LANES) {
+    int lane = sender->thread_count;
+    failure = pthread_create(&sender->threads[lane], NULL, runs[lane], sender);
     if (failure == 0) sender->thread_count++;
   }
   pthread_sigmask(SIG_SETMASK, &before, NULL);
-  // One of them will do.
-  return sender->thread_count > 0 ? 0 : -failure;
+  return -failure;
 }
 
 static int32_t open_sender(Sender *sender, napi_value on_ready) {
@@ -195,12 +219,15 @@ static int32_t open_sender(Sender *sender, napi_value on_ready) {
     job->part_count = 0;
     job->next = at + 1 < JOBS_MAX ? at + 1 : -1;
   }
-  sender->epoll = epoll_create1(EPOLL_CLOEXEC);
   sender->wake = eventfd(0, EFD_CLOEXEC);
   sender->ended = sender->socket.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (sender->epoll < 0 || sender->wake < 0 || sender->ended < 0) return -errno;
+  if (sender->wake < 0 || sender->ended < 0) return -errno;
   struct epoll_event event = {.events = EPOLLIN, .data.u32 = WAKE};
-  if (epoll_ctl(sender->epoll, EPOLL_CTL_ADD, sender->wake, &event) != 0) return -errno;
+  for (int lane = 0; lane < LANES; lane++) {
+    sender->epolls[lane] = epoll_create1(EPOLL_CLOEXEC);
+    if (sender->epolls[lane] < 0) return -errno;
+    if (epoll_ctl(sender->epolls[lane], EPOLL_CTL_ADD, sender->wake, &event) != 0) return -errno;
+  }
   int failure = start_threads(sender);
   return failure < 0 ? failure : adopt(sender->socket.instance, &sender->socket, on_ready);
 }
@@ -217,7 +244,8 @@ napi_value send_open(napi_env env, napi_callback_info info) {
   sender->socket.id = -1;
   sender->socket.instance = instance;
   sender->socket.dispose = dispose;
-  sender->socket.fd = sender->epoll = sender->wake = sender->ended = -1;
+  sender->socket.fd = sender->wake = sender->ended = -1;
+  for (int lane = 0; lane < LANES; lane++) sender->epolls[lane] = -1;
   sender->free = 0;
   sender->first_ended = sender->last_ended = -1;
   pthread_mutex_init(&sender->lock, NULL);
@@ -297,6 +325,7 @@ napi_value send_file(napi_env env, napi_callback_info info) {
   sender->free = job->next;
   job->part = 0;
   job->is_begun = false;
+  job->lane = LANE_MEMORY;
   job->sent = 0;
   int failure = take_socket(job, socket);
   if (failure == 0) failure = take_parts(job, parts, count);

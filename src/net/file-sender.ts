@@ -27,7 +27,7 @@ export interface SentParts {
 }
 
 interface Job {
-  readonly ended: (sent: SentPartss) => void;
+  readonly ended: (sent: SentParts) => void;
 }
 
 export class FileSender {
@@ -66,7 +66,7 @@ export class FileSender {
     if (job < 0) return Promise.resolve({ bytes: 0, error: systemError(job, 'sendfile') });
     return new Promise((resolve) => {
       const cancel = (): void => this.#addon.sendCancel(this.#id, job);
-      const ended = (sent: SentPartss): void => {
+      const ended = (sent: SentParts): void => {
         signal.removeEventListener('abort', cancel);
         resolve(sent);
       };

@@ -99,6 +99,8 @@ export interface LentBlob {
 
 export interface LendOptions {
   readonly verifiedMsMax: number;
+  /** Then a blob whose time is over is read and verified by it, and lent. STORE_CORRUPT_BLOB. */
+  readonly sha256?: Sha256 | undefined;
 }
 
 export interface Store {
@@ -119,7 +121,7 @@ export interface Store {
   /**
    * A blob that was read and verified at this place within `verifiedMsMax`, in a file that nobody but the
    * store has changed since. Undefined for all others: who reads one by `get` may be lent it afterwards.
-   * Small blobs are never lent.
+   * Small blobs are never lent. STORE_BLOB_MISSING.
    */
   lend?(ref: BlobRef, options: LendOptions): Promise<LentBlob | undefined>;
   /** Those of `refs` that are there, in the order asked. A missing one is no error. */

@@ -6,9 +6,10 @@ import { readFileRange } from '#archive/content/file-reader.ts';
 import { type LendingStore, lendFileRange, type RangePart } from '#archive/content/lent-range.ts';
 import { SegmentCache } from '#archive/content/segment-cache.ts';
 import { ArchiveError } from '#archive/errors.ts';
+import type { SegmentHasher } from '#archive/hash/segment-hasher.ts';
 import { toHex } from '#base/bytes.ts';
 import type { BlobRef } from '#base/ids.ts';
-import type { Store } from '#store/store.ts';
+import type { Sha256, Store } from '#store/store.ts';
 import type { ByteRange } from './seed-request.ts';
 
 const ZEROS = new Uint8Array(64 * 1024);
@@ -37,17 +38,21 @@ export class SeedContents {
 
   constructor(options: {
     readonly store: () => Promise<Pick<Store, 'get' | 'lend'>>;
+    /** Verifies what is lent. */
+    readonly hasher: SegmentHasher;
     readonly cacheBytesMax: number;
     /** How long ago a segment may have been verified that is lent. 0: none is. */
     readonly verifiedMsMax: number;
   }) {
-    const { store, verifiedMsMax } = options;
+    const { store, hasher, verifiedMsMax } = options;
+    const task = { height: undefined, layerHeight: undefined };
+    const sha256: Sha256 = async (bytes) => (await hasher.tree(bytes, task)).sha256;
     const segments = new SegmentCache({ store, bytesMax: options.cacheBytesMax });
     this.#segments = segments;
     this.#lending = {
       get: (ref, calls) => segments.get(ref, calls),
       lend: async (ref) =>
-        verifiedMsMax === 0 ? undefined : (await store()).lend?.(ref, { verifiedMsMax }),
+        verifiedMsMax === 0 ? undefined : (await store()).lend?.(ref, { verifiedMsMax, sha256 }),
     };
   }
 

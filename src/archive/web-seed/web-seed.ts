@@ -104,6 +104,7 @@ export class WebSeed {
     this.#files = new SeedFiles(world);
     this.#contents = new SeedContents({
       store: () => world.store(),
+      hasher: world.hasher,
       cacheBytesMax: world.config.readCacheBytes,
       verifiedMsMax: world.config.seedVerifiedMs,
     });

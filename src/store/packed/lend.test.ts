@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import {
   closeSync,
   mkdtempSync,
@@ -91,6 +91,34 @@ test('a blob that was read is lent for a while: its bytes lie where it says', ()
     assert.equal(await store.lend(small.ref, MINUTE), undefined);
     await store.remove([ref]);
     await assert.rejects(store.lend(ref, MINUTE), { code: 'STORE_BLOB_MISSING' });
+  }));
+
+test('who brings a hash has it verified now, once for all that ask at once, and never wrong bytes', () =>
+  withLending(async ({ folder, store, clock, put }) => {
+    const { ref, content } = await put();
+    let hashed = 0;
+    const sha256 = async (bytes: Uint8Array): Promise<Uint8Array> => {
+      hashed += 1;
+      return hash('sha256', bytes, 'buffer');
+    };
+    const asked = { ...MINUTE, sha256 };
+    const all = await Promise.all([1, 2, 3].map(() => store.lend(ref, asked)));
+    assert.equal(hashed, 1);
+    for (const lent of all) {
+      const bytes = Buffer.alloc(BYTES);
+      readSync(lent?.descriptor ?? -1, bytes, 0, BYTES, lent?.position ?? 0);
+      assert.ok(bytes.equals(content));
+      lent?.release();
+    }
+    const large = await put(5_000_000);
+    const position = (await store.lend(large.ref, asked).then((lent) => {
+      lent?.release();
+      return lent?.position;
+    })) as number;
+    assert.equal(hashed, 2);
+    clock.advance(60_001);
+    damage(folder, position + 4_900_000);
+    await assert.rejects(store.lend(large.ref, asked), { code: 'STORE_CORRUPT_BLOB' });
   }));
 
 test('what the store writes itself takes nothing back, what anybody else writes does', () =>

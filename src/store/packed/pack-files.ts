@@ -150,9 +150,13 @@ export class PackFiles {
     }
   }
 
-  /** `onFile` is told before it is read. */
-  async readBody(place: BlobPlace, onFile?: (file: DiskFile) => void): Promise<Uint8Array> {
-    const bytes = Buffer.allocUnsafeSlow(place.bytes);
+  /** `onFile` is told before it is read; `room` takes at least its bytes. */
+  async readBody(
+    place: BlobPlace,
+    onFile?: (file: DiskFile) => void,
+    room?: Uint8Array,
+  ): Promise<Uint8Array> {
+    const bytes = room?.subarray(0, place.bytes) ?? Buffer.allocUnsafeSlow(place.bytes);
     const read = await this.use(place.pack, (file) => {
       onFile?.(file);
       if (place.bytes === 0) return Promise.resolve(0);

@@ -5,7 +5,7 @@
 
 import { fromHex, toHex } from '#base/bytes.ts';
 import type { Clock, Timer } from '#base/clock.ts';
-import type { Disk } from '#base/disk.ts';
+import type { Disk, DiskFile } from '#base/disk.ts';
 import { type BlobRef, blobRef } from '#base/ids.ts';
 import type { Random } from '#base/random.ts';
 import { Gate, throwIfCancelled, unlessCancelled } from '#store/calls.ts';
@@ -40,6 +40,15 @@ import { VerifiedPlaces } from './verified-places.ts';
 
 /** Smaller ones are read as quickly as they are lent. */
 const LENT_BYTES_MIN = 64 * 1024;
+/** A usual segment; what is larger is read into memory of its own. */
+const ROOM_BYTES = 4 * 1024 * 1024;
+const ROOMS_MAX = 4;
+
+interface ReadHow {
+  readonly sha256?: Sha256 | undefined;
+  /** Where to, at least as long as the blob. */
+  readonly room?: Uint8Array;
+}
 
 export interface PackedWorld {
   readonly folder: string;
@@ -74,6 +83,8 @@ export class PackedStore implements Store {
   readonly #files: PackFiles;
   readonly #writer: PackWriter;
   readonly #verified: VerifiedPlaces;
+  readonly #verifying = new Map<BlobRef, Promise<void>>();
+  readonly #rooms: Uint8Array[] = [];
   /** Blobs whose bytes were found wrong: a put of one is stored again. */
   readonly #corrupt = new Set<BlobRef>();
   readonly #gate = new Gate();
@@ -147,13 +158,38 @@ export class PackedStore implements Store {
     this.#gate.enter(options.signal);
     const place = this.#index.get(hashOf(ref));
     if (place === undefined) throw missing(ref);
-    const bytes = await this.#readBlob(ref, place, options.sha256);
+    const bytes = await this.#readBlob(ref, place, { sha256: options.sha256 });
     throwIfCancelled(options.signal);
     return bytes;
   }
 
-  async lend(ref: BlobRef, { verifiedMsMax }: LendOptions): Promise<LentBlob | undefined> {
+  async lend(ref: BlobRef, options: LendOptions): Promise<LentBlob | undefined> {
     this.#gate.enter();
+    const { verifiedMsMax, sha256 } = options;
+    const lent = await this.#lendVerified(ref, verifiedMsMax);
+    if (lent !== undefined || sha256 === undefined) return lent;
+    const place = this.#index.get(hashOf(ref));
+    if (place === undefined || place.bytes < LENT_BYTES_MIN) return undefined;
+    let verifying = this.#verifying.get(ref);
+    if (verifying === undefined) {
+      verifying = this.#verify(ref, place, sha256).finally(() => this.#verifying.delete(ref));
+      this.#verifying.set(ref, verifying);
+    }
+    await verifying;
+    return await this.#lendVerified(ref, verifiedMsMax);
+  }
+
+  /** By memory that is used again: new memory costs as much as reading. */
+  async #verify(ref: BlobRef, place: BlobPlace, sha256: Sha256): Promise<void> {
+    const room = this.#rooms.pop() ?? Buffer.allocUnsafeSlow(ROOM_BYTES);
+    try {
+      await this.#readBlob(ref, place, { sha256, ...(place.bytes <= room.length && { room }) });
+    } finally {
+      if (this.#rooms.length < ROOMS_MAX) this.#rooms.push(room);
+    }
+  }
+
+  async #lendVerified(ref: BlobRef, verifiedMsMax: number): Promise<LentBlob | undefined> {
     const place = this.#index.get(hashOf(ref));
     if (place === undefined) throw missing(ref);
     const verified = this.#verified.has(ref, place, verifiedMsMax);
@@ -307,13 +343,15 @@ export class PackedStore implements Store {
     return { packs: wanted.length - kept.length, freedBytes, kept };
   }
 
-  async #readBlob(ref: BlobRef, place: BlobPlace, sha256?: Sha256): Promise<Uint8Array> {
+  async #readBlob(ref: BlobRef, place: BlobPlace, how: ReadHow = {}): Promise<Uint8Array> {
+    const { sha256, room } = how;
     try {
       let epoch: number | undefined;
       const isLent = place.bytes >= LENT_BYTES_MIN;
-      const bytes = await this.#files.readBody(place, (file) => {
+      const onFile = (file: DiskFile): void => {
         if (isLent) epoch = this.#verified.epochOf(place.pack, file);
-      });
+      };
+      const bytes = await this.#files.readBody(place, onFile, room);
       await verifyBlob(ref, bytes, sha256);
       if (epoch !== undefined) this.#verified.add(ref, place, epoch);
       return bytes;
@@ -322,7 +360,7 @@ export class PackedStore implements Store {
       const now = this.#index.get(hashOf(ref));
       if (now === undefined) throw missing(ref);
       if (now.pack !== place.pack || now.position !== place.position) {
-        return this.#readBlob(ref, now, sha256);
+        return this.#readBlob(ref, now, how);
       }
       if (error instanceof StoreError && error.code === 'STORE_CORRUPT_BLOB') {
         this.#corrupt.add(ref);
