@@ -7,6 +7,7 @@ import { Downloads } from '#archive/downloads/downloads.ts';
 import type { SegmentHasher } from '#archive/hash/segment-hasher.ts';
 import { Intake, type IntakeWorld } from '#archive/ingest/intake.ts';
 import type { PeerAddress } from '#archive/ingest/swarm-download.ts';
+import { PieceDoor } from '#archive/pieces/piece-door.ts';
 import type { Healer } from '#archive/verify/check-file.ts';
 import { SwarmHealer, type SwarmHealerWorld } from '#archive/verify/swarm-healer.ts';
 import type { SeedCatalogue } from '#archive/web-seed/seed-files.ts';
@@ -62,6 +63,7 @@ export interface ArchiveDoors {
   readonly seed: WebSeed;
   readonly traffic: SeedTraffic;
   readonly dav: WebDav;
+  readonly pieces: PieceDoor;
   /** What pages give to download. */
   readonly content: SiteContent;
   /** Undefined without the addon. */
@@ -75,13 +77,16 @@ export function openArchiveDoors(rooms: Rooms, addon: AddonPlace): ArchiveDoors 
   const logger = rooms.logger.for('archive');
   const traffic = new SeedTraffic({ sql, clock, logger });
   const catalogue = seedCatalogue(sql);
-  const seed = new WebSeed({
-    ...rooms.archive,
-    logger,
-    catalogue,
-    members: { memberOf: (token, infoHash) => memberOfSeedToken(sql, token, infoHash) },
-    onSent: (memberId, torrentId, bytes) => traffic.add(memberId, torrentId, bytes),
-  });
+  const asked = {
+    ...{ ...rooms.archive, logger, catalogue },
+    members: {
+      memberOf: (token: string, infoHash: string) => memberOfSeedToken(sql, token, infoHash),
+    },
+    onSent: (memberId: number, torrentId: number, bytes: number) =>
+      traffic.add(memberId, torrentId, bytes),
+  };
+  const seed = new WebSeed(asked);
+  const pieces = new PieceDoor(asked);
   const downloads = new Downloads({
     ...{ ...rooms.archive, logger, catalogue, tree: contentTree(sql) },
   });
@@ -96,9 +101,10 @@ export function openArchiveDoors(rooms: Rooms, addon: AddonPlace): ArchiveDoors 
   const sender = 'addon' in loaded ? FileSender.open(loaded.addon) : undefined;
   const close = async (): Promise<void> => {
     sender?.close();
+    pieces.close();
     await traffic.flush();
   };
-  return { seed, traffic, dav, content, sender, close };
+  return { seed, traffic, dav, pieces, content, sender, close };
 }
 
 type CatalogueReading = Pick<SeedCatalogue, 'torrentByHash'> & Pick<IntakeWorld, 'metainfo'>;

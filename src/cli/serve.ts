@@ -12,8 +12,6 @@ import { join } from 'node:path';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Ledger } from '#accounting/ledger/ledger.ts';
 import { completedCounts } from '#accounting/totals.ts';
-import { SEED_PREFIX } from '#archive/web-seed/seed-request.ts';
-import { DAV_PREFIX } from '#archive/webdav/webdav.ts';
 import { toHex } from '#base/bytes.ts';
 import { type Clock, SystemClock } from '#base/clock.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
@@ -34,16 +32,17 @@ import { Swarm } from '#swarm/swarm.ts';
 import { findOrBuildAddon } from './addon-build.ts';
 import { type ArchiveDoors, openArchiveDoors } from './archive-parts.ts';
 import { startArchivePeer } from './archive-peer.ts';
+import { archiveSiteDoors } from './archive-site-doors.ts';
 import { archivePeerId } from './archive-swarms.ts';
 import { runRoomsCommand } from './commands/commands.ts';
 import { ControlServer, socketPathFor } from './control-socket.ts';
 import type { DataFolder } from './data-folder.ts';
-import { answerDavRequest } from './dav-door.ts';
 import { storeFindings } from './doctor/store-checks.ts';
 import { healthOf } from './health.ts';
 import { buildScheduler } from './jobs.ts';
 import { siteWithLog } from './log-http.ts';
 import { MIGRATIONS } from './migrations.ts';
+import { isPiecePath, upgradeToPieces } from './piece-door.ts';
 import type { Rights } from './rights.ts';
 import type { Rooms, ServerStatus } from './rooms.ts';
 import { openSiteCertificate } from './site-certificate.ts';
@@ -56,7 +55,6 @@ import type { LogThreadData } from './threads/log-thread.ts';
 import { ServerThread } from './threads/thread.ts';
 import { createTopics } from './topics.ts';
 import { TrackerThreads, type TrackerThreadsData } from './tracker-threads.ts';
-import { answerSeedRequest } from './web-seed-door.ts';
 
 /** A part that does not stop in this time is named and left behind. */
 const STOP_PART_MS_MAX = 8_000;
@@ -313,20 +311,12 @@ export class Server {
       port,
       certificate,
       fetch: async (request, env) => await (await this.#site.promise).fetch(request, env),
-      doors: [
-        {
-          prefix: SEED_PREFIX,
-          answer: async (request, response) =>
-            answerSeedRequest(await this.#doors.promise, request, response),
-        },
-        {
-          prefix: DAV_PREFIX,
-          answer: async (request, response) =>
-            answerDavRequest((await this.#doors.promise).dav, request, response),
-        },
-      ],
-      upgrade: async (request, socket, head) =>
-        (await this.#storeDoors.promise).upgrade(request, socket, head),
+      doors: archiveSiteDoors(this.#doors.promise),
+      upgrade: async (request, socket, head) => {
+        const pieces = isPiecePath(request) ? (await this.#doors.promise).pieces : undefined;
+        if (pieces !== undefined) return await upgradeToPieces(pieces, request, socket, head);
+        return await (await this.#storeDoors.promise).upgrade(request, socket, head);
+      },
       metrics: () => this.#renderMetrics(),
     });
     this.#stop.closeLater('site listener', () => listener.close());

@@ -15,6 +15,7 @@ export interface SeedPath {
 }
 
 export const SEED_PREFIX = '/seed/';
+export const SEED_TOKEN: RegExp = /^[0-9a-z]{1,13}-[0-9a-f]{32}$/;
 
 const TARGET_CHARS_MAX = 8192;
 
@@ -22,7 +23,7 @@ const TARGET_CHARS_MAX = 8192;
 export function parseSeedPath(target: string): SeedPath | undefined {
   if (!target.startsWith(SEED_PREFIX) || target.length > TARGET_CHARS_MAX) return undefined;
   const [token = '', hash = '', ...rest] = target.slice(SEED_PREFIX.length).split('/');
-  if (!/^[0-9a-z]{1,13}-[0-9a-f]{32}$/.test(token)) return undefined;
+  if (!SEED_TOKEN.test(token)) return undefined;
   if (!/^[0-9a-f]{40}$/i.test(hash)) return undefined;
   const names: string[] = [];
   for (const name of rest) {
