@@ -63,6 +63,8 @@ export class RemoteLog implements Log {
   readonly #id: string;
   readonly #epoch: number;
   #limits: ServerLimits;
+  /** Of the last append, known to be a name. */
+  #lastTopic: string | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -162,7 +164,10 @@ export class RemoteLog implements Log {
     options?: AppendOptions,
   ): Promise<Appended> {
     if (this.#closing !== undefined) return Promise.reject(closed());
-    if (!WORD.test(topic)) return Promise.reject(unknownTopic(topic));
+    if (topic !== this.#lastTopic) {
+      if (!WORD.test(topic)) return Promise.reject(unknownTopic(topic));
+      this.#lastTopic = topic;
+    }
     return this.#appends.append(topic, records, this.#limits, options);
   }
 
