@@ -1,5 +1,6 @@
 // Reads the ledger, for pages and commands. Every list is bounded and goes on after a key.
 
+import { takenOff, takenOffTorrents } from '#accounting/free-bytes/free-bytes.ts';
 import type { LedgerSums, LedgerTables } from '#accounting/ledger/ledger-tables.ts';
 import type { Sql } from '#sql/sql.ts';
 
@@ -12,6 +13,8 @@ export interface Moved {
 }
 
 export interface MemberTotals extends Moved {
+  /** Taken off the credited downloads: what came from the archive and not from members. */
+  readonly freeBytes: number;
   readonly seedSeconds: number;
   /** Torrents that the member completed. */
   readonly completed: number;
@@ -50,8 +53,10 @@ export async function memberTotals(sql: Sql, memberId: number): Promise<MemberTo
     .selectAll()
     .where('member_id', '=', memberId)
     .executeTakeFirst();
+  const freeBytes = (await takenOff(sql, [memberId])).get(memberId) ?? 0;
   return {
-    ...moved(row),
+    ...moved(row, freeBytes),
+    freeBytes,
     seedSeconds: row?.seed_seconds ?? 0,
     completed: row?.completed ?? 0,
     lastSeenMs: row?.last_seen_ms,
@@ -70,7 +75,8 @@ export async function totalsOfMembers(
     .selectAll()
     .where('member_id', 'in', memberIds.slice(0, LIMIT_MAX))
     .execute();
-  return new Map(rows.map((row) => [row.member_id, moved(row)]));
+  const off = await takenOff(sql, memberIds.slice(0, LIMIT_MAX));
+  return new Map(rows.map((row) => [row.member_id, moved(row, off.get(row.member_id))]));
 }
 
 /** By torrent id, at most `limit` (1 to 1,000) of those above `after`. */
@@ -88,7 +94,8 @@ export async function memberTransfers(
     .orderBy('torrent_id')
     .limit(Math.min(page.limit, LIMIT_MAX))
     .execute();
-  return rows.map(transferOf);
+  const off = await takenOffTorrents(sql, memberId);
+  return rows.map((row) => transferOf(row, off.get(row.torrent_id)));
 }
 
 /** Undefined when the member never announced that torrent. */
@@ -104,7 +111,8 @@ export async function torrentTransfer(
     .where('member_id', '=', memberId)
     .where('torrent_id', '=', torrentId)
     .executeTakeFirst();
-  return row === undefined ? undefined : transferOf(row);
+  if (row === undefined) return undefined;
+  return transferOf(row, (await takenOffTorrents(sql, memberId)).get(torrentId));
 }
 
 /** In order; days without a transfer or a seed are left out. At most 1,000 days. */
@@ -166,10 +174,10 @@ export async function completedCounts(sql: Sql): Promise<ReadonlyMap<number, num
   }
 }
 
-function transferOf(row: LedgerTables['ledger_transfer']): MemberTransfer {
+function transferOf(row: LedgerTables['ledger_transfer'], freeBytes = 0): MemberTransfer {
   return {
     torrentId: row.torrent_id,
-    ...moved(row),
+    ...moved(row, freeBytes),
     seedSeconds: row.seed_seconds,
     firstSeenMs: row.first_seen_ms,
     lastSeenMs: row.last_seen_ms,
@@ -179,11 +187,14 @@ function transferOf(row: LedgerTables['ledger_transfer']): MemberTransfer {
   };
 }
 
-function moved(row: Omit<LedgerSums, 'seed_seconds' | 'records'> | undefined): Moved {
+function moved(
+  row: Omit<LedgerSums, 'seed_seconds' | 'records'> | undefined,
+  freeBytes = 0,
+): Moved {
   return {
     uploadedBytes: row?.uploaded_bytes ?? 0,
     downloadedBytes: row?.downloaded_bytes ?? 0,
     creditedUploadedBytes: row?.credited_uploaded_bytes ?? 0,
-    creditedDownloadedBytes: row?.credited_downloaded_bytes ?? 0,
+    creditedDownloadedBytes: (row?.credited_downloaded_bytes ?? 0) - freeBytes,
   };
 }

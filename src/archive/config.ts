@@ -83,6 +83,12 @@ export const archiveConfig = z.strictObject({
     .describe(
       "`announced` gives only to addresses from which somebody is in the torrent's swarm right now, so that who was banned, or found a .torrent file, gets nothing. `anyone` gives to whoever knows the torrent, for communities whose clients announce by another address than they connect from.",
     ),
+  credit: z
+    .enum(['count', 'free'])
+    .default('count')
+    .describe(
+      "What bytes from the web seed do to a member's credited downloads. `count`: what the client announces counts, wherever it came from. `free`: what is given from now on is taken off again, at most what the client announces for that torrent; some clients announce these bytes and some do not (docs/archive.md).",
+    ),
   downloadsMax: count({ min: 0, max: 100_000 })
     .default(100)
     .describe(

@@ -1,5 +1,6 @@
 // The archive joined to the other rooms: what a command needs of it, and its web seed.
 
+import { addFreeBytes } from '#accounting/free-bytes/free-bytes.ts';
 import type { ArchiveWorld } from '#archive/archive.ts';
 import { isKept } from '#archive/catalogue/kept-torrents.ts';
 import { SpareMaps } from '#archive/catalogue/spare-maps.ts';
@@ -75,7 +76,11 @@ export interface ArchiveDoors {
 export function openArchiveDoors(rooms: Rooms, addon: AddonPlace): ArchiveDoors {
   const { sql, clock } = rooms;
   const logger = rooms.logger.for('archive');
-  const traffic = new SeedTraffic({ sql, clock, logger });
+  const isFree = rooms.config.archive.credit === 'free';
+  const traffic = new SeedTraffic({
+    ...{ sql, clock, logger },
+    ...(isFree ? { takeOff: addFreeBytes } : {}),
+  });
   const catalogue = seedCatalogue(sql);
   const asked = {
     ...{ ...rooms.archive, logger, catalogue },

@@ -93,6 +93,29 @@ test('a lost database: one command finds again what was kept, and says that it i
   assert.equal(proven?.files, 4);
 });
 
+test('a torrent that somebody else made is kept from its files, each piece compared', async () => {
+  const files = [
+    ['one.bin', 300_001],
+    ['two.bin', 17],
+    ['three.bin', 200_000],
+  ] as const;
+  const content = { folder, name: 'foreign', files, seed: 2 };
+  writeContent(content);
+  const path = join(folder, 'foreign.torrent');
+  writeFileSync(path, (await makeTorrent(content, { version: 'v1' })).bytes);
+  const [added] = await server.json<{ infoHash: string }>(['torrent', 'add', path]);
+  const keep = ['torrent', 'keep', added?.infoHash ?? '', '--from', join(folder, 'foreign')];
+  const two = join(folder, 'foreign', 'two.bin');
+  const bytes = readFileSync(two);
+  writeFileSync(two, Buffer.alloc(17, 'wrong'));
+  const wrong = await server.command([...keep, '--json']);
+  assert.equal(wrong.exitCode, 1);
+  assert.match(wrong.stdout, /ARCHIVE_CONTENT_WRONG/);
+  assert.equal((await show(added?.infoHash ?? ''))?.keeping, 'no');
+  writeFileSync(two, bytes);
+  assert.equal((await server.json<Shown>(keep))[0]?.keeping, 'kept');
+});
+
 test('events are listed, their key is changed, and one that is damaged is named and left out', async () => {
   const kinds = async (): Promise<unknown[]> =>
     (await server.json<{ kind: string }>(['archive', 'events'])).map(({ kind }) => kind);

@@ -2,6 +2,7 @@
 // one transaction: the standing, the event and what the member is told exist together or not at all.
 
 import type { Transaction } from 'kysely';
+import { takenOff } from '#accounting/free-bytes/free-bytes.ts';
 import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
 import type { JudgedMember } from '#accounting/rules/member-histories.ts';
 import type { Sql } from '#sql/sql.ts';
@@ -53,12 +54,14 @@ export async function classFacts(
     .where('member_id', 'in', ids)
     .execute();
   const totals = new Map(rows.map((row) => [row.member_id, row]));
+  const off = await takenOff(world.sql, ids);
   const uploads = await world.uploads(ids);
   return members.map(({ memberId, joinedMs }) => ({
     nowMs,
     joinedMs,
     uploadedBytes: totals.get(memberId)?.credited_uploaded_bytes ?? 0,
-    downloadedBytes: totals.get(memberId)?.credited_downloaded_bytes ?? 0,
+    downloadedBytes:
+      (totals.get(memberId)?.credited_downloaded_bytes ?? 0) - (off.get(memberId) ?? 0),
     seededMs: (totals.get(memberId)?.seed_seconds ?? 0) * 1000,
     uploads: uploads.get(memberId) ?? 0,
   }));

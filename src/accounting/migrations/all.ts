@@ -10,6 +10,7 @@ import { classesMigration } from './0150-classes.ts';
 import { ledgerFillMigration } from './0160-ledger-fill.ts';
 import { seedingMigration } from './0180-seeding.ts';
 import { unseededMigration } from './0181-unseeded.ts';
+import { freeBytesMigration } from './0685-free-bytes.ts';
 
 export const accountingMigrations: readonly Migration[] = [
   ledgerMigration,
@@ -21,4 +22,5 @@ export const accountingMigrations: readonly Migration[] = [
   ledgerFillMigration,
   seedingMigration,
   unseededMigration,
+  freeBytesMigration,
 ];

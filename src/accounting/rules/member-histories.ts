@@ -1,5 +1,6 @@
 // What strategies judge by, read from the ledger for a page of members at a time.
 
+import { takenOff } from '#accounting/free-bytes/free-bytes.ts';
 import { dayOf } from '#accounting/ledger/ledger-days.ts';
 import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
 import { seedsAt } from '#accounting/seeding/seeding.ts';
@@ -74,6 +75,7 @@ export async function memberHistories(
     world.torrents,
     transfers.map((row) => row.torrent_id),
   );
+  const off = await takenOff(world.sql, ids);
   const totalsOf = new Map(totals.map((row) => [row.member_id, row]));
   const daysOf = Map.groupBy(days, (row) => row.member_id);
   const transfersOf = Map.groupBy(transfers, (row) => row.member_id);
@@ -81,7 +83,8 @@ export async function memberHistories(
     nowMs,
     joinedMs,
     uploadedBytes: totalsOf.get(memberId)?.credited_uploaded_bytes ?? 0,
-    downloadedBytes: totalsOf.get(memberId)?.credited_downloaded_bytes ?? 0,
+    downloadedBytes:
+      (totalsOf.get(memberId)?.credited_downloaded_bytes ?? 0) - (off.get(memberId) ?? 0),
     days: (daysOf.get(memberId) ?? []).map((row) => ({
       dayMs: row.day * DAY_MS,
       seedSeconds: row.seed_seconds,

@@ -58,3 +58,29 @@ forEachDatabase((name, open) => {
     }
   });
 });
+
+forEachDatabase((name, open) => {
+  test(`${name}: what is taken off a member's credit is told with each sum, and not told without the sum`, async () => {
+    const sql = await open();
+    try {
+      await migrate(sql, archiveMigrations, { clock: new SystemClock() });
+      const told: string[] = [];
+      let fails = true;
+      const traffic = new SeedTraffic({
+        ...{ sql, clock: new SimClock(), logger: silentLogger },
+        async takeOff(_, { memberId, torrentId, bytes }) {
+          if (fails) throw new Error('no room');
+          told.push(`${memberId} ${torrentId} ${bytes}`);
+        },
+      });
+      traffic.add(1, 5, 100);
+      await traffic.flush();
+      assert.deepEqual([await rowsOf(sql), told], [[], []]);
+      fails = false;
+      await traffic.flush();
+      assert.deepEqual([await rowsOf(sql), told], [[[1, 5, 100]], ['1 5 100']]);
+    } finally {
+      await sql.close();
+    }
+  });
+});

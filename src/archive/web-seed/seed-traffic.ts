@@ -2,6 +2,7 @@
 // count it in `downloaded`. Sums wait in memory and are written now and then; what a crash takes of them
 // is at most what was given since.
 
+import type { Transaction } from 'kysely';
 import type { ArchiveTables } from '#archive/catalogue/archive-tables.ts';
 import type { Clock, Timer } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
@@ -18,13 +19,24 @@ interface Sum {
   bytes: number;
 }
 
+export interface SeedTrafficWorld {
+  readonly sql: Sql;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Told in the transaction of each sum, where these bytes are taken off what the member is credited. */
+  readonly takeOff?: (
+    transaction: Transaction<ArchiveTables>,
+    sum: { readonly memberId: number; readonly torrentId: number; readonly bytes: number },
+  ) => Promise<void>;
+}
+
 export class SeedTraffic {
-  readonly #world: { readonly sql: Sql; readonly clock: Clock; readonly logger: Logger };
+  readonly #world: SeedTrafficWorld;
   #waiting = new Map<string, Sum>();
   #timer: Timer | undefined;
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(world: { readonly sql: Sql; readonly clock: Clock; readonly logger: Logger }) {
+  constructor(world: SeedTrafficWorld) {
     this.#world = world;
   }
 
@@ -50,7 +62,7 @@ export class SeedTraffic {
     if (sums.length === 0) return;
     this.#waiting = new Map();
     try {
-      await writeSums(this.#world.sql, sums);
+      await writeSums(this.#world, sums);
     } catch (error) {
       this.#world.logger.error('What members took from the web seed could not be written', {
         error: messageOf(error),
@@ -60,7 +72,7 @@ export class SeedTraffic {
   }
 }
 
-async function writeSums(sql: Sql, sums: readonly Sum[]): Promise<void> {
+async function writeSums({ sql, takeOff }: SeedTrafficWorld, sums: readonly Sum[]): Promise<void> {
   await sql.transaction<ArchiveTables, void>(async (transaction) => {
     for (const { memberId, torrentId, bytes } of sums) {
       await transaction
@@ -72,6 +84,7 @@ async function writeSums(sql: Sql, sums: readonly Sum[]): Promise<void> {
             .doUpdateSet((set) => ({ seed_bytes: set('archive_traffic.seed_bytes', '+', bytes) })),
         )
         .execute();
+      await takeOff?.(transaction, { memberId, torrentId, bytes });
     }
   });
 }

@@ -2,6 +2,7 @@
 // rooms' code is loaded when a command runs, so that one which the server answers starts fast.
 
 import { readFileSync, writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { type Item, listOf, type RoomsCommand, textOf } from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
 import { accepted } from '#cli/refusals.ts';
@@ -184,10 +185,16 @@ export const torrentRemove: RoomsCommand = {
 
 export const torrentKeep: RoomsCommand = {
   name: 'torrent keep',
-  summary: 'Take a torrent into the archive: the server downloads it from its swarm and keeps it.',
-  example: 'swarmkeep torrent keep 3f2a…',
-  declare: (commander) => commander.argument('<hash>', 'Its info hash in hexadecimal.'),
-  prepare: (words) => ({ hash: words.args[0] ?? '' }),
+  summary: 'Take a torrent into the archive, from its swarm or from its files on this machine.',
+  example: 'swarmkeep torrent keep 3f2a… --from /srv/survey-2026',
+  declare: (commander) =>
+    commander
+      .argument('<hash>', 'Its info hash in hexadecimal.')
+      .option('--from <path>', 'The file, or the folder of the files; each piece is compared.'),
+  prepare(words) {
+    const from = words.options['from'];
+    return { hash: words.args[0] ?? '', from: typeof from === 'string' ? resolve(from) : '' };
+  },
   async run(rooms, input, output) {
     const torrent = await torrentOf(rooms, textOf(input, 'hash'));
     const { wantTorrent, unwantTorrent } = await import('#archive/catalogue/wanted-torrents.ts');
@@ -195,6 +202,11 @@ export const torrentKeep: RoomsCommand = {
       throw new CliError('CLI_NOT_FOUND', `The torrent "${torrent.title}" was removed`);
     }
     const nowMs = rooms.clock.nowMs();
+    const path = textOf(input, 'from');
+    if (path !== '' && (await keepingOf(rooms, torrent.id))['keeping'] !== 'kept') {
+      const { keepFrom } = await import('#cli/keep-from.ts');
+      await keepFrom(rooms, { id: torrent.id, path }, output);
+    }
     const isNew = await wantTorrent(rooms.sql, torrent.id, nowMs);
     // Asked again, one that could not be taken is tried once more.
     if (!isNew && (await isStuck(rooms, torrent.id))) {

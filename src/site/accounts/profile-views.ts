@@ -91,6 +91,10 @@ function movedStats(totals: MemberTotals): Html {
       : credited === moved
         ? 'all of it counts'
         : `${formatBytes(moved)} moved`;
+  const free =
+    totals.freeBytes === 0
+      ? ''
+      : `; ${formatBytes(totals.freeBytes)} came from the archive and do not count`;
   return stats([
     {
       label: 'Given',
@@ -100,7 +104,7 @@ function movedStats(totals: MemberTotals): Html {
     {
       label: 'Taken',
       value: bytes(totals.creditedDownloadedBytes),
-      note: real(totals.creditedDownloadedBytes, totals.downloadedBytes),
+      note: `${real(totals.creditedDownloadedBytes, totals.downloadedBytes)}${free}`,
     },
     { label: 'Completed', value: formatCount(totals.completed), note: 'torrents' },
     {

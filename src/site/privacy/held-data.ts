@@ -54,6 +54,13 @@ export const HELD_TABLES: readonly HeldTable[] = [
     erasure: DELETE,
   },
   {
+    section: 'freeBytes',
+    table: 'ledger_free',
+    member: 'member_id',
+    key: 'torrent_id',
+    erasure: TOTALS,
+  },
+  {
     section: 'keepers',
     table: 'archive_keeper',
     member: 'member_id',
