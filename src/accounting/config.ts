@@ -94,6 +94,11 @@ export const accountingConfig = z.strictObject({
   bonusTokenPoints: count({ max: 1_000_000 })
     .default(500)
     .describe('Points for which a member may buy a freeleech token; 0 sells none.'),
+  creditLineBytesPerSecond: bytes({ min: 1024 })
+    .default(12_500_000_000)
+    .describe(
+      'What an announce claims beyond this many bytes a second since the client’s last one, over a minute or more, is recorded and credited to nobody, up or down. 100 Gbit/s unless changed; more than any line of a member has is safe.',
+    ),
   signalLineBytesPerSecond: bytes({ min: 1024 })
     .default(1_250_000_000)
     .describe(
@@ -107,7 +112,7 @@ export const accountingConfig = z.strictObject({
   ledgerIntervalMs: ms({ min: 0, max: 60_000 })
     .default(200)
     .describe(
-      'Pause of the ledger after a small batch. Longer writes fewer, larger transactions and shows totals later.',
+      'Pause of the ledger after a small batch, up to ten times as long after one of many records. Longer writes fewer, larger transactions and shows totals later.',
     ),
 });
 

@@ -35,6 +35,9 @@ export interface LedgerWorld {
 type CompletedListener = (torrentId: number, completed: number) => void;
 
 const WAIT_MS = 1000;
+/** Under load a batch is let come together for up to so many times `ledgerIntervalMs`. */
+const INTERVALS_MAX = 10;
+const RECORDS_PER_INTERVAL = 4096;
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 10_000;
 /** A rebuild moves the position once; whoever moves it again and again is another ledger. */
@@ -101,7 +104,7 @@ export class Ledger {
         retryMs = RETRY_MS_MIN;
         // A full batch says that there is more; after a small one, more is let come together.
         if (records < config.ledgerBatchRecordsMax) {
-          await sleep(clock, config.ledgerIntervalMs, signal);
+          await sleep(clock, config.ledgerIntervalMs * intervalsAfter(records), signal);
         }
       } catch (error) {
         if (signal.aborted) return;
@@ -273,6 +276,14 @@ export class Ledger {
     made.bytes.add(moved);
     made.creditedBytes.add(credited);
   }
+}
+
+/**
+ * What a batch costs in SQL is its pairs and not its records, and where many come the same pairs come
+ * again: the longer they are let come together, the fewer rows each of them is.
+ */
+function intervalsAfter(records: number): number {
+  return Math.min(INTERVALS_MAX, 1 + Math.floor(records / RECORDS_PER_INTERVAL));
 }
 
 interface TalliedRead {

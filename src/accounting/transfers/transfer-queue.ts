@@ -70,6 +70,7 @@ export class TransferQueue {
   #waitersFrom = 0;
   #age: Timer | undefined;
   #isAskPlanned = false;
+  #flushedMs = Number.NEGATIVE_INFINITY;
 
   static reserve(config: QueueConfig): SharedArrayBuffer {
     const capacity = capacityOf(config);
@@ -149,6 +150,7 @@ export class TransferQueue {
 
   /** Asks that everything pushed so far is sent as soon as the append in flight is answered. */
   flush(): void {
+    this.#flushedMs = this.#world.clock.monotonicMs();
     if (this.unsent > 0) this.#ask(ASK.flush);
   }
 
@@ -314,9 +316,11 @@ export class TransferQueue {
     if ((Atomics.or(this.#words, AT.asked, what) & what) === 0) this.#world.wakeWriter();
   }
 
+  /** No two batches are sent for their age alone in less than it; after a rest the first goes at once. */
   #startAge(): Timer {
     const { clock, config } = this.#world;
-    return clock.after(config.batchAgeMsMax, () => {
+    const restMs = this.#flushedMs + config.batchAgeMsMax - clock.monotonicMs();
+    return clock.after(Math.max(0, restMs), () => {
       this.#age = undefined;
       this.flush();
     });

@@ -67,14 +67,21 @@ test('a batch is appended when it is full', async () => {
   assert.equal(writer.appendedTo, 4);
 });
 
-test('a batch is appended batchAgeMsMax after its first record', async () => {
+test('a batch is appended batchAgeMsMax after the one before, and at once after a rest', async () => {
   const { push, stored, clock } = await bench();
-  push(1);
-  await clock.run(900);
-  push(2);
-  assert.deepEqual(stored(), []);
-  await clock.run(100);
-  assert.deepEqual(stored(), [1, 2]);
+  for (const rest of [0, 5000]) {
+    const before = stored();
+    await clock.run(rest);
+    push(1);
+    await clock.run(1);
+    assert.deepEqual(stored(), [...before, 1]);
+    push(2);
+    await clock.run(900);
+    push(3);
+    assert.deepEqual(stored(), [...before, 1]);
+    await clock.run(100);
+    assert.deepEqual(stored(), [...before, 1, 2, 3]);
+  }
 });
 
 test('flush() sends at once, and what comes meanwhile goes together after it', async () => {

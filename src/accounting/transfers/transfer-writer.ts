@@ -4,9 +4,9 @@
 //   queue -> one append in flight -> durable: onSettled(true)
 //                                 -> failed:  onLost, onSettled(false)
 //
-// A batch is sent when it is full, `batchAgeMsMax` after its first record, or by flush(): then as
-// soon as the append in flight is answered, so that everything that waits meanwhile shares one flush
-// of the disk (group commit).
+// A batch is sent when it is full, at most `batchAgeMsMax` after its first record (at once when nothing
+// was sent for as long), or by flush(): then as soon as the append in flight is answered, so that
+// everything that waits meanwhile shares one flush of the disk (group commit).
 //
 // When an append fails, every record pushed since is lost with it, because each was measured against
 // a baseline that is now wrong. They go to `onLost` newest first, so that putting back each record's

@@ -20,15 +20,12 @@ import type { RewriteOptions, RewriteResult, RewritingLog } from '#log/rewriting
 import { PackedRecords, packedBytes } from '#log/segment/packed-records.ts';
 import {
   type Call,
-  type PackedBatches,
   type PackedRead,
   type PortLimits,
-  packBatches,
   packRead,
   packRefusal,
   type ToClient,
   type ToServer,
-  unpackBatches,
   unpackRead,
   unpackRefusal,
 } from './port-messages.ts';
@@ -87,7 +84,7 @@ async function perform(log: ServedLog, call: Call, signal: AbortSignal): Promise
       return log.append(topic, new PackedRecords(count, body), options);
     }
     case 'readBatches':
-      return packBatches(await log.readBatches(call.topic, readOptions(call, signal)));
+      return log.readBatches(call.topic, readOptions(call, signal));
     case 'read': {
       const result = await log.read(call.topic, readOptions(call, signal));
       const { records, nextOffset, gaps } = result;
@@ -129,11 +126,18 @@ function readOptions(
 
 function send(port: MessagePort, message: ToClient): void {
   // The bytes of a read move; everything else is small.
-  const value = message.kind === 'answer' ? message.value : undefined;
-  const isRead = typeof value === 'object' && value !== null && 'bytes' in value;
-  const bytes = isRead ? value.bytes : undefined;
-  const isOwn = bytes instanceof Uint8Array && bytes.buffer instanceof ArrayBuffer;
-  port.postMessage(message, isOwn ? [bytes.buffer as ArrayBuffer] : []);
+  port.postMessage(message, message.kind === 'answer' ? memoryOf(message.value) : []);
+}
+
+/** Of an answer to `read` or `readBatches`, whose bytes are the caller's to keep. */
+function memoryOf(value: unknown): ArrayBuffer[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const parts = 'batches' in value ? value.batches : 'bytes' in value ? [value.bytes] : [];
+  const memory = new Set<ArrayBuffer>();
+  for (const part of parts as readonly unknown[]) {
+    if (part instanceof Uint8Array && part.buffer instanceof ArrayBuffer) memory.add(part.buffer);
+  }
+  return [...memory];
 }
 
 interface Waiting {
@@ -235,7 +239,7 @@ export class PortLog implements RewritingLog, BatchLog {
   async readBatches(topic: string, options: ReadOptions): Promise<BatchRead> {
     const { from, recordsMax, bytesMax, waitMs, signal } = options;
     const call: Call = { method: 'readBatches', topic, from, recordsMax, bytesMax, waitMs };
-    return unpackBatches((await this.#call(call, signal)) as PackedBatches);
+    return (await this.#call(call, signal)) as BatchRead;
   }
 
   async position(topic: string, consumer: string): Promise<number | undefined> {

@@ -9,7 +9,6 @@
 //   24  key, value
 
 import { CodedError, codeOf, messageOf } from '#base/errors.ts';
-import type { BatchRead } from '#log/batch-log.ts';
 import { isLogErrorCode, LogError } from '#log/errors.ts';
 import type {
   Consistency,
@@ -87,39 +86,12 @@ export interface PackedRead {
   readonly gaps: readonly LogGap[];
 }
 
-/** An answer of batches as it crosses: one behind the other. */
-export interface PackedBatches {
-  readonly bytes: Uint8Array;
-  /** Where each ends. */
-  readonly ends: readonly number[];
-  readonly records: number;
-  readonly nextOffset: number;
-}
-
 export interface Refusal {
   /** The call was cancelled, and did nothing. */
   readonly isCancelled: boolean;
   readonly code: string | undefined;
   readonly message: string;
   readonly offset: number | undefined;
-}
-
-export function packBatches({ batches, records, bytes, nextOffset }: BatchRead): PackedBatches {
-  const packed = new Uint8Array(bytes);
-  const ends: number[] = [];
-  let at = 0;
-  for (const batch of batches) {
-    packed.set(batch, at);
-    at += batch.byteLength;
-    ends.push(at);
-  }
-  return { bytes: packed, ends, records, nextOffset };
-}
-
-/** The batches are views into `bytes`. */
-export function unpackBatches({ bytes, ends, records, nextOffset }: PackedBatches): BatchRead {
-  const batches = ends.map((end, at) => bytes.subarray(at === 0 ? 0 : ends[at - 1], end));
-  return { batches, records, bytes: bytes.byteLength, nextOffset };
 }
 
 export function packRead(records: readonly ReadRecord[]): Uint8Array<ArrayBuffer> {
