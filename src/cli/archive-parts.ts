@@ -31,6 +31,7 @@ import type { SwarmPeer, Swarms } from '#site/swarms.ts';
 import type { SiteContent } from '#site/world.ts';
 import type { Sql } from '#sql/sql.ts';
 import { parseMetainfo } from '#wire/metainfo.ts';
+import { contributionsOf } from './contributions.ts';
 import type { Rooms } from './rooms.ts';
 import type { StoreRoom } from './store-room.ts';
 
@@ -98,6 +99,7 @@ export function openArchiveDoors(rooms: Rooms, addon: AddonPlace): ArchiveDoors 
   const content: SiteContent = {
     downloads,
     isKept: (torrentId) => isKept(sql, torrentId),
+    contributions: contributionsOf(rooms),
     onTaken: (memberId, torrentId, bytes) => traffic.add(memberId, torrentId, bytes),
   };
   const members = davMembers({ sql, onTaken: content.onTaken });

@@ -86,14 +86,15 @@ export class Admission {
     const permission = ROUTE_RULES[route.name][route.method];
     if (permission === undefined) return await visit.error(ERROR_WORDS.method);
     if (!visit.may(permission)) return await refuse(visit, route.method, permission);
-    const { upload, parses } = ROUTE_RULES[route.name];
+    const { upload, parses, content } = ROUTE_RULES[route.name];
     const handle = parses === true ? this.#inTurn(handler) : handler;
     if (route.method === 'GET') return await (upload === true ? handler : handle)(visit);
     if (!this.#isOwnForm(visit)) return await visit.error(ERROR_WORDS.crossSite);
-    const { formBytesMax, torrentBytesMax } = this.#parts.config;
+    const { formBytesMax, formContentBytesMax, torrentBytesMax } = this.#parts.config;
+    const fileBytesMax = content === true ? formContentBytesMax : torrentBytesMax;
     if (upload !== true) return await this.#post(visit, formBytesMax, handle);
     const answer = await this.#uploads.take(() =>
-      this.#post(visit, torrentBytesMax + UPLOAD_FIELDS_BYTES, handle),
+      this.#post(visit, fileBytesMax + UPLOAD_FIELDS_BYTES, handle),
     );
     return answer ?? (await busy(visit));
   }

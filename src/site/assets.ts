@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { utf8 } from '#base/bytes.ts';
 import { MARK_FILE } from './components/icon.ts';
+import { uploadScript } from './contributions/upload-script.ts';
 import { hrefTo } from './routes.ts';
 import { stylesheet } from './style/stylesheet.ts';
 
@@ -16,14 +17,20 @@ export interface Asset {
   readonly hash: string;
 }
 
+export type ScriptName = 'upload.js';
+
 export class Assets {
   readonly #assets = new Map<string, Asset>();
   readonly styleHref: string;
   readonly iconHref: string;
+  readonly scriptHrefs: Readonly<Record<ScriptName, string>>;
 
   constructor() {
     this.styleHref = this.#add('style.css', 'text/css; charset=utf-8', stylesheet());
     this.iconHref = this.#add('mark.svg', 'image/svg+xml', MARK_FILE);
+    this.scriptHrefs = {
+      'upload.js': this.#add('upload.js', 'text/javascript; charset=utf-8', uploadScript),
+    };
   }
 
   /** By file name; the hash in a path only tells browsers apart. */

@@ -203,6 +203,11 @@ export const siteConfig = z.strictObject({
     .describe(
       'Share of all torrents that may be warned of or removed in one run (ten always may). With more the run stops and asks: a tracker that stands still looks like members who left.',
     ),
+  formContentBytesMax: bytes({ min: 1_048_576, max: 4_294_967_296 })
+    .default(67_108_864)
+    .describe(
+      'Largest content that is uploaded into the archive by a form without scripts, in bytes. So much is held in memory, `uploadsMax` times at once; with scripts there is no such bound.',
+    ),
   sharesPerMemberMax: z
     .int()
     .min(0)

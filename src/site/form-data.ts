@@ -30,6 +30,16 @@ export class Form {
       .map(clean);
   }
 
+  /** Every file of that name that was chosen. */
+  async files(name: string): Promise<readonly UploadedFile[]> {
+    const files: UploadedFile[] = [];
+    for (const value of this.#data.getAll(name)) {
+      if (typeof value === 'string' || (value.name === '' && value.size === 0)) continue;
+      files.push({ name: value.name, bytes: new Uint8Array(await value.arrayBuffer()) });
+    }
+    return files;
+  }
+
   /** Undefined when no file was chosen. */
   async file(name: string): Promise<UploadedFile | undefined> {
     const value = this.#data.get(name);

@@ -15,7 +15,7 @@ export const PERMISSIONS = {
   invite: 'Make and revoke invites.',
   share: 'Let people without an account take what the archive keeps, by a link.',
   store:
-    'Use the blob store directly at /api/store, by session or token: put, get, list and remove any blob.',
+    'Use the blob store directly at /api/store, by session or token: put, get, list and remove any blob; and upload content into the archive.',
   administer: 'Run the community: members, settings, status.',
 } as const;
 
@@ -41,6 +41,8 @@ export interface RouteRule {
   readonly POST?: Permission;
   /** The POST carries a file, bounded by `site.torrentBytesMax`. */
   readonly upload?: true;
+  /** What it carries is content, bounded by `site.formContentBytesMax`. */
+  readonly content?: true;
   /** Takes a torrent file apart, which costs so much memory that one at a time does. */
   readonly parses?: true;
 }
@@ -90,6 +92,7 @@ export const ROUTE_RULES: Readonly<Record<RouteName, RouteRule>> = {
   torrentCredit: { GET: 'administer', POST: 'administer' },
   torrentExempt: { POST: 'administer' },
   torrentToken: { GET: 'download', POST: 'download' },
+  contribute: { GET: 'store', POST: 'store', upload: true, content: true },
   upload: { GET: 'upload', POST: 'upload', upload: true, parses: true },
   uploadDraft: { GET: 'upload', POST: 'upload', parses: true },
   uploadDiscard: { POST: 'upload' },

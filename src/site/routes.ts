@@ -45,6 +45,7 @@ export const ROUTES = {
   torrentCredit: '/console/torrents/:hash/freeleech',
   torrentExempt: '/console/torrents/:hash/exempt',
   torrentToken: '/torrents/:hash/token',
+  contribute: '/contribute',
   upload: '/upload',
   uploadDraft: '/upload/:draft',
   uploadDiscard: '/upload/:draft/discard',

@@ -15,6 +15,7 @@ import { bonusRoutes } from './bonus/bonus-pages.ts';
 import { catalogueRoutes } from './catalogue/catalogue-routes.ts';
 import { classRoutes } from './classes/class-pages.ts';
 import { consoleRoutes } from './console/console-routes.ts';
+import { contributionRoutes } from './contributions/contribution-pages.ts';
 import { creditRoutes } from './credit/credit-handlers.ts';
 import { contentRoutes } from './downloads/content-pages.ts';
 import { ERROR_WORDS } from './error-pages.ts';
@@ -58,6 +59,7 @@ export function createSite(world: SiteWorld): Site {
     ...classRoutes,
     ...consoleRoutes,
     ...contentRoutes,
+    ...contributionRoutes,
     ...creditRoutes,
     ...folderRoutes,
     ...noticeRoutes,

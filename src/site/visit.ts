@@ -8,6 +8,7 @@ import { assert } from '#base/assert.ts';
 import type { Viewer } from './accounts/sessions.ts';
 import type { SiteSettings } from './accounts/settings.ts';
 import { type Addresses, publicAddresses } from './announce-urls.ts';
+import type { ScriptName } from './assets.ts';
 import type { Flash, FrameMember, NavLink, PageFrame } from './components/layout.ts';
 import { layout } from './components/layout.ts';
 import type { Html } from './components/markup.ts';
@@ -17,6 +18,7 @@ import { Form } from './form-data.ts';
 import { unreadNotices } from './notices/notices.ts';
 import { type Permission, type RoleOrVisitor, roleMay } from './permissions.ts';
 import { href, hrefTo } from './routes.ts';
+import { SCRIPT_POLICY } from './security-headers.ts';
 import type { SiteParts } from './world.ts';
 
 /** The parts of the site as the navigation names them. */
@@ -28,6 +30,8 @@ export interface PageAnswer {
   readonly main: Html;
   /** 200 unless given. A form that is sent back is 422. */
   readonly status?: 200 | 400 | 401 | 403 | 404 | 405 | 409 | 413 | 415 | 422 | 429 | 500 | 503;
+  /** Of the site's own, that the page runs; it must do without, too. */
+  readonly script?: ScriptName;
   /** Marked in the navigation. */
   readonly section?: Section;
 }
@@ -129,7 +133,11 @@ export class Visit {
 
   async page(answer: PageAnswer): Promise<Response> {
     const frame = await this.#frame(answer.section ?? 'none');
-    return this.#context.html(layout(frame, answer), answer.status ?? 200);
+    const { script, status = 200 } = answer;
+    if (script === undefined) return this.#context.html(layout(frame, answer), status);
+    const scriptHref = this.parts.assets.scriptHrefs[script];
+    const headers = { 'content-security-policy': SCRIPT_POLICY };
+    return this.#context.html(layout({ ...frame, scriptHref }, answer), status, headers);
   }
 
   /** To a path of this site (from routes.ts), after a POST. */

@@ -1,7 +1,10 @@
 // What the site is built from (cli brings it) and what its handlers share.
 
 import type { RulesConfig } from '#accounting/rules-config.ts';
+import type { WrittenFile } from '#archive/content/file-writer.ts';
 import type { Downloads } from '#archive/downloads/downloads.ts';
+import type { PutContent, PutRequest } from '#archive/ingest/put-content.ts';
+import type { PackSource } from '#archive/ingest/upload-pack.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
@@ -60,8 +63,29 @@ export interface SiteWorld {
 export interface SiteContent {
   readonly downloads: Downloads;
   isKept(torrentId: number): Promise<boolean>;
+  /** What browsers upload into the archive; undefined where nothing can be. */
+  readonly contributions?: Contributions;
   /** Told of what members are given. */
   onTaken(memberId: number, torrentId: number, bytes: number): void;
+}
+
+/** The way of content from browsers into the archive. */
+export interface Contributions {
+  /** Where resumable uploads are made (tus). */
+  readonly uploadsPath: string;
+  /** One of that member's that is complete; undefined for any other. */
+  open(
+    member: { readonly memberId: number; readonly name: string },
+    id: string,
+  ): Promise<Upload | undefined>;
+  /** Everything is stored when it resolves. @throws ArchiveError, StoreError */
+  put(request: PutRequest): Promise<PutContent>;
+  /** Told and on disk when it resolves; false when the files are not those of the torrent. */
+  keep(torrentId: number, files: readonly WrittenFile[]): Promise<boolean>;
+}
+
+export interface Upload extends PackSource {
+  discard(): Promise<void>;
 }
 
 /** The scheduler as the console sees it: its own node's word for what all nodes share. */

@@ -168,6 +168,7 @@ test('every page is fit for all at three widths and in two themes', options, asy
     '/console/jobs/ratio-watch',
     '/me/bonus',
     '/me/webdav',
+    '/contribute',
     '/me/shares',
     '/console/shares',
     '/me/notices',

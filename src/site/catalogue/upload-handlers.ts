@@ -44,11 +44,13 @@ export async function postUpload(visit: Visit): Promise<Response> {
 async function showChoose(visit: Visit, problem?: Refusal | Duplicate): Promise<Response> {
   const isRefusal = problem instanceof Refusal;
   const duplicate = isRefusal || problem === undefined ? undefined : await linked(visit, problem);
-  const { config } = visit.parts;
+  const { config, content } = visit.parts;
+  const mayContribute = visit.may('store') && content?.contributions !== undefined;
   const main = chooseFileView({
     csrf: visit.csrfToken,
     bytesMax: config.torrentBytesMax,
     errors: isRefusal ? { file: problem.message } : {},
+    contributeHref: mayContribute ? href('contribute') : undefined,
     ...(duplicate === undefined
       ? {}
       : { duplicate: { ...duplicate, title: duplicate.existing.title } }),

@@ -36,6 +36,8 @@ export interface ChooseFile {
   readonly csrf: string;
   readonly bytesMax: number;
   readonly errors: Errors;
+  /** Where content itself is uploaded; undefined for who may not. */
+  readonly contributeHref: string | undefined;
   readonly duplicate?: {
     readonly title: string;
     readonly infoHash: string;
@@ -55,7 +57,7 @@ export function chooseFileView(page: ChooseFile): Html {
   })}${formActions(submitButton({ label: 'Look into it', kind: 'primary' }))}`;
   const form = postForm({ action: href('upload'), csrf, body, multipart: true });
   const there = page.duplicate === undefined ? NOTHING : duplicateNotice(page.duplicate);
-  return html`<div class="medium stack">${pageHead({ title: 'Upload a torrent' })}${there}${errorSummary(errors)}${form}${panel({ title: 'How sharing works here', body: STEPS })}</div>`;
+  return html`<div class="medium stack">${pageHead({ title: 'Upload a torrent', actions: page.contributeHref === undefined ? [] : [linkButton({ label: 'Upload content instead', href: page.contributeHref })] })}${there}${errorSummary(errors)}${form}${panel({ title: 'How sharing works here', body: STEPS })}</div>`;
 }
 
 const STEPS = html`<ol class="steps"><li>In your client, make a torrent of your file or folder. Which tracker it names does not matter.</li><li>Upload the .torrent file here, look at it, give it a title and a category.</li><li>Download it again from its page: that file carries your own announce address.</li><li>Open that file in your client, where the content lies. From then on you are its seeder.</li></ol>`;
@@ -80,7 +82,11 @@ export interface WordsForm {
   readonly description: string;
 }
 
-function wordsFields(values: WordsForm, categories: readonly Category[], errors: Errors): Html {
+export function wordsFields(
+  values: WordsForm,
+  categories: readonly Category[],
+  errors: Errors,
+): Html {
   return html`${textField({
     name: 'title',
     label: 'Title',

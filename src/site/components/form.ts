@@ -18,13 +18,15 @@ export interface PostForm {
   readonly multipart?: boolean;
   /** For a single button within a line of text or a table cell. */
   readonly inline?: boolean;
+  /** For its script: `data-uploads`. */
+  readonly data?: { readonly uploads: string };
   /** Names the form for screen readers where its heading does not. */
   readonly label?: string;
 }
 
-export function postForm({ action, csrf, body, multipart, inline, label }: PostForm): Html {
+export function postForm({ action, csrf, body, multipart, inline, label, data }: PostForm): Html {
   const encoding = multipart ? 'multipart/form-data' : undefined;
-  return html`<form class="${inline ? 'inline-form' : 'form'}" method="post" action="${action}"${attribute('enctype', encoding)}${attribute('aria-label', label)}>${csrfField(csrf)}${body}</form>`;
+  return html`<form class="${inline ? 'inline-form' : 'form'}" method="post" action="${action}"${attribute('enctype', encoding)}${attribute('aria-label', label)}${attribute('data-uploads', data?.uploads)}>${csrfField(csrf)}${body}</form>`;
 }
 
 export function csrfField(csrf: string): Html {

@@ -39,6 +39,7 @@ export interface PageFrame {
   readonly siteName: string;
   readonly styleHref: string;
   readonly iconHref: string;
+  readonly scriptHref?: string;
   readonly theme: ThemeChoice;
   readonly csrf: string;
   /** This page's own path, to come back to after changing the theme. */
@@ -81,7 +82,7 @@ export function layout(frame: PageFrame, page: Page): Html {
 <meta name="color-scheme" content="${theme ?? 'light dark'}">
 <title>${title}</title>
 <link rel="stylesheet" href="${frame.styleHref}">
-<link rel="icon" href="${frame.iconHref}" type="image/svg+xml">
+<link rel="icon" href="${frame.iconHref}" type="image/svg+xml">${frame.scriptHref === undefined ? NOTHING : html`<script src="${frame.scriptHref}" defer></script>`}
 </head>
 <body>
 <a class="skip" href="#main">Skip to the content</a>

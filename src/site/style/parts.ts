@@ -160,6 +160,10 @@ a.badge:hover { color: var(--text); text-decoration: underline; }
 .tree summary .turn { transition: rotate 0.1s; }
 .tree details[open] > summary .turn { rotate: 90deg; }
 
+.drop { max-width: 40rem; padding: var(--space-5) var(--space-4); border: 2px dashed var(--control); border-radius: 8px; text-align: center; }
+.drop[data-over] { border-color: var(--accent); background: var(--accent-soft); }
+progress { width: 100%; height: 0.75rem; accent-color: var(--accent); }
+[data-state]:empty { display: none; }
 .pager { display: flex; flex-wrap: wrap; gap: var(--space-3); align-items: center; justify-content: space-between; margin-top: var(--space-4); }
 .pager p { color: var(--muted); font-size: var(--type-small); }
 .secret { display: block; padding: var(--space-3); background: var(--sunken); border-radius: 6px; overflow-wrap: anywhere; user-select: all; }
