@@ -135,3 +135,29 @@ it('who reads from the beginning or from a time is never told that it was remove
   assert.ok(reads.length > 40, `${reads.length} reads`);
   await world.until(Promise.all(reads));
 });
+
+it('a read that removals overtake stops before them, and tells of no damage', async () => {
+  const world = await worldWith({ recordsMax: 1 });
+  for (let nth = 0; nth < 12; nth++) await append(world);
+  world.disk.delayOf = (operation) => (operation === 'read' ? 20 : 1);
+  const reads: ReturnType<typeof world.log.read>[] = [];
+  let isReading = false;
+  world.disk.onOperation = (operation, path) => {
+    if (isReading || !['remove', 'syncFolder', 'stat'].includes(operation)) return undefined;
+    if (!path.startsWith(FOLDER)) return undefined;
+    isReading = true;
+    reads.push(world.log.read('young', { from: 'beginning' }));
+    isReading = false;
+    return undefined;
+  };
+  await world.clock.run(2 * LOOK_MS);
+  world.disk.onOperation = undefined;
+  let overtaken = 0;
+  for (const { records, gaps, nextOffset } of await world.until(Promise.all(reads))) {
+    assert.deepEqual(gaps, []);
+    const first = records[0]?.offset ?? nextOffset;
+    assert.equal(nextOffset - first, records.length, 'without a hole');
+    if (nextOffset < 12) overtaken++;
+  }
+  assert.ok(overtaken > 0, 'no read was overtaken');
+});

@@ -173,6 +173,8 @@ export class TopicReader {
     const state = this.#state;
     const visible = state.visibleOffset;
     while (into.offset < visible && !into.isFull) {
+      // Let go while this read: what it has stands, and whoever goes on from there is told.
+      if (into.offset < state.firstOffset) return;
       const place = state.segmentAt(into.offset);
       const next = state.segments[place + 1]?.firstOffset ?? visible;
       const limit = Math.min(visible, next);
