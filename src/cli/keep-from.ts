@@ -1,5 +1,5 @@
-// A torrent of the catalogue taken into the archive from its files on this machine, whoever made it: every piece
-// is compared with what the torrent says.
+// A torrent of the catalogue taken into the archive from its files on this machine, whoever made it: every
+// piece is compared with what the torrent says.
 
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,8 +15,8 @@ import { CliError } from './errors.ts';
 import type { Rooms } from './rooms.ts';
 
 /**
- * `path`: the torrent's file, or the folder that its files lie in. Interrupted, it goes on with the file it was
- * at. @throws ArchiveError ARCHIVE_CONTENT_WRONG; CliError CLI_NOT_FOUND
+ * `path`: the torrent's file, or the folder that its files lie in. Interrupted, it goes on with the file it
+ * was at. @throws ArchiveError ARCHIVE_CONTENT_WRONG; CliError CLI_NOT_FOUND
  */
 export async function keepFrom(
   rooms: Rooms,

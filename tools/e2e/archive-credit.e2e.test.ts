@@ -18,7 +18,7 @@ let server: TestServer;
 let infoHash = '';
 
 before(async () => {
-  server = await TestServer.prepare({ settings: { 'archive.credit': 'free' } });
+  server = await TestServer.prepare({ startMsMax: 60_000, settings: { 'archive.credit': 'free' } });
   await server.start();
   const source = join(folder, 'set');
   mkdirSync(source);

@@ -24,6 +24,7 @@ let server: TestServer;
 
 before(async () => {
   server = await TestServer.prepare({
+    startMsMax: 60_000,
     settings: { 'store.stack': `replica(${copies.map((path) => `packed(${path})`).join(', ')})` },
   });
   await server.start();

@@ -34,6 +34,7 @@ async function addKeeper(name: string, words: readonly string[]): Promise<string
 
 before(async () => {
   alpha = await TestServer.prepare({
+    startMsMax: 60_000,
     settings: { 'archive.keeperCopies': 2, 'archive.keeperProofEveryMs': 1000 },
   });
   await alpha.start();
@@ -63,6 +64,7 @@ test('a server and a member hold copies; a store that is lost comes back from th
     await addKeeper('home', ['--member', 'alice', '--sealed']),
   ];
   beta = await TestServer.prepare({
+    startMsMax: 60_000,
     settings: { 'archive.keepFor': `${alpha.siteUrl} ${betaToken}` },
   });
   await beta.start();

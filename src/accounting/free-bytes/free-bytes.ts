@@ -1,6 +1,6 @@
 // Bytes that members did not take from each other, so that they can be taken off what is credited as
-// downloaded: at most what the client announced for that torrent, and as much of it as was credited. The ledger
-// itself stays what the log says; whoever reads credited totals takes these off.
+// downloaded: at most what the client announced for that torrent, and as much of it as was credited. The
+// ledger itself stays what the log says; whoever reads credited totals takes these off.
 
 import type { Transaction } from 'kysely';
 import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';

@@ -7,10 +7,10 @@
 //   72   64  signature of bytes 0 to 71 and the body
 //   136  …   body: UTF-8 JSON
 //
-// An event's name is the SHA-256 of its value in hex. The first event, and every one that follows a key that was
-// lost, is a `key` event that signs itself; any other `key` event is signed by the key in force and puts
-// another in its place. All others are signed by the key in force. So one lost, changed, doubled or moved
-// event is found, and whoever cannot sign can add none.
+// An event's name is the SHA-256 of its value in hex. The first event, and every one that follows a key
+// that was lost, is a `key` event that signs itself; any other `key` event is signed by the key in force
+// and puts another in its place. All others are signed by the key in force. So one lost, changed, doubled
+// or moved event is found, and whoever cannot sign can add none.
 
 import { createHash, createPrivateKey, createPublicKey, sign, verify } from 'node:crypto';
 import { assert } from '#base/assert.ts';
@@ -43,7 +43,10 @@ export interface EventTorrent {
   readonly tags: readonly string[];
 }
 
-/** What every event but `key` says: the change of the catalogue it tells of, for whoever looks for it again. */
+/**
+ * What every event but `key` says: the change of the catalogue it tells of, for whoever looks for it
+ * again.
+ */
 interface Told {
   readonly change: string;
 }

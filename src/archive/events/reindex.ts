@@ -2,7 +2,8 @@
 // another one. Nothing is wiped first: each torrent is put right in a transaction of its own, so that
 // members are served meanwhile and a run that was killed is run again.
 //
-//   1  read every event and check its signature; a damaged one is named, and ends it unless it shall be skipped
+//   1  read every event and check its signature; a damaged one is named, and ends it unless it shall be
+// skipped
 //   2  what stands in the end: which torrents are kept, which are wanted
 //   3  for each compare the catalogue with the event's lists of files, and put right what differs
 //   4  what the catalogue keeps and an event took back is let go; what no event tells of is told
@@ -73,7 +74,10 @@ type Standing = Stand['body'];
 
 type Sums = { -readonly [Name in keyof Reindexed]: Reindexed[Name] };
 
-/** @throws ArchiveError ARCHIVE_EVENT_INVALID, ARCHIVE_EVENT_KEY_UNKNOWN before anything was changed; StoreError */
+/**
+ * @throws ArchiveError ARCHIVE_EVENT_INVALID, ARCHIVE_EVENT_KEY_UNKNOWN before anything was changed;
+ * StoreError
+ */
 export async function reindex(world: ReindexWorld, options: ReindexOptions): Promise<Reindexed> {
   const sums: Sums = {
     ...{ events: 0, damagedEvents: 0, kept: 0, wanted: 0, files: 0, differences: 0 },

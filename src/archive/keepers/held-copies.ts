@@ -1,6 +1,7 @@
 // What a keeper holds for one server, on the keeper's side: for each copy a file of the names of its blobs in
-// its own store, in the order of their numbers. This file owns the format: lines of 72 bytes, `sha256-`, 64 hex
-// digits and LF. `<copy>.part` while it is fetched, which goes on behind the last whole line; `<copy>.copy` then.
+// its own store, in the order of their numbers. This file owns the format: lines of 72 bytes, `sha256-`, 64
+// hex digits and LF. `<copy>.part` while it is fetched, which goes on behind the last whole line;
+// `<copy>.copy` then.
 
 import { utf8 } from '#base/bytes.ts';
 import type { Disk, DiskFile } from '#base/disk.ts';

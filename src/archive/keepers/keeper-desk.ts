@@ -1,5 +1,5 @@
-// The server's side of keepers: says what each shall hold, challenges what it says it holds, judges the answers,
-// and asks for blobs back that were lost here.
+// The server's side of keepers: says what each shall hold, challenges what it says it holds, judges the
+// answers, and asks for blobs back that were lost here.
 //
 //   wanted --"held"--> held --right proof--> held, and credit for the time since
 //     ^                 |  '--wrong proof--> failed: its credit is taken back, the copy is made elsewhere

@@ -1,5 +1,5 @@
-// The address under which keepers ask the server, by HTTP: `/api/keeper/…` (docs/keepers.md). Who asks is known
-// by a bearer token, never by a cookie.
+// The address under which keepers ask the server, by HTTP: `/api/keeper/…` (docs/keepers.md). Who asks is
+// known by a bearer token, never by a cookie.
 
 import type { ZodType } from 'zod';
 import { messageOf } from '#base/errors.ts';

@@ -29,8 +29,8 @@ export interface KeeperTables {
     root: Uint8Array;
     size_bytes: number;
     /**
-     * `wanted`: to be fetched; `held`: it says it has all of it; `failed`: it could not prove that; `dropped`:
-     * not needed any more, and not confirmed yet.
+     * `wanted`: to be fetched; `held`: it says it has all of it; `failed`: it could not prove that;
+     * `dropped`: not needed any more, and not confirmed yet.
      */
     state: 'wanted' | 'held' | 'failed' | 'dropped';
     since_ms: number;

@@ -1,6 +1,6 @@
 // What server and keeper say to each other, as JSON by HTTP (docs/keepers.md). The keeper always asks, so it
-// may sit behind any router. Copies are named by numbers of the server's, blobs by their place in the copy: 0 is
-// the file's map, then its segments.
+// may sit behind any router. Copies are named by numbers of the server's, blobs by their place in the copy:
+// 0 is the file's map, then its segments.
 
 import { z } from 'zod';
 

@@ -1,8 +1,9 @@
 // Copies that their keeper cannot read: each blob encrypted with a key of that keeper's alone, always to the
-// same bytes, so that the server can reckon what a proof must be without keeping the copy itself. AES-256-GCM;
-// the nonce follows from key and plaintext, so one nonce never meets two plaintexts.
+// same bytes, so that the server can reckon what a proof must be without keeping the copy itself.
+// AES-256-GCM; the nonce follows from key and plaintext, so one nonce never meets two plaintexts.
 //
-//   sealed = ciphertext, 16 bytes of tag       nonce = HMAC-SHA256(key, "nonce" and the blob's hash), 12 bytes
+//   sealed = ciphertext, 16 bytes of tag
+//   nonce  = the first 12 bytes of HMAC-SHA256(key, "nonce" and the blob's hash)
 //
 // Two keepers cannot share one sealed copy either: theirs differ.
 

@@ -1,5 +1,5 @@
-// Signed events of the archive (events/event.ts): what waits to be told, and what was told and stands. What was
-// kept or wanted before there were events is told now.
+// Signed events of the archive (events/event.ts): what waits to be told, and what was told and stands. What
+// was kept or wanted before there were events is told now.
 
 import { sql } from 'kysely';
 import { idType } from '#sql/dialect.ts';

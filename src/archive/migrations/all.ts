@@ -6,6 +6,7 @@ import { archiveMigration } from './0610-archive.ts';
 import { trafficMigration } from './0620-traffic.ts';
 import { wantedMigration } from './0630-wanted.ts';
 import { syncsMigration } from './0640-syncs.ts';
+import { sourcesMigration } from './0650-sources.ts';
 import { eventsMigration } from './0680-events.ts';
 import { keepersMigration } from './0682-keepers.ts';
 import { mapsMigration } from './0684-maps.ts';
@@ -16,6 +17,7 @@ export const archiveMigrations: readonly Migration[] = [
   trafficMigration,
   wantedMigration,
   syncsMigration,
+  sourcesMigration,
   eventsMigration,
   keepersMigration,
   mapsMigration,

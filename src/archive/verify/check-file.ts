@@ -39,8 +39,8 @@ export interface Healer {
   /** Any bytes, or undefined when it has none; they are verified by who asked. */
   segment(lost: LostSegment, signal: AbortSignal | undefined): Promise<Uint8Array | undefined>;
   /**
-   * For a file whose map nobody has: makes all of it anew, in the store and in the catalogue, and gives the map.
-   * Undefined when that is not possible.
+   * For a file whose map nobody has: makes all of it anew, in the store and in the catalogue, and gives the
+   * map. Undefined when that is not possible.
    */
   file?(fileId: number, signal: AbortSignal | undefined): Promise<FileMap | undefined>;
 }

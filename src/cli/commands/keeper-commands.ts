@@ -1,4 +1,5 @@
-// `swarmkeep keeper …`: who holds copies of what the archive keeps; and `keeper run`, with which a member is one.
+// `swarmkeep keeper …`: who holds copies of what the archive keeps; and `keeper run`, with which a member
+// is one.
 
 import { resolve } from 'node:path';
 import { bytes } from '#base/field.ts';

@@ -30,6 +30,8 @@ const DEEDS = new Set([
   'opened_by',
   'dismissed_by',
   'removed_by',
+  // Of a copy: which keeper has it, whose own row tells whose it is.
+  'keeper_id',
 ]);
 
 function worldOf(site: TestSite): AccountsWorld {
