@@ -52,6 +52,8 @@ export interface RoomsCommand extends CommandWords {
   readonly run: (rooms: Rooms, input: Item, output: Output) => Promise<void>;
   /** Changes nothing: offline, the folder is opened as it is, without migrations or repair. */
   readonly readOnly?: boolean;
+  /** Works on what is there: a data folder that is not is refused, and not made. */
+  readonly needsData?: boolean;
   /** For where there is no data folder yet: then this is run, here. */
   readonly runWithoutData?: (options: Options, input: Item, output: Output) => Promise<void>;
   /** Needs no room but the log, so it also works on a log server: with --url, and in `log serve`. */

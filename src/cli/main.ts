@@ -156,7 +156,8 @@ async function runWhereTheRoomsAre(
     const request = { command: command.name, input };
     if (await askServer(server.socketPath, request, output)) return;
   }
-  if (command.readOnly === true && !hasDataFolder(options.data)) {
+  const needsData = command.readOnly === true || command.needsData === true;
+  if (needsData && !hasDataFolder(options.data)) {
     if (command.runWithoutData !== undefined) {
       return command.runWithoutData(options, input, output);
     }

@@ -1,5 +1,5 @@
 // Counters that no client could have, through real sockets, the log and the ledger in SQL: refused in
-// words, or counted as they are and shown to moderators. Nothing else changes by them.
+// words, or recorded as they are, credited to nobody and shown to moderators. Nothing else changes.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -8,7 +8,7 @@ import { accountingConfig } from '#accounting/config.ts';
 import { Ledger } from '#accounting/ledger/ledger.ts';
 import { accountingMigrations } from '#accounting/migrations/all.ts';
 import { SignalWatch } from '#accounting/signals/signal-watch.ts';
-import { memberTotals } from '#accounting/totals.ts';
+import { type MemberTotals, memberTotals } from '#accounting/totals.ts';
 import { SystemClock } from '#base/clock.ts';
 import { silentLogger } from '#base/logger.ts';
 import { Registry } from '#metrics/registry.ts';
@@ -46,7 +46,7 @@ async function withTracker(run: (world: TestTracker) => Promise<void>): Promise<
 }
 
 /** What the ledger makes of the log; the audit must find nothing. */
-async function totals(world: TestTracker): Promise<readonly [up: number, down: number]> {
+async function memberOne(world: TestTracker): Promise<MemberTotals> {
   await world.transfers();
   const sql = await openTestSqlite();
   try {
@@ -56,11 +56,20 @@ async function totals(world: TestTracker): Promise<readonly [up: number, down: n
     const ledger = await Ledger.open({ ...parts, logger: silentLogger, metrics: new Registry() });
     while ((await ledger.applyOnce()) > 0);
     assert.deepEqual((await audit({ sql, log: world.log })).differences, []);
-    const { uploadedBytes, downloadedBytes } = await memberTotals(sql, 1);
-    return [uploadedBytes, downloadedBytes];
+    return await memberTotals(sql, 1);
   } finally {
     await sql.close();
   }
+}
+
+async function totals(world: TestTracker): Promise<readonly [up: number, down: number]> {
+  const { uploadedBytes, downloadedBytes } = await memberOne(world);
+  return [uploadedBytes, downloadedBytes];
+}
+
+async function credited(world: TestTracker): Promise<readonly [up: number, down: number]> {
+  const { creditedUploadedBytes, creditedDownloadedBytes } = await memberOne(world);
+  return [creditedUploadedBytes, creditedDownloadedBytes];
 }
 
 test('HTTP: counters of 2^53 and more, negative, missing or no numbers are refused and change nothing', () =>
@@ -107,7 +116,7 @@ test('UDP: counters of 2^53 and more are refused and change nothing', () =>
     }
   }));
 
-test('a jump within 2^53 is counted as announced, once, shown to moderators, and sums stay there', () =>
+test('a jump that no line carries is recorded as announced, credited to nobody, and shown to moderators', () =>
   withTracker(async (world) => {
     const udp = await UdpClient.open(world.port);
     try {
@@ -121,6 +130,15 @@ test('a jump within 2^53 is counted as announced, once, shown to moderators, and
       await udp.announce(peer({ ...other, event: 'started' }), ALICE);
       await udp.announce(peer({ ...other, uploaded: MAX }), ALICE);
       assert.deepEqual(await totals(world), [MAX, 0]);
+      assert.deepEqual(await credited(world), [0, 0]);
+      // What a line carries in a minute is credited, a byte more is not.
+      const lineBytes = 60 * accountingConfig.parse({}).creditLineBytesPerSecond;
+      for (const [at, bytes] of [lineBytes, lineBytes + 1].entries()) {
+        const next = { peerId: `-SK0001-anothercount${at}` };
+        await udp.announce(peer({ ...next, event: 'started' }), ALICE);
+        await udp.announce(peer({ ...next, uploaded: bytes, downloaded: 7 }), ALICE);
+        assert.deepEqual(await credited(world), [lineBytes, 7]);
+      }
       const { signalLineBytesPerSecond, signalNetworksMax } = accountingConfig.parse({});
       const watch = new SignalWatch({
         lineBytesPerSecondMax: signalLineBytesPerSecond,
@@ -131,7 +149,7 @@ test('a jump within 2^53 is counted as announced, once, shown to moderators, and
       const signals = records.flatMap((record) => watch.see(record, new Map()));
       assert.deepEqual(
         signals.filter(({ kind }) => kind === 'too-fast').map(({ memberId }) => memberId),
-        [1, 1],
+        [1, 1, 1, 1],
       );
     } finally {
       await udp.close();

@@ -1,8 +1,10 @@
 // Jobs as an operator meets them: listed, run, paused and resumed, with a server and without one.
 
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { TestServer } from './server.ts';
+import { runProgram, TestServer } from './server.ts';
 
 interface ShownJob {
   readonly name: string;
@@ -26,7 +28,18 @@ async function list(): Promise<Map<string, ShownJob>> {
   return new Map(jobs.map((job) => [job.name, job]));
 }
 
+test('where there is no data folder, jobs are not to be had, and none is made', async () => {
+  const data = join(server.dataFolder, 'nowhere');
+  for (const words of [['list'], ['run', 'expire'], ['pause', 'expire'], ['resume', 'expire']]) {
+    const { exitCode, stderr } = await runProgram(['jobs', ...words, '--data', data]);
+    assert.equal(exitCode, 1);
+    assert.match(stderr, /There is no data folder/);
+    assert.ok(!existsSync(data));
+  }
+});
+
 test('without a server a command runs the job itself, and says what it cannot', async () => {
+  await server.json(['member', 'add', 'ada']);
   const jobs = await list();
   assert.ok(jobs.has('expire') && jobs.has('ratio-watch'));
   assert.ok(!jobs.has('swarm-readings'), 'nobody knows the swarms without a server');

@@ -13,6 +13,7 @@ export const jobsList: RoomsCommand = {
   name: 'jobs list',
   summary: 'Every job: when it runs next, how its last run went, how far it is.',
   example: 'swarmkeep jobs list --json',
+  needsData: true,
   async run(rooms, _input, output) {
     await rooms.jobs.prepare();
     for (const view of await rooms.jobs.views()) output.item(itemOf(view));
@@ -25,6 +26,7 @@ export const jobsRun: RoomsCommand = {
   summary:
     'Run a job now and wait for its end. Exits 1 when it fails. Ctrl-C ends it; with a server only the waiting, and `jobs pause` ends the run.',
   example: 'swarmkeep jobs run expire',
+  needsData: true,
   declare: (commander) => commander.argument('<name>', 'The job.'),
   prepare: (words) => ({ name: words.args[0] ?? '' }),
   async run(rooms, input, output) {
@@ -54,6 +56,7 @@ export const jobsPause: RoomsCommand = {
   name: 'jobs pause',
   summary: 'Stop a job, now and until it is resumed.',
   example: 'swarmkeep jobs pause swarm-readings',
+  needsData: true,
   declare: (commander) => commander.argument('<name>', 'The job.'),
   prepare: (words) => ({ name: words.args[0] ?? '' }),
   async run(rooms, input, output) {
@@ -68,6 +71,7 @@ export const jobsResume: RoomsCommand = {
   name: 'jobs resume',
   summary: 'Let a paused job run again.',
   example: 'swarmkeep jobs resume swarm-readings',
+  needsData: true,
   declare: (commander) => commander.argument('<name>', 'The job.'),
   prepare: (words) => ({ name: words.args[0] ?? '' }),
   async run(rooms, input, output) {

@@ -46,7 +46,16 @@ forEachDatabase((database, open) => {
       const after = await browser.get('/me/bonus');
       assert.match(after.text, /−500/);
       assert.match(after.text, />700</);
-      assert.equal((await browser.post('/me/bonus', { order: 'x' })).status, 404);
+      assert.equal((await browser.post('/me/bonus', { order: 'x' })).status, 303);
+      assert.match((await browser.get('/me/bonus')).text, /Nothing was bought\. Press the button/);
+      // Who has too few is told so, also without the button that is not shown to them.
+      const poor = await site.signedIn('ben');
+      await poor.get('/me/bonus');
+      for (const body of [{}, { order: 'x' }, { order: 'a'.repeat(24) }]) {
+        assert.equal((await poor.post('/me/bonus', body)).status, 303);
+        assert.match((await poor.get('/me/bonus')).text, /not enough points: a token costs 500/);
+      }
+      assert.equal(await countTokens(site.sql, ada.id, site.clock.nowMs()), 1);
     } finally {
       await site.close();
     }

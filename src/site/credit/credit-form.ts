@@ -78,7 +78,9 @@ export function readUtc(text: string): number | undefined {
   const [, day = '', time = '00:00', seconds = ':00'] =
     /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(:\d{2})?)?Z?$/.exec(text) ?? [];
   const atMs = day === '' ? Number.NaN : Date.parse(`${day}T${time}${seconds}Z`);
-  return Number.isNaN(atMs) ? undefined : atMs;
+  // The 30th of February is read as a day of March, and 24:00 as the next day's midnight.
+  const isThatDay = !Number.isNaN(atMs) && new Date(atMs).toISOString().startsWith(day);
+  return isThatDay ? atMs : undefined;
 }
 
 export function creditFields(values: CreditValues, errors: Errors): Html {

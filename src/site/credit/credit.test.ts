@@ -73,6 +73,10 @@ forEachDatabase((database, open) => {
     };
     assert.match(await post({ until: '1971-01-01T00:00' }), /The end must lie ahead/);
     assert.match(await post({ from: 'soon' }), /A day and a time in UTC/);
+    // Dates that some programs read as a day of the next month.
+    for (const from of ['2039-02-30T00:00', '2039-04-31', '2039-12-24T24:00', '2039-13-01']) {
+      assert.match(await post({ from }), /A day and a time in UTC/, from);
+    }
     assert.match(await post({ credit: 'treble' }), /Choose what counts/);
     assert.match(await post({ who: 'nobody' }), /No member is called so/);
     const late = { from: '2039-12-25T00:00', until: '2039-12-24T00:00' };

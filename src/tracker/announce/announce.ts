@@ -71,7 +71,7 @@ export interface AnnouncerWorld {
   readonly baselines: Pick<BaselineStore, 'find'>;
   readonly addresses: AddressMemory;
   readonly counts: TrackerCounts;
-  readonly accounting: Pick<AccountingConfig, 'ack' | 'resetAfterMs'>;
+  readonly accounting: Pick<AccountingConfig, 'ack' | 'resetAfterMs' | 'creditLineBytesPerSecond'>;
   readonly limits: {
     readonly waitingMax: number;
     readonly announceIntervalMs: number;

@@ -2,6 +2,7 @@
 // of accounting/delta.ts made of it, put into the queue of records, and beside each what its baseline
 // was before, so that records that cannot be appended give their baselines back.
 
+import type { AccountingConfig } from '#accounting/config.ts';
 import type { DeltaResult } from '#accounting/delta.ts';
 import { transferFlags } from '#accounting/delta.ts';
 import { QUEUE_RECORD_WORDS, type TransferQueue } from '#accounting/transfers/transfer-queue.ts';
@@ -33,6 +34,9 @@ export interface Transfer {
   readonly isProtected: boolean;
 }
 
+/** Clients announce what they moved late, so that a rate over less says nothing. */
+const LINE_SECONDS_MIN = 60;
+
 export type RecordQueue = Pick<
   TransferQueue,
   'placeOf' | 'reserve' | 'publish' | 'recordWords' | 'recordAt'
@@ -42,9 +46,11 @@ export class TransferRecords {
   readonly #clock: Clock;
   readonly #queue: RecordQueue;
   readonly #undo: UndoRing;
+  readonly #lineBytesPerSecond: number;
   readonly #fields = emptyRecord();
 
   constructor(world: {
+    readonly accounting: Pick<AccountingConfig, 'creditLineBytesPerSecond'>;
     readonly clock: Clock;
     readonly queue: RecordQueue;
     readonly undo: UndoRing;
@@ -52,6 +58,7 @@ export class TransferRecords {
     this.#clock = world.clock;
     this.#queue = world.queue;
     this.#undo = world.undo;
+    this.#lineBytesPerSecond = world.accounting.creditLineBytesPerSecond;
   }
 
   /** Returns the record's position; -1, and nothing happened, when the queue is full. */
@@ -71,8 +78,11 @@ export class TransferRecords {
     fields.uploaded = next.uploaded;
     fields.downloaded = next.downloaded;
     fields.left = next.left;
-    fields.uploadCreditPercent = torrent.uploadCreditPercent;
-    fields.downloadCreditPercent = torrent.downloadCreditPercent;
+    // What no line carries was moved by nobody; that it was said stays on record.
+    const bytesMax = this.#lineBytesPerSecond * Math.max(LINE_SECONDS_MIN, seconds);
+    const isMoved = delta.uploadedDelta <= bytesMax && delta.downloadedDelta <= bytesMax;
+    fields.uploadCreditPercent = isMoved ? torrent.uploadCreditPercent : 0;
+    fields.downloadCreditPercent = isMoved ? torrent.downloadCreditPercent : 0;
     fields.timeMs = transfer.timeMs;
     return this.#write(request, outcome, transfer.isProtected);
   }
