@@ -2,7 +2,16 @@
 
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { appendFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { after, before, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -205,6 +214,30 @@ describe('log serve', () => {
     assert.equal(await ended(forwarder), 0);
   });
 
+  it('metrics and stats tell what was written', () => {
+    const told = (): { readonly records: number; readonly bytes: number } => {
+      const text = curl(new URL('/metrics', http).href);
+      const of = (name: string): number =>
+        Number(new RegExp(`^swarmkeep_log_${name}_total(?:\\{\\})? (\\d+)$`, 'm').exec(text)?.[1]);
+      return { records: of('appended_records'), bytes: of('written_bytes') };
+    };
+    const before = told();
+    const lines = Array.from({ length: 300 }, (_, nth) => 'x'.repeat(nth));
+    const words = `log append counted --create --url ${url}`.split(' ');
+    for (const part of [lines.slice(0, 150), lines.slice(150)]) {
+      assert.equal(run(words, `${part.join('\n')}\n`).status, 0);
+    }
+    const after = told();
+    const { topics } = JSON.parse(run(['log', 'stats', '--url', url, '--json']).out) as {
+      topics: { name: string; firstOffset: number; nextOffset: number; bytes: number }[];
+    };
+    const topic = topics.find(({ name }) => name === 'counted');
+    assert.deepEqual([topic?.firstOffset, topic?.nextOffset], [0, lines.length]);
+    assert.equal(after.records - before.records, lines.length);
+    assert.equal(after.bytes - before.bytes, topic?.bytes);
+    assert.ok(after.bytes - before.bytes > lines.join('').length, 'no less than the values');
+  });
+
   it('log bench measures start, stop, every command and every answer that is an error', () => {
     const { out, status } = run(['log', 'bench', '--seconds', '0', '--json']);
     const lines = out.trim().split('\n');
@@ -230,6 +263,32 @@ describe('log serve', () => {
     assert.match(refused.err, /without --secret-file/);
     server.kill('SIGINT');
     assert.equal(await ended(server), 0);
+    assert.equal(run(['log', 'verify', '--data', data]).status, 0);
+  });
+
+  it('verify names damage in a copy of real data, and repair leaves what is good readable', () => {
+    const [segment = ''] = readdirSync(`${data}/log/counted`).filter((name) => /\.log$/.test(name));
+    const bytes = readFileSync(`${data}/log/counted/${segment}`);
+    const middle = Math.floor(bytes.byteLength / 2);
+    const copy = `${folder}/copy`;
+    cpSync(data, copy, { recursive: true });
+    // In the second of two batches.
+    const damaged = bytes.with(middle, (bytes[middle] ?? 0) ^ 0x55);
+    writeFileSync(`${copy}/log/counted/${segment}`, damaged);
+    const found = run(['log', 'verify', '--data', copy]);
+    assert.equal(found.status, 1, `${found.out}${found.err}`);
+    assert.match(`${found.out}${found.err}`, /counted/);
+    assert.equal(run(['log', 'repair', '--data', copy]).status, 0);
+    assert.equal(run(['log', 'verify', '--data', copy]).status, 0);
+    const read = ['log', 'read', 'counted', '--offset', '0', '--limit', '300', '--data'];
+    const [left, all] = [
+      run([...read, copy]).out.split('\n'),
+      run([...read, data]).out.split('\n'),
+    ];
+    assert.equal(all.filter((line) => line !== '').length, 300);
+    assert.ok(left.includes('(offsets 150 to 300 are damaged)'), left.join('\n'));
+    const good = left.filter((line) => /^\d/.test(line));
+    assert.deepEqual(good, all.slice(0, 150));
     assert.equal(run(['log', 'verify', '--data', data]).status, 0);
   });
 });
