@@ -37,6 +37,9 @@ export class SeedingStates {
   /** Whose row has a text. */
   readonly #written = new Set<number>();
   readonly #scratch = newSeeding();
+  /** Lent to a state that has no lists; those that are filled are its own from then on. */
+  #noSpans: number[] = [];
+  #noClients: number[] = [];
 
   /** Pairs that are known. */
   get size(): number {
@@ -83,18 +86,14 @@ export class SeedingStates {
     seeding.untilSeconds = this.#until[place]!;
     seeding.client = this.#clients[place]!;
     seeding.seenSeconds = this.#seen[place]!;
-    if (more !== undefined) {
-      seeding.spans = more.spans;
-      seeding.clients = more.clients;
-    }
+    seeding.spans = more?.spans ?? this.#noSpans;
+    seeding.clients = more?.clients ?? this.#noClients;
     const seconds = advanceSeeding(seeding, told);
     this.#from[place] = seeding.fromSeconds;
     this.#until[place] = seeding.untilSeconds;
     this.#clients[place] = seeding.client;
     this.#seen[place] = seeding.seenSeconds;
-    if (more !== undefined || seeding.spans.length > 0 || seeding.clients.length > 0) {
-      this.#keepMore(place);
-    }
+    this.#keepMore(place, more);
     return seconds;
   }
 
@@ -121,12 +120,17 @@ export class SeedingStates {
     return text;
   }
 
-  #keepMore(place: number): void {
+  /** Most records change the lists of their state in place, or have none: nothing is made for those. */
+  #keepMore(place: number, more: Pick<Seeding, 'spans' | 'clients'> | undefined): void {
     const { spans, clients } = this.#scratch;
-    if (spans.length === 0 && clients.length === 0) this.#more.delete(place);
-    else this.#more.set(place, { spans, clients });
-    this.#scratch.spans = [];
-    this.#scratch.clients = [];
+    if (spans.length === 0 && clients.length === 0) {
+      if (more !== undefined) this.#more.delete(place);
+      return;
+    }
+    if (more?.spans === spans && more.clients === clients) return;
+    this.#more.set(place, { spans, clients });
+    if (spans === this.#noSpans) this.#noSpans = [];
+    if (clients === this.#noClients) this.#noClients = [];
   }
 
   #grow(): void {

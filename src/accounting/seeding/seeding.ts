@@ -202,7 +202,11 @@ function loses(seeding: Seeding, client: number): void {
   }
   for (let at = 0; at < clients.length; at += 2) {
     if (clients[at] === client) {
-      clients.splice(at, 2);
+      // Not splice(), which makes an array of what it takes out.
+      for (let behind = at + 2; behind < clients.length; behind++) {
+        clients[behind - 2] = clients[behind]!;
+      }
+      clients.length -= 2;
       return;
     }
   }
