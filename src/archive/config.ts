@@ -125,7 +125,7 @@ export const archiveConfig = z.strictObject({
   keeperUnprovenMsMax: ms({ min: 1000 })
     .default(3 * 86_400_000)
     .describe(
-      'Milliseconds that a copy may go without a proof, because its keeper is away; then its credit is taken back and the copy is made elsewhere. Not below twice `keeperProofEveryMs`.',
+      'Milliseconds that a copy may go without a proof, because its keeper is away; then its credit is taken back and the copy is made elsewhere. At least twice `keeperProofEveryMs`, whatever is set.',
     ),
   keeperPointsPerGibDay: z
     .number()

@@ -79,6 +79,13 @@ forEachDatabase((name, open) => {
     );
   });
 
+  on('a torrent that is kept twice at the same moment is kept once', async (sql) => {
+    const store = new MemoryStore();
+    const files = [await stored(store, filled(10, 1)), await stored(store, filled(20, 1))];
+    await Promise.all([5, 6, 7].map((nowMs) => keepTorrent(sql, { id: 1, files, nowMs })));
+    assert.equal((await filesOfTorrent(sql, 1)).length, 2);
+  });
+
   on('a map that is gone ends the telling of what must stay', async (sql) => {
     const store = new MemoryStore();
     const file = await stored(store, filled(10, 1));

@@ -29,11 +29,13 @@ export async function keepTorrent(
 ): Promise<void> {
   const { id, files, nowMs } = torrent;
   await sql.transaction<ArchiveTables, void>(async (transaction) => {
-    await transaction.deleteFrom('archive_torrent').where('torrent_id', '=', id).execute();
     await transaction
       .insertInto('archive_torrent')
       .values({ torrent_id: id, kept_ms: nowMs })
+      // Of two at the same moment the second one waits here.
+      .onConflict((of) => of.column('torrent_id').doUpdateSet({ kept_ms: nowMs }))
       .execute();
+    await transaction.deleteFrom('archive_entry').where('torrent_id', '=', id).execute();
     const entries: { torrent_id: number; position: number; file_id: number | null }[] = [];
     for (const [position, file] of files.entries()) {
       const fileId = await saveFile(transaction, file, nowMs);

@@ -29,6 +29,8 @@ import { seal, unseal } from './sealing.ts';
 const RANGE_BYTES_MAX = 64 * 1024;
 /** Of each kind, that one answer names. */
 const WORK_MAX = 50;
+/** Requests of one keeper that may wait for work at once; others are answered. */
+const WAITING_MAX = 2;
 /** Blobs read for keepers at once. */
 const READS_MAX = 4;
 /** A keeper that was not heard of for so long is not waited for. */
@@ -82,7 +84,8 @@ export class KeeperDesk implements Healer {
     waiting.add(wake);
     try {
       const work = await this.#workNow(keeper);
-      if (!isNothing(work) || offer.waitMs === 0) return work;
+      const isCrowded = waiting.size > WAITING_MAX;
+      if (!isNothing(work) || offer.waitMs === 0 || isCrowded) return work;
       const until = AbortSignal.any([signal, woken.signal]);
       await sleep(clock, offer.waitMs, until).catch(() => undefined);
       return await this.#workNow(keeper);
@@ -178,6 +181,11 @@ export class KeeperDesk implements Healer {
     });
     await this.copies.failed(copy, 'A proof was wrong');
     return false;
+  }
+
+  /** Whether a blob is wanted back from this keeper now. */
+  isAsked(keeper: Keeper, copy: number, number: number): boolean {
+    return this.#asked.get(`${copy} ${number}`)?.copy.keeperId === keeper.id;
   }
 
   /** Bytes that were asked back. */

@@ -79,6 +79,8 @@ async function answerBlob(
 ): Promise<Response> {
   const { request, copy, number } = at;
   if (request.method === 'PUT') {
+    // Nobody has this server read what it did not ask for.
+    if (!desk.isAsked(keeper, copy, number)) return answer(200, {});
     const bytes = await bytesOf(request, BLOB_BYTES_MAX);
     if (bytes === undefined) return answer(413, { error: 'A blob is not that large' });
     await desk.given(keeper, { copy, number, bytes });

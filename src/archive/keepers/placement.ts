@@ -3,6 +3,7 @@
 
 import { sql as raw } from 'kysely';
 import type { ArchiveTables } from '#archive/catalogue/archive-tables.ts';
+import type { ArchiveConfig } from '#archive/config.ts';
 import type { Job } from '#base/job.ts';
 import { copyOf } from './copies.ts';
 import { listKeepers } from './keeper-book.ts';
@@ -62,10 +63,15 @@ export async function placeCopies(
   }
 }
 
+/** A copy must have had the chance to be proven. */
+function unprovenMsMax({ keeperUnprovenMsMax, keeperProofEveryMs }: ArchiveConfig): number {
+  return Math.max(keeperUnprovenMsMax, 2 * keeperProofEveryMs);
+}
+
 /** Not fetched, or said to be held and not proven, for too long; and what is barred no more. */
 async function failLate({ sql, clock, config, desk }: KeeperWorld & { desk: KeeperDesk }) {
   const nowMs = clock.nowMs();
-  const beforeMs = nowMs - config.keeperUnprovenMsMax;
+  const beforeMs = nowMs - unprovenMsMax(config);
   const rows = await sql
     .read<KeeperTables>()
     .selectFrom('archive_copy')
@@ -119,7 +125,7 @@ interface Room {
 
 /** Of keepers that were heard of lately. */
 async function roomsOf({ sql, clock, config }: KeeperWorld): Promise<Room[]> {
-  const sinceMs = clock.nowMs() - config.keeperUnprovenMsMax;
+  const sinceMs = clock.nowMs() - unprovenMsMax(config);
   const used = await sql
     .read<KeeperTables>()
     .selectFrom('archive_copy')
