@@ -124,6 +124,11 @@ export interface Store {
    * Small blobs are never lent. STORE_BLOB_MISSING.
    */
   lend?(ref: BlobRef, options: LendOptions): Promise<LentBlob | undefined>;
+  /**
+   * Reads and verifies a blob without giving it: how many bytes it has. Undefined: `get` must do. Fails as
+   * `get` does.
+   */
+  prove?(ref: BlobRef, options?: CallOptions): Promise<number | undefined>;
   /** Those of `refs` that are there, in the order asked. A missing one is no error. */
   stat(refs: readonly BlobRef[], options?: CallOptions): Promise<BlobInfo[]>;
   /** Names in ascending order, each once; fewer than `limit` only at the end. */

@@ -53,6 +53,8 @@ export async function verifyStack(
   let blobs = 0;
   let total = 0;
   for (const { name, store } of stack.leaves) {
+    const lost = store instanceof PackedStore ? await store.checkHeaders(options) : [];
+    for (const ref of lost.slice(0, FOUND_MAX - corrupt.length)) corrupt.push({ store: name, ref });
     for await (const { ref, bytes, body } of readStore(store, { signal: options.signal })) {
       if (body === undefined) {
         if (corrupt.length < FOUND_MAX) corrupt.push({ store: name, ref });

@@ -72,6 +72,10 @@ export class GuardedStore implements Store {
     return this.#store.get(ref, options);
   }
 
+  async prove(ref: BlobRef, options?: CallOptions): Promise<number | undefined> {
+    return this.#store.prove?.(ref, options);
+  }
+
   async lend(ref: BlobRef, options: LendOptions): Promise<LentBlob | undefined> {
     return this.#store.lend?.(ref, options);
   }

@@ -29,6 +29,35 @@ export class BlobIndex {
     return this.#table.memoryBytes;
   }
 
+  /** Of an entry of `pieces`. */
+  get entryBytes(): number {
+    return this.#table.entryBytes;
+  }
+
+  clear(): void {
+    this.#table.clear();
+    this.#bytes = 0;
+  }
+
+  /** As HashTable. */
+  pieces(): Generator<Buffer> {
+    return this.#table.pieces();
+  }
+
+  /** As HashTable; false also when `isRight` says so of a place. */
+  async fill(
+    count: number,
+    read: (into: Buffer) => Promise<boolean>,
+    isRight: (place: BlobPlace) => boolean,
+  ): Promise<boolean> {
+    if (!(await this.#table.fill(count, read))) return false;
+    return this.#table.everyPayload((bytes, at) => {
+      const place = placeOf(bytes, at);
+      this.#bytes += place.bytes;
+      return isRight(place);
+    });
+  }
+
   get(hash: Uint8Array): BlobPlace | undefined {
     const payload = this.#table.get(hash);
     return payload === undefined ? undefined : placeOf(payload);
@@ -58,10 +87,10 @@ export class BlobIndex {
   }
 }
 
-function placeOf(payload: Buffer): BlobPlace {
+function placeOf(payload: Buffer, at = 0): BlobPlace {
   return {
-    pack: payload.readUInt32LE(0),
-    position: payload.readUInt32LE(4) * 8,
-    bytes: payload.readUInt32LE(8),
+    pack: payload.readUInt32LE(at),
+    position: payload.readUInt32LE(at + 4) * 8,
+    bytes: payload.readUInt32LE(at + 8),
   };
 }

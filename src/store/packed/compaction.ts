@@ -56,8 +56,8 @@ export async function compactPacks(
   );
   for (const set of sets) {
     parts.enter();
-    const done = files.isTight ? undefined : await rewriteUnlessFull(parts, set);
-    if (done === undefined) await files.giveUpReserve();
+    const done = files.reserve.isTight ? undefined : await rewriteUnlessFull(parts, set);
+    if (done === undefined) await files.reserve.giveUp();
     else kept.push(...done);
     const least = set.toSorted((a, b) => files.liveBytes(a) - files.liveBytes(b));
     for (const pack of done === undefined ? least : []) {
@@ -130,7 +130,7 @@ async function rewritePacks(parts: CompactionParts, packs: readonly number[]): P
 async function shrinkPack(parts: CompactionParts, pack: number): Promise<boolean> {
   const { files } = parts;
   let left = await movable(parts, pack);
-  let pieceBytes = files.reserveBytes >>> 2;
+  let pieceBytes = files.reserve.bytes >>> 2;
   while (left !== undefined && left.length > 0) {
     parts.enter();
     try {

@@ -91,6 +91,82 @@ export class HashTable {
     return found;
   }
 
+  /** Of an entry: the hash and its payload. */
+  get entryBytes(): number {
+    return this.#entryBytes;
+  }
+
+  clear(): void {
+    this.#chunks.length = 0;
+    this.#free.length = 0;
+    this.#entries = 0;
+    this.#capacity = 1024;
+    this.#table = new Uint32Array(this.#capacity + SLACK);
+    this.#count = 0;
+  }
+
+  /** All entries in ascending order, one behind the other; a piece is good until the next one. */
+  *pieces(): Generator<Buffer> {
+    const piece = Buffer.alloc(CHUNK_ENTRIES * this.#entryBytes);
+    let filled = 0;
+    for (const value of this.#table) {
+      if (value === 0) continue;
+      const at = ((value - 1) % CHUNK_ENTRIES) * this.#entryBytes;
+      const chunk = this.#chunks[Math.floor((value - 1) / CHUNK_ENTRIES)]!;
+      chunk.copy(piece, filled, at, at + this.#entryBytes);
+      filled += this.#entryBytes;
+      if (filled < piece.byteLength) continue;
+      yield piece;
+      filled = 0;
+    }
+    if (filled > 0) yield piece.subarray(0, filled);
+  }
+
+  /**
+   * Fills an empty table with so many entries in ascending order, which `read` writes to where they stay. False
+   * when `read` said so, or they are not in order: then it must be cleared.
+   */
+  async fill(count: number, read: (into: Buffer) => Promise<boolean>): Promise<boolean> {
+    assert(this.#count === 0, 'a table that is filled is empty');
+    while (count >= this.#capacity * LOAD_MAX) this.#capacity *= 2;
+    this.#table = new Uint32Array(this.#capacity + SLACK);
+    let slot = 0;
+    let before = -1;
+    for (let from = 0; from < count; from += CHUNK_ENTRIES) {
+      const chunk = Buffer.alloc(CHUNK_ENTRIES * this.#entryBytes);
+      const entries = Math.min(CHUNK_ENTRIES, count - from);
+      if (!(await read(chunk.subarray(0, entries * this.#entryBytes)))) return false;
+      this.#chunks.push(chunk);
+      for (let at = 0; at < entries; at++) {
+        const head = chunk.readUInt32BE(at * this.#entryBytes);
+        // Names are uniform: their first bytes tell nearly all of them apart.
+        if (head < before) return false;
+        this.#entries = from + at + 1;
+        if (head === before && !this.#isAscending(from + at)) return false;
+        before = head;
+        slot = Math.max(slot, this.#homeOf(head));
+        this.#insertAt(slot++, from + at + 1);
+      }
+      this.#count = this.#entries;
+    }
+    return true;
+  }
+
+  #isAscending(entry: number): boolean {
+    return entry === 0 || Buffer.compare(this.#hash(entry - 1), this.#hash(entry)) < 0;
+  }
+
+  /** Whether it holds for each payload, which begins at `at`, in order; asked until one says no. */
+  everyPayload(holds: (bytes: Buffer, at: number) => boolean): boolean {
+    for (const value of this.#table) {
+      if (value === 0) continue;
+      const chunk = this.#chunks[Math.floor((value - 1) / CHUNK_ENTRIES)]!;
+      const at = ((value - 1) % CHUNK_ENTRIES) * this.#entryBytes + HASH_BYTES;
+      if (!holds(chunk, at)) return false;
+    }
+    return true;
+  }
+
   /** The slot of `hash`, or the one it would have: all before it in its run are smaller. */
   #seek(hash: Uint8Array): number {
     let slot = this.#home(hash);
@@ -132,7 +208,12 @@ export class HashTable {
   }
 
   #home(hash: Uint8Array): number {
-    const head = (hash[0]! * 0x1000000 + (hash[1]! << 16) + (hash[2]! << 8) + hash[3]!) >>> 0;
+    return this.#homeOf(
+      (hash[0]! * 0x1000000 + (hash[1]! << 16) + (hash[2]! << 8) + hash[3]!) >>> 0,
+    );
+  }
+
+  #homeOf(head: number): number {
     return Math.floor((head / 0x1_0000_0000) * this.#capacity);
   }
 

@@ -204,3 +204,22 @@ test('a store of several lends what one of them does, and what guards against ga
     }
     assert.equal(await several[0]?.lend(refOf(new Uint8Array(3)), MINUTE), undefined);
   }));
+
+test('a blob is proven without being given, by the hash that was brought', () =>
+  withLending(async ({ folder, store, put }) => {
+    const { ref, content } = await put();
+    const seen: string[] = [];
+    const sha256 = async (bytes: Uint8Array): Promise<Uint8Array> => {
+      seen.push(hash('sha256', bytes));
+      return hash('sha256', bytes, 'buffer');
+    };
+    assert.equal(await store.prove(ref, { sha256 }), BYTES);
+    assert.equal(await store.prove(ref), BYTES);
+    assert.deepEqual(seen, [hash('sha256', content)]);
+    const lent = await store.lend(ref, MINUTE);
+    lent?.release();
+    damage(folder, (lent?.position ?? 0) + 5);
+    await assert.rejects(store.prove(ref), { code: 'STORE_CORRUPT_BLOB' });
+    await store.remove([ref]);
+    await assert.rejects(store.prove(ref), { code: 'STORE_BLOB_MISSING' });
+  }));

@@ -2,11 +2,8 @@
 // number of packs stays open. A pack that is removed while somebody reads it is closed by the last of
 // its readers.
 //
-// Beside the packs lies `reserve`, a file of no meaning: on a full disk it is given up, so that removals
-// can still be written and compaction can begin; until it could be made again, nothing else is taken. And
-// `<number>.cut` says where that pack ends since compaction began to empty it from its end: 8 bytes, little
-// endian, and their CRC32. It is on the medium before the pack is cut, so that what a crash leaves behind
-// there is no damage, and goes when the pack is gone.
+// Beside the packs lie the room that is kept for removals (reserve.ts), notes of where packs were cut
+// (cut-note.ts), and the index of a store that ended in order (checkpoint.ts).
 
 import { crc32 } from 'node:zlib';
 import type { DiskFile, DiskLock } from '#base/disk.ts';
@@ -15,6 +12,15 @@ import { StoreError } from '#store/errors.ts';
 import { takePlace } from '#store/place.ts';
 import { refOf } from '#store/store.ts';
 import type { BlobIndex, BlobPlace } from './blob-index.ts';
+import {
+  CHECKPOINT_NAME,
+  type CheckpointKey,
+  type CheckpointPack,
+  checkpointPack,
+  takeCheckpoint,
+  writeCheckpoint,
+} from './checkpoint.ts';
+import { cutPath, readCutNote, writeCutNote } from './cut-note.ts';
 import { findSeed, shownStoreId, storeIdOf } from './lost-seed.ts';
 import {
   alignUp,
@@ -29,10 +35,10 @@ import {
   scanPack,
 } from './pack.ts';
 import type { PackDamage, PackedWorld } from './packed.ts';
+import { RESERVE_NAME, Reserve } from './reserve.ts';
 
-const RESERVE_BYTES_MAX = 16 * 1024 * 1024;
-const RESERVE_TILE_BYTES = 65_536;
-const CUT_BYTES = 12;
+/** Of writing the index when the store ends: a server has to end, too. */
+const CHECKPOINT_MS_MAX = 4000;
 
 export interface Pack {
   readonly number: number;
@@ -53,13 +59,14 @@ export class PackFiles {
   readonly #open: OpenFiles;
   #lock: DiskLock | undefined;
   #active: FileLease | undefined;
-  #isTight = false;
+  readonly #reserve: Reserve;
   #storeId: Uint8Array | undefined;
   #last = 0;
 
   private constructor(world: PackedWorld) {
     this.#world = world;
     const { disk, config } = world;
+    this.#reserve = new Reserve(world);
     // Whatever was promised of a pack was synced: an error of its close takes nothing back.
     this.#open = new OpenFiles({ disk, filesMax: config.openPacksMax, onCloseError: () => {} });
   }
@@ -80,9 +87,21 @@ export class PackFiles {
     return this.active.seed as number;
   }
 
+  pack(number: number): Readonly<Pack> | undefined {
+    return this.#packs.get(number);
+  }
+
   /** As `Pack.seed`. */
   seedOf(number: number): number | undefined {
     return this.#packs.get(number)?.seed;
+  }
+
+  /** Of what was found in records since it was opened; headers, and packs of which nothing is read, stay. */
+  renewDamage(found: readonly PackDamage[]): void {
+    const known = this.damage.filter(
+      (one) => isOfHeader(one) || this.seedOf(one.pack) === undefined,
+    );
+    this.damage.splice(0, this.damage.length, ...known, ...found);
   }
 
   /** Packs whose header is damaged. */
@@ -201,63 +220,19 @@ export class PackFiles {
     }
     this.#keep(number, PACK_HEADER_BYTES, crc32(this.#storeId));
     await this.#activate(this.#open.adopt(path, file));
-    if (this.#packs.size > 1 && !this.#isTight) await this.keepReserve();
+    if (this.#packs.size > 1 && !this.#reserve.isTight) await this.#reserve.keep();
   }
 
-  /** The room that is kept for removals had to be given up. */
-  get isTight(): boolean {
-    return this.#isTight;
-  }
-
-  get reserveBytes(): number {
-    return Math.min(RESERVE_BYTES_MAX, this.#world.config.packBytesMax >>> 2);
-  }
-
-  /** Makes it unless it is there or there is no room for it. */
-  async keepReserve(): Promise<void> {
-    const { disk, random } = this.#world;
-    const bytes = this.reserveBytes;
-    let file: DiskFile | undefined;
-    this.#isTight = false;
-    try {
-      const found = await disk.stat(this.#reservePath);
-      if ((found?.sizeBytes ?? 0) >= bytes) return;
-      if (found !== undefined) await disk.remove(this.#reservePath);
-      file = await disk.create(this.#reservePath);
-      // A file system that compresses would keep no room for zeros.
-      const tile = random.bytes(Math.min(bytes, RESERVE_TILE_BYTES));
-      const content = new Uint8Array(bytes);
-      for (let at = 0; at + tile.byteLength <= bytes; at += tile.byteLength) content.set(tile, at);
-      await file.write(content, 0);
-      await file.datasync();
-    } catch {
-      await this.giveUpReserve();
-      this.#isTight = true;
-    } finally {
-      await file?.close().catch(() => {});
-    }
-  }
-
-  /** False when there was none. */
-  async giveUpReserve(): Promise<boolean> {
-    const { disk, folder } = this.#world;
-    try {
-      if ((await disk.stat(this.#reservePath)) === undefined) return false;
-      this.#isTight = true;
-      await disk.remove(this.#reservePath);
-      // The room is free for good only then.
-      await disk.syncFolder(folder);
-      return true;
-    } catch {
-      return false;
-    }
+  /** As Reserve. */
+  get reserve(): Reserve {
+    return this.#reserve;
   }
 
   /** Nothing from there on lives any more, and all of it that counts is on the medium elsewhere. */
   async cutPack(number: number, position: number): Promise<void> {
     const pack = this.#packs.get(number) as Pack;
     try {
-      await this.#promiseCut(number, position);
+      await writeCutNote(this.#world, number, position);
       await this.use(number, async (file) => {
         await file.truncate(position);
         await file.datasync();
@@ -270,38 +245,10 @@ export class PackFiles {
     pack.end = position;
   }
 
-  async #promiseCut(number: number, position: number): Promise<void> {
-    const { disk, folder } = this.#world;
-    const path = this.#cutPathOf(number);
-    const bytes = Buffer.alloc(CUT_BYTES);
-    bytes.writeBigUInt64LE(BigInt(position), 0);
-    bytes.writeUInt32LE(crc32(bytes.subarray(0, 8)), 8);
-    if ((await disk.stat(`${path}.new`)) !== undefined) await disk.remove(`${path}.new`);
-    const file = await disk.create(`${path}.new`);
-    try {
-      await file.write(bytes, 0);
-      await file.datasync();
-    } finally {
-      await file.close();
-    }
-    await disk.rename(`${path}.new`, path);
-    await disk.syncFolder(folder);
-  }
-
   /** Ends what a crash has cut off: the cutting of a pack. */
   async #cutAgain(number: number, file: DiskFile): Promise<void> {
-    const { disk } = this.#world;
-    const path = this.#cutPathOf(number);
-    if ((await disk.stat(path)) === undefined) return;
-    const note = await disk.open(path, { write: false });
-    const bytes = Buffer.alloc(CUT_BYTES);
-    try {
-      if ((await note.read(bytes, 0)) < CUT_BYTES) return;
-    } finally {
-      await note.close();
-    }
-    if (bytes.readUInt32LE(8) !== crc32(bytes.subarray(0, 8))) return;
-    const position = Number(bytes.readBigUInt64LE(0));
+    const position = await readCutNote(this.#world, number);
+    if (position === undefined) return;
     if ((await file.sizeBytes()) <= position) return;
     await file.truncate(position);
     await file.datasync();
@@ -322,8 +269,8 @@ export class PackFiles {
     this.damage.splice(0, this.damage.length, ...others);
     await this.#open.replaced(this.#pathOf(number));
     // One that stays behind is removed at the next start.
-    const cutPath = this.#cutPathOf(number);
-    if ((await disk.stat(cutPath)) !== undefined) await disk.remove(cutPath).catch(() => {});
+    const note = cutPath(this.#world, number);
+    if ((await disk.stat(note)) !== undefined) await disk.remove(note).catch(() => {});
   }
 
   async close(): Promise<void> {
@@ -352,9 +299,40 @@ export class PackFiles {
     await disk.syncFolder(folder);
     for (const number of numbers) await this.#openPack(number);
     await this.#findSeeds();
-    for (const number of numbers) await this.#scan(number, index);
+    if (!names.includes(CHECKPOINT_NAME) || !(await this.#resume(index))) {
+      for (const number of numbers) await this.#scan(number, index);
+    }
     if (numbers.length === 0 || !this.active.isCurrent) await this.addPack();
-    if (numbers.length > 1) await this.keepReserve();
+    if (numbers.length > 1) await this.#reserve.keep();
+  }
+
+  /** Leaves the index for the next to open it; only where all is as it should be, and on the medium. */
+  async leaveCheckpoint(index: BlobIndex): Promise<void> {
+    const { clock } = this.#world;
+    const endMs = clock.monotonicMs() + CHECKPOINT_MS_MAX;
+    if (this.damage.length > 0 || this.#storeId === undefined) return;
+    const key = await this.#checkpointKey(this.#storeId);
+    await writeCheckpoint(this.#world, key, index, () => clock.monotonicMs() > endMs);
+  }
+
+  async #checkpointKey(storeId: Uint8Array): Promise<CheckpointKey> {
+    const packs: CheckpointPack[] = [];
+    for (const number of this.numbers()) {
+      packs.push(await this.use(number, (file) => checkpointPack(number, file)));
+    }
+    return { storeId, packs };
+  }
+
+  /** Takes the index that was left, if it is of these packs. */
+  async #resume(index: BlobIndex): Promise<boolean> {
+    if (this.damage.length > 0 || this.#storeId === undefined) return false;
+    const key = await this.#checkpointKey(this.#storeId);
+    if (this.active.end % GROUP_ALIGNMENT !== 0) return false;
+    const live = await takeCheckpoint(this.#world, key, index);
+    if (live === undefined) return false;
+    for (const [pack, bytes] of live) this.#count(pack, bytes);
+    await this.#activate(this.lease(this.#last));
+    return true;
   }
 
   async #openPack(number: number): Promise<void> {
@@ -436,14 +414,6 @@ export class PackFiles {
     this.#last = number;
   }
 
-  #cutPathOf(number: number): string {
-    return `${this.#world.folder}/${String(number).padStart(10, '0')}.cut`;
-  }
-
-  get #reservePath(): string {
-    return `${this.#world.folder}/reserve`;
-  }
-
   /** Held open as long as it is written to. */
   async #activate(lease: Promise<FileLease>): Promise<void> {
     const before = this.#active;
@@ -468,7 +438,7 @@ export class PackFiles {
 
 /** One of those that this file makes. */
 function isPackedName(name: string): boolean {
-  return /^[0-9]{10}\.(?:pack|cut)(?:\.new)?$/.test(name) || name === 'reserve';
+  return /^[0-9]{10}\.(?:pack|cut)(?:\.new)?$/.test(name) || name === RESERVE_NAME;
 }
 
 /** Where the next group of a pack begins. */

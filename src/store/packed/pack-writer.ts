@@ -157,24 +157,24 @@ export class PackWriter {
     await Promise.all(all);
   }
 
-  /** Writes what waits, then a mark. */
-  async close(): Promise<void> {
+  /** Writes what waits, then a mark; whether that is on the medium. */
+  async close(): Promise<boolean> {
     this.hurry();
     await this.#running;
-    if (this.#failed !== undefined) return;
+    if (this.#failed !== undefined) return false;
     const pack = this.#files.active;
     const position = groupStart(pack);
     const header = Buffer.alloc(GROUP_ALIGNMENT);
     const mark = { kind: 'mark', hash: new Uint8Array(32), bytes: 0, series: NO_SERIES } as const;
     writeRecordHeader(header, { ...mark, position, durable: pack.end }, this.#files.seed);
     // Without a mark nothing is lost: the next recovery reads a little more.
-    await this.#files.activeFile
-      .write(header, position)
-      .then(
-        () => this.#files.activeFile.datasync(),
-        () => {},
-      )
-      .catch(() => {});
+    try {
+      await this.#files.activeFile.write(header, position);
+      await this.#files.activeFile.datasync();
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   #enqueue(wanted: Wanted & Pick<Operation, 'carried'>): Operation {
@@ -234,9 +234,9 @@ export class PackWriter {
   /** What is left of a group while the disk is too full to keep the room for removals. */
   async #refuseIfTight(group: readonly Operation[]): Promise<readonly Operation[]> {
     const isPut = ({ kind, carried }: Operation): boolean => kind === 'blob' && !carried;
-    if (!this.#files.isTight || !group.some(isPut)) return group;
-    await this.#files.keepReserve();
-    if (!this.#files.isTight) return group;
+    if (!this.#files.reserve.isTight || !group.some(isPut)) return group;
+    await this.#files.reserve.keep();
+    if (!this.#files.reserve.isTight) return group;
     const cause = Object.assign(new Error('ENOSPC: what is left is kept for removals'), {
       code: 'ENOSPC',
     });
@@ -248,7 +248,7 @@ export class PackWriter {
   async #fail(group: readonly Operation[], failure: unknown): Promise<void> {
     const removals = group.filter(({ kind }) => kind === 'removal');
     const isFull = codeOf(failure) === 'ENOSPC';
-    if (!isFull || removals.length === 0 || !(await this.#files.giveUpReserve())) {
+    if (!isFull || removals.length === 0 || !(await this.#files.reserve.giveUp())) {
       this.#finish(group, storeError(failure));
       return;
     }

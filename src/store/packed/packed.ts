@@ -32,6 +32,7 @@ import {
 } from '#store/store.ts';
 import { BlobIndex, type BlobPlace } from './blob-index.ts';
 import { compactPacks } from './compaction.ts';
+import { checkHeaders } from './header-check.ts';
 import { type Damage, type PackRecord, RECORD_HEADER_BYTES, seriesPlace } from './pack.ts';
 import { PackFiles } from './pack-files.ts';
 import { type Operation, PackWriter } from './pack-writer.ts';
@@ -118,7 +119,7 @@ export class PackedStore implements Store {
     return this.#files.openCount;
   }
 
-  /** What the recovery at open found damaged. */
+  /** What was found damaged when it was opened, or by the last `checkHeaders`. */
   get damage(): readonly PackDamage[] {
     return this.#files.damage;
   }
@@ -163,6 +164,15 @@ export class PackedStore implements Store {
     return bytes;
   }
 
+  async prove(ref: BlobRef, options: CallOptions = {}): Promise<number> {
+    this.#gate.enter(options.signal);
+    const place = this.#index.get(hashOf(ref));
+    if (place === undefined) throw missing(ref);
+    await this.#verify(ref, place, options.sha256);
+    throwIfCancelled(options.signal);
+    return place.bytes;
+  }
+
   async lend(ref: BlobRef, options: LendOptions): Promise<LentBlob | undefined> {
     this.#gate.enter();
     const { verifiedMsMax, sha256 } = options;
@@ -180,7 +190,7 @@ export class PackedStore implements Store {
   }
 
   /** By memory that is used again: new memory costs as much as reading. */
-  async #verify(ref: BlobRef, place: BlobPlace, sha256: Sha256): Promise<void> {
+  async #verify(ref: BlobRef, place: BlobPlace, sha256: Sha256 | undefined): Promise<void> {
     const room = this.#rooms.pop() ?? Buffer.allocUnsafeSlow(ROOM_BYTES);
     try {
       await this.#readBlob(ref, place, { sha256, ...(place.bytes <= room.length && { room }) });
@@ -280,11 +290,24 @@ export class PackedStore implements Store {
     await this.#writer.flush();
   }
 
+  /**
+   * Reads the headers of all records again, and renews `damage`. Answers the blobs whose records are damaged:
+   * they are still read, and lost by the next opening unless they are put again.
+   */
+  async checkHeaders(options: CallOptions = {}): Promise<BlobRef[]> {
+    const enter = (): void => this.#gate.enter(options.signal);
+    const { damage, lost } = await checkHeaders(this.#files, this.#index, enter);
+    this.#files.renewDamage(damage);
+    const refs = lost.map(refOfHash);
+    for (const ref of refs) this.#corrupt.add(ref);
+    return refs;
+  }
+
   /** Reads and hashes everything; cancelled between two blobs. */
   async verify(options: CallOptions = {}): Promise<Verified> {
     let blobs = 0;
     let bytes = 0;
-    const corrupt: BlobRef[] = [];
+    const corrupt = await this.checkHeaders(options);
     let after: BlobRef | undefined;
     for (;;) {
       const page = await this.list({ ...options, ...(after === undefined ? {} : { after }) });
@@ -319,7 +342,10 @@ export class PackedStore implements Store {
   async #end(): Promise<void> {
     this.#timer?.cancel();
     await this.#compacting?.catch(() => {});
-    await this.#writer.close();
+    const isWhole = await this.#writer.close();
+    if (isWhole && this.#corrupt.size === 0) {
+      await this.#files.leaveCheckpoint(this.#index).catch(() => {});
+    }
     await this.#files.close();
   }
 
@@ -338,7 +364,7 @@ export class PackedStore implements Store {
       .filter((pack) => headless.has(pack) || this.#files.deadPercent(pack) >= compactDeadPercent);
     const before = this.#files.storedBytes();
     const kept = await compactPacks(parts, wanted, packBytesMax);
-    await this.#files.keepReserve();
+    await this.#files.reserve.keep();
     const freedBytes = before - this.#files.storedBytes();
     return { packs: wanted.length - kept.length, freedBytes, kept };
   }

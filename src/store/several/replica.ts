@@ -66,12 +66,14 @@ export class ReplicaStore implements Store {
     const { ref, bytes } = await readVerified(source, options);
     this.#gate.enter(options.signal);
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-    // The turn ends with the last of the writes, the answer comes with the first `writesMin`.
+    // The turn ends with the last of the writes, the answer comes with the first `writesMin`: those after
+    // it write from bytes that the caller has no longer.
+    const own = this.#options.writesMin < this.#stores.length ? copyOf(bytes) : bytes;
     this.#turns
       .take(ref, async () => {
         throwIfCancelled(options.signal);
         const { signal: _, ...same } = options;
-        await this.#putAll({ bytes, options: { ...same, ref }, answered: resolve });
+        await this.#putAll({ bytes: own, options: { ...same, ref }, answered: resolve });
       })
       .catch(reject);
     const fresh = await unlessCancelled(promise, options.signal);
