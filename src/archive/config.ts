@@ -89,6 +89,11 @@ export const archiveConfig = z.strictObject({
     .describe(
       "What bytes from the web seed do to a member's credited downloads. `count`: what the client announces counts, wherever it came from. `free`: what is given from now on is taken off again, at most what the client announces for that torrent; some clients announce these bytes and some do not (docs/archive.md).",
     ),
+  previewsPerTorrentMax: count({ min: 0, max: 100 })
+    .default(12)
+    .describe(
+      'Small pictures that are made of a kept torrent, for its page: of its images, and, with ffmpeg, of films and covers. Each costs a few seconds of a processor that nobody else wants. 0 makes none.',
+    ),
   downloadsMax: count({ min: 0, max: 100_000 })
     .default(100)
     .describe(
@@ -101,6 +106,12 @@ export const archiveConfig = z.strictObject({
     .default(2)
     .describe(
       'Wanted torrents that are taken from their swarms at once; others wait. Each may hold 64 MiB of pieces in memory.',
+    ),
+  webSourcesPrivate: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether wanted torrents are also taken from web seeds at addresses of this machine and of private networks. Off keeps whoever may name a web seed from having this server ask its neighbours.',
     ),
   scrubPeriodMs: ms({ min: 60_000 })
     .default(30 * 86_400_000)

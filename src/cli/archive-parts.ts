@@ -20,6 +20,7 @@ import type { Clock } from '#base/clock.ts';
 import type { Config } from '#config/schema.ts';
 import { type AddonPlace, loadAddon } from '#net/addon.ts';
 import { FileSender } from '#net/file-sender.ts';
+import { NodeHttpClient } from '#net/http-client.ts';
 import { formatIp } from '#net/ip-address.ts';
 import { connectTcp } from '#net/tcp-connect.ts';
 import { memberOfSeedToken } from '#site/accounts/seed-token.ts';
@@ -152,7 +153,8 @@ type SwarmParts = Pick<Rooms, 'sql' | 'clock'>;
 /** Takes wanted torrents in from their swarms. */
 export function openIntake(rooms: Rooms, swarms: Swarms): Intake {
   const logger = rooms.logger.for('archive');
-  return new Intake({ ...rooms.archive, ...swarmWorld(rooms, swarms), logger });
+  const http = new NodeHttpClient({ isPublicOnly: !rooms.config.archive.webSourcesPrivate });
+  return new Intake({ ...rooms.archive, ...swarmWorld(rooms, swarms), http, logger });
 }
 
 /** Only who may have something to give. */

@@ -5,6 +5,8 @@ import { CodedError } from '#base/errors.ts';
 export const NET_ERRORS = {
   NET_ADDRESS_INVALID:
     'An address to listen on is no IPv4 or IPv6 address. Names are not looked up: write the number.',
+  NET_ADDRESS_FORBIDDEN:
+    'An address that somebody else chose leads into this machine or its network; it was not asked. Where that is meant, the setting that allows it is named beside the feature.',
   NET_BIND_FAILED:
     'A port could not be opened. The message names address and port: see what else listens there, or choose another port.',
   NET_DIAL_FAILED:

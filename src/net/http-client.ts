@@ -5,6 +5,7 @@ import { type ClientRequest, type IncomingMessage, Agent as PlainAgent, request 
 import { request as requestTls, Agent as TlsAgent } from 'node:https';
 import { codeOf } from '#base/errors.ts';
 import { NetError } from './errors.ts';
+import { lookupPublic, refusePrivateHost } from './public-lookup.ts';
 
 export interface HttpRequest {
   readonly method: string;
@@ -42,9 +43,16 @@ export interface HttpClient {
 export class NodeHttpClient implements HttpClient {
   readonly #plain = new PlainAgent({ keepAlive: true });
   readonly #tls = new TlsAgent({ keepAlive: true });
+  readonly #isPublicOnly: boolean;
+
+  /** `isPublicOnly`: for URLs that somebody else chose; private addresses are NET_ADDRESS_FORBIDDEN. */
+  constructor(options: { readonly isPublicOnly?: boolean } = {}) {
+    this.#isPublicOnly = options.isPublicOnly ?? false;
+  }
 
   async send(asked: HttpRequest): Promise<HttpAnswer> {
     asked.signal?.throwIfAborted();
+    if (this.#isPublicOnly) refusePrivateHost(asked.url);
     const isTls = asked.url.protocol === 'https:';
     const { method, headers, body } = asked;
     const length = body === undefined ? {} : { 'content-length': String(body.byteLength) };
@@ -53,6 +61,7 @@ export class NodeHttpClient implements HttpClient {
       headers: { ...headers, ...length },
       agent: isTls ? this.#tls : this.#plain,
       timeout: asked.idleMsMax,
+      ...(this.#isPublicOnly ? { lookup: lookupPublic } : {}),
     });
     try {
       return await answerOf(sent, asked);

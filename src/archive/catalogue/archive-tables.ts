@@ -48,6 +48,11 @@ export interface ArchiveTables {
     /** Why it cannot be taken; empty while it can. */
     problem: string;
   };
+  /** Web seeds of others, from which a wanted torrent may be taken; gone with the wish. */
+  archive_source: {
+    torrent_id: number;
+    url: string;
+  };
   /** Files of wanted torrents that are stored; as `archive_entry`. */
   archive_taken: {
     torrent_id: number;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import test from 'node:test';
 import Protocol from 'bittorrent-protocol';
@@ -7,6 +8,7 @@ import type { ArchiveTables } from '#archive/catalogue/archive-tables.ts';
 import { filesOfTorrent, isKept } from '#archive/catalogue/kept-torrents.ts';
 import { SpareMaps } from '#archive/catalogue/spare-maps.ts';
 import { unwantTorrent, wantedTorrents, wantTorrent } from '#archive/catalogue/wanted-torrents.ts';
+import { addWebSources, isWebSource, webSourcesOf } from '#archive/catalogue/web-sources.ts';
 import { archiveConfig } from '#archive/config.ts';
 import { decodeFileMap, segmentRef } from '#archive/content/file-map.ts';
 import { readFileRange } from '#archive/content/file-reader.ts';
@@ -17,6 +19,7 @@ import { SwarmHealer } from '#archive/verify/swarm-healer.ts';
 import { SystemClock } from '#base/clock.ts';
 import { silentLogger } from '#base/logger.ts';
 import { SeededRandom } from '#base/random.ts';
+import { type HttpAnswer, NodeHttpClient } from '#net/http-client.ts';
 import { connectTcp } from '#net/tcp-connect.ts';
 import { migrate } from '#sql/migrate.ts';
 import type { Sql } from '#sql/sql.ts';
@@ -27,6 +30,7 @@ import { makeMetainfo } from '#wire/metainfo-maker.ts';
 import { Intake } from './intake.ts';
 import { PiecePlan } from './piece-plan.ts';
 import type { PeerAddress } from './swarm-download.ts';
+import { WebSource } from './web-source.ts';
 
 const PIECE = 32_768;
 const SIZES = [300_000, 0, 17, 700_000] as const;
@@ -150,6 +154,7 @@ async function withIntake(
             peerId: new SeededRandom(1).bytes(20),
             logger: silentLogger,
             connect: connectTcp,
+            http: new NodeHttpClient(),
             peers,
           },
           config: archiveConfig.parse({ segmentBytes: 262_144 }),
@@ -314,6 +319,76 @@ test('what can never be taken says so, and what is not wanted any more is let go
     assert.equal(await unwantTorrent(sql, 3), true);
     assert.equal(await unwantTorrent(sql, 3), false);
   });
+});
+
+test('a web seed of somebody else gives what no peer has, and one that lies is asked no more', async () => {
+  for (const version of ['v1', 'v2', 'hybrid'] as const) {
+    const torrent = await makeTestTorrent(version, 6);
+    await withIntake(await openTestSqlite(), torrent, async (taken) => {
+      const { sql } = taken;
+      const asked: string[] = [];
+      const serve = (lies: boolean): HttpServer =>
+        createHttpServer((request, response) => {
+          asked.push(`${lies ? 'liar' : 'honest'} ${request.url}`);
+          const at = /^\/some%20where\/set\/(\d)\.bin$/.exec(request.url ?? '')?.[1];
+          const content = torrent.files[Number(at)];
+          const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
+          if (content === undefined || from === undefined)
+            return void response.writeHead(404).end();
+          const body = Buffer.from(content.slice(Number(from), Number(to) + 1));
+          if (lies) body.fill(0xee);
+          const range = `bytes ${from}-${to}/${content.length}`;
+          response.writeHead(206, { 'content-range': range, 'content-length': body.length });
+          response.end(body);
+        });
+      const servers = [serve(true), serve(false)];
+      const urls: string[] = [];
+      for (const server of servers) {
+        await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+        urls.push(`http://127.0.0.1:${(server.address() as AddressInfo).port}/some where`);
+      }
+      await wantTorrent(sql, 3, 5);
+      await addWebSources(sql, 3, urls);
+      await taken.run(
+        () => [],
+        () => isKept(sql, 3),
+      );
+      assert.deepEqual(await contentOf(taken), torrent.files, version);
+      assert.ok(asked.filter((line) => line.startsWith('liar')).length <= 8);
+      assert.deepEqual(await webSourcesOf(sql, 3), []);
+      for (const server of servers) server.closeAllConnections();
+      await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+    });
+  }
+});
+
+test('a web seed that gives other lengths, other ranges or nothing is no source', async () => {
+  const torrent = await makeTestTorrent('v1', 7);
+  const plan = new PiecePlan(torrent.metainfo);
+  const answers: Partial<HttpAnswer>[] = [
+    { status: 200, body: new Uint8Array(PIECE) },
+    {
+      status: 206,
+      headers: { 'content-range': 'bytes 1-32768/300000' },
+      body: new Uint8Array(PIECE),
+    },
+    { status: 206, headers: { 'content-range': 'bytes 0-32767/300000' }, body: new Uint8Array(9) },
+    { status: 302, headers: { location: 'http://169.254.169.254/' } },
+  ];
+  for (const answer of answers) {
+    const send = async (): Promise<HttpAnswer> => ({
+      ...{ status: 200, headers: {}, body: new Uint8Array(0), ...answer },
+    });
+    const source = new WebSource({ send, close: () => undefined }, 'http://a/', {
+      ...torrent.metainfo,
+      plan,
+    });
+    assert.equal(await source.piece(0, new AbortController().signal), undefined);
+  }
+  for (const url of ['ftp://a/', 'http://u:p@a/', 'http://a/?q', 'http://a/#f', '/x', 'x']) {
+    assert.equal(isWebSource(url), false, url);
+  }
+  assert.equal(isWebSource('https://seeds.example.org/a b/'), true);
 });
 
 async function archiveFiles(sql: Sql): Promise<number> {

@@ -3,16 +3,19 @@
 
 import type { ArchiveWorld } from '#archive/archive.ts';
 import { keepTaken, setProblem, wantedTorrents } from '#archive/catalogue/wanted-torrents.ts';
+import { webSourcesOf } from '#archive/catalogue/web-sources.ts';
 import type { PeerWire } from '#archive/peer/peer-wire.ts';
 import { assert } from '#base/assert.ts';
 import { type Clock, sleep } from '#base/clock.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
+import type { HttpClient } from '#net/http-client.ts';
 import type { ConnectTcp } from '#net/tcp-connect.ts';
 import type { Metainfo } from '#wire/metainfo.ts';
 import { PiecePlan } from './piece-plan.ts';
 import { type PeerAddress, SwarmDownload } from './swarm-download.ts';
 import { takeTorrent } from './take-torrent.ts';
+import { WebSource } from './web-source.ts';
 
 const LOOK_MS = 2000;
 const RETRY_MS = 60_000;
@@ -23,6 +26,8 @@ export interface IntakeWorld extends ArchiveWorld {
   readonly peerId: Uint8Array;
   readonly logger: Logger;
   readonly connect: ConnectTcp;
+  /** For web seeds of others, whose addresses members give. Closed at the end. */
+  readonly http: HttpClient;
   /** Undefined when it is not in the catalogue any more. */
   readonly metainfo: (torrentId: number) => Promise<Metainfo | undefined>;
   /** Who is in its swarm now. */
@@ -83,6 +88,7 @@ export class Intake {
       await sleep(clock, LOOK_MS, signal).catch(() => undefined);
     }
     await Promise.all(this.#busy.values());
+    this.#world.http.close();
   }
 
   async #startWanted(signal: AbortSignal): Promise<void> {
@@ -127,7 +133,10 @@ export class Intake {
     assert(infoHash !== undefined, 'a torrent has a hash');
     const { clock, peerId, connect, sql, config, hasher } = world;
     const peers = (): readonly PeerAddress[] => world.peers(torrentId);
-    const download = new SwarmDownload({ clock, peerId, connect, peers }, plan, infoHash);
+    const urls = await webSourcesOf(sql, torrentId);
+    const sources = urls.map((url) => new WebSource(world.http, url, { ...metainfo, plan }));
+    const swarm = { clock, peerId, connect, peers, sources };
+    const download = new SwarmDownload(swarm, plan, infoHash);
     const running: Running = { bytes: 0, total: plan.streamBytes, download };
     this.#running.set(torrentId, running);
     await takeTorrent(

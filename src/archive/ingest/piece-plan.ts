@@ -73,6 +73,14 @@ export class PiecePlan {
     return Math.min(this.pieceLength, end - start);
   }
 
+  /**
+   * What a peer may ask of the piece: libtorrent sees each v2 file filled up with zeros to a whole piece, and
+   * asks for the block in which one ends as a whole.
+   */
+  filledBytes(piece: number): number {
+    return this.#isV2 ? this.pieceLength : this.pieceBytes(piece);
+  }
+
   /** Whether these are the bytes of the piece. */
   isPiece(piece: number, bytes: Uint8Array): boolean {
     if (bytes.length !== this.pieceBytes(piece)) return false;

@@ -6,7 +6,7 @@
 import type { Duplex } from 'node:stream';
 import { PeerWire } from '#archive/peer/peer-wire.ts';
 import { toHex } from '#base/bytes.ts';
-import type { Clock, Timer } from '#base/clock.ts';
+import { type Clock, sleep, type Timer } from '#base/clock.ts';
 import { BLOCK_BYTES } from '#wire/merkle.ts';
 import type { PiecePlan } from './piece-plan.ts';
 
@@ -14,6 +14,12 @@ export interface PeerAddress {
   /** As a connection takes it: `192.0.2.1`, `2001:db8::1`. */
   readonly address: string;
   readonly port: number;
+}
+
+/** Someone who is no peer and may have any piece: a web seed. */
+export interface PieceSource {
+  /** Any bytes, or undefined when it has none now; they are proven by who asked. Never rejects. */
+  piece(piece: number, signal: AbortSignal): Promise<Uint8Array | undefined>;
 }
 
 export interface SwarmDownloadWorld {
@@ -24,6 +30,8 @@ export interface SwarmDownloadWorld {
   readonly peers: () => readonly PeerAddress[];
   /** A connection that is being made; it ends by `error` or `close`. */
   readonly connect: (to: PeerAddress) => Duplex;
+  /** Asked beside the peers; none unless given. */
+  readonly sources?: readonly PieceSource[];
 }
 
 export interface Piece {
@@ -36,6 +44,12 @@ const LINKS_MAX = 20;
 /** Of peers that dialled, beside those. */
 const ADOPTED_MAX = 20;
 const BLOCKS_ASKED_MAX = 64;
+/** Pieces that one source is asked for at once. */
+const SOURCE_PIECES_MAX = 2;
+/** After an answer that was none. */
+const SOURCE_REST_MS = 15_000;
+/** While the window is full. */
+const SOURCE_LOOK_MS = 100;
 const LOOK_MS = 3000;
 /** Without a block from a peer that was asked for some. */
 const STALL_MS_MAX = 20_000;
@@ -64,6 +78,8 @@ export class SwarmDownload {
   readonly #restUntilMs = new Map<string, number>();
   readonly #done = new Map<number, Uint8Array>();
   readonly #busy = new Set<number>();
+  /** Sources that gave a wrong piece. */
+  readonly #liars = new Set<PieceSource>();
   #needed: readonly number[] = [];
   /** Index into `#needed` of the piece that is given next. */
   #next = 0;
@@ -91,8 +107,10 @@ export class SwarmDownload {
     this.#needed = needed;
     const abort = (): void => this.#wake.resolve();
     signal.addEventListener('abort', abort, { once: true });
+    const ended = new AbortController();
     try {
       this.#look();
+      this.#askSources(ended.signal);
       while (this.#next < needed.length) {
         signal.throwIfAborted();
         const piece = needed[this.#next] as number;
@@ -109,6 +127,7 @@ export class SwarmDownload {
       }
     } finally {
       signal.removeEventListener('abort', abort);
+      ended.abort();
       this.#end();
     }
   }
@@ -234,18 +253,52 @@ export class SwarmDownload {
     });
   }
 
+  #askSources(signal: AbortSignal): void {
+    for (const source of this.#world.sources ?? []) {
+      for (let at = 0; at < SOURCE_PIECES_MAX; at++) void this.#askSource(source, signal);
+    }
+  }
+
+  /** Piece after piece, until it is over or the source has lied. Never rejects. */
+  async #askSource(source: PieceSource, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#world;
+    const rest = (ms: number): Promise<void> => sleep(clock, ms, signal).catch(() => undefined);
+    while (!signal.aborted && !this.#liars.has(source)) {
+      const piece = this.#claim(() => true);
+      if (piece === undefined) {
+        await rest(SOURCE_LOOK_MS);
+        continue;
+      }
+      const bytes = await source.piece(piece, signal);
+      this.#busy.delete(piece);
+      if (signal.aborted) return;
+      if (bytes === undefined || !this.#plan.isPiece(piece, bytes)) {
+        if (bytes !== undefined) this.#liars.add(source);
+        this.#askAll();
+        await rest(SOURCE_REST_MS);
+        continue;
+      }
+      this.#give(piece, bytes);
+    }
+  }
+
   /** The first piece of the window that the peer has and nobody was asked for. */
   #choose(link: Link): number | undefined {
+    const piece = this.#claim((at) => link.wire.peerPieces.get(at));
+    if (piece === undefined) return undefined;
+    const bytes = new Uint8Array(this.#plan.pieceBytes(piece));
+    link.asked.set(piece, { bytes, next: 0, received: 0 });
+    return piece;
+  }
+
+  #claim(has: (piece: number) => boolean): number | undefined {
     const { pieceLength } = this.#plan;
     const room = Math.max(2, Math.floor(WINDOW_BYTES / pieceLength));
     const end = Math.min(this.#next + room, this.#needed.length);
     for (let at = this.#next; at < end; at++) {
       const piece = this.#needed[at] as number;
-      if (this.#busy.has(piece) || this.#done.has(piece) || !link.wire.peerPieces.get(piece))
-        continue;
+      if (this.#busy.has(piece) || this.#done.has(piece) || !has(piece)) continue;
       this.#busy.add(piece);
-      const bytes = new Uint8Array(this.#plan.pieceBytes(piece));
-      link.asked.set(piece, { bytes, next: 0, received: 0 });
       return piece;
     }
     return undefined;
@@ -259,6 +312,10 @@ export class SwarmDownload {
       link.socket.destroy();
       return;
     }
+    this.#give(piece, bytes);
+  }
+
+  #give(piece: number, bytes: Uint8Array): void {
     this.#done.set(piece, bytes);
     if (this.#needed[this.#next] === piece) this.#wake.resolve();
   }

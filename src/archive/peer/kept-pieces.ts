@@ -65,13 +65,14 @@ export class KeptPieces {
   /** Whether the torrent has such a part. */
   has({ piece, offset, length }: PiecePart): boolean {
     if (piece < 0 || piece >= this.plan.pieceCount || offset < 0 || length < 1) return false;
-    return offset + length <= this.plan.pieceBytes(piece);
+    return offset + length <= this.plan.filledBytes(piece);
   }
 
   /** For reading only: it may be a view into shared memory. @throws ArchiveError, StoreError */
   async read(part: PiecePart, signal: AbortSignal): Promise<Uint8Array> {
     const { piece, offset, length } = part;
     const parts: Uint8Array[] = [];
+    const beyond = offset + length - Math.max(offset, this.plan.pieceBytes(piece));
     for (const span of this.plan.spansOf(piece)) {
       const start = Math.max(span.start, offset);
       const end = Math.min(span.end, offset + length);
@@ -79,6 +80,7 @@ export class KeptPieces {
       if (span.position === undefined) parts.push(new Uint8Array(end - start));
       else await this.#readSpan(parts, { ...span, start, end }, piece, signal);
     }
+    if (beyond > 0) parts.push(new Uint8Array(beyond));
     const [only] = parts;
     return parts.length === 1 && only !== undefined ? only : new Uint8Array(Buffer.concat(parts));
   }

@@ -75,6 +75,19 @@ test('who speaks the fast extension is told in a word that all is here, others b
     }
   }));
 
+test('the block in which a file of v2 ends is given as a whole, filled up with zeros', () =>
+  withPeer({ version: 'v2' }, async (seeding) => {
+    const client = await ready(dialPeer(seeding));
+    const [, , small = new Uint8Array()] = seeding.files;
+    // The first file has ten pieces.
+    const block = await client.block(10, 0, 16_384);
+    assert.deepEqual(block?.subarray(0, 17), small);
+    assert.deepEqual(block?.subarray(17), new Uint8Array(16_367));
+    assert.deepEqual(await client.block(10, 16_384, 16_384), new Uint8Array(16_384));
+    void client.block(10, 32_768, 1);
+    await until('what is beyond the piece ends it', () => client.socket.closed);
+  }));
+
 test('who asks for what is not there is let go, and who asks for too much is refused the rest', () =>
   withPeer(
     { config: { peerRequestsMax: 16, peerUploadBytesPerSecond: 16_384 } },
