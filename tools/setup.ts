@@ -51,6 +51,7 @@ const PARTS: readonly Part[] = [
     isThere: () => swiftMissing() === undefined,
   },
   { debianPackage: 'chromium', what: 'pages in a browser', isThere: () => hasProgram('chromium') },
+  { debianPackage: 'ffmpeg', what: 'previews', isThere: () => hasProgram('ffmpeg') },
   { debianPackage: 'litmus', what: 'checks of WebDAV', isThere: () => hasProgram('litmus') },
   { debianPackage: 'rclone', what: 'copies over WebDAV', isThere: () => hasProgram('rclone') },
   {

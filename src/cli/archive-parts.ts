@@ -101,6 +101,7 @@ export function openArchiveDoors(rooms: Rooms, addon: AddonPlace): ArchiveDoors 
     downloads,
     isKept: (torrentId) => isKept(sql, torrentId),
     contributions: contributionsOf(rooms),
+    blob: async (ref) => await (await rooms.archive.store()).get(ref).catch(() => undefined),
     onTaken: (memberId, torrentId, bytes) => traffic.add(memberId, torrentId, bytes),
   };
   const members = davMembers({ sql, onTaken: content.onTaken });

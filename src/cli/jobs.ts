@@ -30,6 +30,7 @@ import { forgetAddressesJob } from '#site/jobs/forget-addresses-job.ts';
 import { type HistoryWorld, historyJob } from '#site/jobs/history-job.ts';
 import { purgeUnseeded } from '#site/jobs/purge-unseeded.ts';
 import { swarmReadingsJob } from '#site/jobs/swarm-readings-job.ts';
+import { previewsJob } from '#site/previews/previews-job.ts';
 import { RuleBook } from '#site/rules/rule-book.ts';
 import {
   bonusTorrents,
@@ -43,6 +44,7 @@ import type { Sql } from '#sql/sql.ts';
 import { backupJobs } from './backup/backup-job.ts';
 import type { DataFolder } from './data-folder.ts';
 import type { Keepers } from './keepers.ts';
+import { previewsWorld } from './previews.ts';
 import type { StoreCare } from './store-care.ts';
 import type { StoreRoom } from './store-room.ts';
 
@@ -118,6 +120,7 @@ function jobsOf(parts: JobParts): readonly Job[] {
     ...backupJobs({ ...parts, dataPath: parts.folder.path }, config.backup),
     ...parts.care.jobs(),
     scrubJob(parts.archive),
+    previewsJob(previewsWorld(parts)),
     parts.keepers.job,
     pruneDaysJob({ sql, daysKept: config.accounting.daysKept }),
     ratioWatchJob({

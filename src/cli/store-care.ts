@@ -10,6 +10,7 @@ import type { Job } from '#base/job.ts';
 import type { Config } from '#config/schema.ts';
 import type { Log } from '#log/log.ts';
 import type { Registry } from '#metrics/registry.ts';
+import { PreviewRoots } from '#site/previews/previews.ts';
 import type { Sql } from '#sql/sql.ts';
 import { Collector } from '#store/gc/collector.ts';
 import { Garbage } from '#store/gc/garbage.ts';
@@ -86,6 +87,7 @@ export class StoreCare {
     const { sql, log, store } = this.#parts;
     const world = { sql, log, store: async () => (await store.stack()).store };
     const archive = [new ArchiveRoots(world), new EventRoots(world)];
-    return [this.pins, this.uploads, ...archive, copiesForOthers(store)];
+    const previews = new PreviewRoots({ sql });
+    return [this.pins, this.uploads, previews, ...archive, copiesForOthers(store)];
   }
 }

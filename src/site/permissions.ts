@@ -86,6 +86,7 @@ export const ROUTE_RULES: Readonly<Record<RouteName, RouteRule>> = {
   torrentDownload: { GET: 'download' },
   torrentFiles: { GET: 'browse' },
   torrentShare: { GET: 'share', POST: 'share' },
+  torrentPreview: { GET: 'browse' },
   torrentContent: { GET: 'download' },
   torrentEdit: { GET: 'upload', POST: 'upload' },
   torrentRemove: { GET: 'upload', POST: 'upload' },

@@ -39,6 +39,7 @@ export const ROUTES = {
   torrentDownload: '/torrents/:hash/download',
   torrentFiles: '/torrents/:hash/files',
   torrentShare: '/torrents/:hash/share',
+  torrentPreview: '/torrents/:hash/preview/:entry',
   torrentContent: '/torrents/:hash/content/:entry',
   torrentEdit: '/torrents/:hash/edit',
   torrentRemove: '/torrents/:hash/remove',

@@ -22,6 +22,7 @@ import { ERROR_WORDS } from './error-pages.ts';
 import { folderRoutes } from './folders/folder-pages.ts';
 import { noticeRoutes } from './notices/notice-pages.ts';
 import { ROUTE_RULES } from './permissions.ts';
+import { previewRoutes } from './previews/preview-pages.ts';
 import { Exports } from './privacy/exports.ts';
 import { privacyRoutes } from './privacy/privacy-pages.ts';
 import { RateLimit } from './rate-limit.ts';
@@ -65,6 +66,7 @@ export function createSite(world: SiteWorld): Site {
     ...noticeRoutes,
     ...bonusRoutes,
     ...signalRoutes,
+    ...previewRoutes,
     ...privacyRoutes,
     ...shareRoutes,
     ...transferRoutes,

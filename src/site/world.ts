@@ -6,6 +6,7 @@ import type { Downloads } from '#archive/downloads/downloads.ts';
 import type { PutContent, PutRequest } from '#archive/ingest/put-content.ts';
 import type { PackSource } from '#archive/ingest/upload-pack.ts';
 import type { Clock } from '#base/clock.ts';
+import type { BlobRef } from '#base/ids.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
 import type { Log } from '#log/log.ts';
@@ -63,6 +64,8 @@ export interface SiteWorld {
 export interface SiteContent {
   readonly downloads: Downloads;
   isKept(torrentId: number): Promise<boolean>;
+  /** A small blob of the site's own, such as a preview. Undefined when it cannot be read. */
+  blob(ref: BlobRef): Promise<Uint8Array | undefined>;
   /** What browsers upload into the archive; undefined where nothing can be. */
   readonly contributions?: Contributions;
   /** Told of what members are given. */

@@ -12,6 +12,7 @@ import { countTokens } from '#site/credit/credit-tokens.ts';
 import { isGivenTo, mayShareFrom } from '#site/downloads/is-given.ts';
 import { ERROR_WORDS } from '#site/error-pages.ts';
 import { largestAtTop } from '#site/folders/folder-rows.ts';
+import { previewsOf } from '#site/previews/previews.ts';
 import { Refusal } from '#site/refusal.ts';
 import { hrefTo } from '#site/routes.ts';
 import { swarmHistory } from '#site/series/series-panels.ts';
@@ -73,6 +74,7 @@ export async function torrentPage(visit: Visit): Promise<Response> {
     mayOpenCredit: visit.may('administer'),
     history,
     archive: { health, wanted, download, shareHref },
+    previews: await previewsOf(sql, torrent.id),
     nowMs: visit.nowMs,
   });
   return await visit.page({ title: torrent.title, section: 'torrents', main });

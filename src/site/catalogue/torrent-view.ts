@@ -23,6 +23,8 @@ import { markdown } from '#site/format/markdown.ts';
 import { formatCount, plural } from '#site/format/number.ts';
 import { formatRatio } from '#site/format/ratio.ts';
 import { formatDuration } from '#site/format/time.ts';
+import { previewsPanel } from '#site/previews/preview-pages.ts';
+import type { NamedPreview } from '#site/previews/previews.ts';
 import { href, hrefTo } from '#site/routes.ts';
 import { type SwarmHistory, swarmHistoryPanel } from '#site/series/series-panels.ts';
 import type { SwarmCounts, SwarmPeer } from '#site/swarms.ts';
@@ -59,6 +61,7 @@ export interface TorrentPage {
   readonly mayOpenCredit: boolean;
   readonly history: SwarmHistory;
   readonly archive: Keeping;
+  readonly previews: readonly NamedPreview[];
   readonly nowMs: number;
 }
 
@@ -74,7 +77,9 @@ export function torrentView(page: TorrentPage): Html {
     ],
     actions: isRemoved ? [] : actions(page),
   });
-  const main = html`${descriptionPanel(torrent)}${filesPanel(page)}${isRemoved ? NOTHING : html`${peersPanel(page)}${swarmHistoryPanel(page.history, page.nowMs)}`}`;
+  const isGiven = page.archive.download !== undefined;
+  const gallery = previewsPanel(torrent.infoHash, page.previews, isGiven);
+  const main = html`${descriptionPanel(torrent)}${gallery}${filesPanel(page)}${isRemoved ? NOTHING : html`${peersPanel(page)}${swarmHistoryPanel(page.history, page.nowMs)}`}`;
   const side = html`${isRemoved ? NOTHING : html`${minePanel(page)}${archivePanel(page.archive, page.nowMs)}`}${factsPanel(page)}`;
   return html`${head}${notices(page)}${isRemoved ? NOTHING : creditNotice(page.credit, page.nowMs)}${columns(main, side)}`;
 }
@@ -197,7 +202,7 @@ function treeNodes(
   );
 }
 
-function peersPanel({ torrent, peers, live, nowMs }: TorrentPage): Html {
+function peersPanel({ torrent, peers, archivePeerId, live, nowMs }: TorrentPage): Html {
   const count = live.seeders + live.leechers;
   const aside =
     peers.length < count ? `${formatCount(peers.length)} of ${formatCount(count)} shown` : '';
@@ -205,11 +210,13 @@ function peersPanel({ torrent, peers, live, nowMs }: TorrentPage): Html {
     const body = html`<p class="muted">No client is here right now. Clients appear as soon as they announce.</p>`;
     return panel({ title: 'Clients', id: 'peers', body });
   }
+  const words = ({ peerId }: SwarmPeer): string =>
+    bytesEqual(peerId, archivePeerId) ? 'The archive' : clientWords(peerId);
   const body = table({
     caption: 'Clients in this swarm',
     rows: peers,
     columns: [
-      { label: 'Client', kind: 'title', cell: (peer) => clientWords(peer.peerId) },
+      { label: 'Client', kind: 'title', cell: words },
       { label: 'Has', cell: (peer) => progress(torrent, peer) },
       { label: 'Given', kind: 'figure', cell: (peer) => bytes(peer.uploaded) },
       { label: 'Taken', kind: 'figure', cell: (peer) => bytes(peer.downloaded) },

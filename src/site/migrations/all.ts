@@ -11,6 +11,7 @@ import { seriesMigration } from './0350-series.ts';
 import { apiTokensMigration } from './0360-api-tokens.ts';
 import { foldersMigration } from './0670-folders.ts';
 import { sharesMigration } from './0671-shares.ts';
+import { previewsMigration } from './0672-previews.ts';
 
 export const siteMigrations: readonly Migration[] = [
   accountsMigration,
@@ -23,4 +24,5 @@ export const siteMigrations: readonly Migration[] = [
   apiTokensMigration,
   foldersMigration,
   sharesMigration,
+  previewsMigration,
 ];

@@ -43,6 +43,7 @@ async function withShares(run: (of: Sharing) => Promise<void>): Promise<void> {
         },
       }),
       isKept: async () => true,
+      blob: async () => undefined,
       onTaken: () => undefined,
     }),
   });

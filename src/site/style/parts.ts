@@ -160,6 +160,13 @@ a.badge:hover { color: var(--text); text-decoration: underline; }
 .tree summary .turn { transition: rotate 0.1s; }
 .tree details[open] > summary .turn { rotate: 90deg; }
 
+.gallery { list-style: none; display: grid; gap: var(--space-3); grid-template-columns: repeat(auto-fill, minmax(8rem, 1fr)); }
+.gallery li > * { display: block; color: inherit; text-decoration: none; overflow-wrap: anywhere; }
+.gallery a:hover .small { text-decoration: underline; }
+.gallery img {
+  display: block; width: 100%; height: 7rem; object-fit: contain; margin-bottom: var(--space-1);
+  background: var(--sunken); border: 1px solid var(--line); border-radius: 6px;
+}
 .drop { max-width: 40rem; padding: var(--space-5) var(--space-4); border: 2px dashed var(--control); border-radius: 8px; text-align: center; }
 .drop[data-over] { border-color: var(--accent); background: var(--accent-soft); }
 progress { width: 100%; height: 0.75rem; accent-color: var(--accent); }
