@@ -1,7 +1,8 @@
 // A file or folder of this machine as content to make a torrent of: every regular file below it, in any
 // order. Links and devices are left out and counted: a torrent has none.
 
-import { createReadStream, lstatSync, readdirSync } from 'node:fs';
+import { lstatSync, readdirSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { codeOf } from '#base/errors.ts';
 import { METAINFO_LIMITS } from '#wire/metainfo.ts';
@@ -75,9 +76,22 @@ function kindOf(path: string): 'file' | 'folder' | 'other' {
 }
 
 function contentFile(path: string, inTorrent: readonly string[]): ContentFile {
-  return {
-    path: inTorrent,
-    sizeBytes: lstatSync(path).size,
-    read: () => createReadStream(path, { highWaterMark: CHUNK_BYTES }),
-  };
+  const sizeBytes = lstatSync(path).size;
+  return { path: inTorrent, sizeBytes, read: () => chunksOf(path, sizeBytes) };
+}
+
+/** A chunk is good until the next one is asked for. */
+async function* chunksOf(path: string, sizeBytes: number): AsyncGenerator<Uint8Array> {
+  const file = await open(path, 'r');
+  try {
+    // One byte more than the file has tells that it has grown.
+    const room = new Uint8Array(Math.min(CHUNK_BYTES, sizeBytes + 1));
+    for (;;) {
+      const { bytesRead } = await file.read(room, 0, room.length);
+      if (bytesRead === 0) return;
+      yield room.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
 }

@@ -61,7 +61,8 @@ export function hasOtherUsers(): boolean {
 type Entry = { readonly command: readonly string[] } | { readonly why: string };
 let found: Entry | undefined;
 
-function namespaceEntry(): Entry {
+/** What to put before a program's words to run it in one, for who is no test; or why there is none. */
+export function namespaceEntry(): Entry {
   found ??= findEntry();
   return found;
 }

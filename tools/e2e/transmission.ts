@@ -76,6 +76,10 @@ export class Transmission implements BitTorrentClient {
     return client;
   }
 
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   async add(torrentFile: string, saveFolder: string): Promise<void> {
     const metainfo = readFileSync(torrentFile).toString('base64');
     await this.#call('torrent-add', { metainfo, 'download-dir': saveFolder, paused: false });

@@ -95,7 +95,7 @@ export class FileWriter {
     this.#written += bytes.length;
     if (this.#written > this.#file.bytes) throw changed('has grown');
     for (let at = 0; at < bytes.length; ) {
-      this.#segment ??= new Uint8Array(segmentLength(this.#cut, this.#number));
+      this.#segment ??= this.#world.hasher.rooms.take(segmentLength(this.#cut, this.#number));
       const part = bytes.subarray(at, at + this.#segment.length - this.#filled);
       this.#segment.set(part, this.#filled);
       this.#filled += part.length;
@@ -172,6 +172,8 @@ export class FileWriter {
     this.#entries.set(tree.root, (number * 2 + 1) * SHA256_BYTES);
     this.#layers[number] = tree.layer;
     if (put.new) this.#newBytes += bytes.length;
+    // Whoever failed may still look at it.
+    hasher.rooms.giveBack(bytes);
   }
 
   /** The segments of a file, or the files of one segment of a folder. */

@@ -4,6 +4,7 @@
 // while without one.
 
 import { Worker } from 'node:worker_threads';
+import { SegmentRooms } from '#archive/content/segment-rooms.ts';
 import type { SegmentHashes, SegmentTreeTask } from '#archive/content/segment-tree.ts';
 import { SEGMENT_BYTES_MAX } from '#archive/content/segments.ts';
 import { assert } from '#base/assert.ts';
@@ -27,6 +28,7 @@ interface Thread {
 }
 
 export class HashPool implements SegmentHasher {
+  readonly rooms: SegmentRooms = new SegmentRooms();
   readonly #threadsMax: number;
   readonly #clock: Clock;
   readonly #addon: () => AddonPlace;

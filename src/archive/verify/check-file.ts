@@ -94,7 +94,7 @@ interface MapCheck {
 
 /** From its blob, or from who has it, or made anew. */
 async function soundMap(world: CheckWorld, file: KeptFile): Promise<MapCheck> {
-  const bytes = await soundBlob(world, file.mapRef);
+  const bytes = await unlessLost(() => world.store.get(file.mapRef, { signal: world.signal }));
   const found = typeof bytes === 'string' ? undefined : decodeFileMap(bytes);
   if (found?.bytes === file.bytes) return { map: found, kind: 'corrupt', isHealed: false };
   const kind = bytes === 'missing' ? 'missing' : 'corrupt';
@@ -142,11 +142,14 @@ async function checkSegment(world: CheckWorld, place: Segment): Promise<SegmentC
     root.catch(() => undefined);
     return (await hashes).sha256;
   };
-  const read = await soundBlob(world, ref, sha256);
-  if (typeof read !== 'string') {
-    const proven = await (root ?? rootOf(world, map, read));
-    return verdict(place, { bytes: read, root: proven, isHealed: false });
-  }
+  const { store, signal } = world;
+  const read = await unlessLost(async () => {
+    const bytes = await store.prove?.(ref, { signal, sha256 });
+    if (bytes !== undefined && root !== undefined) return { bytes, root: await root };
+    const segment = await store.get(ref, { signal, sha256 });
+    return { bytes: segment.length, root: await (root ?? rootOf(world, map, segment)) };
+  });
+  if (typeof read !== 'string') return verdict(place, { ...read, isHealed: false });
   const start = number * map.segmentBytes;
   const end = start + segmentLength(map, number);
   const lost = { ref, fileId: file.id, segment: number, start, end };
@@ -155,18 +158,18 @@ async function checkSegment(world: CheckWorld, place: Segment): Promise<SegmentC
     return { bytes: 0, damage: { segment: number, kind: read }, isHealed: false };
   }
   const proven = await rootOf(world, map, healed);
-  return verdict(place, { bytes: healed, root: proven, isHealed: true });
+  return verdict(place, { bytes: healed.length, root: proven, isHealed: true });
 }
 
 /** The name proves the bytes, the root their place in the file: a map with swapped names is found. */
 function verdict(
   { map, number }: Segment,
-  read: { readonly bytes: Uint8Array; readonly root: Uint8Array; readonly isHealed: boolean },
+  read: { readonly bytes: number; readonly root: Uint8Array; readonly isHealed: boolean },
 ): SegmentCheck {
   const { bytes, root, isHealed } = read;
   const isOfFile =
-    bytes.length === segmentLength(map, number) && bytesEqual(root, segmentRoot(map, number));
-  if (isOfFile) return { bytes: bytes.length, isHealed };
+    bytes === segmentLength(map, number) && bytesEqual(root, segmentRoot(map, number));
+  if (isOfFile) return { bytes, isHealed };
   return { bytes: 0, damage: { segment: number, kind: 'corrupt' }, isHealed };
 }
 
@@ -179,14 +182,10 @@ async function rootOf({ hasher }: CheckWorld, map: FileMap, bytes: Uint8Array) {
   return (await hasher.tree(bytes, treeTask(map))).root;
 }
 
-/** Its bytes, or what is wrong with it. */
-async function soundBlob(
-  { store, signal }: CheckWorld,
-  ref: BlobRef,
-  sha256?: Sha256,
-): Promise<Uint8Array | Damage['kind']> {
+/** What a store gives of a blob, or what is wrong with it. */
+async function unlessLost<T>(read: () => Promise<T>): Promise<T | Damage['kind']> {
   try {
-    return await store.get(ref, { signal, sha256 });
+    return await read();
   } catch (error) {
     const code = codeOf(error);
     if (code === 'STORE_BLOB_MISSING') return 'missing';

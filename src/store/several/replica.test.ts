@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
 import { it } from 'node:test';
 import { utf8 } from '#base/bytes.ts';
 import { SystemClock } from '#base/clock.ts';
@@ -43,6 +44,17 @@ it('a put is answered when enough have it, and the others get it all the same', 
   faults[2]!.rules = [];
   const last = stores[2] as Store;
   while ((await last.stat([ref])).length === 0) await new Promise((go) => setTimeout(go, 5));
+});
+
+it("the bytes of a put are the caller's again when it is answered, while others still write them", async () => {
+  const { store, stores, faults } = made();
+  faults[2]!.rules = [{ ...always('put', 'delay'), delayMs: 50 }];
+  const bytes = utf8('blob');
+  const { ref } = await store.put(bytes, { sha256: async (own) => hash('sha256', own, 'buffer') });
+  bytes.fill(0);
+  const last = stores[2] as Store;
+  while ((await last.stat([ref])).length === 0) await new Promise((go) => setTimeout(go, 5));
+  assert.deepEqual(await last.get(ref), utf8('blob'));
 });
 
 it('a put that too few take is refused, and is not found anywhere later', async () => {
