@@ -1,6 +1,6 @@
 // The archive's web seed on the site's port: from Node's request to the archive's answer, part by part,
 // the next one when the client has taken the last. It never passes through the site's pages. A part that
-// lies in a pack goes from there to the socket by sendfile (docs/decisions/0017), where the addon is and
+// lies in a pack goes from there to the socket by sendfile (docs/decisions/0018), where the addon is and
 // the connection is not TLS; any other through memory.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';

@@ -3,7 +3,7 @@
 // as zeros, CORS for browsers. It knows no socket: cli/ joins it to one.
 //
 // Every byte was verified before it is given: as it is read, or, where who asks can send it from the pack
-// it lies in, within `archive.seedVerifiedMs` before (docs/decisions/0017). What cannot be read ends the
+// it lies in, within `archive.seedVerifiedMs` before (docs/decisions/0018). What cannot be read ends the
 // answer: before its head by 503, so that the client asks again later, after it by the end of the
 // connection.
 
