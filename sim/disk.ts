@@ -108,7 +108,7 @@ export class SimDisk implements Disk {
     next.#durableNames = new Map();
     for (const [path, node] of this.#durableNames) next.#durableNames.set(path, copyOf(node));
     next.#pendingNames = this.#pendingNames.map((change) =>
-      change.kind === 'add' ? { ...change, node: copyOf(change.node) } : change,
+      change.kind === 'remove' ? change : { ...change, node: copyOf(change.node) },
     );
     return next;
   }
@@ -165,9 +165,10 @@ export class SimDisk implements Disk {
 
   async rename(from: string, to: string): Promise<void> {
     await this.#begin('rename', from);
-    if (!this.#names.has(from)) throw systemError('ENOENT', 'rename', from);
+    const node = this.#names.get(from);
+    if (node === undefined) throw systemError('ENOENT', 'rename', from);
     this.#parent('rename', to);
-    this.#change({ kind: 'rename', path: from, to });
+    this.#change({ kind: 'rename', path: from, to, node });
   }
 
   async remove(path: string): Promise<void> {
@@ -368,16 +369,15 @@ type Node = FolderNode | FileNode;
 type NameChange =
   | { readonly kind: 'add'; readonly path: string; readonly node: Node }
   | { readonly kind: 'remove'; readonly path: string }
-  | { readonly kind: 'rename'; readonly path: string; readonly to: string };
+  | { readonly kind: 'rename'; readonly path: string; readonly to: string; readonly node: Node };
 
 function applyName(names: Map<string, Node>, change: NameChange): void {
   if (change.kind === 'add') names.set(change.path, change.node);
   else if (change.kind === 'remove') names.delete(change.path);
   else {
-    const node = names.get(change.path);
-    if (node === undefined) return;
-    names.delete(change.path);
-    names.set(change.to, node);
+    // Whatever became of other changes of these names, the new one is of the file that was renamed.
+    if (names.get(change.path) === change.node) names.delete(change.path);
+    names.set(change.to, change.node);
   }
 }
 
