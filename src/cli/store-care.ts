@@ -77,17 +77,21 @@ export class StoreCare {
     return [garbageJob({ garbage: () => this.garbage(), removes: garbage === 'remove', everyMs })];
   }
 
-  /** Those of `contentRoots`, and the backups in the store itself. */
+  /** Those of `contentRoots`, the copies for others, and the backups in the store itself. */
   async allRoots(): Promise<readonly RootSource[]> {
-    return [...this.contentRoots(), await this.#parts.store.backups()];
+    const { store } = this.#parts;
+    return [...this.contentRoots(), copiesForOthers(store), await store.backups()];
   }
 
-  /** Every room that refers to blobs of the store, its backups aside. One that is left out loses them. */
+  /**
+   * Every room that refers to blobs of this data folder's own. One that is left out loses them. A backup has
+   * these: what is held for others is theirs, and is fetched again.
+   */
   contentRoots(): readonly RootSource[] {
     const { sql, log, store } = this.#parts;
     const world = { sql, log, store: async () => (await store.stack()).store };
     const archive = [new ArchiveRoots(world), new EventRoots(world)];
     const previews = new PreviewRoots({ sql });
-    return [this.pins, this.uploads, previews, ...archive, copiesForOthers(store)];
+    return [this.pins, this.uploads, previews, ...archive];
   }
 }

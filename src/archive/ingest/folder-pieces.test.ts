@@ -61,7 +61,13 @@ test('v1 pieces that go over the borders of files are those files, whatever thei
       random.bytes(below(random, 3) === 0 ? below(random, 50) : below(random, 60_000)),
     );
     const pads = round % 2 === 0 ? [] : files.map(() => below(random, PIECE));
-    assert.deepEqual(await takenFrom(foreign(files, pads), files), files, `round ${round}`);
+    const taken = await takenFrom(foreign(files, pads), files);
+    const same = taken.map((bytes, at) => Buffer.compare(bytes, files[at] ?? new Uint8Array()));
+    assert.deepEqual(
+      same,
+      files.map(() => 0),
+      `round ${round}`,
+    );
   }
 });
 
