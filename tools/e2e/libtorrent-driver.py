@@ -3,7 +3,7 @@
 #
 #   {"do": "start", "address": "10.77.0.2", "address6": "fd77::2", "port": 16881}
 #   {"do": "add", "file": "/x.torrent", "folder": "/content"}
-#   {"do": "announce" | "status" | "remove", "hash": "40 hex digits"}
+#   {"do": "announce" | "status" | "pause" | "resume" | "remove", "hash": "40 hex digits"}
 #   {"do": "connect", "hash": …, "address": …, "port": …}
 #
 # An answer is {"ok": true, …} or {"ok": false, "error": "…"}.
@@ -37,8 +37,10 @@ def start(request):
         "enable_outgoing_utp": False,
         "allow_multiple_connections_per_ip": True,
         "min_reconnect_time": 1,
-        "in_enc_policy": 2,
-        "out_enc_policy": 2,
+        # Forced, and no other cipher than RC4; or none.
+        "in_enc_policy": 0 if request.get("isEncrypted") else 2,
+        "out_enc_policy": 0 if request.get("isEncrypted") else 2,
+        "allowed_enc_level": 2,
         "announce_to_all_trackers": bool(request.get("allTrackers", False)),
         "announce_to_all_tiers": bool(request.get("allTrackers", False)),
         "prefer_udp_trackers": False,
@@ -115,6 +117,16 @@ def remove(request):
     return {}
 
 
+def pause(request):
+    handles[request["hash"]].pause()
+    return {}
+
+
+def resume(request):
+    handles[request["hash"]].resume()
+    return {}
+
+
 def end():
     """Gives `stopped` time to be sent: the session's destructor waits for its trackers."""
     global session
@@ -130,6 +142,8 @@ COMMANDS = {
     "announce": announce,
     "status": status,
     "connect": connect,
+    "pause": pause,
+    "resume": resume,
     "remove": remove,
 }
 

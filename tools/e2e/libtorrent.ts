@@ -31,11 +31,12 @@ export class Libtorrent implements BitTorrentClient {
 
   /** `allTrackers`: announces to every tracker and tier at once, not to the first that answers. */
   static async start(
-    options: ClientOptions & { readonly allTrackers?: boolean },
+    options: ClientOptions & { readonly allTrackers?: boolean; readonly isEncrypted?: boolean },
   ): Promise<Libtorrent> {
     const client = new Libtorrent();
-    const { address, address6, allTrackers } = options;
-    await client.#ask({ do: 'start', address, address6, allTrackers, port: PEER_PORTS.libtorrent });
+    const { address, address6, allTrackers, isEncrypted } = options;
+    const port = PEER_PORTS.libtorrent;
+    await client.#ask({ do: 'start', address, address6, allTrackers, isEncrypted, port });
     return client;
   }
 
@@ -60,6 +61,14 @@ export class Libtorrent implements BitTorrentClient {
   async connect(infoHash: string, address: string, port: number): Promise<boolean> {
     await this.#ask({ do: 'connect', hash: infoHash, address, port });
     return true;
+  }
+
+  async pause(infoHash: string): Promise<void> {
+    await this.#ask({ do: 'pause', hash: infoHash });
+  }
+
+  async resume(infoHash: string): Promise<void> {
+    await this.#ask({ do: 'resume', hash: infoHash });
   }
 
   async remove(infoHash: string): Promise<void> {

@@ -1,6 +1,7 @@
 // Two pages in a real browser that run the WebTorrent library and exchange a file by WebRTC. They find
 // each other through the WebSocket door of a real server in private mode, each with its own passkey.
-// The file arrives byte for byte, the scrape counts both, and the ledger holds what they announced.
+// The file arrives byte for byte, the scrape counts both, and the ledger holds what they announced. What
+// the archive keeps a page gets from it alone, by its web seed.
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -132,6 +133,25 @@ test('two browser pages exchange a file by WebRTC over a private tracker', {
   const audit = await server.command(['ledger', 'audit']);
   assert.equal(audit.exitCode, 0, audit.stderr);
   scraper.close();
+});
+
+test('a browser page completes from the archive alone, by its web seed', {
+  skip,
+  timeout: TEST_MS_MAX,
+}, async () => {
+  await server.json(['member', 'add', 'carol']);
+  const kept = { folder, name: 'orchard.bin', files: [['orchard.bin', SIZE]] as const, seed: 8 };
+  writeContent(kept);
+  const [put] = await server.json<{ infoHash: string }>(['put', join(folder, kept.name)]);
+  const { page, announced } = await openPage();
+  await enter(page, { file: await torrentOf(put?.infoHash ?? '', 'carol') });
+  await waitFor('the file in the page', STEP_MS_MAX, async () =>
+    (await page.evaluate('globalThis.torrent.done')) === true ? true : undefined,
+  );
+  const received = Buffer.from(String(await page.evaluate('received()')), 'base64');
+  assert.ok(received.equals(readFileSync(join(folder, kept.name))), 'byte for byte');
+  await page.evaluate('leave()');
+  assert.deepEqual(announced.failures, []);
 });
 
 interface Ledger {

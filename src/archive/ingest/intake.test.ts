@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import test from 'node:test';
 import Protocol from 'bittorrent-protocol';
 import { archiveHealth } from '#archive/catalogue/archive-health.ts';
@@ -14,13 +14,16 @@ import { decodeFileMap, segmentRef } from '#archive/content/file-map.ts';
 import { readFileRange } from '#archive/content/file-reader.ts';
 import { InPlaceHasher } from '#archive/hash/segment-hasher.ts';
 import { archiveMigrations } from '#archive/migrations/all.ts';
+import { SeedingPeer } from '#archive/peer/seeding-peer.ts';
 import { checkFile } from '#archive/verify/check-file.ts';
 import { SwarmHealer } from '#archive/verify/swarm-healer.ts';
 import { SystemClock } from '#base/clock.ts';
 import { silentLogger } from '#base/logger.ts';
 import { SeededRandom } from '#base/random.ts';
+import { Registry } from '#metrics/registry.ts';
 import { type HttpAnswer, NodeHttpClient } from '#net/http-client.ts';
 import { connectTcp } from '#net/tcp-connect.ts';
+import { listenTcp } from '#net/tcp-listen.ts';
 import { migrate } from '#sql/migrate.ts';
 import type { Sql } from '#sql/sql.ts';
 import { forEachDatabase, openTestSqlite } from '#sql/test-databases.ts';
@@ -360,6 +363,62 @@ test('a web seed of somebody else gives what no peer has, and one that lies is a
       await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
     });
   }
+});
+
+test('who cannot be dialled dials the archive, and is taken from like any other', async () => {
+  const torrent = await makeTestTorrent('v2', 8);
+  const sql = await openTestSqlite();
+  const clock = new SystemClock();
+  const stop = new AbortController();
+  await migrate(sql, archiveMigrations, { clock });
+  const store = new MemoryStore();
+  const parts = {
+    ...{ sql, clock, hasher: new InPlaceHasher(), logger: silentLogger },
+    ...{ peerId: new SeededRandom(1).bytes(20), random: new SeededRandom(2) },
+    config: archiveConfig.parse({ segmentBytes: 262_144 }),
+    metainfo: async () => torrent.metainfo,
+  };
+  const intake = new Intake({
+    ...{ ...parts, store: async () => store, healers: [], connect: connectTcp },
+    ...{ http: new NodeHttpClient(), peers: () => [] },
+  });
+  const v2 = torrent.metainfo.infoHashV2Truncated ?? new Uint8Array(0);
+  const peer = await SeedingPeer.listen({
+    ...{ ...parts, metrics: new Registry(), segments: store, listen: listenTcp, intake },
+    ...{ announceMs: 60_000 },
+    catalogue: { ...parts, hashesOf: async () => new Map([[3, { v2 }]]) },
+    swarms: () => ({ join: () => true, leave: () => undefined, hasAddress: () => true }),
+  });
+  await wantTorrent(sql, 3, 5);
+  const running = [intake.run(stop.signal), peer.run(stop.signal)];
+  const untilMs = clock.monotonicMs() + 30_000;
+  const sockets: Socket[] = [];
+  while (!(await isKept(sql, 3)) && clock.monotonicMs() < untilMs) {
+    // As a client would, it comes again when it was turned away.
+    if (sockets.every((socket) => socket.destroyed)) {
+      const socket = connect({ host: '127.0.0.1', port: peer.port });
+      sockets.push(socket);
+      const wire = new Protocol();
+      socket.on('error', () => undefined);
+      wire.on('error', () => undefined);
+      socket.pipe(wire as unknown as Socket).pipe(socket);
+      wire.handshake(Buffer.from(v2).toString('hex'), Buffer.from('-XX0001-abcdefghijkl'));
+      wire.on('handshake', () => {
+        wire.bitfield(new Uint8Array(torrent.stream.length / PIECE / 8 + 1).fill(0xff));
+        wire.unchoke();
+      });
+      wire.on('request', (piece, offset, length, respond) => {
+        const start = piece * PIECE + offset;
+        respond(null, torrent.stream.slice(start, start + length));
+      });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  assert.equal(await isKept(sql, 3), true);
+  stop.abort();
+  for (const socket of sockets) socket.destroy();
+  await Promise.all(running);
+  await sql.close();
 });
 
 test('a web seed that gives other lengths, other ranges or nothing is no source', async () => {

@@ -13,7 +13,7 @@ import type { HttpClient } from '#net/http-client.ts';
 import type { ConnectTcp } from '#net/tcp-connect.ts';
 import type { Metainfo } from '#wire/metainfo.ts';
 import { PiecePlan } from './piece-plan.ts';
-import { type PeerAddress, SwarmDownload } from './swarm-download.ts';
+import { type PeerAddress, type PieceSource, SwarmDownload } from './swarm-download.ts';
 import { takeTorrent } from './take-torrent.ts';
 import { WebSource } from './web-source.ts';
 
@@ -46,6 +46,9 @@ interface Running {
   bytes: number;
   readonly total: number;
   readonly download: SwarmDownload;
+  /** Web seeds that are asked already. */
+  readonly urls: Set<string>;
+  readonly source: (url: string) => PieceSource;
 }
 
 export class Intake {
@@ -82,6 +85,7 @@ export class Intake {
     while (!signal.aborted) {
       try {
         await this.#startWanted(signal);
+        await this.#addSources();
       } catch (error) {
         logger.warn('Wanted torrents could not be looked for', { error: messageOf(error) });
       }
@@ -101,6 +105,17 @@ export class Intake {
       if (this.#busy.has(torrentId) || isResting) continue;
       const work = this.#take(torrentId, signal).finally(() => this.#busy.delete(torrentId));
       this.#busy.set(torrentId, work);
+    }
+  }
+
+  /** They may be given while a torrent is being taken. */
+  async #addSources(): Promise<void> {
+    for (const [torrentId, { urls, download, source }] of this.#running) {
+      for (const url of await webSourcesOf(this.#world.sql, torrentId)) {
+        if (urls.has(url)) continue;
+        urls.add(url);
+        download.addSource(source(url));
+      }
     }
   }
 
@@ -133,11 +148,11 @@ export class Intake {
     assert(infoHash !== undefined, 'a torrent has a hash');
     const { clock, peerId, connect, sql, config, hasher } = world;
     const peers = (): readonly PeerAddress[] => world.peers(torrentId);
-    const urls = await webSourcesOf(sql, torrentId);
-    const sources = urls.map((url) => new WebSource(world.http, url, { ...metainfo, plan }));
-    const swarm = { clock, peerId, connect, peers, sources };
-    const download = new SwarmDownload(swarm, plan, infoHash);
-    const running: Running = { bytes: 0, total: plan.streamBytes, download };
+    const download = new SwarmDownload({ clock, peerId, connect, peers }, plan, infoHash);
+    const source = (url: string): WebSource =>
+      new WebSource(world.http, url, { ...metainfo, plan });
+    const urls = new Set<string>();
+    const running: Running = { bytes: 0, total: plan.streamBytes, download, urls, source };
     this.#running.set(torrentId, running);
     await takeTorrent(
       { sql, clock, config, hasher, store: await world.store() },

@@ -30,8 +30,6 @@ export interface SwarmDownloadWorld {
   readonly peers: () => readonly PeerAddress[];
   /** A connection that is being made; it ends by `error` or `close`. */
   readonly connect: (to: PeerAddress) => Duplex;
-  /** Asked beside the peers; none unless given. */
-  readonly sources?: readonly PieceSource[];
 }
 
 export interface Piece {
@@ -80,6 +78,7 @@ export class SwarmDownload {
   readonly #busy = new Set<number>();
   /** Sources that gave a wrong piece. */
   readonly #liars = new Set<PieceSource>();
+  readonly #ended = new AbortController();
   #needed: readonly number[] = [];
   /** Index into `#needed` of the piece that is given next. */
   #next = 0;
@@ -107,10 +106,8 @@ export class SwarmDownload {
     this.#needed = needed;
     const abort = (): void => this.#wake.resolve();
     signal.addEventListener('abort', abort, { once: true });
-    const ended = new AbortController();
     try {
       this.#look();
-      this.#askSources(ended.signal);
       while (this.#next < needed.length) {
         signal.throwIfAborted();
         const piece = needed[this.#next] as number;
@@ -127,13 +124,13 @@ export class SwarmDownload {
       }
     } finally {
       signal.removeEventListener('abort', abort);
-      ended.abort();
       this.#end();
     }
   }
 
   #end(): void {
     this.#isOver = true;
+    this.#ended.abort();
     this.#timer?.cancel();
     for (const { socket } of this.#links.values()) socket.destroy();
   }
@@ -153,6 +150,12 @@ export class SwarmDownload {
     }
     this.#askAll();
     this.#timer = this.#world.clock.after(LOOK_MS, () => this.#look());
+  }
+
+  /** Asked beside the peers from now on. */
+  addSource(source: PieceSource): void {
+    const { signal } = this.#ended;
+    for (let at = 0; at < SOURCE_PIECES_MAX; at++) void this.#askSource(source, signal);
   }
 
   /**
@@ -251,12 +254,6 @@ export class SwarmDownload {
       if (asked.received === asked.bytes.length) this.#finish(link, piece, asked.bytes);
       this.#ask(link);
     });
-  }
-
-  #askSources(signal: AbortSignal): void {
-    for (const source of this.#world.sources ?? []) {
-      for (let at = 0; at < SOURCE_PIECES_MAX; at++) void this.#askSource(source, signal);
-    }
   }
 
   /** Piece after piece, until it is over or the source has lied. Never rejects. */

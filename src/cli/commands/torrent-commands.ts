@@ -190,10 +190,12 @@ export const torrentKeep: RoomsCommand = {
   declare: (commander) =>
     commander
       .argument('<hash>', 'Its info hash in hexadecimal.')
-      .option('--from <path>', 'The file, or the folder of the files; each piece is compared.'),
+      .option('--from <path>', 'The file, or the folder of the files; each piece is compared.')
+      .option('--web-seed <url...>', 'Take it from there too, as `url-list` has it (BEP 19).'),
   prepare(words) {
-    const from = words.options['from'];
-    return { hash: words.args[0] ?? '', from: typeof from === 'string' ? resolve(from) : '' };
+    const { from, webSeed } = words.options;
+    const path = typeof from === 'string' ? resolve(from) : '';
+    return { hash: words.args[0] ?? '', from: path, webSeed: (webSeed as string[]) ?? [] };
   },
   async run(rooms, input, output) {
     const torrent = await torrentOf(rooms, textOf(input, 'hash'));
@@ -201,6 +203,10 @@ export const torrentKeep: RoomsCommand = {
     if (torrent.removedMs !== undefined) {
       throw new CliError('CLI_NOT_FOUND', `The torrent "${torrent.title}" was removed`);
     }
+    const { addWebSources, isWebSource } = await import('#archive/catalogue/web-sources.ts');
+    const urls = listOf(input, 'webSeed');
+    const crooked = urls.find((url) => !isWebSource(url));
+    if (crooked !== undefined) throw new CliError('CLI_USAGE', `"${crooked}" is no web seed`);
     const nowMs = rooms.clock.nowMs();
     const path = textOf(input, 'from');
     if (path !== '' && (await keepingOf(rooms, torrent.id))['keeping'] !== 'kept') {
@@ -213,6 +219,7 @@ export const torrentKeep: RoomsCommand = {
       await unwantTorrent(rooms.sql, torrent.id, nowMs);
       await wantTorrent(rooms.sql, torrent.id, nowMs);
     }
+    await addWebSources(rooms.sql, torrent.id, urls);
     await rooms.events.flush();
     output.item({ ...torrentItem(torrent), ...(await keepingOf(rooms, torrent.id)) });
   },

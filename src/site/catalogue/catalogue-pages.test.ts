@@ -234,6 +234,17 @@ test('the list says what is mine, who is there, and how it is sorted', async () 
   assert.match(page, /Transmission 4\.0\.5/);
   assert.match(page, /IPv4 and IPv6/);
   assert.doesNotMatch(page, /0\.0\.0\.0/);
+  const archive = {
+    memberId: 0,
+    peerId: pages.swarms.archivePeerId,
+    left: 0,
+    state: 'seeder',
+  } as const;
+  pages.swarms.peers.push({ ...here, ...archive });
+  pages.swarms.counted.set(id, { seeders: 2, leechers: 1, completed: 3 });
+  const kept = await textOf(bob.get(path));
+  assert.match(kept, /The archive/);
+  assert.match(kept, /One client alone keeps it alive/);
   const sorted = await textOf(bob.get('/torrents?sort=title'));
   assert.match(sorted, /aria-sort="ascending"><a href="\/torrents\?sort=-title"/);
   assert.match(await textOf(bob.get('/torrents?q=nothing')), /Nothing fits/);
