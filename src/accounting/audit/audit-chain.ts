@@ -12,10 +12,16 @@ import {
 } from '#accounting/baselines/streams.ts';
 import { RECORD_FLAG, type TransferRecord } from '#accounting/transfers/transfer-record.ts';
 import { toHex } from '#base/bytes.ts';
-import { ChainTable } from './chain-table.ts';
+import { ChainTable, type SavedTable } from './chain-table.ts';
 
 /** A baseline can be founded anew only after a long silence; never within this time. */
 const FOUND_AGAIN_MS_MIN = 60_000;
+
+/** What was followed so far. */
+export interface SavedChain {
+  readonly table: SavedTable;
+  readonly streams: ReadonlyMap<number, Streams>;
+}
 
 export class AuditChain {
   readonly #table: ChainTable;
@@ -38,6 +44,16 @@ export class AuditChain {
   clear(): void {
     this.#table.clear();
     this.#streams.clear();
+  }
+
+  save(): SavedChain {
+    return { table: this.#table.save(), streams: this.#streams };
+  }
+
+  load({ table, streams }: SavedChain): void {
+    this.#table.load(table);
+    this.#streams.clear();
+    for (const [index, kept] of streams) this.#streams.set(index, kept);
   }
 
   /** `bytes` are the record's own. False when the table is full and nothing was checked. */

@@ -29,6 +29,14 @@ export class AuditDays {
     return this.#totals.days.length;
   }
 
+  save(): readonly LedgerDay[] {
+    return this.#totals.days;
+  }
+
+  load(days: readonly LedgerDay[]): void {
+    for (const day of days) this.#totals.begin(day);
+  }
+
   /** `seededSeconds`: what the record added to the seed time of its pair. */
   add(record: TransferRecord, seededSeconds: number): void {
     if (record.memberId === 0) return;

@@ -27,6 +27,15 @@ import type { Log } from '#log/log.ts';
 import { readPosition } from '#sql/consumer-position.ts';
 import type { Sql } from '#sql/sql.ts';
 import { AuditChain } from './audit-chain.ts';
+import {
+  type AuditCheckpoint,
+  decodeWalk,
+  encodeWalk,
+  loadEntries,
+  type SavedWalk,
+  savedEntries,
+  type WalkIdentity,
+} from './audit-checkpoint.ts';
 import { AuditDays } from './audit-days.ts';
 import { compareSums } from './audit-sums.ts';
 
@@ -38,6 +47,8 @@ export interface AuditWorld {
   readonly progress?: (done: number, total: number) => void;
   /** Called for each difference as it is found, also beyond the list's bound. */
   readonly onDifference?: (difference: string) => void;
+  /** Where an audit that is ended leaves how far it came, and another begins. */
+  readonly checkpoint?: AuditCheckpoint;
   /** Baselines in memory at once; 1,000,000 (76 MB) unless given. */
   readonly baselinesMax?: number;
 }
@@ -57,6 +68,8 @@ export const DIFFERENCES_MAX = 1000;
 
 const BASELINES_MAX = 1_000_000;
 const PARTS_MAX = 4096;
+/** Between two checkpoints of an audit that goes on: some ten seconds, which a kill costs at most. */
+const SAVED_RECORDS = 4_194_304;
 const PAGE_ROWS = 2000;
 
 /** @throws SqlError, LogError; the signal's reason when it aborts */
@@ -159,7 +172,10 @@ class Audit {
       this.#passes = parts;
       this.#done = 0;
       const records = await this.#walkInParts(chain, parts, baselinesMax);
-      if (records !== undefined) return records;
+      if (records !== undefined) {
+        await this.#world.checkpoint?.clear();
+        return records;
+      }
       if (parts >= PARTS_MAX) {
         this.#report(`there are more than ${baselinesMax * PARTS_MAX} baselines; give more memory`);
         return 0;
@@ -182,7 +198,10 @@ class Audit {
       const totals = new LedgerBatch();
       const states = new SeedingStates();
       const days = new AuditDays((memberId) => isMine({ memberId, torrentId: 0 }));
-      if (this.#baseOffset > 0) {
+      const summed = { chain, totals, states, days };
+      // In parts it begins anew: what is compared of each part is of one state of the database.
+      const saved = parts === 1 ? await this.#load(summed) : undefined;
+      if (saved === undefined && this.#baseOffset > 0) {
         if (!(await this.#begin({ totals, states }, isMine, baselinesMax))) return undefined;
         if (!(await days.begin(this.#snapshot, baselinesMax))) return undefined;
       }
@@ -198,6 +217,9 @@ class Audit {
         },
         // Damage belongs to no pair; it is reported once.
         isFirst: part === 0,
+        from: saved?.from ?? this.#firstOffset,
+        records: saved?.records ?? 0,
+        ...(parts === 1 && { save: (at) => this.#save(summed, at) }),
       });
       if (walked === undefined) return undefined;
       records = walked;
@@ -218,11 +240,21 @@ class Audit {
     /** False when there is no room. */
     readonly check: (offset: number, bytes: Uint8Array, record: TransferRecord) => boolean;
     readonly isFirst: boolean;
+    readonly from: number;
+    /** Looked at before `from`. */
+    readonly records: number;
+    readonly save?: (at: { readonly from: number; readonly records: number }) => Promise<void>;
   }): Promise<number | undefined> {
     const { log, signal, progress } = this.#world;
     const total = Math.max(0, this.#endOffset - this.#firstOffset) * this.#passes;
-    let records = 0;
-    for (let from = this.#firstOffset; from < this.#endOffset; ) {
+    let { records } = part;
+    let saved = records;
+    this.#done = part.from - this.#firstOffset + this.#done;
+    for (let { from } = part; from < this.#endOffset; ) {
+      if (signal?.aborted === true || records - saved >= SAVED_RECORDS) {
+        await part.save?.({ from, records });
+        saved = records;
+      }
       signal?.throwIfAborted();
       const read = await log.read(TRANSFERS_TOPIC, { from, recordsMax: 4096 });
       if (part.isFirst) {
@@ -248,6 +280,41 @@ class Audit {
       progress?.(this.#done, total);
     }
     return records;
+  }
+
+  async #save(summed: Walked, at: Pick<SavedWalk, 'from' | 'records'>): Promise<void> {
+    const { checkpoint } = this.#world;
+    // Behind the ledger only chains are checked; there is little of it.
+    if (checkpoint === undefined || at.from > this.#countedOffset) return;
+    const walk = {
+      ...{ ...this.#identity(), ...at },
+      ...{ differences: this.#differences, unlisted: this.#unlisted },
+      chain: summed.chain.save(),
+      entries: savedEntries(summed.totals, summed.states),
+      days: summed.days.save(),
+    };
+    await checkpoint.save(encodeWalk(walk));
+  }
+
+  async #load(summed: Walked): Promise<SavedWalk | undefined> {
+    const bytes = await this.#world.checkpoint?.load();
+    const walk = bytes === undefined ? undefined : decodeWalk(bytes, this.#identity());
+    if (walk === undefined || walk.from > this.#countedOffset) return undefined;
+    this.#differences.splice(0, Number.POSITIVE_INFINITY, ...walk.differences);
+    this.#unlisted = walk.unlisted;
+    summed.chain.load(walk.chain);
+    loadEntries(walk.entries, summed.totals, summed.states);
+    summed.days.load(walk.days);
+    return walk;
+  }
+
+  #identity(): WalkIdentity {
+    const { log, baselinesMax = BASELINES_MAX } = this.#world;
+    const { firstOffset, baseOffset } = {
+      firstOffset: this.#firstOffset,
+      baseOffset: this.#baseOffset,
+    };
+    return { logId: log.id, epoch: log.epoch, firstOffset, baseOffset, baselinesMax };
   }
 
   /** Totals as the snapshot has them. False when there is no room. */
@@ -324,6 +391,11 @@ class Audit {
 interface Pair {
   readonly memberId: number;
   readonly torrentId: number;
+}
+
+interface Walked extends Summed {
+  readonly chain: AuditChain;
+  readonly days: AuditDays;
 }
 
 interface Summed {

@@ -82,15 +82,17 @@ function ledgerText(item: Item): string {
 export const ledgerAudit: RoomsCommand = {
   name: 'ledger audit',
   summary:
-    'Prove the chain of every baseline in the log and compare every total. Exits 1 on a find.',
+    'Prove the chain of every baseline in the log and compare every total. Exits 1 on a find. Ended by Ctrl-C, the next one goes on.',
   example: 'swarmkeep ledger audit --json',
   readOnly: true,
   async run(rooms, _input, output) {
     const { audit } = await import('#accounting/audit/audit.ts');
+    const { auditFile } = await import('#cli/audit-file.ts');
     const result = await audit({
       log: rooms.log,
       sql: rooms.sql,
       signal: output.signal,
+      checkpoint: auditFile(rooms.dataPath),
       progress: (done, total) => output.progress({ what: 'audit', done, total }),
     });
     const { records, members, differences, notes } = result;
