@@ -142,10 +142,15 @@ export class StoreRoom {
     const { folder, disk } = this.world;
     const marks = await Marks.open({ disk, folder: `${folder}/garbage` });
     const stack = await openStack(this.world, this.#config.store.stack);
-    this.#damaged.set(damageOf(stack).length);
+    this.tellDamage(stack);
     const store = new GuardedStore(stack.store, marks);
     store.onReceived = this.onReceived;
     return { ...stack, store };
+  }
+
+  /** Sets the metric to what is known of the configured stack. */
+  tellDamage(stack: Pick<Stack, 'leaves'>): void {
+    this.#damaged.set(damageOf(stack).length);
   }
 
   async close(): Promise<void> {

@@ -16,6 +16,7 @@ import {
 import { dirname, resolve } from 'node:path';
 import { SystemRandom } from '#base/random.ts';
 import {
+  flagOf,
   type Item,
   type LocalCommand,
   numberOf,
@@ -63,7 +64,7 @@ export const storeVerify: RoomsCommand = {
     if (corrupt.length + lostCount + damage.length + lost.unread.length > 0) {
       throw new CliError(
         'CLI_FOUND_DAMAGE',
-        'The store is not whole; put the blobs again, from a copy',
+        'The store is not whole; put the blobs again, from a copy; then `store compact --damaged` lets go of what is damaged',
       );
     }
   },
@@ -98,13 +99,25 @@ export const storeCompact: RoomsCommand = {
   name: 'store compact',
   summary: 'Give back the space of removed blobs.',
   example: 'swarmkeep store compact',
-  async run(rooms, _input, output) {
+  declare: (commander) =>
+    commander.option(
+      '--damaged',
+      'Also write packs anew that are damaged. What cannot be read of them is lost for good then: put it again before.',
+    ),
+  prepare: (words) => ({ damaged: words.options['damaged'] === true }),
+  async run(rooms, input, output) {
     const stack = await rooms.store.stack();
-    output.item({ ...(await giveBack(stack, { signal: output.signal })) });
+    const options = { signal: output.signal, givesUp: flagOf(input, 'damaged') };
+    const givenBack = await giveBack(stack, options);
+    rooms.store.tellDamage(stack);
+    output.item({ ...givenBack, givenUp: [...givenBack.givenUp] });
   },
   text: (item) =>
     `${item['freedBytes']} bytes given back from ${item['packs']} packs` +
-    (item['kept'] === 0 ? '' : `; ${item['kept']} packs were left alone because they are damaged`),
+    (item['kept'] === 0
+      ? ''
+      : `; ${item['kept']} packs were left alone because they are damaged (--damaged writes them anew)`) +
+    (item['givenUp'] as readonly string[]).map((ref) => `\ngiven up: ${ref}`).join(''),
 };
 
 export const storeSync: RoomsCommand = {

@@ -45,7 +45,7 @@ export class Garbage {
     // One that went on where another ended has not seen what is before.
     const whole = first.isWhole ? first : await this.#pass(options);
     const removed = first === whole ? whole.removed : sum(first.removed, whole.removed);
-    const nothing = { packs: 0, freedBytes: 0, unusedBytes: 0, kept: 0, parts: 0 };
+    const nothing = { packs: 0, freedBytes: 0, unusedBytes: 0, kept: 0, parts: 0, givenUp: [] };
     const givenBack = removed.blobs > 0 ? await giveBack(this.#stack, options) : nothing;
     const { isWhole: _, ...found } = whole;
     return { ...found, removed, givenBack };

@@ -1,7 +1,8 @@
 // Gives back the space of what was removed: parts that an encrypted store names no more, and packs.
 
+import type { BlobRef } from '#base/ids.ts';
+import type { CompactOptions } from '#store/packed/packed.ts';
 import type { Stack } from '#store/stack/stack.ts';
-import type { CallOptions } from '#store/store.ts';
 
 export interface GivenBack {
   /** Packs that were rewritten. */
@@ -14,16 +15,20 @@ export interface GivenBack {
   readonly kept: number;
   /** Encrypted parts that nothing named. */
   readonly parts: number;
+  /** Of packs with damage: blobs that could not be read and are given up. */
+  readonly givenUp: readonly BlobRef[];
 }
 
-export async function giveBack(stack: Stack, options: CallOptions = {}): Promise<GivenBack> {
-  const sum = { packs: 0, freedBytes: 0, unusedBytes: 0, kept: 0, parts: 0 };
+export async function giveBack(stack: Stack, options: CompactOptions = {}): Promise<GivenBack> {
+  const givenUp: BlobRef[] = [];
+  const sum = { packs: 0, freedBytes: 0, unusedBytes: 0, kept: 0, parts: 0, givenUp };
   for (const store of stack.encrypted) {
     sum.parts += await store.sweep(options);
     await store.mergeManifests();
   }
   for (const pack of stack.packs) {
-    const { packs, freedBytes, kept } = await pack.compact(options);
+    const { packs, freedBytes, kept, givenUp: lost } = await pack.compact(options);
+    givenUp.push(...lost);
     sum.packs += packs;
     sum.freedBytes += freedBytes;
     sum.kept += kept.length;

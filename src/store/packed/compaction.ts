@@ -14,12 +14,13 @@ import { type BlobRef, blobRef } from '#base/ids.ts';
 import { StoreError } from '#store/errors.ts';
 import { verifyBlob } from '#store/store.ts';
 import type { BlobIndex } from './blob-index.ts';
-import { type PackRecord, scanPack } from './pack.ts';
+import { NO_SERIES, type PackRecord, scanPack } from './pack.ts';
 import type { PackFiles } from './pack-files.ts';
 import type { PackWriter } from './pack-writer.ts';
 
 /** Smaller pieces are single blobs. */
 const PIECE_BYTES_MIN = 16_384;
+const INDEX_PAGE = 1000;
 
 export interface CompactionParts {
   readonly files: PackFiles;
@@ -28,6 +29,11 @@ export interface CompactionParts {
   /** Called between two blobs; throws when it is to end. */
   readonly enter: () => void;
   readonly onCorrupt: (ref: BlobRef) => void;
+  /**
+   * Packs with damage are written anew as well: what can be read of them, and a removal for each blob that
+   * cannot, which this is told of. Without it they are left alone.
+   */
+  readonly onGivenUp?: ((ref: BlobRef) => void) | undefined;
 }
 
 interface Found {
@@ -173,15 +179,15 @@ async function written(writer: PackWriter, waits: readonly Promise<void>[]): Pro
   await Promise.all(waits);
 }
 
-/** What has to be copied; undefined when the pack is damaged. */
+/** What has to be copied; undefined when the pack is damaged, and to be left alone then. */
 async function movable(
-  { files, index }: CompactionParts,
+  { files, index, onGivenUp }: CompactionParts,
   pack: number,
 ): Promise<PackRecord[] | undefined> {
-  if (files.isDamaged(pack)) return undefined;
+  if (files.isDamaged(pack) && onGivenUp === undefined) return undefined;
   const records: PackRecord[] = [];
   const seed = files.seedOf(pack);
-  // Nothing is in it, or it would be damaged.
+  // Nothing is in it, or nothing that can be read.
   if (seed === undefined) return records;
   // Where nothing is older, a removal has nothing left to hide.
   const isOldest = files.oldest() === pack;
@@ -192,7 +198,24 @@ async function movable(
     if (lives || (record.kind === 'removal' && !isOldest)) records.push(record);
   };
   const scan = await files.use(pack, (file) => scanPack(file, seed, onRecord));
-  return scan.damage.length > 0 ? undefined : records;
+  if (scan.damage.length === 0) return records;
+  return onGivenUp === undefined ? undefined : [...records, ...unseen(index, pack, records)];
+}
+
+/** What the index knows in a pack though its record cannot be told any more. */
+function unseen(index: BlobIndex, pack: number, records: readonly PackRecord[]): PackRecord[] {
+  const seen = new Set(records.map(({ position }) => position));
+  const found: PackRecord[] = [];
+  for (let after: Uint8Array | undefined; ; ) {
+    const page = index.page(after, INDEX_PAGE);
+    for (const { hash, place } of page) {
+      const { position, bytes } = place;
+      if (place.pack !== pack || seen.has(position)) continue;
+      found.push({ kind: 'blob', hash, bytes, position, durable: 0, series: NO_SERIES });
+    }
+    after = page.at(-1)?.hash;
+    if (after === undefined) return found.sort((a, b) => a.position - b.position);
+  }
 }
 
 /** A series stands where its first was found, in its order; all else as it was found. */
@@ -207,13 +230,15 @@ function inSeries(found: readonly Found[]): Found[] {
   return placed.map(({ one }) => one);
 }
 
-/** False when the blob is corrupt: then its pack stays, so that nothing of it is lost for good. */
+/** False when the blob is corrupt and not given up: then its pack stays, and nothing is lost for good. */
 async function carry(
-  { files, index, writer, onCorrupt }: CompactionParts,
+  parts: CompactionParts,
   { pack, record }: Found,
   waits: Promise<void>[],
 ): Promise<boolean> {
-  const { kind, hash, series } = record;
+  const { files, index, writer } = parts;
+  const { hash, series } = record;
+  let { kind } = record;
   const ref = blobRef(`sha256-${toHex(hash)}`) as BlobRef;
   const place = kind === 'blob' ? index.get(hash) : undefined;
   let body: Uint8Array | undefined;
@@ -225,8 +250,13 @@ async function carry(
       await verifyBlob(ref, body);
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      onCorrupt(ref);
-      return false;
+      if (parts.onGivenUp === undefined) {
+        parts.onCorrupt(ref);
+        return false;
+      }
+      parts.onGivenUp(ref);
+      body = undefined;
+      kind = 'removal';
     }
   }
   while (!writer.hasRoom(body?.byteLength ?? 0)) await writer.room();

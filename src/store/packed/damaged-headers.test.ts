@@ -154,3 +154,26 @@ test('reserve, cut notes and lock are no part of what is stored', async () => {
   await world.assertHolds(store);
   await store.close();
 });
+
+test('compaction lets go of damage only when it is told to, and saves what can be read', async () => {
+  const world = new World(30);
+  await world.fill();
+  // The record of the first blob cannot be told, the body of the second is wrong.
+  world.change(1, (bytes) => {
+    bytes[520]! ^= 1;
+    bytes[512 + 3584 + 100]! ^= 1;
+    return bytes;
+  });
+  const store = await world.open();
+  const [first, second] = world.blobs as [Uint8Array, Uint8Array];
+  assert.deepEqual((await store.verify()).corrupt.toSorted(), [refOf(first), refOf(second)].sort());
+  assert.deepEqual((await store.compact()).kept, []);
+  const { givenUp } = await store.compact({ givesUp: true });
+  assert.deepEqual(givenUp, [refOf(second)]);
+  assert.deepEqual([...store.damage], []);
+  await store.close();
+  const again = await world.open();
+  assert.deepEqual([...again.damage], []);
+  await world.assertHolds(again, [first, ...world.blobs.slice(2)]);
+  await again.close();
+});

@@ -157,6 +157,20 @@ export class PackWriter {
     await Promise.all(all);
   }
 
+  /** Begins a new pack, so that the one before can be compacted. @throws the disk's errors */
+  async seal(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+    const made = this.#files.addPack();
+    this.#running = made
+      .catch(() => {})
+      .finally(() => {
+        this.#running = undefined;
+        this.hurry();
+        this.#wakeRoom();
+      });
+    await made;
+  }
+
   /** Writes what waits, then a mark; whether that is on the medium. */
   async close(): Promise<boolean> {
     this.hurry();

@@ -76,6 +76,13 @@ export interface Compacted {
   readonly freedBytes: number;
   /** Packs left alone because something in them is damaged. */
   readonly kept: readonly number[];
+  /** Blobs that could not be read and are none any more; only with `givesUp`. */
+  readonly givenUp: readonly BlobRef[];
+}
+
+export interface CompactOptions extends CallOptions {
+  /** Also packs with damage: what cannot be read of them is lost for good. */
+  readonly givesUp?: boolean;
 }
 
 export class PackedStore implements Store {
@@ -328,7 +335,7 @@ export class PackedStore implements Store {
   }
 
   /** Gives back the space of removed blobs. One at a time: a second call joins the first. */
-  compact(options: CallOptions = {}): Promise<Compacted> {
+  compact(options: CompactOptions = {}): Promise<Compacted> {
     this.#compacting ??= this.#compact(options).finally(() => {
       this.#compacting = undefined;
     });
@@ -349,24 +356,43 @@ export class PackedStore implements Store {
     await this.#files.close();
   }
 
-  async #compact(options: CallOptions): Promise<Compacted> {
+  async #compact(options: CompactOptions): Promise<Compacted> {
     this.#gate.enter(options.signal);
     const { packBytesMax, compactDeadPercent } = this.#world.config;
+    const givenUp: BlobRef[] = [];
+    const { givesUp = false } = options;
     const parts = {
       ...{ files: this.#files, index: this.#index, writer: this.#writer },
       enter: () => this.#gate.enter(options.signal),
       onCorrupt: (ref: BlobRef) => this.#corrupt.add(ref),
+      onGivenUp: givesUp ? (ref: BlobRef) => givenUp.push(ref) : undefined,
     };
+    const damaged = givesUp ? await this.#damagedPacks(options) : new Set<number>();
+    if (damaged.has(this.#files.active.number)) await this.#writer.seal();
     // One whose header is damaged is written anew whatever is dead in it: the next loss may take more.
     const headless = new Set(this.#files.headless());
     const wanted = this.#files
       .sealed()
-      .filter((pack) => headless.has(pack) || this.#files.deadPercent(pack) >= compactDeadPercent);
+      .filter(
+        (pack) =>
+          headless.has(pack) ||
+          damaged.has(pack) ||
+          this.#files.deadPercent(pack) >= compactDeadPercent,
+      );
     const before = this.#files.storedBytes();
     const kept = await compactPacks(parts, wanted, packBytesMax);
     await this.#files.reserve.keep();
+    for (const ref of givenUp) this.#corrupt.delete(ref);
     const freedBytes = before - this.#files.storedBytes();
-    return { packs: wanted.length - kept.length, freedBytes, kept };
+    return { packs: wanted.length - kept.length, freedBytes, kept, givenUp };
+  }
+
+  /** Those with a stretch, or a blob, that cannot be read: all is read for it. */
+  async #damagedPacks(options: CallOptions): Promise<Set<number>> {
+    await this.verify(options);
+    const places = [...this.#corrupt].map((ref) => this.#index.get(hashOf(ref))?.pack);
+    const packs = [...this.damage.map(({ pack }) => pack), ...places];
+    return new Set(packs.filter((pack) => pack !== undefined));
   }
 
   async #readBlob(ref: BlobRef, place: BlobPlace, how: ReadHow = {}): Promise<Uint8Array> {
