@@ -36,7 +36,7 @@ const READS_MAX = 4;
 /** A keeper that was not heard of for so long is not waited for. */
 const AWAY_MS = 60_000;
 /** For one blob that was lost here. */
-const GIVE_MS_MAX = 60_000;
+const GIVE_MS_MAX = 30_000;
 /** When this server cannot tell whether a proof is right. */
 const ASK_AGAIN_MS = 3_600_000;
 
@@ -64,6 +64,8 @@ export class KeeperDesk implements Healer {
   readonly #reads = new Slots(READS_MAX);
   /** What was lost here, by `copy number`. */
   readonly #asked = new Map<string, Asked>();
+  /** Keepers that gave nothing when they were asked, until they are heard of again. */
+  readonly #silent = new Set<number>();
   /** Wakes whoever waits for work, by keeper. */
   readonly #waiting = new Map<number, Set<() => void>>();
 
@@ -76,6 +78,7 @@ export class KeeperDesk implements Healer {
   /** What there is to do; waits a while for something when there is nothing. */
   async work(keeper: Keeper, offer: KeeperOffer, signal: AbortSignal): Promise<KeeperWork> {
     const { clock } = this.#world;
+    this.#silent.delete(keeper.id);
     await this.copies.seen(keeper.id, offer.bytesMax);
     const woken = new AbortController();
     const wake = (): void => woken.abort();
@@ -207,6 +210,7 @@ export class KeeperDesk implements Healer {
     const sinceMs = this.#world.clock.nowMs() - AWAY_MS;
     for (const copy of await this.copies.holdersOf(lost.fileId, sinceMs)) {
       signal?.throwIfAborted();
+      if (this.#silent.has(copy.keeperId)) continue;
       const bytes = await this.#ask(copy, lost.segment + 1, signal);
       if (bytes !== undefined) return bytes;
     }
@@ -226,7 +230,10 @@ export class KeeperDesk implements Healer {
         signal?.removeEventListener('abort', giveUp);
         resolve(bytes);
       };
-      const giveUp = (): void => done(undefined);
+      const giveUp = (): void => {
+        this.#silent.add(copy.keeperId);
+        done(undefined);
+      };
       const timer = this.#world.clock.after(GIVE_MS_MAX, giveUp);
       signal?.addEventListener('abort', giveUp, { once: true });
       this.#asked.get(key)?.done(undefined);

@@ -12,7 +12,7 @@ import { type KeeperLink, type KeeperWork, WAIT_MS_MAX } from './keeper-work.ts'
 import { proofOf } from './proof.ts';
 
 const RETRY_MS_MIN = 1000;
-const RETRY_MS_MAX = 300_000;
+const RETRY_MS_MAX = 30_000;
 const WAIT_MS = 20_000;
 
 export interface KeeperRunning {
