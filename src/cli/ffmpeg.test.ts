@@ -7,7 +7,8 @@ import { test } from 'node:test';
 import { imageSize } from '#site/previews/image-head.ts';
 import { findFfmpeg } from './ffmpeg.ts';
 
-const skip = spawnSync('ffmpeg', ['-version']).status === 0 ? false : 'ffmpeg is not installed';
+const FFMPEG = 'ffmpeg';
+const skip = spawnSync(FFMPEG, ['-version']).status === 0 ? false : 'ffmpeg is not installed';
 const options = { skip, timeout: 120_000 };
 const never = new AbortController().signal;
 
@@ -17,7 +18,7 @@ function made(name: string, ...words: readonly string[]): Uint8Array {
   try {
     const path = join(folder, name);
     const source = ['-v', 'error', '-f', 'lavfi', '-i', 'testsrc=size=1280x720:rate=5'];
-    const ran = spawnSync('ffmpeg', [...source, ...words, path]);
+    const ran = spawnSync(FFMPEG, [...source, ...words, path]);
     assert.equal(ran.status, 0, String(ran.stderr));
     return readFileSync(path);
   } finally {

@@ -18,6 +18,9 @@ const FORMATS =
 /** The name of the limits' shell is $0; what follows is ffmpeg's. */
 const LIMITED = `ulimit -v ${MEMORY_KIB_MAX}; ulimit -t ${CPU_SECONDS_MAX}; ulimit -c 0; exec nice -n 19 "$0" "$@"`;
 
+/** Where the shell looks for what it starts; nothing else of the environment is passed on. */
+const SEARCHED = '/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin';
+
 const ARGUMENTS = [
   ...['-nostdin', '-hide_banner', '-v', 'error', '-threads', '1'],
   ...['-protocol_whitelist', 'pipe', '-format_whitelist', FORMATS],
@@ -45,7 +48,10 @@ const ARGUMENTS = [
 /** Undefined where there is no ffmpeg. `program` is looked for as the shell does. */
 export async function findFfmpeg(program = 'ffmpeg'): Promise<PreviewMaker | undefined> {
   try {
-    const { stdout } = await promisify(execFile)(program, ['-version'], { timeout: MS_MAX });
+    const { stdout } = await promisify(execFile)(program, ['-version'], {
+      timeout: MS_MAX,
+      env: { PATH: SEARCHED },
+    });
     const version = /^ffmpeg version (\S{1,60})/.exec(stdout)?.[1];
     if (version === undefined) return undefined;
     return { name: 'ffmpeg', make: (content, signal) => pictureOf(program, content, signal) };
@@ -62,7 +68,7 @@ async function pictureOf(
   const limit = AbortSignal.any([signal, AbortSignal.timeout(MS_MAX)]);
   const child = spawn('/bin/sh', ['-c', LIMITED, program, ...ARGUMENTS], {
     stdio: ['pipe', 'pipe', 'ignore'],
-    env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin' },
+    env: { PATH: SEARCHED },
     signal: limit,
     killSignal: 'SIGKILL',
   });

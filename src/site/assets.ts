@@ -4,8 +4,8 @@
 
 import { createHash } from 'node:crypto';
 import { utf8 } from '#base/bytes.ts';
+import { uploadScript } from './client/upload-script.ts';
 import { MARK_FILE } from './components/icon.ts';
-import { uploadScript } from './contributions/upload-script.ts';
 import { hrefTo } from './routes.ts';
 import { stylesheet } from './style/stylesheet.ts';
 

@@ -208,7 +208,7 @@ function answerLitmus(from: IncomingMessage, to: ServerResponse): void {
   from.pipe(asked);
 }
 
-/** Asks for something large and reads it so slowly that all of it would take longer than a right is good for. */
+/** Asks for something large and reads it so slowly that a right which ends is noticed before its end. */
 async function readSlowly(head: string, end: () => Promise<void>): Promise<number> {
   const socket = connect(server.sitePort, '127.0.0.1');
   let got = 0;
