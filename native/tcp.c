@@ -21,6 +21,13 @@
 
 #define ACCEPT_TRIES_MAX 16
 
+static void close_listener(Tcp *tcp) {
+  if (tcp->listener < 0) return;
+  if (tcp->path[0] != 0) unlink(tcp->path);
+  close(tcp->listener);
+  tcp->listener = -1;
+}
+
 static void dispose(Socket *socket) {
   Tcp *tcp = (Tcp *)socket;
   if (tcp->connections != NULL) {
@@ -28,10 +35,10 @@ static void dispose(Socket *socket) {
       if (tcp->connections[slot].fd >= 0) close(tcp->connections[slot].fd);
     }
   }
-  if (tcp->listener >= 0) close(tcp->listener);
+  close_listener(tcp);
   if (tcp->reserve >= 0) close(tcp->reserve);
   if (socket->fd >= 0) close(socket->fd);
-  tcp->listener = tcp->reserve = socket->fd = -1;
+  tcp->reserve = socket->fd = -1;
   for (uint32_t at = 0; at < tcp->chunk_count; at++) {
     drop_buffer(socket->instance->env, &tcp->chunks[at].buffer);
   }
@@ -86,6 +93,8 @@ static int listen_tcp(Tcp *tcp) {
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds);
   }
+  // From here on the file is ours.
+  if (tcp->is_unix) memcpy(tcp->path, &words[WORDS], PATH_BYTES);
   if (listen(fd, words[CONFIG_BACKLOG]) != 0) return -errno;
   int port = read_port(fd);
   if (port < 0) return port;
@@ -190,8 +199,7 @@ napi_value tcp_accept(napi_env env, napi_callback_info info) {
   if (tcp == NULL || !get_int(env, arguments[1], &what)) return refuse(env, "tcpAccept(id, what)");
   if (tcp->listener < 0) return NULL;
   if (what == ACCEPT_STOP) {
-    close(tcp->listener);
-    tcp->listener = -1;
+    close_listener(tcp);
   } else {
     watch_listener(tcp, EPOLL_CTL_MOD, what == ACCEPT_RESUME ? EPOLLIN : 0);
   }

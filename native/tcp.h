@@ -53,6 +53,8 @@ typedef struct Tcp {
   bool is_four;
   bool is_unix;
   int listener;
+  // Of a UNIX socket that listens: its file goes with it.
+  char path[PATH_BYTES];
   // Closed to accept and end one connection more when there are no descriptors left.
   int reserve;
   uint32_t batch;

@@ -3,7 +3,6 @@
 // (docs/decisions/0015-sends-together.md), without an object of Node's for each read and write. UNIX
 // sockets, and plain TCP where it listens; TLS, names of hosts and dialled TCP are stream-node.ts's.
 
-import { unlinkSync } from 'node:fs';
 import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Registry } from '#metrics/registry.ts';
@@ -199,8 +198,6 @@ class BatchedListener extends StreamsHost implements StreamListener {
     if (this.#isStopped) return;
     this.#isStopped = true;
     this.turns.stopAccepting();
-    const { place } = this.#listening;
-    if (place.kind === 'unix') removeSocket(place.path);
     if (this.isEmpty) this.turns.close();
   }
 
@@ -295,12 +292,4 @@ function countsOf(logger: Logger, listener: string): TurnCounts {
       logger.warn('Connections were closed unseen', { listener, reason, connections }),
     close: () => undefined,
   };
-}
-
-function removeSocket(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch {
-    // Somebody was quicker.
-  }
 }
