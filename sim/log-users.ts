@@ -249,8 +249,9 @@ export class LogUsers {
     if (bytes > bytesMax) {
       throw new Violation(`${witness.name} has ${bytes} bytes, expected at most ${bytesMax}`);
     }
-    // What was removed to make room for this append was removed durably.
-    if (whenFull === 'removeOldest' && isOnDisk) witness.beginsAtLeast = firstOffset;
+    // What was removed to make room for this append was removed durably; the next one's may be under way.
+    const isAlone = topic.flightBytes === 0;
+    if (whenFull === 'removeOldest' && isOnDisk && isAlone) witness.beginsAtLeast = firstOffset;
   }
 
   async #checkRefusal(life: Life, { witness, options, flightBytes }: UserTopic): Promise<void> {
