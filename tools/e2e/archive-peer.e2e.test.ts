@@ -11,7 +11,7 @@ import { parseMetainfo } from '#wire/metainfo.ts';
 import { rewriteTorrent } from '#wire/metainfo-rewrite.ts';
 import { Aria2 } from './aria2.ts';
 import type { BitTorrentClient } from './client.ts';
-import { writeContent } from './content.ts';
+import { makeTorrent, writeContent } from './content.ts';
 import { Libtorrent } from './libtorrent.ts';
 import { address4, address6, inNamespace } from './namespace.ts';
 import { QBittorrent } from './qbittorrent.ts';
@@ -144,5 +144,27 @@ if (inNamespace(import.meta.url)) {
     await streamed(hashes.v2, join(content.folder, 'survey', FILES[0][0]));
     const metrics = await (await fetch(`${server.siteUrl}/metrics`)).text();
     assert.doesNotMatch(metrics, /peer_sent_bytes_total 0$/m);
+  });
+
+  test('a torrent of v2 only is taken from a client that seeds it', async () => {
+    const content = { folder: folderFor('seeded'), name: 'ledger', files: FILES, seed: 50 };
+    writeContent(content);
+    const path = join(folder, 'ledger.torrent');
+    writeFileSync(path, (await makeTorrent(content, { version: 'v2' })).bytes);
+    const [added] = await server.json<{ infoHash: string }>(['torrent', 'add', path]);
+    const infoHash = added?.infoHash ?? '';
+    const options = { address: address4(7), folder: folderFor('client-7') };
+    const seeder = await Libtorrent.start(options);
+    clients.push(seeder);
+    await seeder.add(await trackerOnly(infoHash, 'seeder'), content.folder);
+    // Nobody is at that web seed; what it does not give comes from the client.
+    const webSeed = `http://${address4(12)}:1/`;
+    await server.json(['torrent', 'keep', infoHash, '--web-seed', webSeed]);
+    await waitFor('the archive to have it', COMPLETE_MS_MAX, async () => {
+      const [shown] = await server.json<{ keeping: string }>(['torrent', 'show', infoHash]);
+      return shown?.keeping === 'kept' ? true : undefined;
+    });
+    const wrong = await server.command(['torrent', 'keep', infoHash, '--web-seed', 'ftp://x/']);
+    assert.equal(wrong.exitCode, 2, wrong.stderr);
   });
 }
