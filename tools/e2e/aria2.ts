@@ -112,6 +112,16 @@ export class Aria2 implements BitTorrentClient {
     return false;
   }
 
+  async pause(infoHash: string): Promise<void> {
+    await this.#call('pause', (await this.#find(infoHash)).gid);
+    await this.#becomes(infoHash, 'paused');
+  }
+
+  async resume(infoHash: string): Promise<void> {
+    await this.#call('unpause', (await this.#find(infoHash)).gid);
+    await this.#becomes(infoHash, 'active');
+  }
+
   async remove(infoHash: string): Promise<void> {
     const download = await this.#find(infoHash);
     await this.#call('remove', download.gid);
@@ -126,6 +136,14 @@ export class Aria2 implements BitTorrentClient {
 
   async kill(): Promise<void> {
     await this.#child.end('SIGKILL');
+  }
+
+  async #becomes(infoHash: string, status: string): Promise<void> {
+    await waitFor(`aria2 to be ${status}`, ANNOUNCE_MS_MAX, async () => {
+      // Between two of its lists it is in none of them.
+      const found = await this.#find(infoHash).catch(() => undefined);
+      return found?.status === status ? true : undefined;
+    });
   }
 
   async #find(infoHash: string): Promise<Download> {

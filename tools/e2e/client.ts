@@ -37,6 +37,10 @@ export interface BitTorrentClient {
   status(infoHash: string): Promise<TorrentStatus>;
   /** Dials a peer directly, where the client can; false where it cannot. */
   connect(infoHash: string, address: string, port: number): Promise<boolean>;
+  /** Lets the torrent rest, announcing `stopped`; it stays known. */
+  pause(infoHash: string): Promise<void>;
+  /** Goes on with what was paused, announcing `started`. */
+  resume(infoHash: string): Promise<void>;
   /** Forgets the torrent, announcing `stopped`; the content stays. */
   remove(infoHash: string): Promise<void>;
   /** Ends it in an orderly way: `stopped` is announced for every torrent. */

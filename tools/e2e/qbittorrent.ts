@@ -93,6 +93,16 @@ export class QBittorrent implements BitTorrentClient {
     return true;
   }
 
+  async pause(infoHash: string): Promise<void> {
+    const { hash } = await this.#find(infoHash);
+    await this.#post('torrents/pause', new URLSearchParams({ hashes: hash }));
+  }
+
+  async resume(infoHash: string): Promise<void> {
+    const { hash } = await this.#find(infoHash);
+    await this.#post('torrents/resume', new URLSearchParams({ hashes: hash }));
+  }
+
   async remove(infoHash: string): Promise<void> {
     const { hash } = await this.#find(infoHash);
     const form = new URLSearchParams({ hashes: hash, deleteFiles: 'false' });

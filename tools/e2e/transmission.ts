@@ -122,6 +122,14 @@ export class Transmission implements BitTorrentClient {
     return false;
   }
 
+  async pause(infoHash: string): Promise<void> {
+    await this.#call('torrent-stop', { ids: [infoHash] });
+  }
+
+  async resume(infoHash: string): Promise<void> {
+    await this.#call('torrent-start', { ids: [infoHash] });
+  }
+
   async remove(infoHash: string): Promise<void> {
     await this.#call('torrent-remove', { ids: [infoHash], 'delete-local-data': false });
   }
