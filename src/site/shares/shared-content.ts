@@ -15,7 +15,14 @@ import { addressKey } from '#site/rate-limit.ts';
 import { hrefTo } from '#site/routes.ts';
 import type { Visit } from '#site/visit.ts';
 import { sharedJson, sharedMain, unlockMain } from './shared-views.ts';
-import { findOpenShare, isShareOpen, type Share, stateOf, takeDownload } from './shares.ts';
+import {
+  findOpenShare,
+  giveBackDownload,
+  isShareOpen,
+  type Share,
+  stateOf,
+  takeDownload,
+} from './shares.ts';
 
 const OVER_WORDS =
   'The link is over, was revoked, or has a mistake in it. Ask whoever sent it for another one.';
@@ -93,14 +100,21 @@ export async function shareDownload(visit: Visit): Promise<Response> {
   }
   const grant = shareGrant(visit, share);
   const { downloads } = content;
-  if (here?.isFolder === false) {
-    const answer = await downloads.file(request, { torrent, path: here.path, grant });
-    if (answer === undefined) return await visit.notFound(OVER_WORDS);
-    return downloadResponse(answer, { name: here.name, type: 'application/octet-stream' });
-  }
-  const answer = await downloads.tar(request, { torrent, folder: here ?? TOP, grant });
-  const name = `${here?.name ?? torrent.name}.tar`;
-  return downloadResponse(answer, { name, type: 'application/x-tar' });
+  const isFile = here?.isFolder === false;
+  const answer = isFile
+    ? await downloads.file(request, { torrent, path: here.path, grant })
+    : await downloads.tar(request, { torrent, folder: here ?? TOP, grant });
+  // What could not be given is not counted.
+  const isGiven = answer !== undefined && answer.status < 400;
+  if (!isGiven && !request.isHead) await giveBackDownload(sql, share.id);
+  if (answer === undefined) return await visit.notFound(OVER_WORDS);
+  const name = here?.name ?? torrent.name;
+  return downloadResponse(
+    answer,
+    isFile
+      ? { name, type: 'application/octet-stream' }
+      : { name: `${name}.tar`, type: 'application/x-tar' },
+  );
 }
 
 function shareGrant({ parts }: Visit, share: Share): Grant {

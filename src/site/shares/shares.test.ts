@@ -121,6 +121,8 @@ test('a stranger sees what is shared and takes it, and what was given is counted
       told.entries.map((entry) => entry.name),
       ['in', 'a.txt'],
     );
+    const beyond = await stranger.get(`${link}/${at('open/a.txt')}`, { range: 'bytes=300000-' });
+    assert.equal(beyond.status, 416, 'and is not counted');
     site.clock.advance(2000);
     await new Promise((resolve) => setTimeout(resolve, 50));
     const [listed] = await listShares(site.sql, {});

@@ -172,6 +172,18 @@ export async function takeDownload(sql: Sql, id: number): Promise<boolean> {
   });
 }
 
+/** Of one that was taken and could not be given. */
+export async function giveBackDownload(sql: Sql, id: number): Promise<void> {
+  await sql.transaction<ShareTables, void>(async (transaction) => {
+    await transaction
+      .updateTable('share')
+      .set((of) => ({ downloads: of('downloads', '-', 1) }))
+      .where('id', '=', id)
+      .where('downloads', '>', 0)
+      .execute();
+  });
+}
+
 /** In force at once: what is being given ends within a second. False when it is none of theirs. */
 export async function revokeShare(
   world: Pick<SharesWorld, 'sql' | 'clock'>,
