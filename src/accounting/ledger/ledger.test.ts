@@ -62,6 +62,7 @@ forEachDatabase((name, open) => {
       downloadedBytes: 500,
       creditedUploadedBytes: 10 + 180 + 600,
       creditedDownloadedBytes: 150 + 200,
+      freeBytes: 0,
       seedSeconds: 1800,
       completed: 1,
       lastSeenMs: Date.UTC(2026, 0, 1) + 1_920_000,
