@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { SeededRandom } from '#base/random.ts';
+import { SimClock } from '#sim/clock.ts';
+import { swarmConfig } from '#swarm/config.ts';
+import { Swarm } from '#swarm/swarm.ts';
+import { newSwarmCounts } from '#swarm/swarm-views.ts';
+import { ArchiveSwarms, archivePeerId } from './archive-swarms.ts';
+
+test('the archive is in a swarm as a seeder, or a leecher while it takes, for nobody, until it leaves', () => {
+  const random = new SeededRandom(1);
+  const config = swarmConfig.parse({ peersMax: 64, torrentsMax: 64, membersMax: 64 });
+  const memory = Swarm.reserve(config);
+  const swarm = new Swarm({ memory, clock: new SimClock(), random, config });
+  const peerId = archivePeerId(random);
+  const addresses = ['192.0.2.7', '0.0.0.0'];
+  const swarms = new ArchiveSwarms({ swarm, peerId, addresses, port: 6881 });
+  const hashes = { v1: random.bytes(20), v2: random.bytes(20) };
+  const kept = { torrentId: 9, hashes, isWanted: false };
+  assert.equal(swarms.join(kept), false, 'the trackers do not know the torrent');
+  swarm.addTorrent(9, hashes);
+  assert.equal(swarms.join(kept), true);
+  const counts = newSwarmCounts();
+  swarm.counts(9, counts);
+  assert.deepEqual([counts.seeders, counts.leechers], [1, 0], 'once, by both hashes');
+  const [view] = swarm.peersOfTorrent(9, 10);
+  assert.equal(view?.memberId, 0);
+  assert.deepEqual([...(view?.ipv4 ?? [])], [192, 0, 2, 7, 6881 >> 8, 6881 & 0xff]);
+  assert.equal(swarms.hasAddress(9, '192.0.2.7'), false, 'its own is nobody else’s');
+  swarms.leave(kept);
+  assert.equal(swarms.join({ ...kept, isWanted: true }), true);
+  swarm.counts(9, counts);
+  assert.deepEqual([counts.seeders, counts.leechers], [0, 1]);
+  swarms.leave(kept);
+  swarm.counts(9, counts);
+  assert.deepEqual([counts.seeders, counts.leechers], [0, 0]);
+});
