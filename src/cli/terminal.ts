@@ -65,7 +65,7 @@ export class TerminalOutput implements Output {
     }
   }
 
-  /** Takes the progress line away, so that what follows starts at the margin; elsewhere the last one stands. */
+  /** Takes the line away, so that what follows starts at the margin; elsewhere the last one stands. */
   end(): void {
     this.#wipe();
     this.#showPending();

@@ -123,8 +123,8 @@ export class HashTable {
   }
 
   /**
-   * Fills an empty table with so many entries in ascending order, which `read` writes to where they stay. False
-   * when `read` said so, or they are not in order: then it must be cleared.
+   * Fills an empty table with so many entries in ascending order, which `read` writes to where they stay.
+   * False when `read` said so, or they are not in order: then it must be cleared.
    */
   async fill(count: number, read: (into: Buffer) => Promise<boolean>): Promise<boolean> {
     assert(this.#count === 0, 'a table that is filled is empty');

@@ -24,7 +24,7 @@ export interface DoorWorld {
   readonly store: () => Promise<Store>;
   /** Keeps blobs that are stored from garbage collection; `by` is for people. */
   readonly pin: (refs: readonly BlobRef[], by: string) => Promise<void>;
-  /** Lets go of what is about to be removed by name: a pin of a blob that is gone would be a broken promise. */
+  /** Before a removal by name: a pin of a blob that is gone would be a broken promise. */
   readonly unpin: (refs: readonly BlobRef[]) => Promise<void>;
   readonly clock: Clock;
   readonly logger: Logger;
