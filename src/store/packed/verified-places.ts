@@ -75,7 +75,7 @@ export class VerifiedPlaces {
     if (oldest !== undefined) this.#places.delete(oldest);
   }
 
-  /** Whether it was verified at this place within `verifiedMsMax`; whether its pack is as it was is `epoch`. */
+  /** Whether it was verified at this place within `verifiedMsMax`; `epoch` tells whether its pack changed. */
   has(
     ref: BlobRef,
     place: BlobPlace,
