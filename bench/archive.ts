@@ -45,7 +45,7 @@ const MIB = 1024 * 1024;
 const FIRST_BYTES_ASKED = 300;
 const FILES = 100;
 const CHUNK_BYTES = 4 * MIB;
-const SCRUB_BYTES_PER_SECOND = 100 * MIB;
+const SCRUB_BYTES_PER_SECOND = 40 * MIB;
 /** The least that there is. */
 const SCRUB_PERIOD_MS = 60_000;
 const IDLE_MS = 3000;

@@ -53,7 +53,9 @@ it("the bytes of a put are the caller's again when it is answered, while others 
   const { ref } = await store.put(bytes, { sha256: async (own) => hash('sha256', own, 'buffer') });
   bytes.fill(0);
   const last = stores[2] as Store;
-  while ((await last.stat([ref])).length === 0) await new Promise((go) => setTimeout(go, 5));
+  for (let look = 0; look < 2000 && (await last.stat([ref])).length === 0; look++) {
+    await new Promise((go) => setTimeout(go, 5));
+  }
   assert.deepEqual(await last.get(ref), utf8('blob'));
 });
 
