@@ -38,6 +38,13 @@ interface Incoming {
   received: number;
 }
 
+interface Running {
+  readonly abort: AbortController;
+  readonly isPut: boolean;
+  /** Resolves when its last answer is sent; never fails. */
+  answered?: Promise<void>;
+}
+
 export class StoreConnection implements BlobSender {
   readonly #door: StoreDoor;
   readonly #caller: Caller;
@@ -45,10 +52,7 @@ export class StoreConnection implements BlobSender {
   readonly #onEnded: () => void;
   readonly #incoming = new Map<number, Incoming>();
   /** Of every request that has no last answer yet, but for puts whose bytes still come. */
-  readonly #running = new Map<
-    number,
-    { readonly abort: AbortController; readonly isPut: boolean }
-  >();
+  readonly #running = new Map<number, Running>();
   readonly #outgoing: OutgoingBlobs;
   readonly #work = new Set<Promise<void>>();
   #lastNumber = 0;
@@ -252,7 +256,8 @@ export class StoreConnection implements BlobSender {
   /** Owns the request until its one last answer. */
   #run(number: number, isPut: boolean, work: (signal: AbortSignal) => Promise<string>): void {
     const abort = new AbortController();
-    this.#running.set(number, { abort, isPut });
+    const running: Running = { abort, isPut };
+    this.#running.set(number, running);
     const done = work(abort.signal)
       .catch((error: unknown) => this.#errorLine(number, error))
       .then((line) => {
@@ -260,6 +265,7 @@ export class StoreConnection implements BlobSender {
         this.#work.delete(done);
         this.sendText(line);
       });
+    running.answered = done;
     this.#work.add(done);
   }
 
@@ -321,9 +327,13 @@ export class StoreConnection implements BlobSender {
         return `OK ${number} ${await removeFor(this.#door, request.refs, { signal })}`;
       case 'STATS':
         return `JSON ${number} ${JSON.stringify(await store.stats())}`;
-      case 'FLUSH':
+      case 'FLUSH': {
+        // The puts that it covers are answered before it.
+        const puts = [...this.#running].filter(([other, { isPut }]) => isPut && other < number);
         await store.flush();
+        await Promise.all(puts.map(([, { answered }]) => answered));
         return `OK ${number}`;
+      }
       default:
         request satisfies never;
         throw new StoreError('STORE_PROTOCOL', 'There is no such request');
