@@ -8,7 +8,8 @@
 // `x.test.ts` files of a folder share a process. A file that starts threads or servers is called
 // `x.server.test.ts` and has a process of its own. `x.e2e.test.ts` files run one after the other, when
 // nothing else runs, because they use real programs, ports and time; so do `x.allocation.test.ts` files,
-// because what the engine makes of code that others have run is not what is measured.
+// because what the engine makes of code that others have run is not what is measured. Of the end-to-end
+// files the PATIENT run first, two at once.
 
 import { globSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -25,6 +26,8 @@ const TEST_MS_MAX = 60_000;
 const END_TO_END_MS_MAX = 480_000;
 const SOAK_MS_MAX = 24 * 3_600_000;
 const OUTPUT_LINES_MAX = 80;
+/** They take minutes, much of which is waiting for programs, and nothing in them has to happen soon. */
+const PATIENT = /\/(?:backup|real-kills|simulated-clients)\.e2e\.test\.ts$/;
 
 const { values: options } = parseArgs({
   options: {
@@ -52,7 +55,14 @@ async function main(): Promise<void> {
   const env = reportFolder === undefined ? {} : { NODE_V8_COVERAGE: reportFolder };
   const { together, alone } = groupFiles(files);
   await phase('tests', () => runPhase(together, env, Math.min(4, availableParallelism())));
-  if (alone.length > 0) await phase('end to end', () => runPhase(alone, env, 1));
+  if (alone.length > 0) {
+    await phase('end to end', async () => {
+      const isPatient = (group: TestGroup): boolean => PATIENT.test(group.name);
+      await runPhase(alone.filter(isPatient), env, Math.min(2, availableParallelism()));
+      const others = alone.filter((group) => !isPatient(group));
+      await runPhase(others, env, 1);
+    });
+  }
   if (reportFolder !== undefined) {
     await phase('coverage', async () => say(`\n${coverageTable(readCoverage(reportFolder))}`));
     rmSync(reportFolder, { recursive: true, force: true });

@@ -235,24 +235,47 @@ async function readSlowly(head: string, end: () => Promise<void>): Promise<numbe
   return got;
 }
 
-test('a share that is revoked ends what it was giving', options, async () => {
-  const path = `/torrents/${largeHash}/share`;
-  await visitor.get(path);
-  const made = await (await visitor.post(path, { days: '1' })).text();
-  const link = /class="secret">[^<]*(\/s\/[A-Za-z0-9_-]{43})</.exec(made)?.[1] ?? '';
-  const stranger = await fetch(`${server.siteUrl}${link}`, {
-    headers: { accept: 'application/json' },
-  });
-  const { entries } = (await stranger.json()) as { entries: { content: string }[] };
-  const content = new URL(entries[0]?.content ?? '').pathname;
-  const got = await readSlowly(`GET ${content} HTTP/1.1`, async () => {
-    const list = await (await visitor.get('/me/shares')).text();
-    const revoke = /action="(\/me\/shares\/\d+\/revoke)"/.exec(list)?.[1] ?? '';
-    assert.equal((await visitor.post(revoke, {})).status, 303);
-  });
-  assert.ok(got > 0 && got < LARGE_BYTES, `${got} bytes were given`);
-  assert.equal((await fetch(`${server.siteUrl}${content}`)).status, 404);
-});
+/** Asks and goes before the answer begins, sooner or later. */
+async function askAndGo(path: string, times: number): Promise<void> {
+  for (let time = 0; time < times; time++) {
+    const socket = connect(server.sitePort, '127.0.0.1');
+    socket.on('error', () => undefined);
+    await new Promise((resolve) => socket.once('connect', resolve));
+    socket.write(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${server.sitePort}\r\n\r\n`);
+    await pause(time % 8);
+    socket.destroy();
+  }
+}
+
+test(
+  'who asks and goes holds no download, and a revoked share ends what it gave',
+  options,
+  async () => {
+    const path = `/torrents/${largeHash}/share`;
+    await visitor.get(path);
+    const made = await (await visitor.post(path, { days: '1' })).text();
+    const link = /class="secret">[^<]*(\/s\/[A-Za-z0-9_-]{43})</.exec(made)?.[1] ?? '';
+    const stranger = await fetch(`${server.siteUrl}${link}`, {
+      headers: { accept: 'application/json' },
+    });
+    const { entries } = (await stranger.json()) as { entries: { content: string }[] };
+    const content = new URL(entries[0]?.content ?? '').pathname;
+    await askAndGo(content, 60);
+    await waitFor('room for a download', 10_000, async () => {
+      const { status } = await fetch(`${server.siteUrl}${content}`, {
+        headers: { range: 'bytes=0-3' },
+      });
+      return status === 206 ? true : undefined;
+    });
+    const got = await readSlowly(`GET ${content} HTTP/1.1`, async () => {
+      const list = await (await visitor.get('/me/shares')).text();
+      const revoke = /action="(\/me\/shares\/\d+\/revoke)"/.exec(list)?.[1] ?? '';
+      assert.equal((await visitor.post(revoke, {})).status, 303);
+    });
+    assert.ok(got > 0 && got < LARGE_BYTES, `${got} bytes were given`);
+    assert.equal((await fetch(`${server.siteUrl}${content}`)).status, 404);
+  },
+);
 
 test('a ban ends a download that runs, also one that stands still', options, async () => {
   const authorization = `Basic ${Buffer.from(`mina:${key}`).toString('base64')}`;

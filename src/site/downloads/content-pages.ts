@@ -37,13 +37,14 @@ async function download(visit: Visit): Promise<Response> {
   if (row?.isFolder === false) {
     const answer = await content.downloads.file(request, { torrent, path: row.path, grant });
     if (answer === undefined) return await notKept(visit);
-    return downloadResponse(answer, { name: row.name, type: 'application/octet-stream' });
+    const file = { name: row.name, type: 'application/octet-stream' };
+    return downloadResponse(answer, file, visit.request.signal);
   }
   if (!(await content.isKept(torrent.id))) return await notKept(visit);
   const folder = row ?? TOP;
   const answer = await content.downloads.tar(request, { torrent, folder, grant });
   const name = `${row?.name ?? torrent.name}.tar`;
-  return downloadResponse(answer, { name, type: 'application/x-tar' });
+  return downloadResponse(answer, { name, type: 'application/x-tar' }, visit.request.signal);
 }
 
 function notKept(visit: Visit): Promise<Response> {

@@ -14,15 +14,19 @@ export function downloadRequest(visit: Visit): DownloadRequest {
   };
 }
 
-/** `name` is what the browser saves it as. */
+/**
+ * `name` is what the browser saves it as; `gone` is the request's signal. The answer gives back what it holds
+ * when its client goes, also before a byte of it was asked for: nobody cancels the stream then.
+ */
 export function downloadResponse(
   answer: DownloadAnswer,
   file: { readonly name: string; readonly type: string },
+  gone: AbortSignal,
 ): Response {
   const { status, body } = answer;
   const isGiven = status === 200 || status === 206;
   const headers = { ...answer.headers, ...(isGiven ? fileHeaders(file) : {}) };
-  return new Response(body === undefined ? null : streamOf(body, answer.ended), {
+  return new Response(body === undefined ? null : streamOf(body, answer.ended, gone), {
     status,
     headers,
   });
@@ -31,10 +35,13 @@ export function downloadResponse(
 function streamOf(
   body: AsyncIterableIterator<Uint8Array>,
   ended: AbortSignal | undefined,
+  gone: AbortSignal,
 ): ReadableStream<Uint8Array> {
   const close = async (): Promise<void> => {
     await body.return?.();
   };
+  if (gone.aborted) void close();
+  else gone.addEventListener('abort', () => void close(), { once: true });
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {

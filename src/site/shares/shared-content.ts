@@ -114,6 +114,7 @@ export async function shareDownload(visit: Visit): Promise<Response> {
     isFile
       ? { name, type: 'application/octet-stream' }
       : { name: `${name}.tar`, type: 'application/x-tar' },
+    visit.request.signal,
   );
 }
 

@@ -82,6 +82,9 @@ export async function transferEvents(world: EventsWorld, asked: EventsAsked): Pr
     if (!isEnded) asked.ended();
     isEnded = true;
   };
+  // Of an answer whose client has gone before it is begun nobody cancels the stream.
+  if (signal.aborted) end();
+  else signal.addEventListener('abort', end, { once: true });
   // Pulled only when the reader has taken what came before: a slow one holds one answer.
   const body = new ReadableStream<Uint8Array>(
     {
