@@ -344,6 +344,32 @@ it('a sweep that finds half of all parts unnamed removes none: a manifest is mis
   assert.equal(await EncryptStore.rebuild(below, () => {}), 300);
 });
 
+it('a sweep removes nothing when no blob is named: the only manifest is missing', async () => {
+  const below = world();
+  const store = await EncryptStore.open(below);
+  for (const text of ['one', 'two']) await store.put(utf8(text));
+  await store.close();
+  for await (const { ref } of walkStore(below.manifests)) await below.manifests.remove([ref]);
+  const again = await EncryptStore.open(below);
+  await assert.rejects(again.sweep(), { code: 'STORE_MANIFEST_DAMAGED' });
+  await again.close();
+  assert.equal(await EncryptStore.rebuild(below, () => {}), 2);
+});
+
+it('a manifest that a stream passes over is read all the same', async () => {
+  const below = world();
+  const store = await EncryptStore.open(below);
+  await store.put(utf8('named in it'));
+  await store.close();
+  const passedOver: Store = Object.assign(below.manifests, {
+    async *stream() {},
+  });
+  const again = await EncryptStore.open({ ...below, manifests: passedOver });
+  assert.equal(refOf(await again.get(refOf(utf8('named in it')))), refOf(utf8('named in it')));
+  assert.equal(await again.sweep(), 0);
+  await again.close();
+});
+
 it('a rebuild that ends halfway is not undone by an older manifest that is left', async () => {
   const below = world({ keys: keysOf(2, 1) });
   const old = await EncryptStore.open({ ...below, keys: keysOf(1) });

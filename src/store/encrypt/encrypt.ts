@@ -237,7 +237,8 @@ export class EncryptStore implements Store {
   /**
    * Removes parts that no entry names. Only parts that were there before are looked at, and those of
    * puts that were under way then have their entries or have failed: no part is made twice. More than
-   * crashes leave is not removed: rather a manifest is missing. @throws StoreError STORE_MANIFEST_DAMAGED
+   * crashes leave is not removed, nor anything when no blob is named at all: rather a manifest is missing.
+   * @throws StoreError STORE_MANIFEST_DAMAGED
    */
   async sweep(options: CallOptions = {}): Promise<number> {
     const found = new HashTable(0);
@@ -254,7 +255,8 @@ export class EncryptStore implements Store {
       if (after === undefined) break;
       for (const { hash } of page) if (named.get(hash) === undefined) gone.push(refOfHash(hash));
     }
-    if (gone.length > Math.max(SWEPT_MIN, found.count * SWEPT_SHARE_MAX)) {
+    const isMost = gone.length > 0 && this.#index.count === 0;
+    if (isMost || gone.length > Math.max(SWEPT_MIN, found.count * SWEPT_SHARE_MAX)) {
       throw new StoreError(
         'STORE_MANIFEST_DAMAGED',
         `${gone.length} of ${found.count} parts are in no manifest: a manifest may be missing`,

@@ -10,7 +10,7 @@ import type { BlobRef } from '#base/ids.ts';
 import type { Random } from '#base/random.ts';
 import { StoreError } from '#store/errors.ts';
 import { HashTable } from '#store/packed/hash-table.ts';
-import { readStore, type Store } from '#store/store.ts';
+import { readStore, type Store, walkStore } from '#store/store.ts';
 import type { StoreKey } from './key-file.ts';
 import {
   decodeManifest,
@@ -71,13 +71,18 @@ export class ManifestLog {
     // Above all that was ever written, also what the store below does not show now: an old manifest
     // that it brings back some day must not undo what is written from here on.
     log.#sequence = world.clock.nowMs() * SEQUENCES_A_MS;
-    for await (const { ref, body } of readStore(world.store)) {
+    const take = (ref: BlobRef, body: Uint8Array | undefined): void => {
       const entries = log.#read(ref, body);
       log.#manifests.set(ref, entries.length);
       for (const entry of entries) {
         log.#sequence = Math.max(log.#sequence, entry.sequence);
         onEntry(entry);
       }
+    };
+    for await (const { ref, body } of readStore(world.store)) take(ref, body);
+    // What a stream passes over, a record whose header rotted, an index may still know.
+    for await (const { ref } of walkStore(world.store)) {
+      if (!log.#manifests.has(ref)) take(ref, await world.store.get(ref).catch(() => undefined));
     }
     return log;
   }

@@ -3,6 +3,7 @@
 import type { BlobRef } from '#base/ids.ts';
 import type { CompactOptions } from '#store/packed/packed.ts';
 import type { Stack } from '#store/stack/stack.ts';
+import { damageOf } from '#store/verify.ts';
 
 export interface GivenBack {
   /** Packs that were rewritten. */
@@ -22,8 +23,10 @@ export interface GivenBack {
 export async function giveBack(stack: Stack, options: CompactOptions = {}): Promise<GivenBack> {
   const givenUp: BlobRef[] = [];
   const sum = { packs: 0, freedBytes: 0, unusedBytes: 0, kept: 0, parts: 0, givenUp };
+  // What lies in a damaged place may be the manifest that names a part.
+  const isWhole = damageOf(stack).length === 0;
   for (const store of stack.encrypted) {
-    sum.parts += await store.sweep(options);
+    if (isWhole) sum.parts += await store.sweep(options);
     await store.mergeManifests();
   }
   for (const pack of stack.packs) {
