@@ -9,6 +9,7 @@ import {
   existsSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
@@ -297,6 +298,31 @@ test('a backup made while the disk of the store is away says so, and pushes no w
   renameSync(`${disk}.away`, disk);
   await server.json(['backup', place, '--keep', '1', ...words]);
   assert.equal((await server.json(['backup', 'list', place])).length, 1, 'the incomplete one went');
+});
+
+test('a restore goes on without a blob that rotted in the place, and names it', async () => {
+  const server = await prepare();
+  const place = join(root, 'place');
+  await server.json(['member', 'add', 'alice']);
+  for (const text of ['this one rots', 'this one stays']) {
+    writeFileSync(join(root, 'file'), text);
+    await server.json(['store', 'put', join(root, 'file')]);
+  }
+  await server.json(['backup', place]);
+  const packs = readdirSync(place).filter((name) => name.endsWith('.pack'));
+  for (const path of packs.map((name) => join(place, name))) {
+    const bytes = readFileSync(path);
+    const at = bytes.indexOf('this one rots');
+    if (at >= 0) writeFileSync(path, bytes.fill('T', at, at + 1));
+  }
+  const to = join(root, 'copy');
+  const { exitCode, stdout } = await restore(place, to);
+  assert.equal(exitCode, 1);
+  const { findings } = JSON.parse(stdout) as { findings: string[] };
+  assert.match(findings.join(), /^sha256-[0-9a-f]{64} cannot be restored: STORE_CORRUPT_BLOB/);
+  const restored = await prepare(to);
+  assert.equal((await restored.json(['member', 'list'])).length, 1);
+  assert.equal((await restored.json(['store', 'ls'])).length, 1);
 });
 
 test('a restore refuses a folder that is not empty, and a mistyped place', async () => {

@@ -162,11 +162,13 @@ export class Copies {
     });
   }
 
-  /** It says itself that it lost some of it: to be fetched again. Nothing is taken back for that. */
+  /**
+   * It says itself that it lost some of it: to be fetched again. Nothing is taken back for that, but what it was to
+   * prove it has to prove then: or who holds little would decline until something is asked for that it has.
+   */
   async lost(copy: Copy): Promise<void> {
     const sinceMs = this.#world.clock.nowMs();
     await this.#write(async (transaction) => {
-      await transaction.deleteFrom('archive_challenge').where('copy_id', '=', copy.id).execute();
       await transaction
         .updateTable('archive_copy')
         .set({ state: 'wanted', since_ms: sinceMs, earned: 0 })

@@ -268,6 +268,25 @@ on(
   },
 );
 
+on('who says lost instead of answering is asked for the same bytes again', async (world) => {
+  await world.keep(1);
+  const keeper = await world.keeper('anna', 7);
+  await keeper.round();
+  await world.place();
+  await keeper.round();
+  const challenged = async () => {
+    const work = await keeper.link.work({ bytesMax: 2 ** 30, waitMs: 0 }, signal);
+    return work.prove;
+  };
+  const first = await challenged();
+  assert.equal(first.length, 1);
+  const copy = first[0]?.copy ?? 0;
+  await keeper.link.report(copy, 'lost');
+  assert.deepEqual(await challenged(), []);
+  await keeper.link.report(copy, 'held');
+  assert.deepEqual(await challenged(), first);
+});
+
 on('a fetch that was cut goes on behind the last blob', async (world) => {
   await world.keep(1);
   const keeper = await world.keeper('anna', 7);

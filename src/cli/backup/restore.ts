@@ -125,9 +125,11 @@ class Restore {
     const config = configFor({ ...options, data: this.#folder });
     const epoch = await this.#log(backup);
     await this.#sql(backup, config, { files, epoch });
-    const blobs = await this.#content(backup, config);
-    const { records, findings } = await this.#verify(backup, config);
-    return { data: this.#target, epoch, records, blobs, findings };
+    const findings: string[] = [];
+    const blobs = await this.#content(backup, config, findings);
+    const verified = await this.#verify(backup, config);
+    findings.push(...verified.findings);
+    return { data: this.#target, epoch, records: verified.records, blobs, findings };
   }
 
   async #files(files: readonly IndexedFile[]): Promise<void> {
@@ -199,8 +201,11 @@ class Restore {
     rmSync(folder, { recursive: true });
   }
 
-  /** Into the store that the settings name, which may have some of them already. */
-  async #content({ manifest }: KnownBackup, config: Config): Promise<number> {
+  /**
+   * Into the store that the settings name, which may have some of them already. A blob that the place can give no
+   * more is a finding: database, log and all others are worth having without it.
+   */
+  async #content({ manifest }: KnownBackup, config: Config, findings: string[]): Promise<number> {
     const { backups, signal, progress } = this.#work;
     if (manifest.content.blobs === 0) return 0;
     const room = this.#room(config);
@@ -214,13 +219,12 @@ class Restore {
         blobs++;
         progress('blobs of the store', blobs, manifest.content.blobs);
       }
-      if (blobs === manifest.content.blobs) return blobs;
-      const [first] = sums.failed;
-      const why = first === undefined ? 'the place has them no longer' : first.code;
-      throw new CliError(
-        'CLI_FOUND_DAMAGE',
-        `${manifest.content.blobs - blobs} blobs of the store cannot be restored: ${why}`,
-      );
+      for (const { ref, code } of sums.failed) findings.push(`${ref} cannot be restored: ${code}`);
+      const others = manifest.content.blobs - blobs - sums.failed.length;
+      if (others > 0) {
+        findings.push(`${others} more blobs of the store are no longer in the backup's place`);
+      }
+      return blobs;
     } finally {
       await room.close();
     }
@@ -259,7 +263,7 @@ class Restore {
         const found = (await log.stats(name)).nextOffset;
         if (found === nextOffset) continue;
         const words = `The topic "${name}" ends at ${found}, expected ${nextOffset}`;
-        throw new CliError('CLI_FOUND_DAMAGE', words);
+        throw new CliError('CLI_REFUSED', words);
       }
       const records = await this.#audit(log, config, findings);
       return { records, findings };
