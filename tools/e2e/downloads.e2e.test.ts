@@ -277,6 +277,21 @@ test(
   },
 );
 
+test('a new passkey ends what its key was giving', options, async () => {
+  const authorization = `Basic ${Buffer.from(`mina:${key}`).toString('base64')}`;
+  const path = `/dav/large%20%5B${largeHash.slice(0, 8)}%5D/large.bin`;
+  const got = await readSlowly(
+    `GET ${path} HTTP/1.1\r\nAuthorization: ${authorization}`,
+    async () => {
+      await server.json(['member', 'reset-passkey', 'mina']);
+    },
+  );
+  assert.ok(got > 0 && got < LARGE_BYTES, 'not because it was complete');
+  key =
+    /class="secret">([0-9a-f]{32})</.exec(await (await visitor.get('/me/webdav')).text())?.[1] ??
+    '';
+});
+
 test('a ban ends a download that runs, also one that stands still', options, async () => {
   const authorization = `Basic ${Buffer.from(`mina:${key}`).toString('base64')}`;
   const path = `/dav/large%20%5B${largeHash.slice(0, 8)}%5D/large.bin`;

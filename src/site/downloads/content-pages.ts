@@ -32,7 +32,7 @@ async function download(visit: Visit): Promise<Response> {
       ? undefined
       : await folderRow(sql, torrent.id, Number(position));
   if (row === undefined && !isAll) return await visit.notFound();
-  const grant = memberGrant({ sql, onTaken: content.onTaken }, memberId, torrent.id);
+  const grant = memberGrant({ sql, onTaken: content.onTaken }, { memberId }, torrent.id);
   const request = downloadRequest(visit);
   if (row?.isFolder === false) {
     const answer = await content.downloads.file(request, { torrent, path: row.path, grant });

@@ -23,7 +23,8 @@ export function davMembers(world: Parameters<typeof memberGrant>[0]): DavMembers
       if (member === undefined || member.passkey === '') return undefined;
       if (!secretEqual(utf8(davKey(member)), utf8(key))) return undefined;
       if (member.state !== 'active' || !member.mayLeech) return undefined;
-      return { grantFor: (torrentId) => memberGrant(world, member.id, torrentId) };
+      const taker = { memberId: member.id, passkey: member.passkey };
+      return { grantFor: (torrentId) => memberGrant(world, taker, torrentId) };
     },
   };
 }
