@@ -163,8 +163,9 @@ export class Copies {
   }
 
   /**
-   * It says itself that it lost some of it: to be fetched again. Nothing is taken back for that, but what it was to
-   * prove it has to prove then: or who holds little would decline until something is asked for that it has.
+   * It says itself that it lost some of it: to be fetched again. Nothing is taken back for that, but what
+   * it was to prove it has to prove then: or who holds little would decline until something is asked for
+   * that it has.
    */
   async lost(copy: Copy): Promise<void> {
     const sinceMs = this.#world.clock.nowMs();

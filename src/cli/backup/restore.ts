@@ -202,8 +202,8 @@ class Restore {
   }
 
   /**
-   * Into the store that the settings name, which may have some of them already. A blob that the place can give no
-   * more is a finding: database, log and all others are worth having without it.
+   * Into the store that the settings name, which may have some of them already. A blob that the place can
+   * give no more is a finding: database, log and all others are worth having without it.
    */
   async #content({ manifest }: KnownBackup, config: Config, findings: string[]): Promise<number> {
     const { backups, signal, progress } = this.#work;
