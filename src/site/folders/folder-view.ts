@@ -10,12 +10,12 @@ import { textField } from '#site/components/form.ts';
 import { icon } from '#site/components/icon.ts';
 import { attribute, type Html, NOTHING } from '#site/components/markup.ts';
 import { pageHead } from '#site/components/page-head.ts';
-import { pager } from '#site/components/pager.ts';
-import { type Column, type Sorting, table } from '#site/components/table.ts';
+import type { Column } from '#site/components/table.ts';
 import { formatBytes } from '#site/format/bytes.ts';
-import { formatCount, plural } from '#site/format/number.ts';
+import { plural } from '#site/format/number.ts';
 import { href, hrefTo } from '#site/routes.ts';
 import type { FolderOrder, FolderPage, FolderRow } from './folder-rows.ts';
+import { folderPager, folderTable } from './folder-table.ts';
 
 export interface FolderView {
   readonly torrent: Pick<Torrent, 'title' | 'infoHash' | 'fileCount' | 'sizeBytes'>;
@@ -111,55 +111,18 @@ function shareColumn(hash: string): Column<FolderRow> {
 
 function rowsTable({ torrent, way, page, order, isGiven, mayShare }: FolderView): Html {
   const hash = torrent.infoHash;
-  const here = way.at(-1)?.position;
-  const sort = (by: FolderOrder, direction: Sorting['direction']): Sorting => ({
-    href: folderHref(hash, here, by),
-    ...(order === by && direction !== undefined ? { direction } : {}),
-  });
-  return table({
-    caption: 'Folders and files',
-    rows: page.rows,
-    columns: [
-      {
-        label: 'Name',
-        kind: 'title',
-        sort: sort('name', 'ascending'),
-        cell: (row) =>
-          html`<span class="tree-line">${icon(row.isFolder ? 'folder' : 'file')}<span class="name">${nameOf(hash, row, { order, isGiven })}</span></span>`,
-      },
-      {
-        label: 'Files',
-        kind: 'figure',
-        cell: (row) => (row.isFolder ? formatCount(row.fileCount) : NOTHING),
-      },
-      {
-        label: 'Size',
-        kind: 'figure',
-        sort: sort('size', 'descending'),
-        cell: (row) => bytes(row.sizeBytes),
-      },
-      ...(mayShare ? [shareColumn(hash)] : []),
-    ],
+  return folderTable({
+    ...{ page, order },
+    sortHref: (by) => folderHref(hash, way.at(-1)?.position, by),
+    name: (row) => nameOf(hash, row, { order, isGiven }),
+    ...(mayShare ? { more: [shareColumn(hash)] } : {}),
   });
 }
 
 function ways({ torrent, way, page, order }: FolderView): Html {
-  const to = (key: 'after' | 'before', row: FolderRow | undefined): string =>
-    hrefTo(
-      'torrentFiles',
-      { hash: torrent.infoHash },
-      {
-        in: way.at(-1)?.position,
-        sort: order === 'size' ? 'size' : undefined,
-        [key]: row?.position,
-      },
-    );
-  if (!page.hasNext && !page.hasPrevious) return NOTHING;
-  return pager({
-    summary: `${formatCount(page.rows.length)} shown at a time`,
-    ...(page.hasPrevious ? { previousHref: to('before', page.rows[0]) } : {}),
-    ...(page.hasNext ? { nextHref: to('after', page.rows.at(-1)) } : {}),
-  });
+  const here = { in: way.at(-1)?.position, sort: order === 'size' ? 'size' : undefined };
+  const hash = torrent.infoHash;
+  return folderPager(page, (query) => hrefTo('torrentFiles', { hash }, { ...here, ...query }));
 }
 
 function nameOf(

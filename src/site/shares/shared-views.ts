@@ -3,18 +3,17 @@
 import { html } from 'hono/html';
 import { linkButton, submitButton } from '#site/components/button.ts';
 import { emptyState } from '#site/components/empty-state.ts';
-import { bytes, timeUntil } from '#site/components/figures.ts';
+import { timeUntil } from '#site/components/figures.ts';
 import { formActions, postForm, textField } from '#site/components/form.ts';
 import { icon } from '#site/components/icon.ts';
 import type { Html } from '#site/components/markup.ts';
 import { NOTHING } from '#site/components/markup.ts';
 import { notice } from '#site/components/notice.ts';
 import { pageHead } from '#site/components/page-head.ts';
-import { pager } from '#site/components/pager.ts';
-import { table } from '#site/components/table.ts';
 import type { FolderOrder, FolderPage, FolderRow } from '#site/folders/folder-rows.ts';
+import { folderPager, folderTable } from '#site/folders/folder-table.ts';
 import { formatBytes } from '#site/format/bytes.ts';
-import { formatCount, plural } from '#site/format/number.ts';
+import { plural } from '#site/format/number.ts';
 import { hrefTo } from '#site/routes.ts';
 import { isLeft, type Shared } from './shared-content.ts';
 
@@ -80,51 +79,15 @@ function rowsTable(view: SharedView, isOpen: boolean): Html {
     if (!isOpen) return html`${row.name}`;
     return html`<a href="${hrefTo('shareContent', { token, entry: row.position })}">${row.name}</a>`;
   };
-  return table({
-    caption: 'Folders and files',
-    rows: page.rows,
-    columns: [
-      {
-        label: 'Name',
-        kind: 'title',
-        sort: {
-          href: pageHref(view, here, { sort: undefined }),
-          ...(order === 'name' ? { direction: 'ascending' as const } : {}),
-        },
-        cell: (row) =>
-          html`<span class="tree-line">${icon(row.isFolder ? 'folder' : 'file')}<span class="name">${name(row)}</span></span>`,
-      },
-      {
-        label: 'Files',
-        kind: 'figure',
-        cell: (row) => (row.isFolder ? formatCount(row.fileCount) : NOTHING),
-      },
-      {
-        label: 'Size',
-        kind: 'figure',
-        sort: {
-          href: pageHref(view, here, { sort: 'size' }),
-          ...(order === 'size' ? { direction: 'descending' as const } : {}),
-        },
-        cell: (row) => bytes(row.sizeBytes),
-      },
-    ],
+  return folderTable({
+    ...{ page, order, name },
+    sortHref: (by) => pageHref(view, here, { sort: by === 'size' ? 'size' : undefined }),
   });
 }
 
 function ways(view: SharedView): Html {
-  const { page } = view;
   const here = view.way.at(-1);
-  if (!page.hasNext && !page.hasPrevious) return NOTHING;
-  return pager({
-    summary: `${formatCount(page.rows.length)} shown at a time`,
-    ...(page.hasPrevious
-      ? { previousHref: pageHref(view, here, { before: page.rows[0]?.position }) }
-      : {}),
-    ...(page.hasNext
-      ? { nextHref: pageHref(view, here, { after: page.rows.at(-1)?.position }) }
-      : {}),
-  });
+  return folderPager(view.page, (query) => pageHref(view, here, query));
 }
 
 type Query = Readonly<Record<string, string | number | undefined>>;
