@@ -24,7 +24,7 @@ async function download(visit: Visit): Promise<Response> {
     return await visit.notFound();
   }
   const { memberId } = visit.signedIn();
-  if (!(await mayTake(sql, memberId))) return await visit.error(ERROR_WORDS.forbidden);
+  if (!(await mayTake(sql, { memberId }))) return await visit.error(ERROR_WORDS.forbidden);
   const position = visit.param('entry');
   const isAll = position === 'all';
   const row =
