@@ -4,7 +4,8 @@
 //          MB for each second of the server's CPU time, in turn
 //   first  a MiB from a random place, warm, from both: time to its first byte, p50
 //   ingest the same from one client in a swarm, by the archive and by transmission-daemon (archive-ingest.ts)
-//   put    `swarmkeep put` of a folder of 1 GB, against hashing alone: one pass of SHA-256 on each core
+//   put    `swarmkeep put` of a folder of 1 GB, against hashing alone: one pass of SHA-256 on each core;
+//          and what the disk does by itself: as many bytes appended and synced, 4 MiB at a time
 //   again  a second folder with the same files and one more
 //   scrub  `archive verify` of all of it, against reading the packs and one pass of SHA-256 by one thread;
 //          and the scrub's job at a rate
@@ -18,6 +19,7 @@ import { hash } from 'node:crypto';
 import {
   closeSync,
   cpSync,
+  fdatasyncSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -213,6 +215,11 @@ async function put(server: TestServer, folder: string): Promise<void> {
   mkdirSync(tree);
   const each = Math.floor(BYTES / FILES);
   for (let file = 0; file < FILES; file++) writeContent(join(tree, `${file}.bin`), each, file + 2);
+  // What a server does once, to be able to put at all, is not counted.
+  const first = join(folder, 'first.bin');
+  writeContent(first, 2 * CHUNK_BYTES, 1000);
+  await server.json(['put', first, '--torrent-version', 'v2']);
+  const disk = appendAndSync(folder, each * FILES);
   const hashing = await hashSeconds(each * FILES);
   const hashingCpu = hashCpuSeconds(each * FILES);
   const before = cpuMicrosOf(server.pid);
@@ -227,6 +234,11 @@ async function put(server: TestServer, folder: string): Promise<void> {
       `${(BYTES / 1e6 / hashing).toFixed(0)} MB/s, ${((hashingCpu * 1e9) / BYTES).toFixed(2)} s of CPU a GB; ` +
       `${(hashing / seconds).toFixed(2)} of it by the clock, ${(hashingCpu / cpuSeconds).toFixed(2)} by CPU ` +
       '(aim 0.8, floor 0.5)',
+  );
+  say(
+    `  the disk by itself, as many bytes appended and synced: ${(BYTES / 1e6 / disk.seconds).toFixed(0)} MB/s, ` +
+      `${((disk.cpuSeconds * 1e9) / BYTES).toFixed(2)} s of CPU a GB; put is ` +
+      `${(disk.seconds / seconds).toFixed(2)} of its MB/s`,
   );
   const more = join(folder, 'more');
   cpSync(tree, more, { recursive: true });
@@ -298,6 +310,24 @@ function readAndHash(folder: string): { bytes: number; seconds: number; cpuSecon
   const seconds = (performance.now() - sinceMs) / 1000;
   const { user, system } = process.cpuUsage(cpu);
   return { bytes, seconds, cpuSeconds: (user + system) / 1e6 };
+}
+
+/** Into a file of its own, which is removed. */
+function appendAndSync(folder: string, bytes: number): { seconds: number; cpuSeconds: number } {
+  const path = join(folder, 'appended');
+  const chunk = Buffer.alloc(CHUNK_BYTES, 7);
+  const file = openSync(path, 'w');
+  const sinceMs = performance.now();
+  const cpu = process.cpuUsage();
+  for (let left = bytes; left > 0; left -= chunk.length) {
+    writeSync(file, chunk, 0, Math.min(chunk.length, left));
+    fdatasyncSync(file);
+  }
+  const seconds = (performance.now() - sinceMs) / 1000;
+  const { user, system } = process.cpuUsage(cpu);
+  closeSync(file);
+  rmSync(path);
+  return { seconds, cpuSeconds: (user + system) / 1e6 };
 }
 
 /** Half of the bytes on each of two threads would share a core here; processes do as well. */

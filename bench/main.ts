@@ -9,7 +9,7 @@ import { ROOT, runProgram } from '#tools/child-process.ts';
 
 const ALL = [
   ...['swarm', 'log', 'log-server', 'ledger', 'accounting', 'restart'],
-  ...['tracker', 'store', 'archive', 's3', 'start'],
+  ...['tracker', 'store', 'archive', 's3', 'start', 'site', 'site-signin', 'crowd'],
 ];
 /** Of a benchmark some of whose rows do not count, and say so. */
 const ROWS_MISSING = 3;

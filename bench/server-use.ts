@@ -12,6 +12,18 @@ export function cpuMicrosOf(pid: number): number {
   return nanoseconds / 1000;
 }
 
+/** The same of a process and all that it started and that run now. */
+export function cpuMicrosOfTree(pid: number): number {
+  let micros = cpuMicrosOf(pid);
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    const children = readFileSync(`/proc/${pid}/task/${task}/children`, 'latin1').trim();
+    for (const child of children === '' ? [] : children.split(' ')) {
+      micros += cpuMicrosOfTree(Number(child));
+    }
+  }
+  return micros;
+}
+
 /** The same by the names of its threads; threads of one name are one sum. */
 export function cpuMicrosByThread(pid: number): ReadonlyMap<string, number> {
   const all = new Map<string, number>();

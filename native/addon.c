@@ -23,6 +23,14 @@ Socket *get_socket(Instance *instance, napi_value id, enum Kind kind) {
   return socket != NULL && socket->kind == kind ? socket : NULL;
 }
 
+bool get_bytes(napi_env env, napi_value value, uint8_t **bytes, size_t *length) {
+  napi_typedarray_type type;
+  void *data = NULL;
+  if (napi_get_typedarray_info(env, value, &type, length, &data, NULL, NULL) != napi_ok) return false;
+  *bytes = data;
+  return type == napi_uint8_array && data != NULL;
+}
+
 napi_value new_int(napi_env env, int32_t value) {
   napi_value result = NULL;
   napi_create_int32(env, value, &result);
@@ -202,6 +210,9 @@ NAPI_MODULE_INIT() {
       add_function(env, exports, "sendCancel", send_cancel, instance) &&
       add_function(env, exports, "sendTake", send_take, instance) &&
       add_function(env, exports, "hashSegment", hash_segment, instance) &&
+      add_function(env, exports, "hashFile", hash_file, instance) &&
+      add_function(env, exports, "pageOffset", page_offset, instance) &&
+      add_function(env, exports, "crc32c", crc32c, instance) &&
       napi_add_async_cleanup_hook(env, on_environment_ends, instance, &instance->hook) == napi_ok;
   if (!is_made) {
     free(instance);

@@ -21,7 +21,7 @@
 #include <uv.h>
 
 // Raised when a call, a word or a layout changes; addon.ts compares.
-#define ADDON_VERSION 5
+#define ADDON_VERSION 8
 
 // A socket is opened with a buffer of 32 words, which stays and carries reports afterwards. Words 0
 // to 15 ask, 16 to 31 answer; the address stands in the last 16 bytes of the asking half. Family 1 is a
@@ -114,6 +114,10 @@ struct Instance {
   napi_async_cleanup_hook_handle hook;
   // One for the cleanup hook, one for each handle that is not closed yet.
   int32_t owners;
+  // Whether the processor has instructions for SHA-256: 1, -1, or 0 when nobody has asked.
+  int32_t hashes;
+  // The same of those for CRC32C.
+  int32_t sums;
   Socket *sockets[SOCKETS_MAX];
 };
 
@@ -123,6 +127,8 @@ bool get_arguments(napi_env env, napi_callback_info info, size_t count, napi_val
 bool get_int(napi_env env, napi_value value, int32_t *into);
 Socket *get_socket(Instance *instance, napi_value id, enum Kind kind);
 napi_value new_int(napi_env env, int32_t value);
+// Of a Uint8Array that was not transferred away.
+bool get_bytes(napi_env env, napi_value value, uint8_t **bytes, size_t *length);
 napi_value refuse(napi_env env, const char *message);
 // Takes an ArrayBuffer of at least `bytes_min`; false leaves nothing taken.
 bool take_buffer(napi_env env, napi_value value, size_t bytes_min, Buffer *into);
@@ -183,5 +189,10 @@ napi_value send_take(napi_env env, napi_callback_info info);
 
 // hash.c
 napi_value hash_segment(napi_env env, napi_callback_info info);
+napi_value hash_file(napi_env env, napi_callback_info info);
+napi_value page_offset(napi_env env, napi_callback_info info);
+
+// crc.c
+napi_value crc32c(napi_env env, napi_callback_info info);
 
 #endif

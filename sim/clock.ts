@@ -12,6 +12,8 @@ interface Entry {
   run: (() => void) | undefined;
 }
 
+const UNTIL_STEPS_MAX = 1_000_000;
+
 export class SimClock implements Clock {
   #monotonicMs = 0;
   #wallOffsetMs: number;
@@ -63,16 +65,20 @@ export class SimClock implements Clock {
     await settle();
   }
 
-  /** Runs timers until `promise` settles. Fails when nothing is left to run and it has not. */
+  /**
+   * Runs timers until `promise` settles. Fails when nothing is left to run and it has not, or when what
+   * runs again and again does not settle it.
+   */
   async until<T>(promise: Promise<T>): Promise<T> {
     let settled = false;
     const mark = (): void => {
       settled = true;
     };
     promise.then(mark, mark);
-    for (let idle = 0; ; ) {
+    for (let idle = 0, steps = 0; ; steps++) {
       await settle();
       if (settled) return promise;
+      assert(steps < UNTIL_STEPS_MAX, 'timers run for ever and the promise has not settled');
       idle = this.#runNext(Number.POSITIVE_INFINITY) ? 0 : idle + 1;
       assert(idle < 100, 'nothing is left to run and the promise has not settled');
     }

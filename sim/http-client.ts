@@ -88,14 +88,14 @@ export class HttpClient {
     this.#socket.write(text);
   }
 
-  /** The next answer. @throws when the connection ends first or nothing comes for 5 seconds */
+  /** The next answer. @throws when the connection ends first or nothing comes for 30 seconds */
   async answer(): Promise<HttpAnswer> {
     for (;;) {
       const answer = this.#take();
       if (answer !== undefined) return answer;
       if (this.#ended) throw new Error('the connection ended before an answer');
       await new Promise<void>((resolve, reject) => {
-        const timer = setTimeout(() => reject(new Error('no answer in 5 seconds')), 5000);
+        const timer = setTimeout(() => reject(new Error('no answer in 30 seconds')), 30_000);
         this.#wake = () => {
           clearTimeout(timer);
           resolve();

@@ -237,6 +237,8 @@ class CrashWorld {
     }
     if (this.#isDead) return undefined;
     const log = await this.#clock.until(opening);
+    // Of what the log does by itself: the end may come between its opening and its first answer.
+    if (this.#isDead) return undefined;
     if (broken !== undefined) broken.isOpening = false;
     return log;
   }

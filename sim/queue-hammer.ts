@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import { parentPort, workerData } from 'node:worker_threads';
 import { accountingConfig } from '#accounting/config.ts';
-import { QUEUE_RECORD_WORDS, TransferQueue } from '#accounting/transfers/transfer-queue.ts';
+import { TransferQueue } from '#accounting/transfers/transfer-queue.ts';
+import { TRANSFER_RECORD_BYTES } from '#accounting/transfers/transfer-record.ts';
 import { SystemClock } from '#base/clock.ts';
 import { SeededRandom } from '#base/random.ts';
 
@@ -54,7 +55,7 @@ async function hammer(data: QueueHammerData): Promise<void> {
     queue.tell(position, durable);
   });
   const result = { durable: [] as number[], lost: [] as number[] };
-  const words = new Uint32Array(QUEUE_RECORD_WORDS);
+  const words = new Uint32Array(TRANSFER_RECORD_BYTES / 4);
   let told = 0;
   for (let step = 0; step < steps; ) {
     const counter = random.u32() % (counters.length / 2);
@@ -66,7 +67,7 @@ async function hammer(data: QueueHammerData): Promise<void> {
       words[RECORD.id] = id;
       words[RECORD.counter] = counter;
       words[RECORD.value] = counters[counter * 2 + 1]! + 1;
-      queue.recordWords.set(words, queue.placeOf(position) * QUEUE_RECORD_WORDS);
+      queue.words.set(words, queue.recordWordAt(queue.placeOf(position)));
       queue.publish(position);
       counters[counter * 2 + 1] = words[RECORD.value]!;
       queue.onSettled(position, (durable) => {

@@ -6,7 +6,7 @@ import { DatagramSlots, type OpenUdp, type UdpOptions, type UdpSocket } from '#n
 export class SlotSocket implements UdpSocket {
   readonly family = 4;
   readonly steered = false;
-  readonly bound = { address: '127.0.0.1', port: 6969 };
+  readonly bound: { readonly address: string; readonly port: number };
   readonly input: DatagramSlots;
   readonly output: DatagramSlots;
   /** Datagrams and bytes that were flushed. */
@@ -24,6 +24,8 @@ export class SlotSocket implements UdpSocket {
   }
 
   constructor(options: UdpOptions) {
+    // The port asked for: 0 leaves the doors beside it, which are real, a free one.
+    this.bound = { address: '127.0.0.1', port: options.port };
     this.input = new DatagramSlots(options.slotsMax, options.inputBytesMax);
     this.output = new DatagramSlots(options.slotsMax, options.outputBytesMax);
     this.#onBatch = options.onBatch;

@@ -206,11 +206,11 @@ export function torrentMessage(
   };
 }
 
-/** @throws when it does not become true within 5 seconds */
+/** @throws when it does not become true within 30 seconds, which no busy machine takes */
 export async function until(is: () => boolean): Promise<void> {
-  const untilMs = performance.now() + 5000;
+  const untilMs = performance.now() + 30_000;
   while (!is()) {
-    if (performance.now() > untilMs) throw new Error(`not true within 5 seconds: ${is}`);
+    if (performance.now() > untilMs) throw new Error(`not true within 30 seconds: ${is}`);
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }

@@ -72,6 +72,7 @@ export class TrackerThread {
       torrentRemoved: () => undefined,
       hashRemoved: () => undefined,
       memberEnded: () => undefined,
+      networkBanned: () => undefined,
     });
     const mail = new WorkerMail(link);
     const records = { clock, mail, memory: memory.queue, config: accounting };

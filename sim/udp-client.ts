@@ -30,6 +30,8 @@ export interface UdpAnswer {
 
 const EVENTS = { none: 0, completed: 1, started: 2, stopped: 3, paused: 4 } as const;
 const ACTIONS = ['connect', 'announce', 'scrape', 'error'] as const;
+/** An answer that is due comes at once, unless the machine is busy; it is never waited for in vain. */
+const ANSWER_MS_MAX = 30_000;
 
 export class UdpClient {
   readonly #socket: Socket;
@@ -105,7 +107,7 @@ export class UdpClient {
   }
 
   /** Sends the packet under a new transaction id; undefined when nothing came in `waitMs`. */
-  ask(packet: Buffer, waitMs = 1000): Promise<UdpAnswer | undefined> {
+  ask(packet: Buffer, waitMs = ANSWER_MS_MAX): Promise<UdpAnswer | undefined> {
     const transaction = this.#transaction++;
     packet.writeUInt32BE(transaction, 12);
     return new Promise((resolve) => {

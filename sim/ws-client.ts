@@ -5,6 +5,8 @@ import { connect, type Socket } from 'node:net';
 import { SystemRandom } from '#base/random.ts';
 
 const random = new SystemRandom();
+/** Far more than a busy machine takes for what is due. */
+const WAIT_MS_MAX = 30_000;
 
 export type WsJson = Readonly<Record<string, unknown>>;
 
@@ -123,7 +125,7 @@ export class WsClient {
   }
 
   /** The next message, taken out of `received`; undefined when none comes in time. */
-  async next(msMax = 5000): Promise<WsJson | undefined> {
+  async next(msMax = WAIT_MS_MAX): Promise<WsJson | undefined> {
     await this.#until(() => this.received.length > 0 || this.isClosed, msMax);
     return this.received.shift();
   }
@@ -142,7 +144,7 @@ export class WsClient {
     this.socket.destroy();
   }
 
-  async #until(is: () => boolean, msMax = 5000): Promise<void> {
+  async #until(is: () => boolean, msMax = WAIT_MS_MAX): Promise<void> {
     let isLate = false;
     const timer = setTimeout(() => {
       isLate = true;

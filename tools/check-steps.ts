@@ -22,7 +22,15 @@ interface Step {
 }
 
 /** What may be used by a program under the MIT licence that is given away as a whole. */
-const LICENCES = new Set(['0BSD', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', 'ISC', 'MIT']);
+const LICENCES = new Set([
+  '0BSD',
+  'Apache-2.0',
+  'BSD-2-Clause',
+  'BSD-3-Clause',
+  'ISC',
+  'MIT',
+  'MIT-0',
+]);
 /** Packages whose lockfile entry names none, with what their own package.json says. */
 const LICENCES_READ: Readonly<Record<string, string>> = { 'node_modules/limiter': 'MIT' };
 /** Used while developing, and given to nobody. */

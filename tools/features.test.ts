@@ -40,12 +40,27 @@ test('what is done or done in part names its evidence, and what is named exists'
   const sources = testSources();
   for (const { id, state, evidence } of readFeatures()) {
     if (state !== 'open') assert.notEqual(evidence, '', `${id} has no evidence`);
-    for (const [, path = ''] of evidence.matchAll(/`([a-z]+\/[A-Za-z0-9./_-]+)`/g)) {
-      assert.ok(existsSync(`${ROOT}${path}`), `${id} names ${path}, which is not there`);
-    }
-    for (const [, sentence = ''] of evidence.matchAll(/“([^”]+)”/g)) {
-      const words = sentence.replace(/ …$/, '');
-      assert.ok(sources.includes(words), `${id} names a test that is not there: ${sentence}`);
-    }
+    checkEvidence(id, evidence, sources);
   }
 });
+
+test('what the threat model says stops somebody exists: its files and its tests', () => {
+  const sources = testSources();
+  const [first = '', ...doors] = readFileSync(`${ROOT}docs/threat-model.md`, 'utf8').split(/^## /m);
+  assert.ok(first.startsWith('# Threat model') && doors.length >= 12, `${doors.length} doors`);
+  for (const door of doors) {
+    const [name = ''] = door.split('\n', 1);
+    checkEvidence(name, door.replace(/\s+/g, ' '), sources);
+  }
+});
+
+/** Files in backticks and tests in quotes. */
+function checkEvidence(id: string, evidence: string, sources: string): void {
+  for (const [, path = ''] of evidence.matchAll(/`([a-z]+\/[A-Za-z0-9./_-]+)`/g)) {
+    assert.ok(existsSync(`${ROOT}${path}`), `${id} names ${path}, which is not there`);
+  }
+  for (const [, sentence = ''] of evidence.matchAll(/“([^”]+)”/g)) {
+    const words = sentence.replace(/ …$/, '');
+    assert.ok(sources.includes(words), `${id} names a test that is not there: ${sentence}`);
+  }
+}

@@ -54,6 +54,7 @@ const PARTS: readonly Part[] = [
   { debianPackage: 'ffmpeg', what: 'previews', isThere: () => hasProgram('ffmpeg') },
   { debianPackage: 'litmus', what: 'checks of WebDAV', isThere: () => hasProgram('litmus') },
   { debianPackage: 'rclone', what: 'copies over WebDAV', isThere: () => hasProgram('rclone') },
+  { debianPackage: 'fuse3', what: 'WebDAV as a disk', isThere: () => hasProgram('fusermount3') },
   {
     debianPackage: 'nginx',
     what: 'WebSocket through a reverse proxy',

@@ -33,7 +33,7 @@ export async function runGroups(
   groups: readonly TestGroup[],
   options: {
     readonly atOnce: number;
-    readonly env: Readonly<Record<string, string>>;
+    readonly envOf: (group: TestGroup) => Readonly<Record<string, string>>;
     readonly onResult: (result: GroupResult) => void;
   },
 ): Promise<GroupResult[]> {
@@ -41,7 +41,7 @@ export async function runGroups(
   const results: GroupResult[] = [];
   const work = async (): Promise<void> => {
     for (let group = waiting.shift(); group !== undefined; group = waiting.shift()) {
-      const result = await runGroup(group, options.env);
+      const result = await runGroup(group, options.envOf(group));
       results.push(result);
       options.onResult(result);
     }

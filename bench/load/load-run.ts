@@ -58,11 +58,12 @@ export class LoadRun {
   /** The next peer of this source; all of them in turn. */
   next(source: number): void {
     const { order } = this;
-    const chance = this.#random.u32();
-    this.isSeeder = chance < order.seederChance * U32;
+    const drawn = this.#random.u32();
     this.isScrape = !this.isFilling && this.#random.u32() < (order.scrapePercent / 100) * U32;
     const peer = this.#nextOf[source]!;
     this.peer = peer;
+    const chance = order.isSteady === true ? Math.imul(peer + 1, 0x9e37_79b1) >>> 0 : drawn;
+    this.isSeeder = chance < order.seederChance * U32;
     this.torrent = this.community.torrentOf[peer]!;
     if (this.isScrape) return;
     const after = peer + order.sources;

@@ -22,6 +22,8 @@ export interface LoadOrder extends CommunityShape {
   readonly seconds: number;
   /** UDP: each announce says that more was uploaded than the one before. */
   readonly isMoving?: boolean;
+  /** A peer has everything or has not for the whole run; else each announce draws anew. */
+  readonly isSteady?: boolean;
   /** HTTP: a connection for each request. */
   readonly isClosedEach: boolean;
   /** UDP: so many requests a second instead of as many as are answered; 0 is the closed loop. */

@@ -1,9 +1,9 @@
-// Members and torrents of a server in private mode, made by its own commands as an operator would.
+// Members and torrents of a server in private mode, made by its own commands, which are asked of it by its
+// control socket as the command line does.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { givenHashes } from '#bench/load/community.ts';
+import type { Item, Output } from '#cli/command.ts';
+import { askServer, socketPathFor } from '#cli/control-socket.ts';
 import { hashOf } from '#sim/announces.ts';
 import type { TestServer } from '#tools/e2e/server.ts';
 
@@ -16,22 +16,31 @@ const AT_ONCE = 4;
 export async function membersAndTorrents(
   server: TestServer,
 ): Promise<{ readonly passkeys: readonly string[]; readonly hashes: Uint8Array }> {
-  const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-bench-private-'));
-  try {
-    const passkeys = await inParallel(MEMBERS, async (member) => {
-      const [made] = await server.json<{ passkey: string }>(['member', 'add', `member${member}`]);
-      return made?.passkey ?? '';
-    });
-    const hashes = await inParallel(TORRENTS, async (torrent) => {
-      const file = join(folder, `${torrent}.torrent`);
-      writeFileSync(file, torrentFile(torrent));
-      const [made] = await server.json<{ infoHash: string }>(['torrent', 'add', file]);
-      return made?.infoHash ?? '';
-    });
-    return { passkeys, hashes: givenHashes(hashes) };
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  const passkeys = await inParallel(MEMBERS, async (member) => {
+    const input = { name: `member${member}`, role: 'member' };
+    return String((await made(server, 'member add', input))['passkey']);
+  });
+  const hashes = await inParallel(TORRENTS, async (torrent) => {
+    const bytes = torrentFile(torrent).toString('base64');
+    const input = { bytes, category: 'other', tags: [] };
+    return String((await made(server, 'torrent add', input))['infoHash']);
+  });
+  return { passkeys, hashes: givenHashes(hashes) };
+}
+
+/** What the command says; a process for each of them takes minutes on a busy machine. */
+async function made(server: TestServer, command: string, input: Item): Promise<Item> {
+  let made: Item | undefined;
+  const output: Output = {
+    item: (item) => {
+      made = item;
+    },
+    progress: () => undefined,
+    signal: new AbortController().signal,
+  };
+  await askServer(socketPathFor(server.dataFolder), { command, input }, output);
+  if (made === undefined) throw new Error(`the server does not answer to ${command}`);
+  return made;
 }
 
 async function inParallel(

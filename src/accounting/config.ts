@@ -13,8 +13,10 @@ export const accountingConfig = z.strictObject({
       'When a client is answered: "durable" after its started, completed, stopped or first announce is on disk, "memory" at once, which is faster and may lose the last second in a crash.',
     ),
   batchRecordsMax: count({ min: 1, max: 65_536 })
-    .default(4096)
-    .describe('Transfer records appended to the log at once. More cost fewer disk flushes.'),
+    .default(7000)
+    .describe(
+      'Transfer records appended to the log at once. More cost fewer disk flushes. They take 140 bytes each, together no more than `log.batchBytesMax`.',
+    ),
   batchAgeMsMax: ms({ min: 1, max: 10_000 })
     .default(1000)
     .describe(
@@ -23,7 +25,7 @@ export const accountingConfig = z.strictObject({
   recordsPendingMax: count({ min: 1, max: 4_194_304 })
     .default(65_536)
     .describe(
-      'Transfer records waiting for the disk, 128 bytes each. At the limit ordinary announces are answered and credited with the next one; started, completed, stopped and first announces are told to try again.',
+      'Transfer records waiting for the disk, 140 bytes each. At the limit ordinary announces are answered and credited with the next one; started, completed, stopped and first announces are told to try again.',
     ),
   resetAfterMs: ms({ min: 1000 })
     .default(120_000)
@@ -45,10 +47,10 @@ export const accountingConfig = z.strictObject({
     .describe(
       'Time between two snapshots of the baselines. Shorter makes a start quicker and writes more.',
     ),
-  ledgerBatchRecordsMax: count({ min: 1, max: 65_536 })
-    .default(65_536)
+  ledgerBatchRecordsMax: count({ min: 1, max: 1_048_576 })
+    .default(262_144)
     .describe(
-      'Transfer records that the ledger applies in one transaction, at most. More catch up faster, since what they add to one row is written once, and hold the database longer at a time. On PostgreSQL, where nobody waits for it, a ledger that is further behind than that takes up to a million.',
+      'Transfer records that the ledger applies in one transaction, at most. More catch up faster, since what they add to one row is written once, and hold the database longer at a time; on SQLite, where everybody who writes waits for it, about 65,536 rows end one sooner. On PostgreSQL a ledger that is further behind than that takes up to a million.',
     ),
   addressDaysKept: count({ min: 1, max: 36_500 })
     .default(30)

@@ -1,7 +1,9 @@
 // Reads the ledger, for pages and commands. Every list is bounded and goes on after a key.
 
+import type { Kysely } from 'kysely';
 import { takenOff, takenOffTorrents } from '#accounting/free-bytes/free-bytes.ts';
 import type { LedgerSums, LedgerTables } from '#accounting/ledger/ledger-tables.ts';
+import { fixedQuery } from '#sql/fixed-query.ts';
 import type { Sql } from '#sql/sql.ts';
 
 /** Bytes as they were moved, and as they count after multipliers. */
@@ -45,15 +47,17 @@ export interface MemberDay extends Moved {
 
 const LIMIT_MAX = 1000;
 
+const memberRow = fixedQuery((reading: Kysely<LedgerTables>, given: { memberId: number }) =>
+  reading.selectFrom('ledger_member').selectAll().where('member_id', '=', given.memberId),
+);
+
 /** Zeros for a member who never announced. */
 export async function memberTotals(sql: Sql, memberId: number): Promise<MemberTotals> {
-  const row = await sql
-    .read<LedgerTables>()
-    .selectFrom('ledger_member')
-    .selectAll()
-    .where('member_id', '=', memberId)
-    .executeTakeFirst();
-  const freeBytes = (await takenOff(sql, [memberId])).get(memberId) ?? 0;
+  const [[row], off] = await Promise.all([
+    memberRow(sql.read(), { memberId }),
+    takenOff(sql, [memberId]),
+  ]);
+  const freeBytes = off.get(memberId) ?? 0;
   return {
     ...moved(row, freeBytes),
     freeBytes,

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { bytes, count, ms } from '#base/field.ts';
 import { parseIp } from '#net/ip-address.ts';
 import { isSegmentBytes, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN } from './content/segments.ts';
+import { isPutFolder } from './ingest/put-folder.ts';
 
 const MIB = 1024 * 1024;
 
@@ -112,6 +113,23 @@ export const archiveConfig = z.strictObject({
     .default(false)
     .describe(
       'Whether wanted torrents are also taken from web seeds at addresses of this machine and of private networks. Off keeps whoever may name a web seed from having this server ask its neighbours.',
+    ),
+  putFolders: z
+    .array(z.string().max(5000).refine(isPutFolder, 'expected a category and a whole path'))
+    .max(100)
+    .default([])
+    .describe(
+      'Files and folders of this machine that are put into the archive by themselves: for each a line of a category of the site and of the whole path, `datasets /srv/measurements`. When something below it has changed, all of it becomes one more torrent, which shares with those before it what is the same.',
+    ),
+  putFoldersEveryMs: ms({ min: 60_000, max: 365 * 86_400_000 })
+    .default(86_400_000)
+    .describe(
+      'Milliseconds from one look at `putFolders` to the next. A look reads names, sizes and times only; what has changed is then read whole.',
+    ),
+  putFoldersQuietMs: ms({ min: 0, max: 30 * 86_400_000 })
+    .default(600_000)
+    .describe(
+      'Milliseconds for which nothing below one of `putFolders` may have changed before it is put, so that no torrent is made of what is still being written. What changes more often than this is never put.',
     ),
   scrubPeriodMs: ms({ min: 60_000 })
     .default(30 * 86_400_000)

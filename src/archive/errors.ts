@@ -26,3 +26,8 @@ export const ARCHIVE_ERRORS = {
 } as const;
 
 export class ArchiveError extends CodedError<keyof typeof ARCHIVE_ERRORS> {}
+
+/** `how`: `has grown`. */
+export function fileChanged(how: string): ArchiveError {
+  return new ArchiveError('ARCHIVE_FILE_CHANGED', `The file ${how} while it was read`);
+}

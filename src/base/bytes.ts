@@ -6,8 +6,18 @@ export function utf8(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
+const SHORT_BYTES_MAX = 64;
+/** Where short ones are copied to. Made when first needed: browsers load this file and have no Buffer. */
+let room: Buffer | undefined;
+
 /** Lower-case hexadecimal. */
 export function toHex(bytes: Uint8Array): string {
+  // Asked for its buffer, a short array is given one outside of the heap, some hundred bytes, for good.
+  if (bytes.length <= SHORT_BYTES_MAX) {
+    room ??= Buffer.alloc(SHORT_BYTES_MAX);
+    room.set(bytes);
+    return room.toString('hex', 0, bytes.length);
+  }
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
 }
 

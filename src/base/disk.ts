@@ -21,6 +21,7 @@ import {
   unlinkSync,
   write,
   writeSync,
+  writev,
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -70,7 +71,12 @@ export interface DiskFile {
   /** Reads into `into` from `position`; returns how many bytes, fewer only at the end of the file. */
   read(into: Uint8Array, position: number): Promise<number>;
   /** Writes all of `bytes` at `position` or fails; on failure any part may have been written. */
-  write(bytes: Uint8Array, position: number): Promise<void>;
+  write(bytes: Uint8Array, position: number, how?: WriteHow): Promise<void>;
+  /**
+   * Where it can: as many `write`s with `isDirect`, one behind the other from `position` on, by one call of
+   * the system. False: it may have written any part, and `write` must do.
+   */
+  writeDirectly?(parts: readonly Uint8Array[], position: number): Promise<boolean>;
   /** fdatasync: data and size are on disk when it resolves. After a failure nothing is known. */
   datasync(): Promise<void>;
   truncate(sizeBytes: number): Promise<void>;
@@ -79,6 +85,15 @@ export interface DiskFile {
   close(): Promise<void>;
   /** Only of a file of this machine that is open: what other calls of the system take it by. */
   readonly own?: OwnFile | undefined;
+}
+
+export interface WriteHow {
+  /**
+   * Past the system's cache, where it can: for much that is not read again soon. The bytes must begin and end
+   * a page of 4 KiB in memory and in the file, and nobody may read those pages of the file meanwhile. Else,
+   * and where there is no such way, it is a write like any other.
+   */
+  readonly isDirect?: boolean;
 }
 
 export interface OwnFile {
@@ -136,7 +151,6 @@ export class SystemDisk implements Disk {
   }
 }
 
-/** A lock of SQLite's on an empty database: the operating system's own, of which Node gives no other. */
 /** Not by `recursive`: under a folder that takes no names, as /proc, that one never comes back. */
 function makeFolders(folder: string): void {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) return;
@@ -150,6 +164,7 @@ function makeFolders(folder: string): void {
   }
 }
 
+/** A lock of SQLite's on an empty database: the operating system's own, of which Node gives no other. */
 function lockFile(path: string): DiskLock | undefined {
   let database: DatabaseSync | undefined;
   try {
@@ -169,9 +184,21 @@ function lockFile(path: string): DiskLock | undefined {
   };
 }
 
+/** Some file systems have no such way, others' kernels no such path. */
+function openDirectly(descriptor: number): number | 'none' {
+  if (constants.O_DIRECT === undefined) return 'none';
+  try {
+    return openSync(`/proc/self/fd/${descriptor}`, constants.O_RDWR | constants.O_DIRECT);
+  } catch {
+    return 'none';
+  }
+}
+
 class SystemFile implements DiskFile {
   readonly own: OwnFile;
   readonly #descriptor: number;
+  /** The same file, past the system's cache; opened when it is first written so. */
+  #direct: number | 'none' | undefined;
   #open = true;
 
   constructor(descriptor: number) {
@@ -198,7 +225,27 @@ class SystemFile implements DiskFile {
     });
   }
 
-  write(bytes: Uint8Array, position: number): Promise<void> {
+  async write(bytes: Uint8Array, position: number, how: WriteHow = {}): Promise<void> {
+    if (how.isDirect === true && (await this.writeDirectly([bytes], position))) return;
+    await this.#write(bytes, position);
+  }
+
+  writeDirectly(parts: readonly Uint8Array[], position: number): Promise<boolean> {
+    this.#direct ??= openDirectly(this.#descriptor);
+    const descriptor = this.#direct;
+    if (descriptor === 'none') return Promise.resolve(false);
+    const bytes = parts.reduce((sum, part) => sum + part.byteLength, 0);
+    return new Promise((resolve, reject) => {
+      writev(descriptor, [...parts], position, (error, count) => {
+        // A disk that writes larger sectors at once, or memory that lies otherwise.
+        if (error?.code === 'EINVAL') resolve(false);
+        else if (error !== null) reject(error);
+        else resolve(count === bytes);
+      });
+    });
+  }
+
+  #write(bytes: Uint8Array, position: number): Promise<void> {
     return new Promise((resolve, reject) => {
       let done = 0;
       if (bytes.byteLength <= IN_PLACE_BYTES_MAX) {
@@ -255,6 +302,7 @@ class SystemFile implements DiskFile {
   async close(): Promise<void> {
     if (!this.#open) return;
     this.#open = false;
+    if (typeof this.#direct === 'number') closeSync(this.#direct);
     closeSync(this.#descriptor);
   }
 }

@@ -14,7 +14,7 @@ export class Pace {
     this.#perSecond = perSecond;
   }
 
-  /** Resolves when `amount` may be done. One call at a time. Rejects with the signal's reason. */
+  /** Resolves when `amount` may be done, in the order of the calls. Rejects with the signal's reason. */
   async take(amount: number, signal?: AbortSignal): Promise<void> {
     const nowMs = this.#clock.monotonicMs();
     const fromMs = Math.max(nowMs, this.#dueMs);

@@ -19,7 +19,7 @@ import { Refusal } from '#site/refusal.ts';
 import { CONTROL_TOPIC } from '#sql/outbox.ts';
 import type { Sql } from '#sql/sql.ts';
 import { decodeControl } from '#wire/control-message.ts';
-import { parseMetainfo } from '#wire/metainfo.ts';
+import { METAINFO_BYTES_MAX, parseMetainfo } from '#wire/metainfo.ts';
 import type { DataFolder } from './data-folder.ts';
 import type { Rooms } from './rooms.ts';
 import type { StoreRoom } from './store-room.ts';
@@ -161,7 +161,11 @@ async function restoreTorrent(
     // The file is that of its swarm; another `source` would be another torrent.
     {
       ...catalogueOf(rooms),
-      config: { ...config.site, torrentSource: parsed.metainfo.source ?? '' },
+      config: {
+        ...config.site,
+        torrentBytesMax: METAINFO_BYTES_MAX,
+        torrentSource: parsed.metainfo.source ?? '',
+      },
     },
     {
       ...{ bytes: file, uploaderId: OPERATOR, isStaff: true, formerId, title, description, tags },

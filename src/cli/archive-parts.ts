@@ -17,6 +17,7 @@ import { WebSeed } from '#archive/web-seed/web-seed.ts';
 import { WebDav } from '#archive/webdav/webdav.ts';
 import { bytesEqual } from '#base/bytes.ts';
 import type { Clock } from '#base/clock.ts';
+import { endInTurns } from '#base/steps.ts';
 import type { Config } from '#config/schema.ts';
 import { type AddonPlace, loadAddon } from '#net/addon.ts';
 import { FileSender } from '#net/file-sender.ts';
@@ -31,8 +32,9 @@ import { davMembers } from '#site/downloads/dav-key.ts';
 import type { SwarmPeer, Swarms } from '#site/swarms.ts';
 import type { SiteContent } from '#site/world.ts';
 import type { Sql } from '#sql/sql.ts';
-import { parseMetainfo } from '#wire/metainfo.ts';
+import { parseInSteps } from '#wire/metainfo.ts';
 import { contributionsOf } from './contributions.ts';
+import { findFfmpeg } from './ffmpeg.ts';
 import type { Rooms } from './rooms.ts';
 import type { StoreRoom } from './store-room.ts';
 
@@ -101,6 +103,10 @@ export function openArchiveDoors(rooms: Rooms, addon: AddonPlace): ArchiveDoors 
     downloads,
     isKept: (torrentId) => isKept(sql, torrentId),
     contributions: contributionsOf(rooms),
+    pictures: {
+      put: async (bytes) => (await (await rooms.archive.store()).put(bytes)).ref,
+      maker: () => findFfmpeg(),
+    },
     blob: async (ref) => await (await rooms.archive.store()).get(ref).catch(() => undefined),
     onTaken: (memberId, torrentId, bytes) => traffic.add(memberId, torrentId, bytes),
   };
@@ -127,7 +133,7 @@ export function seedCatalogue(sql: Sql): CatalogueReading {
     },
     async metainfo(torrentId) {
       const bytes = await torrentFile(sql, torrentId);
-      const parsed = bytes === undefined ? undefined : parseMetainfo(bytes);
+      const parsed = bytes && (await endInTurns(parseInSteps(bytes)));
       return parsed?.ok === true ? parsed.metainfo : undefined;
     },
   };

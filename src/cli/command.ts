@@ -28,6 +28,8 @@ export interface Output {
   }): void;
   /** Aborted when the person pressed Ctrl-C or closed the pipe. */
   readonly signal: AbortSignal;
+  /** Which user of the operating system asked a server for it. */
+  readonly by?: string;
 }
 
 interface CommandWords {
@@ -56,6 +58,16 @@ export interface RoomsCommand extends CommandWords {
   readonly needsData?: boolean;
   /** For where there is no data folder yet: then this is run, here. */
   readonly runWithoutData?: (options: Options, input: Item, output: Output) => Promise<void>;
+  /**
+   * For when the rooms cannot be opened or asked, and `why`; also when the input says `outside`: then
+   * `why` is empty.
+   */
+  readonly runWithoutRooms?: (
+    options: Options,
+    why: string,
+    input: Item,
+    output: Output,
+  ) => Promise<void>;
   /** Needs no room but the log, so it also works on a log server: with --url, and in `log serve`. */
   readonly runOnLog?: (log: Log, input: Item, output: Output) => Promise<void>;
   /** The same for a far store, with --url. */

@@ -1,60 +1,70 @@
 // A file or folder of this machine as content to make a torrent of: every regular file below it, in any
 // order. Links and devices are left out and counted: a torrent has none.
 
-import { lstatSync, readdirSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { lstatSync, readdirSync, type Stats } from 'node:fs';
 import { basename, join } from 'node:path';
+import { SystemDisk } from '#base/disk.ts';
 import { codeOf } from '#base/errors.ts';
+import { othersTurn } from '#base/steps.ts';
 import { METAINFO_LIMITS } from '#wire/metainfo.ts';
-import type { ContentFile } from '#wire/metainfo-maker.ts';
+import type { ContentFile, ContentReader } from '#wire/metainfo-maker.ts';
 import { CliError } from './errors.ts';
+import { printable } from './printable.ts';
 
 const CHUNK_BYTES = 1024 * 1024;
 const DEPTH_MAX = 100;
+const FILES_A_TURN = 500;
+const DISK = new SystemDisk();
+
+export interface FolderFile extends ContentFile {
+  /** Unix milliseconds, with fractions. */
+  readonly modifiedMs: number;
+}
 
 export interface ContentFolder {
   readonly name: string;
   readonly singleFile: boolean;
-  readonly files: readonly ContentFile[];
+  readonly files: readonly FolderFile[];
   readonly sizeBytes: number;
   /** Links, sockets, devices. */
   readonly leftOut: number;
 }
 
-/** @throws CliError CLI_NOT_FOUND, CLI_REFUSED */
-export function readContentFolder(path: string): ContentFolder {
-  const found: ContentFile[] = [];
+/** Lets others have their turns while it looks. @throws CliError CLI_NOT_FOUND, CLI_REFUSED */
+export async function readContentFolder(path: string): Promise<ContentFolder> {
+  const found: FolderFile[] = [];
   const state = { leftOut: 0 };
-  const kind = kindOf(path);
-  if (kind === 'other') throw new CliError('CLI_REFUSED', `"${path}" is no file or folder`);
-  if (kind === 'file') found.push(contentFile(path, [basename(path)]));
-  else walk(path, [], { found, state });
+  const stat = statOf(path);
+  if (stat.isDirectory()) await walk(path, [], { found, state });
+  else if (stat.isFile()) found.push(new FileOnDisk(path, [basename(path)], stat));
+  else throw new CliError('CLI_REFUSED', `"${printable(path)}" is no file or folder`);
   const sizeBytes = found.reduce((sum, file) => sum + file.sizeBytes, 0);
   return {
-    ...{ name: basename(path), singleFile: kind === 'file', files: found, sizeBytes },
+    ...{ name: basename(path), singleFile: stat.isFile(), files: found, sizeBytes },
     leftOut: state.leftOut,
   };
 }
 
 interface Walk {
-  readonly found: ContentFile[];
+  readonly found: FolderFile[];
   readonly state: { leftOut: number };
 }
 
-function walk(folder: string, below: readonly string[], to: Walk): void {
+async function walk(folder: string, below: readonly string[], to: Walk): Promise<void> {
   if (below.length > DEPTH_MAX) {
-    throw new CliError('CLI_REFUSED', `"${folder}" is deeper than ${DEPTH_MAX} folders`);
+    throw new CliError('CLI_REFUSED', `"${printable(folder)}" is deeper than ${DEPTH_MAX} folders`);
   }
   for (const name of namesIn(folder)) {
     const path = join(folder, name);
-    const kind = kindOf(path);
-    if (kind === 'folder') walk(path, [...below, name], to);
-    else if (kind === 'file') to.found.push(contentFile(path, [...below, name]));
+    const stat = statOf(path);
+    if (stat.isDirectory()) await walk(path, [...below, name], to);
+    else if (stat.isFile()) to.found.push(new FileOnDisk(path, [...below, name], stat));
     else to.state.leftOut += 1;
     if (to.found.length > METAINFO_LIMITS.filesMax) {
-      const message = `"${path}" is one file more than the ${METAINFO_LIMITS.filesMax} of a torrent`;
+      const message = `"${printable(path)}" is one file more than the ${METAINFO_LIMITS.filesMax} of a torrent`;
       throw new CliError('CLI_REFUSED', message);
     }
+    if (to.found.length % FILES_A_TURN === 0) await othersTurn();
   }
 }
 
@@ -62,34 +72,57 @@ function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder);
   } catch (cause) {
-    throw new CliError('CLI_NOT_FOUND', `Cannot read "${folder}" (${codeOf(cause)})`, { cause });
+    const message = `Cannot read "${printable(folder)}" (${codeOf(cause)})`;
+    throw new CliError('CLI_NOT_FOUND', message, { cause });
   }
 }
 
-function kindOf(path: string): 'file' | 'folder' | 'other' {
+function statOf(path: string): Stats {
   try {
-    const stat = lstatSync(path);
-    return stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : 'other';
+    return lstatSync(path);
   } catch (cause) {
-    throw new CliError('CLI_NOT_FOUND', `Cannot read "${path}" (${codeOf(cause)})`, { cause });
+    const message = `Cannot read "${printable(path)}" (${codeOf(cause)})`;
+    throw new CliError('CLI_NOT_FOUND', message, { cause });
   }
 }
 
-function contentFile(path: string, inTorrent: readonly string[]): ContentFile {
-  const sizeBytes = lstatSync(path).size;
-  return { path: inTorrent, sizeBytes, read: () => chunksOf(path, sizeBytes) };
+/** One of hundreds of thousands: a class, so that each has no functions of its own. */
+class FileOnDisk implements FolderFile {
+  readonly path: readonly string[];
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+  readonly #where: string;
+
+  constructor(where: string, path: readonly string[], stat: Stats) {
+    this.#where = where;
+    this.path = path;
+    this.sizeBytes = stat.size;
+    this.modifiedMs = stat.mtimeMs;
+  }
+
+  read(): AsyncIterable<Uint8Array> {
+    return chunksOf(() => this.open(), this.sizeBytes);
+  }
+
+  open(): Promise<ContentReader> {
+    return DISK.open(this.#where, { write: false });
+  }
 }
 
 /** A chunk is good until the next one is asked for. */
-async function* chunksOf(path: string, sizeBytes: number): AsyncGenerator<Uint8Array> {
-  const file = await open(path, 'r');
+async function* chunksOf(
+  opened: () => Promise<ContentReader>,
+  sizeBytes: number,
+): AsyncGenerator<Uint8Array> {
+  const file = await opened();
   try {
     // One byte more than the file has tells that it has grown.
     const room = new Uint8Array(Math.min(CHUNK_BYTES, sizeBytes + 1));
-    for (;;) {
-      const { bytesRead } = await file.read(room, 0, room.length);
-      if (bytesRead === 0) return;
-      yield room.subarray(0, bytesRead);
+    for (let position = 0; ; ) {
+      const read = await file.read(room, position);
+      if (read === 0) return;
+      position += read;
+      yield room.subarray(0, read);
     }
   } finally {
     await file.close();

@@ -4,11 +4,12 @@
 import { keepTorrent } from '#archive/catalogue/kept-torrents.ts';
 import { matchFiles } from '#archive/catalogue/match-files.ts';
 import { putContent } from '#archive/ingest/put-content.ts';
+import { endInTurns } from '#base/steps.ts';
 import { torrentFile } from '#site/catalogue/torrent-file.ts';
 import type { Contributions } from '#site/world.ts';
 import type { BlobInfo } from '#store/store.ts';
 import { STORE_PATH } from '#store/upload/http-store.ts';
-import { parseMetainfo } from '#wire/metainfo.ts';
+import { parseInSteps } from '#wire/metainfo.ts';
 import type { Rooms } from './rooms.ts';
 
 const UPLOAD_ID = /^[0-9a-f]{32}$/;
@@ -19,7 +20,9 @@ export function contributionsOf(rooms: Rooms): Contributions {
     uploadsPath: `${STORE_PATH}/uploads`,
     async open({ memberId, name }, id) {
       if (!UPLOAD_ID.test(id)) return undefined;
-      const caller = { budget: `member ${memberId}`, name, mayStay: async () => true };
+      const mayStay = async (): Promise<boolean> => true;
+      const mayRemove = async (): Promise<boolean> => false;
+      const caller = { budget: `member ${memberId}`, name, mayStay, mayRemove };
       const upload = await care.uploads.find(caller, id);
       if (upload === undefined || !upload.isComplete) return undefined;
       const refs = [...upload.refs];
@@ -34,7 +37,7 @@ export function contributionsOf(rooms: Rooms): Contributions {
     },
     async keep(torrentId, files) {
       const bytes = await torrentFile(sql, torrentId);
-      const parsed = bytes === undefined ? undefined : parseMetainfo(bytes);
+      const parsed = bytes && (await endInTurns(parseInSteps(bytes)));
       const matched = parsed?.ok === true ? matchFiles(parsed.metainfo, files) : undefined;
       if (matched === undefined) return false;
       await keepTorrent(sql, { id: torrentId, files: matched, nowMs: clock.nowMs() });

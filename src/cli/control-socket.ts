@@ -1,5 +1,5 @@
 // The running server's UNIX socket, by which every other command reaches it. One request a
-// connection: a line of JSON {command, input}, answered by lines {item} and {progress}, then one
+// connection: a line of JSON {command, input, by}, answered by lines {item} and {progress}, then one
 // {done: true} or {error: {code, message}}. The client ends its side to cancel. The socket's file is
 // its owner's alone, which is the authentication.
 
@@ -106,11 +106,12 @@ function answerOne(socket: Socket, handler: ControlHandler): void {
 
 async function runOne(line: string, handler: ControlHandler, output: Output): Promise<Answer> {
   try {
-    const request = JSON.parse(line) as { command?: unknown; input?: unknown };
+    const request = JSON.parse(line) as { command?: unknown; input?: unknown; by?: unknown };
     if (typeof request.command !== 'string') {
       return { error: { code: 'CLI_USAGE', message: 'The request names no command' } };
     }
-    await handler(request.command, (request.input ?? {}) as Item, output);
+    const by = typeof request.by === 'string' ? request.by : '';
+    await handler(request.command, (request.input ?? {}) as Item, { ...output, by });
     return { done: true };
   } catch (error) {
     return { error: { code: codeOf(error) ?? 'INTERNAL', message: messageOf(error) } };
@@ -120,7 +121,7 @@ async function runOne(line: string, handler: ControlHandler, output: Output): Pr
 /** False when nobody listens there. Errors of the command come back as CodedErrors of their code. */
 export async function askServer(
   socketPath: string,
-  request: { readonly command: string; readonly input: Item },
+  request: { readonly command: string; readonly input: Item; readonly by?: string },
   output: Output,
 ): Promise<boolean> {
   const socket = await connect(socketPath);

@@ -10,6 +10,7 @@
 import {
   chmodSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readFileSync,
   rmSync,
@@ -129,13 +130,21 @@ export function serverAddress(folder: string): ServerAddress | undefined {
     const { pid, socketPath, lock } = value as Partial<StoredAddress>;
     // In a copy of the folder the file names the server of the original.
     if (lock !== lockIdentity(resolve(folder))) return undefined;
-    return typeof pid === 'number' && typeof socketPath === 'string'
-      ? { pid, socketPath }
-      : undefined;
+    if (typeof pid !== 'number' || typeof socketPath !== 'string') return undefined;
+    return isOfServer(resolve(folder), socketPath) ? { pid, socketPath } : undefined;
   } catch {
     // No file, or one that a crash left half written: both mean that nobody can be asked.
     return undefined;
   }
+}
+
+/**
+ * The socket of a folder with a long path lies in the temporary one, where anybody may put something under
+ * its name when the server is gone: a password would be given to them.
+ */
+function isOfServer(folderPath: string, socketPath: string): boolean {
+  const { uid } = statSync(join(folderPath, 'server.json'));
+  return lstatSync(socketPath, { throwIfNoEntry: false })?.uid === uid;
 }
 
 /** The same for a folder that was moved, another for a copy. */

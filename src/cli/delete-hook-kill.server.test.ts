@@ -26,12 +26,15 @@ import { logConfig } from '#log/config.ts';
 import { LocalLog } from '#log/local-log.ts';
 import { segmentOffset } from '#log/segment/segment.ts';
 import { Registry } from '#metrics/registry.ts';
+import { testSeed } from '#sim/seed.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 const KILLS = Number(process.env['SWARMKEEP_HOOK_KILLS'] ?? 4);
 const KEPT = 200;
 const BATCH = 50;
 const REMOVED_MIN = 3;
+/** Of a life: more than are kept, so that segments are copied away. */
+const BATCHES_MIN = 12;
 const clock = new SystemClock();
 /** Slow enough to be met in the middle; what it leaves is whole or has another name. */
 const HOOK = `
@@ -78,21 +81,28 @@ async function ended(child: ChildProcess): Promise<void> {
 }
 
 /** Appends until the server is gone; how many offsets are certain. */
-async function appendUntil(url: string, isOver: () => boolean, told: number): Promise<number> {
-  const client = await connectLog({ url, giveUpMs: 1000, requestMs: 1000 });
+async function appendUntil(
+  url: string,
+  over: AbortSignal,
+  told: number,
+  onAppended: () => void,
+): Promise<number> {
+  const client = await connectLog({ url, giveUpMs: 60_000, requestMs: 60_000 });
+  over.addEventListener('abort', () => client.log.destroy());
   let certain = told;
   try {
     await client.log.createTopic('events', { consistency: 'durable', recordsMax: KEPT });
-    while (!isOver()) {
+    while (!over.aborted) {
       const { nextOffset } = await client.log.stats('events');
       const records = Array.from({ length: BATCH }, (_, nth) => ({
         value: utf8(`${nextOffset + nth}`.padEnd(100)),
       }));
       const { firstOffset, count } = await client.log.append('events', records);
       certain = firstOffset + count;
+      onAppended();
     }
   } catch (error) {
-    assert.ok(isOver(), String(error));
+    assert.ok(over.aborted, String(error));
   }
   await client.close().catch(() => undefined);
   return certain;
@@ -138,7 +148,7 @@ async function readTogether({ folder, archive }: Place): Promise<number> {
 
 it('kill -9 while a hook runs: what was acknowledged is in the log or was copied away, whole', async (t) => {
   const folder = mkdtempSync(`${tmpdir()}/sk-hook-`);
-  const random = new SeededRandom(process.pid);
+  const random = new SeededRandom(testSeed(t, process.pid));
   let child: ChildProcess | undefined;
   try {
     const place = placeIn(folder);
@@ -146,11 +156,17 @@ it('kill -9 while a hook runs: what was acknowledged is in the log or was copied
     for (let kill = 0; kill < KILLS; kill++) {
       child = await serve(place);
       const server = child;
-      let isOver = false;
-      const appending = appendUntil(place.url, () => isOver, certain);
-      await sleep(clock, 200 + below(random, 400));
-      isOver = true;
+      const over = new AbortController();
+      let batches = 0;
+      const appending = appendUntil(place.url, over.signal, certain, () => batches++);
+      // Who was refused while the server was there has failed the test.
+      const refused = appending.then(() => over.abort());
+      // Hooks run by then, however slow the machine is.
+      while (batches < BATCHES_MIN && !over.signal.aborted)
+        await Promise.race([refused, sleep(clock, 10)]);
+      await sleep(clock, below(random, 400));
       server.kill('SIGKILL');
+      over.abort();
       certain = await appending;
       await ended(server);
     }

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { coverHead } from '#site/covers/cover-head.ts';
 import { imageSize } from '#site/previews/image-head.ts';
 import { findFfmpeg } from './ffmpeg.ts';
 
@@ -46,6 +47,31 @@ test('a picture of at most 320 pixels is made of images and of films', options, 
       height: 180,
     });
   }
+});
+
+test(
+  'S9: covers of every kind are made anew, without what was written into them',
+  options,
+  async () => {
+    const ffmpeg = await findFfmpeg();
+    const words = 'taken at 52.3702 4.8952';
+    for (const name of ['a.jpg', 'a.png', 'a.webp']) {
+      const bytes = made(name, '-frames:v', '1', '-metadata', `comment=${words}`);
+      assert.deepEqual([coverHead(bytes)?.width, coverHead(bytes)?.height], [1280, 720], name);
+      const cover = await ffmpeg?.make(partsOf(bytes), never, 640);
+      assert.deepEqual(cover && coverHead(cover), { type: 'image/jpeg', width: 640, height: 360 });
+      assert.ok(!Buffer.from(cover ?? []).includes(words));
+    }
+  },
+);
+
+test('what a film is, is told by the program beside it', options, async () => {
+  const ffmpeg = await findFfmpeg();
+  const film = made('a.mkv', '-t', '2');
+  const facts = await ffmpeg?.facts?.(partsOf(film), never);
+  assert.deepEqual([facts?.width, facts?.height, facts?.seconds], [1280, 720, 2]);
+  assert.match(facts?.picture ?? '', /^\w+$/);
+  assert.equal(await ffmpeg?.facts?.(partsOf(Buffer.from('no film')), never), undefined);
 });
 
 test('what is no picture, or tries to reach something else, gives none', options, async () => {

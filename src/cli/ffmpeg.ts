@@ -1,9 +1,11 @@
-// Pictures by ffmpeg, which is not trusted with anything: it is a process of its own that reads a pipe and
-// writes a pipe, may open no file and no connection, knows a few formats only, gives way to everything
-// else on the machine, and ends when its time, its processor time, its memory or its answer is too much.
+// Pictures by ffmpeg and facts by ffprobe, which are not trusted with anything: each is a process of its own
+// that reads a pipe and writes a pipe, may open no file and no connection, knows a few formats only, gives
+// way to everything else on the machine, and ends when its time, its processor time, its memory or its
+// answer is too much.
 
 import { execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
+import { factsOfProbe } from '#site/previews/media-facts.ts';
 import type { PreviewMaker } from '#site/previews/previews-job.ts';
 
 const PIXELS_MAX = 320;
@@ -21,29 +23,26 @@ const LIMITED = `ulimit -v ${MEMORY_KIB_MAX}; ulimit -t ${CPU_SECONDS_MAX}; ulim
 /** Where the shell looks for what it starts; nothing else of the environment is passed on. */
 const SEARCHED = '/usr/local/bin:/usr/bin:/bin:/opt/homebrew/bin';
 
-const ARGUMENTS = [
-  ...['-nostdin', '-hide_banner', '-v', 'error', '-threads', '1'],
+const INPUT = [
   ...['-protocol_whitelist', 'pipe', '-format_whitelist', FORMATS],
   ...['-probesize', '16M', '-analyzeduration', '5M', '-i', 'pipe:0'],
-  ...['-map', '0:v:0', '-frames:v', '1', '-an', '-sn', '-dn', '-map_metadata', '-1'],
-  ...[
-    '-vf',
-    `scale=w='min(${PIXELS_MAX},iw)':h='min(${PIXELS_MAX},ih)':force_original_aspect_ratio=decrease`,
-  ],
-  ...[
-    '-pix_fmt',
-    'yuvj420p',
-    '-c:v',
-    'mjpeg',
-    '-q:v',
-    '5',
-    '-f',
-    'image2pipe',
-    '-protocol_whitelist',
-    'pipe',
-    'pipe:1',
-  ],
 ];
+
+function pictureArguments(pixelsMax: number): readonly string[] {
+  const [width, height] = [`min(${pixelsMax},iw)`, `min(${pixelsMax},ih)`];
+  return [
+    ...['-nostdin', '-hide_banner', '-v', 'error', '-threads', '1'],
+    ...INPUT,
+    ...['-map', '0:v:0', '-frames:v', '1', '-an', '-sn', '-dn', '-map_metadata', '-1'],
+    ...['-vf', `scale=w='${width}':h='${height}':force_original_aspect_ratio=decrease`],
+    ...['-pix_fmt', 'yuvj420p', '-c:v', 'mjpeg', '-q:v', '5', '-f', 'image2pipe'],
+    ...['-protocol_whitelist', 'pipe', 'pipe:1'],
+  ];
+}
+
+const ASKED =
+  'format=duration:stream=codec_type,codec_name,width,height,channels:stream_disposition=attached_pic';
+const PROBE_ARGUMENTS = ['-v', 'error', '-of', 'json', '-show_entries', ASKED, ...INPUT];
 
 /** Undefined where there is no ffmpeg. `program` is looked for as the shell does. */
 export async function findFfmpeg(program = 'ffmpeg'): Promise<PreviewMaker | undefined> {
@@ -54,19 +53,28 @@ export async function findFfmpeg(program = 'ffmpeg'): Promise<PreviewMaker | und
     });
     const version = /^ffmpeg version (\S{1,60})/.exec(stdout)?.[1];
     if (version === undefined) return undefined;
-    return { name: 'ffmpeg', make: (content, signal) => pictureOf(program, content, signal) };
+    const probe = program.replace(/ffmpeg$/, 'ffprobe');
+    return {
+      name: 'ffmpeg',
+      make: (content, signal, pixelsMax = PIXELS_MAX) =>
+        answerOf([program, ...pictureArguments(pixelsMax)], content, signal),
+      async facts(content, signal) {
+        const told = await answerOf([probe, ...PROBE_ARGUMENTS], content, signal);
+        return told && factsOfProbe(Buffer.from(told).toString('utf8'));
+      },
+    };
   } catch {
     return undefined;
   }
 }
 
-async function pictureOf(
-  program: string,
+async function answerOf(
+  words: readonly string[],
   content: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<Uint8Array | undefined> {
   const limit = AbortSignal.any([signal, AbortSignal.timeout(MS_MAX)]);
-  const child = spawn('/bin/sh', ['-c', LIMITED, program, ...ARGUMENTS], {
+  const child = spawn('/bin/sh', ['-c', LIMITED, ...words], {
     stdio: ['pipe', 'pipe', 'ignore'],
     env: { PATH: SEARCHED },
     signal: limit,

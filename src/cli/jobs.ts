@@ -29,7 +29,9 @@ import { expireJob } from '#site/jobs/expire-job.ts';
 import { forgetAddressesJob } from '#site/jobs/forget-addresses-job.ts';
 import { type HistoryWorld, historyJob } from '#site/jobs/history-job.ts';
 import { purgeUnseeded } from '#site/jobs/purge-unseeded.ts';
+import { reindexSearchJob } from '#site/jobs/reindex-search-job.ts';
 import { swarmReadingsJob } from '#site/jobs/swarm-readings-job.ts';
+import { endBansJob } from '#site/moderation/end-bans-job.ts';
 import { previewsJob } from '#site/previews/previews-job.ts';
 import { RuleBook } from '#site/rules/rule-book.ts';
 import {
@@ -39,12 +41,16 @@ import {
   torrentCatalogue,
   torrentSizes,
 } from '#site/rules/standing-effects.ts';
+import { staffLogJob } from '#site/staff-log/staff-log-job.ts';
 import type { Swarms } from '#site/swarms.ts';
+import { tagChangesJob } from '#site/tags/tag-changes-job.ts';
 import type { Sql } from '#sql/sql.ts';
+import type { ArchiveEvents } from './archive-events.ts';
 import { backupJobs } from './backup/backup-job.ts';
 import type { DataFolder } from './data-folder.ts';
 import type { Keepers } from './keepers.ts';
 import { previewsWorld } from './previews.ts';
+import { putFoldersJobs } from './put/put-folders-job.ts';
 import type { StoreCare } from './store-care.ts';
 import type { StoreRoom } from './store-room.ts';
 
@@ -60,6 +66,7 @@ export interface JobParts {
   readonly store: StoreRoom;
   readonly care: StoreCare;
   readonly archive: ArchiveWorld;
+  readonly events: ArchiveEvents;
   readonly keepers: Keepers;
   /** Undefined offline, where nobody knows what the swarms look like. */
   readonly swarms: Swarms | undefined;
@@ -91,7 +98,9 @@ function jobsOf(parts: JobParts): readonly Job[] {
     ...(swarms === undefined
       ? []
       : purgeUnseeded({ sql, clock, swarms, config: config.site, changed: parts.changed })),
+    tagChangesJob({ sql, clock, config: config.site, changed: parts.changed }),
     expireJob({ sql, config: config.site, changed: parts.changed }),
+    reindexSearchJob({ sql }),
     bonusJob({
       sql,
       members: judgedMembers(sql),
@@ -119,6 +128,9 @@ function jobsOf(parts: JobParts): readonly Job[] {
     }),
     ...backupJobs({ ...parts, dataPath: parts.folder.path }, config.backup),
     ...parts.care.jobs(),
+    ...putFoldersJobs(parts),
+    staffLogJob({ sql, log: parts.log }),
+    endBansJob({ sql, clock, changed: parts.changed }),
     scrubJob(parts.archive),
     previewsJob(previewsWorld(parts)),
     parts.keepers.job,

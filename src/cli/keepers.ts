@@ -18,6 +18,7 @@ import type { Job } from '#base/job.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
 import type { Config } from '#config/schema.ts';
+import type { Registry } from '#metrics/registry.ts';
 import { setSecurityHeaders } from '#site/security-headers.ts';
 import type { Site } from '#site/site.ts';
 import type { Sql } from '#sql/sql.ts';
@@ -43,6 +44,7 @@ export function openKeepers(parts: {
   readonly random: Random;
   readonly logger: Logger;
   readonly config: Config;
+  readonly metrics: Registry;
   readonly store: StoreRoom;
 }): Keepers {
   const { sql, clock, random, config, store } = parts;
@@ -60,7 +62,7 @@ export function openKeepers(parts: {
   const desk = new KeeperDesk(world);
   return {
     desk,
-    job: keepersJob({ ...world, desk }),
+    job: keepersJob({ ...world, desk, metrics: parts.metrics }),
     beside: (site) => ({
       async fetch(request, env) {
         const answer = await answerKeeper({ sql, logger, desk }, request);

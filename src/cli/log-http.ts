@@ -6,16 +6,25 @@ import { secretEqual } from '#base/secret-equal.ts';
 import type { Log } from '#log/log.ts';
 import { answerHttpRead } from '#log/server/http-read.ts';
 import { href } from '#site/routes.ts';
+import { setSecurityHeaders } from '#site/security-headers.ts';
 import type { Site } from '#site/site.ts';
+import { CONTROL_TOPIC } from '#sql/outbox.ts';
 
 const PATH = /^\/api\/log\/([^/]{1,200})$/;
+/** Records of the one hold members' addresses, of the other their passkeys: no page shows either. */
+const TOKEN_TOPICS: ReadonlySet<string> = new Set([TRANSFERS_TOPIC, CONTROL_TOPIC]);
 
 export interface LogHttpWorld {
   readonly log: Log;
   /** Whoever has it as a bearer token may read. Undefined: without a token everybody may. */
   readonly token: string | undefined;
-  /** Asked when no token was sent: whether this visitor may read all the same. */
-  mayRead?(request: Request): Promise<boolean>;
+  /** Asked when no token was sent: whether this visitor may read the topic all the same. */
+  mayRead?(request: Request, topic: string): Promise<Reader | undefined>;
+}
+
+/** Who reads without the token; asked again before each page of records. */
+export interface Reader {
+  mayStay(): Promise<boolean>;
 }
 
 /** Undefined when the address is none of the log's. */
@@ -29,13 +38,16 @@ export async function answerLogHttp(
   if (request.method !== 'GET') {
     return new Response('Only GET\n', { status: 405, headers: { allow: 'GET' } });
   }
-  if (!(await isAllowed(world, request))) {
+  const topic = match[1] ?? '';
+  const reader = await readerOf(world, request, topic);
+  if (reader === undefined) {
     const headers = { 'www-authenticate': 'Bearer', 'cache-control': 'no-store' };
     return new Response('A bearer token is wanted\n', { status: 401, headers });
   }
   return answerHttpRead({
+    mayStay: () => reader.mayStay(),
     log: world.log,
-    topic: match[1] ?? '',
+    topic,
     query: url.searchParams,
     accept: request.headers.get('accept'),
     lastEventId: request.headers.get('last-event-id'),
@@ -43,32 +55,44 @@ export async function answerLogHttp(
   });
 }
 
-async function isAllowed(world: LogHttpWorld, request: Request): Promise<boolean> {
+/** The token does not change while the server runs. */
+const BY_TOKEN: Reader = { mayStay: async () => true };
+
+async function readerOf(
+  world: LogHttpWorld,
+  request: Request,
+  topic: string,
+): Promise<Reader | undefined> {
   const { token, mayRead } = world;
-  if (token === undefined) return true;
+  if (token === undefined) return BY_TOKEN;
   const given = /^Bearer (.+)$/.exec(request.headers.get('authorization') ?? '')?.[1];
-  if (given !== undefined) return secretEqual(utf8(given), utf8(token));
-  return (await mayRead?.(request)) ?? false;
+  if (given === undefined) return await mayRead?.(request, topic);
+  return secretEqual(utf8(given), utf8(token)) ? BY_TOKEN : undefined;
 }
 
 /**
  * The site with the log's topics beside it. An administrator reads them by their session, a program
- * with the token, and `transfers` only who has the token: it is whether the console opens for the same
- * cookies that tells the first.
+ * with the token, and `transfers` and `control` only who has the token: it is whether the console opens
+ * for the same cookies that tells the first. `isAdmin` is asked of them from then on.
  */
-export function siteWithLog(site: Site, log: Log, token: string): Site {
+export function siteWithLog(
+  site: Site,
+  log: Log,
+  { token, isAdmin }: { readonly token: string; isAdmin(cookies: string): Promise<boolean> },
+): Site {
   return {
     async fetch(request, env) {
-      const mayRead = async (asked: Request): Promise<boolean> => {
+      const mayRead = async (asked: Request, topic: string): Promise<Reader | undefined> => {
         const cookie = asked.headers.get('cookie');
-        const isRaw = new URL(asked.url).pathname.endsWith(`/${TRANSFERS_TOPIC}`);
-        // Raw records hold addresses; the console's stream of transfers does not.
-        if (cookie === null || isRaw) return false;
+        if (cookie === null || TOKEN_TOPICS.has(topic)) return undefined;
         const console = new Request(new URL(href('console'), asked.url), { headers: { cookie } });
-        return (await site.fetch(console, env)).status === 200;
+        const { status } = await site.fetch(console, env);
+        return status === 200 ? { mayStay: () => isAdmin(cookie) } : undefined;
       };
       const answer = await answerLogHttp({ log, token, mayRead }, request);
-      return answer ?? site.fetch(request, env);
+      if (answer === undefined) return await site.fetch(request, env);
+      setSecurityHeaders(answer, false);
+      return answer;
     },
   };
 }

@@ -45,7 +45,7 @@ describe('log serve', () => {
     words: readonly string[],
     input = '',
   ): { readonly status: number | null; readonly out: string; readonly err: string } {
-    const options = { input, encoding: 'utf8', cwd: folder, timeout: 20_000 } as const;
+    const options = { input, encoding: 'utf8', cwd: folder, timeout: 120_000 } as const;
     const { status, stdout, stderr } = spawnSync(process.execPath, [...WORDS, ...words], options);
     return { status, out: stdout, err: stderr };
   }
@@ -71,7 +71,7 @@ describe('log serve', () => {
   }
 
   const curl = (...words: string[]): string =>
-    execFileSync('curl', ['-s', '--max-time', '5', ...words], { encoding: 'utf8' });
+    execFileSync('curl', ['-s', '--max-time', '60', ...words], { encoding: 'utf8' });
 
   before(async () => {
     server = await serve();
@@ -128,26 +128,27 @@ describe('log serve', () => {
     assert.match(run(['member', 'list', '--data', data]).err, /only the log is served/);
   });
 
-  it('curl reads JSON lines and server-sent events, from an offset on', () => {
+  /** What curl prints of a stream that does not end, up to the end of its first event. */
+  async function firstEvent(words: readonly string[]): Promise<string> {
+    const child = spawn('curl', words, { stdio: ['ignore', 'pipe', 'inherit'] });
+    children.push(child);
+    let text = '';
+    for await (const part of child.stdout) {
+      text += String(part);
+      if (text.includes('\n\n')) break;
+    }
+    child.kill();
+    return text;
+  }
+
+  it('curl reads JSON lines and server-sent events, from an offset on', async () => {
     const lines = curl(`${http}notes?from=1`).trim().split('\n');
     assert.deepEqual(
       lines.map((line) => (JSON.parse(line) as { offset: number }).offset),
       [1, 2],
     );
-    const events = spawnSync(
-      'curl',
-      [
-        '-sN',
-        '--max-time',
-        '1',
-        '-H',
-        'accept: text/event-stream',
-        '-H',
-        'last-event-id: 2',
-        `${http}notes`,
-      ],
-      { encoding: 'utf8' },
-    ).stdout;
+    const asked = ['accept: text/event-stream', 'last-event-id: 2'].flatMap((one) => ['-H', one]);
+    const events = await firstEvent(['-sN', ...asked, `${http}notes`]);
     assert.match(events, /^id: 3\ndata: \{"offset":2,"timeMs":\d+,"value":"c"\}\n\n/);
     assert.match(curl('-w', '%{http_code}', `${http}nothing`), /LOG_TOPIC_UNKNOWN.*404$/);
     assert.match(curl('-w', '%{http_code}', `${http}notes?from=99`), /"offset":3.*416$/);

@@ -22,6 +22,7 @@ import type { DataFolder } from './data-folder.ts';
 import { deleteHookOf } from './delete-hook.ts';
 import { CliError } from './errors.ts';
 import { answerLogHttp } from './log-http.ts';
+import { sumByAddon } from './native-sums.ts';
 import { SiteListener } from './site-listener.ts';
 
 const STOP_PART_MS_MAX = 8_000;
@@ -105,6 +106,7 @@ export class LogServing {
     this.#stop.closeLater('log server', () => server.close());
     if (http !== undefined) await this.#openHttp(log, http);
     const addon = findOrBuildAddon({ folders: [join(folder.path, 'addon')] });
+    sumByAddon(addon);
     const listen = listenStreams({ ...world, addon }, config.serverSockets);
     for (const place of places) {
       if (place.kind === 'unix') rmSync(place.path, { force: true });
@@ -158,6 +160,7 @@ export class LogServing {
     }
     const listener = await SiteListener.listen({
       clock: this.#clock,
+      random: new SystemRandom(),
       address: place.host,
       port: place.port,
       certificate: undefined,

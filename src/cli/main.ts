@@ -3,15 +3,19 @@
 // 2 asked wrongly (a setting that cannot be used among it). With --json a failure is one more object
 // on standard output, `{"error":{"code","message"}}`, beside the sentence on standard error.
 
-import { Command as Commander, CommanderError } from 'commander';
+import { type Command as Commander, CommanderError } from 'commander';
 import { SystemClock } from '#base/clock.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
 import { CONFIG_ERRORS } from '#config/errors.ts';
+import { environment } from '#config/load.ts';
 import type { CliCommand, Item, Options, RoomsCommand, Words } from './command.ts';
+import { runTold, systemUser } from './command-deeds.ts';
 import { COMMANDS } from './commands/commands.ts';
 import { askServer } from './control-socket.ts';
 import { hasDataFolder, serverAddress } from './data-folder.ts';
 import { CliError } from './errors.ts';
+import { leafOf, newCommander } from './leaf.ts';
+import { printableItem } from './printable.ts';
 import { errorLine, TerminalOutput } from './terminal.ts';
 import { VERSION } from './version.ts';
 
@@ -24,6 +28,7 @@ const GROUP_SUMMARIES: Readonly<Record<string, string>> = {
   keeper: 'Members and servers that hold copies of what is kept, and prove it.',
   ledger: 'Show what a member moved; prove and rebuild the ledger.',
   log: 'Work with the topics of the event log.',
+  logging: 'What the running server writes about itself, by module.',
   store: 'Put, get and keep blobs: content under its hash.',
   'store-token': 'Tokens by which programs and far machines use the store.',
   config: 'Print and check the configuration.',
@@ -41,10 +46,7 @@ async function main(argv: readonly string[]): Promise<number> {
   for (const command of COMMANDS) {
     const [first = '', second] = command.name.split(' ');
     const parent = second === undefined ? program : groupOf(program, groups, first);
-    const leaf = newCommander(second ?? first, command.summary);
-    leaf.addHelpText('after', `\nExample:\n  $ ${command.example}`);
-    declareGlobals(leaf);
-    command.declare?.(leaf);
+    const leaf = leafOf(command);
     leaf.action(async () => {
       exitCode = await runCommand(command, { args: leaf.args, options: leaf.opts() });
     });
@@ -53,7 +55,7 @@ async function main(argv: readonly string[]): Promise<number> {
     if (second === undefined) groups.set(first, leaf.enablePositionalOptions());
   }
   try {
-    await program.parseAsync(argv, { from: 'user' });
+    await program.parseAsync(helpAsked(program, argv), { from: 'user' });
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) {
@@ -70,12 +72,20 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-function writeFailure(code: string, message: string): void {
-  process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
+/** `help` and `help store get` are what many type first. */
+function helpAsked(program: Commander, argv: readonly string[]): string[] {
+  const [first, ...words] = argv;
+  if (first !== 'help') return [...argv];
+  let at = program;
+  for (const word of words) {
+    const next = at.commands.find((command) => command.name() === word);
+    at = next ?? at.error(`error: unknown command '${word}'`);
+  }
+  return [...words, '--help'];
 }
 
-function newCommander(name: string, summary: string): Commander {
-  return new Commander(name).description(summary).exitOverride().helpCommand(false);
+function writeFailure(code: string, message: string): void {
+  process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`);
 }
 
 function groupOf(program: Commander, groups: Map<string, Commander>, name: string): Commander {
@@ -87,19 +97,13 @@ function groupOf(program: Commander, groups: Map<string, Commander>, name: strin
   return group;
 }
 
-function declareGlobals(leaf: Commander): void {
-  const collect = (value: string, before: string[]): string[] => [...before, value];
-  leaf.option('--data <dir>', 'The data folder.', './data');
-  leaf.option('--config <file>', 'Settings; swarmkeep.toml in the data folder unless given.');
-  leaf.option('--set <section.key=value>', 'Override a setting; may be repeated.', collect, []);
-  leaf.option('--json', 'Answer in JSON, one object a line.', false);
-}
-
 async function runCommand(command: CliCommand, typed: Words): Promise<number> {
   const options = typed.options as unknown as Options;
   const cancelled = new AbortController();
   const input = (await command.prepare?.(typed)) ?? {};
-  const words = options.json ? (item: Item) => JSON.stringify(item) : command.text;
+  const words = options.json
+    ? (item: Item) => JSON.stringify(item)
+    : (item: Item) => command.text(printableItem(item));
   const render = (item: Item): string => {
     const shown = command.deliver === undefined ? item : command.deliver(item);
     return shown === undefined ? '' : words(shown);
@@ -145,6 +149,13 @@ async function runWhereTheRoomsAre(
     await withStore(options, where, async ({ store }) => command.runOnStore?.(store, output));
     return;
   }
+  const { runWithoutRooms } = command;
+  if (
+    runWithoutRooms !== undefined &&
+    (input['outside'] === true || !hasDataFolder(options.data))
+  ) {
+    return runWithoutRooms(options, '', input, output);
+  }
   const server = serverAddress(options.data);
   if (server !== undefined) {
     if (options.set.length > 0 || options.config !== undefined) {
@@ -153,7 +164,7 @@ async function runWhereTheRoomsAre(
         'Cannot use --set or --config: a server runs on this data folder with its own settings',
       );
     }
-    const request = { command: command.name, input };
+    const request = { command: command.name, input, by: systemUser(environment()) };
     if (await askServer(server.socketPath, request, output)) return;
   }
   const needsData = command.readOnly === true || command.needsData === true;
@@ -168,9 +179,16 @@ async function runWhereTheRoomsAre(
   }
   // Loaded only here: what a running server answers must not wait for all the rooms' code.
   const { openOffline } = await import('./offline.ts');
-  const offline = await openOffline(options, command.readOnly === true);
+  let offline: Awaited<ReturnType<typeof openOffline>>;
   try {
-    await command.run(offline.rooms, input, output);
+    offline = await openOffline(options, command.readOnly === true);
+  } catch (error) {
+    if (runWithoutRooms === undefined) throw error;
+    return runWithoutRooms(options, messageOf(error), input, output);
+  }
+  try {
+    const by = systemUser(environment());
+    await runTold({ command, rooms: offline.rooms, input, output, by });
   } finally {
     await offline.close();
   }

@@ -111,5 +111,6 @@ async function openRooms(opening: Opening): Promise<Rooms> {
     changed: () => undefined,
     withLedgerPaused: (run) => run(),
     status: async () => undefined,
+    diagnosis: undefined,
   };
 }

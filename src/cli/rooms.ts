@@ -14,6 +14,7 @@ import type { Keepers } from './keepers.ts';
 import type { StoreCare } from './store-care.ts';
 import type { StoreRoom } from './store-room.ts';
 import type { StoreSyncs } from './store-syncs.ts';
+import type { Diagnosis } from './support/diagnosis.ts';
 
 export interface Rooms {
   readonly dataPath: string;
@@ -38,6 +39,8 @@ export interface Rooms {
   withLedgerPaused<Result>(run: () => Promise<Result>): Promise<Result>;
   /** What the server can tell about itself; undefined offline. */
   status(): Promise<ServerStatus | undefined>;
+  /** Of the running server; undefined offline. */
+  readonly diagnosis: Diagnosis | undefined;
 }
 
 export interface ServerStatus {

@@ -12,9 +12,9 @@ import { join } from 'node:path';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { Ledger } from '#accounting/ledger/ledger.ts';
 import { completedCounts } from '#accounting/totals.ts';
+import { TransferFeed } from '#accounting/transfers/transfer-feed.ts';
 import { toHex } from '#base/bytes.ts';
 import { type Clock, SystemClock } from '#base/clock.ts';
-import { codeOf, messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
 import { type Random, SeededRandom, SystemRandom } from '#base/random.ts';
 import { Stop } from '#base/stop.ts';
@@ -29,27 +29,31 @@ import { openSql } from '#sql/open.ts';
 import { OutboxRelay, outboxPending } from '#sql/outbox.ts';
 import type { Sql } from '#sql/sql.ts';
 import { Swarm } from '#swarm/swarm.ts';
+import { reserveTrackerMemory, type TrackerMemory } from '#tracker/workers.ts';
 import { findOrBuildAddon } from './addon-build.ts';
 import { type ArchiveDoors, openArchiveDoors } from './archive-parts.ts';
 import { startArchivePeer } from './archive-peer.ts';
 import { archiveSiteDoors } from './archive-site-doors.ts';
 import { archivePeerId } from './archive-swarms.ts';
 import { runRoomsCommand } from './commands/commands.ts';
+import { ConnectionPlaces } from './connection-places.ts';
 import { ControlServer, socketPathFor } from './control-socket.ts';
 import type { DataFolder } from './data-folder.ts';
-import { storeFindings } from './doctor/store-checks.ts';
+import { tellStore } from './doctor/tell-store.ts';
 import { healthOf } from './health.ts';
 import { buildScheduler } from './jobs.ts';
 import { siteWithLog } from './log-http.ts';
+import { openMachine } from './machine.ts';
 import { MIGRATIONS } from './migrations.ts';
 import { isPiecePath, upgradeToPieces } from './piece-door.ts';
 import type { Rights } from './rights.ts';
 import type { Rooms, ServerStatus } from './rooms.ts';
 import { openSiteCertificate } from './site-certificate.ts';
 import { SiteListener } from './site-listener.ts';
-import { announceEverything, buildSite, firstRunLink, swarmsOf } from './site-parts.ts';
+import { announceEverything, buildSite, firstRunLink, isAdminBy, swarmsOf } from './site-parts.ts';
 import { StoreDoors } from './store-doors.ts';
 import { openStoreRooms, type StoreRooms } from './store-rooms.ts';
+import { Diagnosis, type ServerLogging } from './support/diagnosis.ts';
 import { threadUrl } from './thread-url.ts';
 import type { LogThreadData } from './threads/log-thread.ts';
 import { ServerThread } from './threads/thread.ts';
@@ -58,13 +62,13 @@ import { TrackerThreads, type TrackerThreadsData } from './tracker-threads.ts';
 
 /** A part that does not stop in this time is named and left behind. */
 const STOP_PART_MS_MAX = 8_000;
-/** At a start; `doctor` looks at more. */
-const ROOTS_LOOKED_AT = 1000;
 
 export interface ServeWorld {
   readonly folder: DataFolder;
   readonly config: Config;
   readonly logger: Logger;
+  /** What `logger` is of. */
+  readonly logging: ServerLogging;
   /** Lines for the person who started the server. */
   readonly say: (line: string) => void;
   /** Of a start as root for another user: ports are bound with root's rights, then those end. */
@@ -169,8 +173,13 @@ export class Server {
       random: new SeededRandom(this.#random.u32(), this.#random.u32()),
       config: config.swarm,
     });
-    const ledger = await this.#openLedger({ sql, log, swarm });
-    const { tracker, trackerUrls } = await this.#startTracker(logThread, memory);
+    const trackerMemory = reserveTrackerMemory(config, {
+      random: this.#random,
+      nowMs: this.#clock.nowMs(),
+    });
+    const ledger = await this.#openLedger({ sql, log, swarm, trackerMemory });
+    const shared = { swarmMemory: memory, trackerMemory };
+    const { tracker, trackerUrls } = await this.#startTracker(logThread, shared);
     for (const [torrentId, completed] of await completedCounts(sql)) {
       swarm.setCompleted(torrentId, completed);
     }
@@ -179,24 +188,7 @@ export class Server {
     const base = { sql, log, relay, ledger, ...this.#openStore(sql, log, swarm), tracker };
     const jobs = await this.#startJobs(base, swarm);
     await this.#openPorts({ ...base, jobs, trackerUrls }, swarm);
-    this.#stop.own('look at the store', this.#tellStore(base));
-  }
-
-  /** A store that is away or damaged keeps nobody from announcing, but is told at once. */
-  async #tellStore(parts: Pick<Parts, 'store' | 'care'>): Promise<void> {
-    const { say, logger } = this.#world;
-    const { signal } = this.#stop;
-    const look = { signal, isEnough: (seen: number) => seen >= ROOTS_LOOKED_AT };
-    try {
-      for (const { what, advice } of await storeFindings(parts, look)) {
-        logger.for('store').error(what, { advice });
-        say(`store: ${what} ${advice}`);
-      }
-    } catch (error) {
-      if (signal.aborted) return;
-      logger.for('store').error('The store cannot be used', { error: messageOf(error) });
-      say(`store: it cannot be used: ${messageOf(error)} [${codeOf(error) ?? ''}]`);
-    }
+    this.#stop.own('look at the store', tellStore(base, this.#world, this.#stop.signal));
   }
 
   async #startLog(): Promise<ServerThread> {
@@ -204,7 +196,8 @@ export class Server {
     const data: LogThreadData = {
       folder: folder.folder('log'),
       config: config.log,
-      logLevel: config.server.logLevel,
+      addon: this.#addon,
+      levels: this.#world.logging.levels.table,
     };
     const url = threadUrl(import.meta.url, 'threads/log-thread');
     const thread = this.#startThread('log', { url, data });
@@ -240,14 +233,18 @@ export class Server {
     readonly sql: Sql;
     readonly log: RewritingLog;
     readonly swarm: Swarm;
+    readonly trackerMemory: TrackerMemory;
   }): Promise<Ledger> {
+    const config = this.#world.config.accounting;
+    const memory = parts.trackerMemory.queue;
     const ledger = await Ledger.open({
       sql: parts.sql,
       log: parts.log,
       clock: this.#clock,
       logger: this.#world.logger.for('ledger'),
       metrics: this.#metrics,
-      config: this.#world.config.accounting,
+      config,
+      feed: new TransferFeed({ memory, clock: this.#clock, config }),
     });
     ledger.onCompleted((torrentId, completed) => parts.swarm.setCompleted(torrentId, completed));
     return ledger;
@@ -255,21 +252,20 @@ export class Server {
 
   async #startTracker(
     logThread: ServerThread,
-    memory: SharedArrayBuffer,
+    shared: Pick<TrackerThreadsData, 'swarmMemory' | 'trackerMemory'>,
   ): Promise<Pick<Parts, 'tracker' | 'trackerUrls'>> {
     const { folder, config, say } = this.#world;
     const data: TrackerThreadsData = {
-      swarmMemory: memory,
+      ...shared,
       baselinesFolder: folder.folder('baselines'),
       trackerFolder: folder.folder('tracker'),
       connectionKey: folder.secret('connection-id', this.#random),
       config: { tracker: config.tracker, swarm: config.swarm, accounting: config.accounting },
       addon: this.#addon,
-      logLevel: config.server.logLevel,
+      levels: this.#world.logging.levels.table,
     };
     const tracker = new TrackerThreads({
       clock: this.#clock,
-      random: this.#random,
       url: threadUrl(import.meta.url, 'threads/tracker-thread'),
       data,
       connectLog: () => {
@@ -307,9 +303,11 @@ export class Server {
     this.#stop.closeLater('site certificate', async () => certificate?.close());
     const listener = await SiteListener.listen({
       clock: this.#clock,
+      random: this.#random,
       address,
       port,
       certificate,
+      places: new ConnectionPlaces(this.#world.config.site),
       fetch: async (request, env) => await (await this.#site.promise).fetch(request, env),
       doors: archiveSiteDoors(this.#doors.promise),
       upgrade: async (request, socket, head) => {
@@ -357,21 +355,24 @@ export class Server {
     }
     const archivePeerId = this.#archivePeerId;
     const metrics = this.#metrics;
+    const startedMs = this.#startedMs;
     const doors = openArchiveDoors(rooms, this.#addon);
     const site = buildSite({
       ...{ rooms, swarm, archivePeerId, metrics, logger: logger.for('site') },
       content: doors.content,
+      machine: openMachine({ rooms, trackerUrls: parts.trackerUrls, startedMs }, this.#stop),
     });
     const firstRun = await firstRunLink(rooms);
     if (firstRun !== undefined) say(`first run: ${firstRun}`);
     const token = toHex(folder.secret('log-api', this.#random));
+    const logRights = { token, isAdmin: (cookies: string) => isAdminBy(rooms, cookies) };
     await startArchivePeer({ rooms, swarm, peerId: archivePeerId, metrics }, this.#stop);
     this.#stop.closeLater('web seed', () => doors.close());
     this.#doors.resolve(doors);
     const storeDoors = await StoreDoors.open(rooms, socketPathFor(folder.path, 'store'));
     this.#storeDoors.resolve(storeDoors);
     this.#site.resolve(
-      storeDoors.beside(rooms.keepers.beside(siteWithLog(site, parts.log, token))),
+      storeDoors.beside(rooms.keepers.beside(siteWithLog(site, parts.log, logRights))),
     );
     const listener = this.#listener ?? (await this.#listenSite());
     this.#stop.closeLater('store doors', () => storeDoors.close());
@@ -391,6 +392,7 @@ export class Server {
       store,
       care,
       archive,
+      events,
       keepers,
       tracker,
     }: Omit<Parts, 'jobs' | 'trackerUrls'>,
@@ -409,6 +411,7 @@ export class Server {
       store,
       care,
       archive,
+      events,
       keepers,
       swarms: swarmsOf(swarm, this.#archivePeerId),
       health: healthOf({
@@ -462,6 +465,11 @@ export class Server {
       changed: () => parts.relay.wake(),
       withLedgerPaused: (run) => parts.ledger.paused(run),
       status: () => this.#status(parts),
+      diagnosis: new Diagnosis({
+        logging: this.#world.logging,
+        threads: this.#threads,
+        metrics: () => this.#renderMetrics(),
+      }),
     };
   }
 

@@ -3,12 +3,14 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
-import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import type { Clock } from '#base/clock.ts';
 import { codeOf } from '#base/errors.ts';
+import type { Random } from '#base/random.ts';
+import { inRequest, newRequestId } from '#base/request-scope.ts';
 import type { TlsCertificate } from '#net/tls-certificate.ts';
+import { addressOf, type ConnectionPlaces, isLoopback } from './connection-places.ts';
 import { CliError } from './errors.ts';
 
 const HEADERS_MS_MAX = 10_000;
@@ -21,6 +23,7 @@ const CLOSE_MS_MAX = 2_000;
 
 export interface SiteListenerOptions {
   readonly clock: Clock;
+  readonly random: Random;
   readonly address: string;
   readonly port: number;
   /** `peerAddress` is the socket's own; what a proxy says of it is the site's to judge. */
@@ -31,6 +34,8 @@ export interface SiteListenerOptions {
   readonly doors?: readonly SiteDoor[];
   /** Takes over connections that ask for another protocol; undefined: there is none. */
   readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Uint8Array) => Promise<void>;
+  /** Who may have how many connections; undefined: CONNECTIONS_MAX counts alone. */
+  readonly places?: ConnectionPlaces;
   /** Prometheus text, for loopback and without a proxy in between only. */
   readonly metrics: () => Promise<string>;
 }
@@ -49,9 +54,9 @@ export class SiteListener {
   private constructor(options: SiteListenerOptions) {
     this.#clock = options.clock;
     const listener = getRequestListener((request, env) =>
-      options.fetch(request, { peerAddress: peerAddress(env.incoming as IncomingMessage) }),
+      options.fetch(request, { peerAddress: addressOf((env.incoming as IncomingMessage).socket) }),
     );
-    const handle = (request: IncomingMessage, response: ServerResponse): void => {
+    const answer = (request: IncomingMessage, response: ServerResponse): void => {
       if (request.url === '/metrics' && request.method === 'GET') {
         void answerMetrics(request, response, options.metrics);
         return;
@@ -64,16 +69,26 @@ export class SiteListener {
       }
       void listener(request, response);
     };
-    const { certificate } = options;
+    const { certificate, random } = options;
+    // What a request of outside calls itself is not believed: it could take another one's number.
+    const handle = (request: IncomingMessage, response: ServerResponse): void => {
+      const requestId = newRequestId(random);
+      response.setHeader('x-request-id', requestId);
+      inRequest(requestId, () => answer(request, response));
+    };
     this.#server =
       certificate === undefined
         ? createServer({ maxHeaderSize: HEADER_BYTES_MAX, shouldUpgradeCallback }, handle)
         : secureServer(certificate, handle);
+    const { places } = options;
+    if (places !== undefined) this.#server.on('connection', (socket) => places.take(socket));
     const upgrade = options.upgrade ?? noUpgrade;
     this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Uint8Array) => {
       // Whoever goes while it is found out who they are is nobody's failure.
       socket.on('error', () => undefined);
-      upgrade(request, socket, head).catch(() => socket.destroy());
+      inRequest(newRequestId(random), () => upgrade(request, socket, head)).catch(() =>
+        socket.destroy(),
+      );
     });
     this.#server.headersTimeout = HEADERS_MS_MAX;
     this.#server.requestTimeout = REQUEST_MS_MAX;
@@ -136,19 +151,13 @@ function secureServer(
   return server;
 }
 
-function peerAddress(request: IncomingMessage): string {
-  const address = request.socket.remoteAddress ?? '';
-  return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
-}
-
 async function answerMetrics(
   request: IncomingMessage,
   response: ServerResponse,
   metrics: () => Promise<string>,
 ): Promise<void> {
-  const address = peerAddress(request);
-  const isLoopback = address === '::1' || (isIP(address) === 4 && address.startsWith('127.'));
-  if (!isLoopback || isForwarded(request) || !isLoopbackName(request.headers.host)) {
+  const isLocal = isLoopback(addressOf(request.socket));
+  if (!isLocal || isForwarded(request) || !isLoopbackName(request.headers.host)) {
     response.writeHead(403, { 'content-type': 'text/plain; charset=utf-8' });
     response.end('Metrics are for this machine only.\n');
     return;

@@ -9,6 +9,7 @@ import { enqueueAllDownloadKeys } from '#site/accounts/download-keys.ts';
 import { firstRunPath } from '#site/accounts/first-run.ts';
 import { type AccountsWorld, enqueueAllMembers } from '#site/accounts/members.ts';
 import { Passwords } from '#site/accounts/passwords.ts';
+import { findViewer } from '#site/accounts/sessions.ts';
 import { enqueueStoredSettings, readSettings } from '#site/accounts/settings.ts';
 import {
   type Addresses,
@@ -18,28 +19,39 @@ import {
   publicAddresses,
 } from '#site/announce-urls.ts';
 import { enqueueAllTorrents } from '#site/catalogue/announce-torrents.ts';
+import type { ConfiguredClasses } from '#site/classes/class-book.ts';
+import { sessionIn } from '#site/cookies.ts';
 import { enqueueAllWindows } from '#site/credit/credit-windows.ts';
+import type { Machine } from '#site/machine/machine.ts';
+import { enqueueAllAddressBans } from '#site/moderation/address-bans.ts';
+import { RoleBook } from '#site/roles/role-book.ts';
 import { createSite, type Site } from '#site/site.ts';
 import type { Swarms } from '#site/swarms.ts';
 import type { SiteContent } from '#site/world.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { Swarm } from '#swarm/swarm.ts';
 import { newSwarmCounts } from '#swarm/swarm-views.ts';
+import { docShelf } from './doc-shelf.ts';
+import { mailerOf } from './mailer.ts';
 import type { Rooms } from './rooms.ts';
+import { PasswordThreads } from './threads/password-threads.ts';
 
 export interface SiteJoints {
   readonly rooms: Rooms;
   readonly swarm: Swarm;
   readonly archivePeerId: Uint8Array;
   readonly content: SiteContent;
+  readonly machine: Machine;
   readonly metrics: Registry;
   readonly logger: Logger;
 }
 
 export function buildSite(joints: SiteJoints): Site {
-  const { rooms, swarm, archivePeerId, content, metrics, logger } = joints;
+  const { rooms, swarm, archivePeerId, content, machine, metrics, logger } = joints;
   const { sql, clock, random, config } = rooms;
   const { mode, clientsAllowed, clientsDenied } = config.tracker;
+  const mailer = mailerOf(config.site);
+  const threads = new PasswordThreads(clock);
   return createSite({
     sql,
     log: rooms.log,
@@ -48,14 +60,18 @@ export function buildSite(joints: SiteJoints): Site {
     logger,
     metrics,
     config: config.site,
+    deriveKey: (asked) => threads.derive(asked),
     swarms: swarmsOf(swarm, archivePeerId),
     content,
+    machine,
     addresses: knownAddresses(config),
+    docs: docShelf(),
     rules: config.rules,
-    classes: { lines: config.accounting.classes, graceMs: config.accounting.classGraceMs },
+    classes: classesOf(config),
     addressDays: config.accounting.addressDaysKept,
     bonusTokenPoints: config.accounting.bonusTokenPoints,
     jobs: rooms.jobs,
+    ...(mailer === undefined ? {} : { mailer }),
     trackerDefaults: { mode, clientsAllowed, clientsDenied },
     changed: () => rooms.changed(),
     status: () => rooms.status(),
@@ -81,6 +97,24 @@ export function accountsOf(rooms: Rooms): AccountsWorld {
   const { sql, clock, random } = rooms;
   const passwords = new Passwords({ random, config: rooms.config.site });
   return { sql, clock, random, passwords, changed: () => rooms.changed() };
+}
+
+export function roleBookOf({ sql, clock, config }: Rooms): RoleBook {
+  return new RoleBook({ sql, clock, classes: classesOf(config) });
+}
+
+/** Whether these cookies hold the session of an administrator, now. */
+export async function isAdminBy(rooms: Rooms, cookies: string): Promise<boolean> {
+  const { sql, clock, random, config } = rooms;
+  const world = { sql, clock, random, config: config.site };
+  const viewer = await findViewer(world, sessionIn(cookies));
+  return (
+    viewer !== undefined && (await roleBookOf(rooms).current()).holderMay(viewer, 'administer')
+  );
+}
+
+function classesOf({ accounting }: Config): ConfiguredClasses {
+  return { lines: accounting.classes, graceMs: accounting.classGraceMs };
 }
 
 /** Where members reach site and tracker, as far as anybody said. */
@@ -111,9 +145,10 @@ export async function announceEverything(sql: Sql, config: Config): Promise<void
   await enqueueAllDownloadKeys(sql);
   await enqueueAllTorrents(sql);
   await enqueueAllWindows(sql);
+  await enqueueAllAddressBans(sql);
 }
 
-function knownAddresses(config: Config): KnownAddresses {
+export function knownAddresses(config: Config): KnownAddresses {
   const { site, tracker } = config;
   const door = `${hostOf(tracker.addresses[0] ?? '127.0.0.1')}:${tracker.port}`;
   return {

@@ -10,6 +10,7 @@ import type { Job } from '#base/job.ts';
 import type { Config } from '#config/schema.ts';
 import type { Log } from '#log/log.ts';
 import type { Registry } from '#metrics/registry.ts';
+import { CoverRoots } from '#site/covers/covers.ts';
 import { PreviewRoots } from '#site/previews/previews.ts';
 import type { Sql } from '#sql/sql.ts';
 import { Collector } from '#store/gc/collector.ts';
@@ -91,7 +92,7 @@ export class StoreCare {
     const { sql, log, store } = this.#parts;
     const world = { sql, log, store: async () => (await store.stack()).store };
     const archive = [new ArchiveRoots(world), new EventRoots(world)];
-    const previews = new PreviewRoots({ sql });
-    return [this.pins, this.uploads, previews, ...archive];
+    const pictures = [new PreviewRoots({ sql }), new CoverRoots({ sql })];
+    return [this.pins, this.uploads, ...pictures, ...archive];
   }
 }

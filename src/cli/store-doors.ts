@@ -7,6 +7,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { StreamListener } from '#net/byte-stream.ts';
 import { listenNode, streamOfSocket } from '#net/stream-node.ts';
+import type { RoleBook } from '#site/roles/role-book.ts';
 import { setSecurityHeaders } from '#site/security-headers.ts';
 import type { Site } from '#site/site.ts';
 import { findStoreUser, type StoreRequest, type StoreUser } from '#site/store-access.ts';
@@ -18,14 +19,16 @@ import { StoreServer } from '#store/upload/store-server.ts';
 import { WsMessages } from '#store/upload/ws-messages.ts';
 import { isWsKey, WsRooms, wsHandshake } from '#wire/ws-frame.ts';
 import type { Rooms } from './rooms.ts';
-import { addressesOf } from './site-parts.ts';
+import { addressesOf, roleBookOf } from './site-parts.ts';
 
 const SOCKET_PATH = `${STORE_PATH}/socket`;
 /** Whoever can open the UNIX socket owns the data folder. */
-const LOCAL: Caller = { budget: 'local', name: 'operator', mayStay: async () => true };
+const YES = async (): Promise<boolean> => true;
+const LOCAL: Caller = { budget: 'local', name: 'operator', mayStay: YES, mayRemove: YES };
 
 export class StoreDoors {
   readonly #rooms: Rooms;
+  readonly #roleBook: RoleBook;
   readonly #door: StoreDoor;
   readonly #server: StoreServer;
   readonly #http: HttpStore;
@@ -35,6 +38,7 @@ export class StoreDoors {
 
   private constructor(rooms: Rooms, unixPath: string) {
     this.#rooms = rooms;
+    this.#roleBook = roleBookOf(rooms);
     this.#door = rooms.care.door;
     this.#server = new StoreServer(this.#door);
     this.#http = new HttpStore(this.#door, rooms.care.uploads);
@@ -131,7 +135,7 @@ export class StoreDoors {
     request: Omit<StoreRequest, 'siteHost'>,
   ): Promise<Caller | 'unknown' | 'forbidden'> {
     const { sql, clock, random, config } = this.#rooms;
-    const world = { sql, clock, random, config: config.site };
+    const world = { sql, clock, random, config: config.site, roleBook: this.#roleBook };
     const find = async (): Promise<StoreUser | 'unknown' | 'forbidden'> => {
       const { siteUrl } = await addressesOf(this.#rooms);
       const siteHost = URL.canParse(siteUrl) ? new URL(siteUrl).host : '';
@@ -143,6 +147,10 @@ export class StoreDoors {
       budget: `member ${user.memberId}`,
       name: user.name,
       mayStay: async () => typeof (await find()) !== 'string',
+      mayRemove: async () => {
+        const now = await find();
+        return typeof now !== 'string' && now.mayRemove;
+      },
     };
   }
 }

@@ -2,7 +2,7 @@
 // objects, joined in the same way.
 
 import { join } from 'node:path';
-import { HashPool } from '#archive/hash/hash-pool.ts';
+import { ChosenHasher } from '#archive/hash/chosen-hasher.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
@@ -48,9 +48,9 @@ export function openStoreRooms(world: StoreRoomsWorld): StoreRooms {
   });
   closeLater('store', () => store.close());
   const { hashThreads: threads } = config.archive;
-  const hasher = new HashPool({ threads, clock, addon: world.addon });
+  const hasher = new ChosenHasher({ threads, clock, addon: world.addon });
   closeLater('threads that hash', () => hasher.close());
-  const keepers = openKeepers({ sql, clock, random, logger, config, store });
+  const keepers = openKeepers({ sql, clock, random, logger, config, metrics, store });
   const { swarms } = world;
   return {
     store,

@@ -6,6 +6,7 @@ import { styleText } from 'node:util';
 import type { Clock } from '#base/clock.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
 import type { Item, Output } from './command.ts';
+import { printableLines } from './printable.ts';
 
 const REDRAW_MS = 100;
 const PLAIN_LINE_MS = 5_000;
@@ -112,6 +113,6 @@ function count(value: number): string {
 /** `swarmkeep: Cannot … [LOG_TOPIC_UNKNOWN]`, in red on a terminal. */
 export function errorLine(error: unknown, isTerminal: boolean): string {
   const code = codeOf(error);
-  const text = `swarmkeep: ${messageOf(error)}${code === undefined ? '' : ` [${code}]`}`;
+  const text = `swarmkeep: ${printableLines(messageOf(error))}${code === undefined ? '' : ` [${code}]`}`;
   return isTerminal ? styleText('red', text) : text;
 }

@@ -4,9 +4,8 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { Clock } from '#base/clock.ts';
 import { sleep } from '#base/clock.ts';
-import type { Random } from '#base/random.ts';
 import { statsOfAll, type TrackerStats } from '#tracker/tracker-stats.ts';
-import { KEEPER, reserveTrackerMemory } from '#tracker/workers.ts';
+import { KEEPER } from '#tracker/workers.ts';
 import { CliError } from './errors.ts';
 import { ServerThread } from './threads/thread.ts';
 import type { TrackerThreadData } from './threads/tracker-thread.ts';
@@ -15,14 +14,10 @@ import type { TrackerThreadData } from './threads/tracker-thread.ts';
 const BIND_MS_MAX = 5_000;
 
 /** What each thread gets beside its number, its ports and the memory they share. */
-export type TrackerThreadsData = Omit<
-  TrackerThreadData,
-  'index' | 'logPort' | 'links' | 'trackerMemory'
->;
+export type TrackerThreadsData = Omit<TrackerThreadData, 'index' | 'logPort' | 'links'>;
 
 export interface TrackerThreadsWorld {
   readonly clock: Clock;
-  readonly random: Random;
   readonly url: URL;
   readonly data: TrackerThreadsData;
   /** A way to the log for one thread. */
@@ -35,14 +30,13 @@ export class TrackerThreads {
 
   /** They start; `ready()` says when they stand. */
   constructor(world: TrackerThreadsWorld) {
-    const { random, clock, data } = world;
+    const { data } = world;
     const count = data.config.tracker.workers;
-    const trackerMemory = reserveTrackerMemory(data.config, { random, nowMs: clock.nowMs() });
     const links = meshOf(count);
     this.#world = world;
     this.threads = links.map((ports, index) => {
       const logPort = world.connectLog();
-      const own: TrackerThreadData = { ...data, index, logPort, links: ports, trackerMemory };
+      const own: TrackerThreadData = { ...data, index, logPort, links: ports };
       const name = count === 1 ? 'tracker' : `tracker ${index + 1}`;
       const transfer = [logPort, ...ports.filter((port) => port !== undefined)];
       return new ServerThread(name, { url: world.url, data: own, transfer });

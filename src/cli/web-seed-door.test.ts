@@ -102,7 +102,7 @@ async function everything(socket: Socket): Promise<Buffer> {
 }
 
 async function until(isSo: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 2000 && !isSo(); tries++) {
+  for (let tries = 0; tries < 12_000 && !isSo(); tries++) {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   assert.ok(isSo());

@@ -35,10 +35,28 @@ export interface Addon {
   sendFile(id: number, socket: number, parts: Float64Array, count: number): number;
   sendCancel(id: number, job: number): void;
   sendTake(id: number): number;
-  hashSegment(bytes: Uint8Array, into: Uint8Array): number;
+  hashSegment(
+    bytes: Uint8Array,
+    into: Uint8Array,
+    height: number,
+    layerHeight: number,
+    done: () => void,
+  ): number;
+  hashFile(
+    file: number,
+    position: number,
+    isEnd: boolean,
+    rooms: readonly Uint8Array[],
+    into: Uint8Array,
+    height: number,
+    layerHeight: number,
+    done: (status: number) => void,
+  ): number;
+  pageOffset(bytes: Uint8Array): number;
+  crc32c(bytes: Uint8Array, from: number, to: number, seed: number): number;
 }
 
-const ADDON_VERSION = 5;
+const ADDON_VERSION = 8;
 
 /** Words of the buffer that a socket is opened with: the first 16 ask, the others answer. */
 export const WORDS = 32;

@@ -117,6 +117,9 @@ class Fuzz {
       'sendCancel',
       'sendTake',
       'hashSegment',
+      'hashFile',
+      'pageOffset',
+      'crc32c',
     ] as const;
     const name = this.#pick(names);
     const call = this.#addon[name] as (...args: unknown[]) => unknown;
@@ -357,11 +360,53 @@ class Fuzz {
     server.close();
     if (!isEarly) closeSync(file);
     closeSync(other);
-    const into = new Uint8Array(32 * (1 + this.#below(4)));
+    await this.#hash();
+  }
+
+  async #hash(): Promise<void> {
+    const into = new Uint8Array(32 * (1 + this.#below(5)));
     const bytes = new Uint8Array(1 + this.#below(40_000));
-    if (into.length < 32 + Math.ceil(bytes.length / 16_384) * 32) {
-      assert.throws(() => this.#addon.hashSegment(bytes, into), TypeError);
-    } else assert.ok(this.#addon.hashSegment(bytes, into) <= 0);
+    const blocks = Math.ceil(bytes.length / 16_384);
+    const [height, layer] = [this.#below(4), this.#below(7) - 2];
+    const isTree = 2 ** height >= blocks && layer <= height;
+    const call = (done: () => void): number =>
+      this.#addon.hashSegment(bytes, into, height, layer, done);
+    assert.ok(this.#addon.pageOffset(bytes) >= 0);
+    const [from, to] = [this.#below(2000), this.#below(40_000)];
+    const sum = (): number => this.#addon.crc32c(bytes, from, to, this.#random.u32());
+    if (from > to || to > bytes.length) assert.throws(sum, TypeError);
+    else assert.ok(sum() >= -1);
+    if (!isTree || into.length < (2 + blocks) * 32) {
+      assert.throws(() => call(() => undefined), TypeError);
+      return;
+    }
+    await new Promise<void>((resolve) => {
+      // Some are under way when the thread ends.
+      if (call(resolve) < 0 || this.#below(2) === 0) resolve();
+    });
+    await this.#hashFile();
+  }
+
+  async #hashFile(): Promise<void> {
+    const rooms = Array.from({ length: this.#below(10) }, () => {
+      return new Uint8Array(this.#below(20_000));
+    });
+    const into = new Uint8Array(this.#below(2000));
+    const file = openSync(process.execPath, 'r');
+    try {
+      await new Promise<void>((resolve) => {
+        const [position, isEnd] = [this.#below(2 ** 40), this.#below(2) === 0];
+        const from = this.#below(4) === 0 ? this.#below(10_000) : file;
+        const begun = this.#addon.hashFile(from, position, isEnd, rooms, into, 2, 0, () =>
+          resolve(),
+        );
+        if (begun < 0 || this.#below(2) === 0) resolve();
+      });
+    } catch (error) {
+      assert.ok(error instanceof TypeError);
+    } finally {
+      closeSync(file);
+    }
   }
 
   #world(): Parameters<typeof batchedTcp>[0] {

@@ -1,5 +1,5 @@
 // A line echo over batched sockets in a process that has used up its descriptors, but for a few. Told
-// "more" on standard input it frees some. Prints its port, then what it counted.
+// "more" on standard input it frees some. Prints its port when they are used up, then what it counted.
 //
 //   sh -c 'ulimit -n 64; exec node -C swarmkeep-src src/net/test-few-descriptors.ts ADDON'
 
@@ -43,10 +43,10 @@ process.stdin.once('data', () => {
     process.stdout.write(`${renderCollected([metrics.collect()])}\n`, () => process.exit(0));
   });
 });
-process.stdout.write(`${server.bound.port}\n`);
 const taken: number[] = [];
 try {
   for (;;) taken.push(openSync('/dev/null', 'r'));
 } catch {
   for (const descriptor of taken.splice(0, LEFT)) closeSync(descriptor);
 }
+process.stdout.write(`${server.bound.port}\n`);

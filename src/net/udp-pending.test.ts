@@ -89,6 +89,15 @@ class FullKernel implements Addon {
   hashSegment(): number {
     return -1;
   }
+  hashFile(): number {
+    return -1;
+  }
+  pageOffset(): number {
+    return -1;
+  }
+  crc32c(): number {
+    return -1;
+  }
 }
 
 describe('datagrams that the kernel does not take at once', () => {

@@ -166,16 +166,21 @@ export function udpSocketSuite(name: string, open: OpenUdp): void {
     });
 
     test('an IPv4 and an IPv6 socket share a port', async () => {
-      const six = await open({ ...DEFAULTS, address: '::', port: 0, onBatch: echo });
-      const four = await open({
-        ...DEFAULTS,
-        address: '0.0.0.0',
-        port: six.bound.port,
-        onBatch: echo,
-      });
-      assert.equal(four.bound.port, six.bound.port);
-      await four.close();
-      await six.close();
+      // The port that the first is given may be somebody else's for the second.
+      for (let tries = 1; ; tries++) {
+        const six = await open({ ...DEFAULTS, address: '::', port: 0, onBatch: echo });
+        const { port } = six.bound;
+        try {
+          const four = await open({ ...DEFAULTS, address: '0.0.0.0', port, onBatch: echo });
+          assert.equal(four.bound.port, port);
+          await four.close();
+          return;
+        } catch (error) {
+          if (codeOf(error) !== 'NET_BIND_FAILED' || tries === 20) throw error;
+        } finally {
+          await six.close();
+        }
+      }
     });
 
     test('sockets that share a port answer every datagram once', async () => {
@@ -385,9 +390,9 @@ function newPeer(address: string): Promise<Peer> {
 }
 
 async function until(is: () => boolean): Promise<void> {
-  const untilMs = performance.now() + 5000;
+  const untilMs = performance.now() + 30_000;
   while (!is()) {
-    assert.ok(performance.now() < untilMs, 'it happens within 5 seconds');
+    assert.ok(performance.now() < untilMs, 'it happens within 30 seconds');
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }

@@ -18,6 +18,8 @@ export class DatagramSlots {
   readonly slotBytes: number;
   readonly memory: ArrayBuffer;
   readonly bytes: Uint8Array;
+  /** Of the same bytes. */
+  readonly view: DataView;
   readonly lengths: Uint16Array;
   readonly addresses: Uint8Array;
   /** The same, for those who copy them as words. */
@@ -38,6 +40,7 @@ export class DatagramSlots {
     const familiesAt = portsAt + slotsMax * 2;
     this.memory = new ArrayBuffer(familiesAt + slotsMax);
     this.bytes = new Uint8Array(this.memory, 0, bytes);
+    this.view = new DataView(this.memory, 0, bytes);
     this.addresses = new Uint8Array(this.memory, addressesAt, slotsMax * 16);
     this.addressView = new DataView(this.memory, addressesAt, slotsMax * 16);
     this.lengths = new Uint16Array(this.memory, lengthsAt, slotsMax);

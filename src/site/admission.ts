@@ -3,16 +3,19 @@
 // A handler runs only after all of it.
 
 import type { Context } from 'hono';
-import { toHex, utf8 } from '#base/bytes.ts';
-import { secretEqual } from '#base/secret-equal.ts';
+import { requestIdNow } from '#base/request-scope.ts';
 import { findViewer, isToken, newToken } from './accounts/sessions.ts';
 import { publicAddresses } from './announce-urls.ts';
 import { CSRF_FIELD } from './components/form.ts';
 import { Cookies } from './cookies.ts';
 import { BODY_WORDS, ERROR_WORDS } from './error-pages.ts';
 import { readForm } from './form-data.ts';
-import { type Method, type Permission, ROUTE_RULES } from './permissions.ts';
+import { keptFormPage } from './kept-form.ts';
+import { PACKABLE_ROUTES } from './packing.ts';
+import { type Method, type Permission, ROLE_PERMISSIONS, ROUTE_RULES } from './permissions.ts';
+import { digestOf, type Repeated, Repeats } from './repeats.ts';
 import { href, type RouteName } from './routes.ts';
+import { isStaffDeed, pageDeed, tellDeed } from './staff-log/staff-deeds.ts';
 import { Turns } from './turns.ts';
 import { Visit } from './visit.ts';
 import type { SiteParts } from './world.ts';
@@ -32,9 +35,11 @@ export type RouteHandlers = {
 
 /** Room in a body for the fields around a file. */
 const UPLOAD_FIELDS_BYTES = 65_536;
-const REQUEST_ID_BYTES = 8;
+const VISITOR_PERMISSIONS: ReadonlySet<Permission> = new Set(ROLE_PERMISSIONS.visitor);
 /** When to send a file again that found the line full. */
 const BUSY_SECONDS = 10;
+/** From the answer to the first click. */
+const DOUBLE_CLICK_MS = 10_000;
 
 export class Admission {
   readonly #parts: SiteParts;
@@ -42,21 +47,25 @@ export class Admission {
   readonly #uploads: Turns;
   /** Torrent files being taken apart, each in many times the memory of the file. */
   readonly #parsings: Turns;
+  /** Forms that were just sent. */
+  readonly #repeats: Repeats;
 
   constructor(parts: SiteParts) {
     const { uploadsMax, uploadsWaitingMax } = parts.config;
     this.#parts = parts;
     this.#uploads = new Turns({ atOnce: uploadsMax, waitingMax: uploadsWaitingMax });
     this.#parsings = new Turns({ atOnce: 1, waitingMax: uploadsMax + uploadsWaitingMax });
+    this.#repeats = new Repeats({ clock: parts.clock, keptMs: DOUBLE_CLICK_MS });
   }
 
   /** The visit of a request, whatever it asks for. */
   async visit(context: Context): Promise<Visit> {
     const parts = this.#parts;
     const settings = await parts.settings.current();
-    const cookies = new Cookies(context, this.#isSecure(context, settings));
+    const cookies = new Cookies(context, this.isSecure(context, settings));
     const token = cookies.get('session');
     const viewer = token === '' ? undefined : await findViewer(parts, token);
+    const roles = await parts.roleBook.current();
     let cookieSecret = token;
     if (viewer === undefined) {
       cookieSecret = cookies.get('visitor');
@@ -71,9 +80,10 @@ export class Admission {
       cookies,
       settings,
       viewer,
+      permissions: viewer === undefined ? VISITOR_PERMISSIONS : roles.permissionsOf(viewer),
       cookieSecret,
-      requestId: toHex(parts.random.bytes(REQUEST_ID_BYTES)),
-      address: this.#address(context),
+      requestId: requestIdNow(parts.random),
+      address: this.address(context),
     });
   }
 
@@ -85,38 +95,96 @@ export class Admission {
   ): Promise<Response> {
     const permission = ROUTE_RULES[route.name][route.method];
     if (permission === undefined) return await visit.error(ERROR_WORDS.method);
-    if (!visit.may(permission)) return await refuse(visit, route.method, permission);
-    const { upload, parses, content } = ROUTE_RULES[route.name];
-    const handle = parses === true ? this.#inTurn(handler) : handler;
+    visit.isPackable = PACKABLE_ROUTES.has(route.name);
+    // How a page looks is answered to all.
+    const isLook = route.name === 'assets' || route.name === 'theme';
+    const banned = isLook ? undefined : await this.bannedAddress(visit);
+    if (banned !== undefined) return banned;
+    if (!visit.may(permission)) return await this.#refuse(visit, route.method, permission);
+    const { upload, parses, content, picture } = ROUTE_RULES[route.name];
+    const inTurn = parses === true ? this.#inTurn(handler) : handler;
+    const isDeed = route.method === 'POST' && isStaffDeed(route.name, permission);
+    const handle: Handler = isDeed
+      ? (deed) => tellDeed(deed, pageDeed(deed, route.name), async () => await inTurn(deed))
+      : inTurn;
     if (route.method === 'GET') return await (upload === true ? handler : handle)(visit);
-    if (!this.#isOwnForm(visit)) return await visit.error(ERROR_WORDS.crossSite);
-    const { formBytesMax, formContentBytesMax, torrentBytesMax } = this.#parts.config;
-    const fileBytesMax = content === true ? formContentBytesMax : torrentBytesMax;
-    if (upload !== true) return await this.#post(visit, formBytesMax, handle);
-    const answer = await this.#uploads.take(() =>
+    if (!this.isOwnForm(visit)) return await visit.error(ERROR_WORDS.crossSite);
+    const { formBytesMax, formContentBytesMax, torrentBytesMax, coverBytesMax } =
+      this.#parts.config;
+    const ownBytesMax = picture === true ? coverBytesMax : torrentBytesMax;
+    const fileBytesMax = content === true ? formContentBytesMax : ownBytesMax;
+    if (upload !== true) {
+      return await this.#post(visit, formBytesMax, (own) => this.#once(own, handle));
+    }
+    const answer = await this.inUploadTurn(() =>
       this.#post(visit, fileBytesMax + UPLOAD_FIELDS_BYTES, handle),
     );
     return answer ?? (await busy(visit));
   }
 
+  /** For what holds a file in memory; undefined, and nothing ran, when the line is full. */
+  async inUploadTurn(run: () => Promise<Response>): Promise<Response | undefined> {
+    return await this.#uploads.take(run);
+  }
+
+  /** For what takes a torrent file apart; undefined as above. */
+  async inParsingTurn(run: () => Promise<Response>): Promise<Response | undefined> {
+    return await this.#parsings.take(run);
+  }
+
+  /** Why nothing is answered to this network, when it is so. */
+  async bannedAddress(visit: Visit): Promise<Response | undefined> {
+    const ban = await this.#parts.addressBans.find(visit.address);
+    if (ban === undefined) return undefined;
+    const text = ban.reason === '' ? 'The staff did so.' : `The staff did so: ${ban.reason}`;
+    return await visit.error({ ...ERROR_WORDS.bannedAddress, text });
+  }
+
   #inTurn(handler: Handler): Handler {
     return async (visit) =>
-      (await this.#parsings.take(async () => await handler(visit))) ?? (await busy(visit));
+      (await this.inParsingTurn(async () => await handler(visit))) ?? (await busy(visit));
   }
 
   async #post(visit: Visit, bytesMax: number, handler: Handler): Promise<Response> {
     const form = await readForm(visit.request, bytesMax);
     if (typeof form === 'string') return await visit.error(BODY_WORDS[form]);
     const sent = form.text(CSRF_FIELD);
-    if (!secretEqual(utf8(sent), utf8(visit.csrfToken))) {
-      return await visit.error(ERROR_WORDS.staleForm);
-    }
+    if (!visit.isOwnToken(sent)) return await keptFormPage(visit, ERROR_WORDS.staleForm, form);
     visit.form = form;
     return await handler(visit);
   }
 
+  async #refuse(visit: Visit, method: Method, permission: Permission): Promise<Response> {
+    if (visit.viewer !== undefined) return await visit.error(ERROR_WORDS.forbidden);
+    if (method === 'POST') {
+      const { signedOut } = ERROR_WORDS;
+      if (!this.isOwnForm(visit)) return await visit.error(signedOut);
+      const form = await readForm(visit.request, this.#parts.config.formBytesMax);
+      if (typeof form === 'string') return await visit.error(signedOut);
+      return await keptFormPage(visit, signedOut, form);
+    }
+    // Someone who opens a link should land on it after signing in.
+    const next =
+      permission === 'anyone' || visit.path === href('torrents') ? undefined : visit.path;
+    return visit.redirect(href('signIn', { next }));
+  }
+
+  /** A double click sends the same form of the same page twice: each page's token is another. */
+  async #once(visit: Visit, handler: Handler): Promise<Response> {
+    const { viewer, form } = visit;
+    const run = async (): Promise<Response> => await handler(visit);
+    if (viewer === undefined) return await run();
+    const fields = form.names().flatMap((name) => [name, ...form.texts(name), '']);
+    const asked: Repeated = {
+      key: digestOf([`member ${viewer.memberId}`, visit.request.url, ...fields]),
+      content: '',
+      isKept: ({ status }) => status < 400 && !visit.saidNo,
+    };
+    return (await this.#repeats.once(asked, run)) ?? (await run());
+  }
+
   /** Browsers say where a form comes from; one that says nothing is left to the token. */
-  #isOwnForm(visit: Visit): boolean {
+  isOwnForm(visit: Visit): boolean {
     const site = visit.header('sec-fetch-site');
     if (site !== '') return site === 'same-origin' || site === 'none';
     const origin = visit.header('origin');
@@ -127,12 +195,13 @@ export class Admission {
   }
 
   /** Whether this visitor came by the site's public https address. */
-  #isSecure(context: Context, settings: Visit['settings']): boolean {
+  isSecure(context: Context, settings: Visit['settings']): boolean {
     const { siteUrl } = publicAddresses(settings, this.#parts.addresses);
     return siteUrl.startsWith('https://') && hostOf(siteUrl) === context.req.header('host');
   }
 
-  #address(context: Context): string {
+  /** Whoever asks, as far as it is known: the peer, or whom a trusted proxy names. */
+  address(context: Context): string {
     const peer = (context.env as SiteEnv | undefined)?.peerAddress ?? '';
     if (!this.#parts.config.proxies.includes(peer)) return peer;
     // Each proxy adds at the end, so the last one is what the trusted proxy saw.
@@ -145,14 +214,6 @@ async function busy(visit: Visit): Promise<Response> {
   const response = await visit.error(ERROR_WORDS.uploadsBusy);
   response.headers.set('retry-after', String(BUSY_SECONDS));
   return response;
-}
-
-async function refuse(visit: Visit, method: Method, permission: Permission): Promise<Response> {
-  if (visit.viewer !== undefined) return await visit.error(ERROR_WORDS.forbidden);
-  if (method === 'POST') return await visit.error(ERROR_WORDS.signedOut);
-  // Someone who opens a link should land on it after signing in.
-  const next = permission === 'anyone' || visit.path === href('torrents') ? undefined : visit.path;
-  return visit.redirect(href('signIn', { next }));
 }
 
 function hostOf(url: string): string | undefined {

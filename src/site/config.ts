@@ -5,7 +5,9 @@
 import { z } from 'zod';
 import { bytes, publicUrl } from '#base/field.ts';
 import { parseIp } from '#net/ip-address.ts';
+import { apiConfig } from './api/api-config.ts';
 import { catalogueConfig } from './catalogue/catalogue-config.ts';
+import { mailConfig } from './recovery/mail-config.ts';
 
 export const siteConfig = z.strictObject({
   address: z
@@ -83,6 +85,14 @@ export const siteConfig = z.strictObject({
     .describe(
       'Uploads that wait, unread, for those before them. One more is answered 503 and told to try again.',
     ),
+  connectionsPerAddressMax: z
+    .int()
+    .min(1)
+    .max(1000)
+    .default(200)
+    .describe(
+      'Connections of the 1,000 of the site’s port that one address may hold; one more is ended at once. Those of `proxies` and of this machine are not counted: behind a proxy on another machine that is not named there, everybody together has so many.',
+    ),
   requestsMax: z
     .int()
     .min(1)
@@ -121,7 +131,7 @@ export const siteConfig = z.strictObject({
     .max(64)
     .default(2)
     .describe(
-      'Passwords hashed at once. More uses more cores of the machine, also those that announces need.',
+      'Passwords hashed at once, in threads that give way to all others. More uses more cores, and more memory at once.',
     ),
   passwordsWaitingMax: z
     .int()
@@ -149,6 +159,14 @@ export const siteConfig = z.strictObject({
     .max(100_000)
     .default(30)
     .describe('Sign-ups that one address may try in an hour.'),
+  feedsPerMinute: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .default(300)
+    .describe(
+      'Feeds, Torznab searches and .torrent files that one member may ask for by feed key in a minute. A client that downloads a whole feed at once asks for one file a torrent.',
+    ),
   rateLimitEntriesMax: z
     .int()
     .min(100)
@@ -169,6 +187,22 @@ export const siteConfig = z.strictObject({
     .max(10_000)
     .default(16)
     .describe('Streams of transfers open at once; one more is answered 503.'),
+  liveStreamsMax: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(250)
+    .describe(
+      'Open pages whose seeders and leechers are kept up to date, of all members; more are as old as they are. Each holds a connection. 0 keeps none up to date, and those pages have no script.',
+    ),
+  liveIntervalMs: z
+    .int()
+    .min(250)
+    .max(60_000)
+    .default(2000)
+    .describe(
+      'How often the swarms on open pages are looked at, in milliseconds. Shorter is livelier and costs the site more.',
+    ),
   inviteDays: z
     .int()
     .min(1)
@@ -222,7 +256,9 @@ export const siteConfig = z.strictObject({
     .max(3650)
     .default(90)
     .describe('Days that a share may last at most. It can be revoked before.'),
+  ...apiConfig.shape,
   ...catalogueConfig.shape,
+  ...mailConfig.shape,
 });
 
 export type SiteConfig = z.output<typeof siteConfig>;

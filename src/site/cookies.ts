@@ -4,14 +4,14 @@
 //   swarmkeep          the session's token
 //   swarmkeep-visitor  a random secret for visitors without a session: their forms' CSRF tokens
 //   swarmkeep-known    who signed in here last, so that strangers cannot lock them out
-//   swarmkeep-share    that the password of a share was given
+//   swarmkeep-share    that the password of a share was given; under that share's address alone, so that
+//                      there may be one of each, and with the prefix `__Secure-` over https
+//   swarmkeep-step     a sign-in that is half done: its password was right, or a key was asked for
 //   swarmkeep-theme    light or dark
 //   swarmkeep-flash    a message for the next page
 
-import { createHmac } from 'node:crypto';
 import type { Context } from 'hono';
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie';
-import { utf8 } from '#base/bytes.ts';
 import type { Flash, ThemeChoice } from './components/layout.ts';
 
 const NAMES = {
@@ -19,12 +19,22 @@ const NAMES = {
   visitor: 'swarmkeep-visitor',
   known: 'swarmkeep-known',
   share: 'swarmkeep-share',
+  step: 'swarmkeep-step',
   theme: 'swarmkeep-theme',
   flash: 'swarmkeep-flash',
 } as const;
 
 /** Under which a session's token comes: by http, and by https. */
-export const SESSION_COOKIES: readonly string[] = [NAMES.session, `__Host-${NAMES.session}`];
+const SESSION_COOKIES: readonly string[] = [NAMES.session, `__Host-${NAMES.session}`];
+
+/** The session's token in a header of cookies; empty when there is none. */
+export function sessionIn(cookies: string): string {
+  for (const pair of cookies.split(';')) {
+    const at = pair.indexOf('=');
+    if (SESSION_COOKIES.includes(pair.slice(0, at).trim())) return pair.slice(at + 1).trim();
+  }
+  return '';
+}
 
 export type CookieName = keyof typeof NAMES;
 
@@ -35,11 +45,12 @@ const FLASH_KINDS = ['info', 'good', 'warn', 'bad'] as const;
 
 export class Cookies {
   readonly #context: Context;
-  readonly #isSecure: boolean;
+  /** The visitor came by the site's public https address. */
+  readonly isSecure: boolean;
 
   constructor(context: Context, isSecure: boolean) {
     this.#context = context;
-    this.#isSecure = isSecure;
+    this.isSecure = isSecure;
   }
 
   get(name: CookieName): string {
@@ -52,13 +63,20 @@ export class Cookies {
       path: '/',
       httpOnly: true,
       sameSite: 'Lax',
-      secure: this.#isSecure,
+      secure: this.isSecure,
       ...(maxAgeSeconds === undefined ? {} : { maxAge: maxAgeSeconds }),
     });
   }
 
+  /** Sent with requests below that path alone. */
+  setBelow(path: string, name: 'share', value: string): void {
+    setCookie(this.#context, this.#fullName(name), value, {
+      ...{ path, httpOnly: true, sameSite: 'Lax', secure: this.isSecure },
+    });
+  }
+
   remove(name: CookieName): void {
-    deleteCookie(this.#context, this.#fullName(name), { path: '/', secure: this.#isSecure });
+    deleteCookie(this.#context, this.#fullName(name), { path: '/', secure: this.isSecure });
   }
 
   theme(): ThemeChoice {
@@ -86,7 +104,8 @@ export class Cookies {
   }
 
   #fullName(name: CookieName): string {
-    return this.#isSecure ? `__Host-${NAMES[name]}` : NAMES[name];
+    if (!this.isSecure) return NAMES[name];
+    return `${name === 'share' ? '__Secure' : '__Host'}-${NAMES[name]}`;
   }
 }
 
@@ -102,9 +121,4 @@ function parseFlash(value: string): Flash | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** What forms carry: nobody who cannot read the cookie can make it, and it does not tell the cookie. */
-export function csrfTokenOf(cookieSecret: string): string {
-  return createHmac('sha256', utf8(cookieSecret)).update('csrf').digest('base64url');
 }

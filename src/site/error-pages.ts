@@ -12,11 +12,24 @@ export interface ErrorWords {
   readonly text: string;
 }
 
+/** Failures after which nothing was changed, and the same may go well in a moment. */
+export const BUSY_CODES: ReadonlySet<string | undefined> = new Set([
+  'SITE_PASSWORDS_BUSY',
+  'SQL_BUSY',
+  'SQL_DEADLOCK',
+  'SQL_TRANSACTION_TIMEOUT',
+]);
+
 export const ERROR_WORDS = {
   forbidden: {
     status: 403,
     title: 'This is not open to you',
     text: 'Your account may not do this. Ask the staff when you think it should.',
+  },
+  bannedAddress: {
+    status: 403,
+    title: 'Your network is banned here',
+    text: 'The staff did so.',
   },
   signedOut: {
     status: 401,

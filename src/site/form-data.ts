@@ -22,6 +22,11 @@ export class Form {
     return typeof value === 'string' ? clean(value) : '';
   }
 
+  /** Of every field that was sent, each once. */
+  names(): readonly string[] {
+    return [...new Set(this.#data.keys())];
+  }
+
   /** Every value of that name, for check boxes. */
   texts(name: string): readonly string[] {
     return this.#data
@@ -54,26 +59,30 @@ function clean(value: string): string {
   return value.replaceAll('\r\n', '\n').replaceAll('\0', '');
 }
 
-/** At most `bytesMax` bytes are held; a longer body is refused by its header or while it comes. */
+/**
+ * At most `bytesMax` bytes are held; a longer body is refused by its header or while it comes. One that ends
+ * before its end, because the client went, is malformed.
+ */
 export async function readForm(request: Request, bytesMax: number): Promise<Form | BodyRefusal> {
   const type = request.headers.get('content-type') ?? '';
   if (!/^(application\/x-www-form-urlencoded|multipart\/form-data)\s*(;|$)/i.test(type)) {
     return 'wrong-type';
   }
-  if (Number(request.headers.get('content-length') ?? 0) > bytesMax) return 'too-large';
-  const bytes = await readBytes(request, bytesMax);
-  if (bytes === undefined) return 'too-large';
   try {
+    const bytes = await readBytes(request, bytesMax);
+    if (bytes === undefined) return 'too-large';
     return new Form(await new Response(bytes, { headers: { 'content-type': type } }).formData());
   } catch {
     return 'malformed';
   }
 }
 
-async function readBytes(
+/** Undefined when there are more than `bytesMax`, which then were not held. */
+export async function readBytes(
   request: Request,
   bytesMax: number,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  if (Number(request.headers.get('content-length') ?? 0) > bytesMax) return undefined;
   const parts: Uint8Array[] = [];
   let size = 0;
   if (request.body !== null) {

@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import {
   type Method,
   PERMISSIONS,
+  ROLES,
   ROUTE_RULES,
   type RoleOrVisitor,
   roleMay,
@@ -25,8 +26,10 @@ before(async () => {
   site = await TestSite.open();
   await site.addMember('olga', 'admin');
   await site.addMember('mina');
+  await site.addMember('moss', 'moderator');
   browsers = {
     admin: await site.signedIn('olga'),
+    moderator: await site.signedIn('moss'),
     member: await site.signedIn('mina'),
     visitor: site.browser(),
   };
@@ -46,7 +49,7 @@ function pathOf(name: RouteName): string {
   return path + query;
 }
 
-for (const role of ['visitor', 'member', 'admin'] as const) {
+for (const role of ['visitor', ...ROLES] as const) {
   for (const method of METHODS) {
     test(`${role} is let in by ${method} exactly where the table says so`, async () => {
       for (const name of NAMES) {
@@ -95,18 +98,36 @@ test('a handler stands behind every method of the table, and behind nothing else
   }
 });
 
-test('the table itself: the console is for admins, and only entrances take forms from visitors', () => {
+test('the table itself: the console is for the staff, and only entrances take forms from visitors', () => {
   // A share asks for its token, which nobody guesses, and its password.
-  const entrances = ['theme', 'firstRun', 'signIn', 'signUp', 'join', 'share', 'shareContent'];
+  const shares = ['share', 'shareContent', 'sharePreview', 'shareSeed'];
+  const entrances = [
+    'theme',
+    'firstRun',
+    'signIn',
+    'signInCode',
+    'signInByKey',
+    'forgot',
+    'resetPassword',
+    'emailConfirm',
+    'signUp',
+    'join',
+    ...shares,
+  ];
+  // What programs ask for by the key of a feed.
+  const keyed = ['application', 'feedRss', 'feedAtom', 'feedTorrent', 'torznab'];
+  const docs = ['docs', 'doc', 'docInFolder', 'docBelow'];
   for (const name of NAMES) {
     const { GET, POST } = ROUTE_RULES[name];
     for (const permission of [GET, POST]) {
       if (permission === undefined) continue;
       const isConsole = ROUTES[name].startsWith('/console');
-      assert.equal(permission === 'administer', isConsole, name);
+      const isStaffs = permission === 'administer' || permission === 'moderate';
+      assert.equal(isStaffs, isConsole, name);
     }
     if (POST === 'anyone') assert.ok(entrances.includes(name), name);
-    if (GET === 'anyone') assert.ok([...entrances, 'home', 'assets'].includes(name), name);
+    if (GET === 'anyone')
+      assert.ok([...entrances, ...keyed, ...docs, 'home', 'assets'].includes(name), name);
   }
 });
 

@@ -1,5 +1,8 @@
-// Headers of every answer. Pages run no script (but the one on which content is uploaded, its own), load
-// styles and images from the site alone, and cannot be framed.
+// Headers of every answer. Pages load styles and images from the site alone and cannot be framed. They run
+// no script, but for the few that have one of the site's own; whatever else is served is no script, by
+// its type and by `nosniff`.
+
+import { CONTENT_POLICY } from '#archive/downloads/downloads.ts';
 
 const CONTENT_SECURITY_POLICY = [
   "default-src 'none'",
@@ -28,9 +31,11 @@ const HSTS = 'max-age=31536000';
 
 /** Sets them on an answer that was made by whichever handler. */
 export function setSecurityHeaders(response: Response, isSecure: boolean): void {
-  const hasScript = response.headers.get('content-security-policy') === SCRIPT_POLICY;
+  const policy = response.headers.get('content-security-policy') ?? '';
   for (const [name, value] of Object.entries(HEADERS)) response.headers.set(name, value);
-  if (hasScript) response.headers.set('content-security-policy', SCRIPT_POLICY);
+  // Members' content comes with a stricter one of its own.
+  const isKept = policy === SCRIPT_POLICY || policy === CONTENT_POLICY;
+  if (isKept) response.headers.set('content-security-policy', policy);
   if (isSecure) response.headers.set('strict-transport-security', HSTS);
   if (!response.headers.has('cache-control')) {
     response.headers.set('cache-control', 'private, no-store');

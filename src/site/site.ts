@@ -2,37 +2,68 @@
 // answers, no socket; cli serves it on a port, tests call `fetch`.
 
 import { Hono } from 'hono';
-import { toHex } from '#base/bytes.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
+import { requestIdNow } from '#base/request-scope.ts';
 import { dialTcp } from '#net/tcp-dial.ts';
 import { accountRoutes } from './accounts/account-routes.ts';
 import { Passwords } from './accounts/passwords.ts';
 import { PortTests } from './accounts/port-tests.ts';
 import { Settings } from './accounts/settings.ts';
 import { Admission, type RouteHandlers, type SiteEnv } from './admission.ts';
+import { mountApi } from './api/api-door.ts';
+import { applicationRoutes } from './applications/application-pages.ts';
 import { Assets, assetResponse } from './assets.ts';
 import { bonusRoutes } from './bonus/bonus-pages.ts';
+import { bookmarkRoutes } from './bookmarks/bookmark-pages.ts';
 import { catalogueRoutes } from './catalogue/catalogue-routes.ts';
 import { classRoutes } from './classes/class-pages.ts';
+import { collectionRoutes } from './collections/collection-pages.ts';
+import { commentRoutes } from './comments/comment-pages.ts';
 import { consoleRoutes } from './console/console-routes.ts';
 import { contributionRoutes } from './contributions/contribution-pages.ts';
+import { coverRoutes } from './covers/cover-pages.ts';
 import { creditRoutes } from './credit/credit-handlers.ts';
+import { docRoutes } from './docs/doc-pages.ts';
 import { contentRoutes } from './downloads/content-pages.ts';
-import { ERROR_WORDS } from './error-pages.ts';
+import { BUSY_CODES, ERROR_WORDS } from './error-pages.ts';
+import { feedRoutes } from './feeds/feed-pages.ts';
 import { folderRoutes } from './folders/folder-pages.ts';
+import { keeperRoutes } from './keepers/keeper-pages.ts';
+import { LiveCounts } from './live/live-counts.ts';
+import { liveRoutes } from './live/live-pages.ts';
+import { loggingRoutes } from './machine/logging-pages.ts';
+import { machineRoutes } from './machine/machine-pages.ts';
+import { AddressBans } from './moderation/address-bans.ts';
+import { moderationRoutes } from './moderation/moderation-routes.ts';
+import { needsSeedsRoutes } from './needs-seeds/needs-seeds-pages.ts';
 import { noticeRoutes } from './notices/notice-pages.ts';
 import { ROUTE_RULES } from './permissions.ts';
 import { previewRoutes } from './previews/preview-pages.ts';
 import { Exports } from './privacy/exports.ts';
 import { privacyRoutes } from './privacy/privacy-pages.ts';
+import { profilePrivacyRoutes } from './privacy/profile-privacy-pages.ts';
 import { RateLimit } from './rate-limit.ts';
+import { Mails } from './recovery/mails.ts';
+import { recoveryRoutes } from './recovery/recovery-pages.ts';
+import { reportRoutes } from './reports/report-pages.ts';
+import { requestRoutes } from './requests/request-pages.ts';
+import { RoleBook } from './roles/role-book.ts';
+import { roleRoutes } from './roles/role-pages.ts';
 import { href, ROUTES, type RouteName } from './routes.ts';
 import { RuleBook } from './rules/rule-book.ts';
+import { searchRoutes } from './searches/search-pages.ts';
+import { secondFactorRoutes } from './second-factor/second-factor-pages.ts';
 import { setSecurityHeaders } from './security-headers.ts';
 import { shareRoutes } from './shares/share-pages.ts';
+import { SharePasswords } from './shares/share-passwords.ts';
 import { ShareTraffic } from './shares/share-traffic.ts';
+import { signInKeyRoutes } from './sign-in-keys/sign-in-key-pages.ts';
 import { signalRoutes } from './signals/signal-pages.ts';
+import { StaffLog } from './staff-log/staff-log.ts';
+import { staffLogRoutes } from './staff-log/staff-log-pages.ts';
 import { StatusNow } from './status/status-now.ts';
+import { tagRoutes } from './tags/tag-pages.ts';
+import { historyRoutes } from './torrent-history/history-pages.ts';
 import { Streams } from './transfers/streams.ts';
 import { transferRoutes } from './transfers/transfer-pages.ts';
 import { localPath, type Visit } from './visit.ts';
@@ -46,7 +77,6 @@ export interface Site {
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 const SECONDS_BOUNDS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
-const BUSY_CODES: readonly (string | undefined)[] = ['SITE_PASSWORDS_BUSY', 'SQL_BUSY'];
 
 export function createSite(world: SiteWorld): Site {
   const parts = partsOf(world);
@@ -56,18 +86,42 @@ export function createSite(world: SiteWorld): Site {
   const handlers: RouteHandlers = {
     ...coreRoutes,
     ...accountRoutes,
+    ...applicationRoutes,
     ...catalogueRoutes,
     ...classRoutes,
+    ...bookmarkRoutes,
+    ...collectionRoutes,
+    ...commentRoutes,
     ...consoleRoutes,
     ...contentRoutes,
     ...contributionRoutes,
+    ...coverRoutes,
     ...creditRoutes,
+    ...feedRoutes,
+    ...docRoutes,
     ...folderRoutes,
+    ...historyRoutes,
+    ...keeperRoutes,
+    ...machineRoutes,
+    ...loggingRoutes,
+    ...liveRoutes,
+    ...moderationRoutes,
     ...noticeRoutes,
+    ...needsSeedsRoutes,
+    ...reportRoutes,
+    ...requestRoutes,
+    ...staffLogRoutes,
+    ...tagRoutes,
     ...bonusRoutes,
     ...signalRoutes,
     ...previewRoutes,
+    ...searchRoutes,
     ...privacyRoutes,
+    ...profilePrivacyRoutes,
+    ...recoveryRoutes,
+    ...roleRoutes,
+    ...secondFactorRoutes,
+    ...signInKeyRoutes,
     ...shareRoutes,
     ...transferRoutes,
   };
@@ -83,6 +137,7 @@ export function createSite(world: SiteWorld): Site {
       );
     }
   }
+  mountApi(app, { parts, admission, counted });
   // Known addresses with another method; they come after every handler of their own.
   for (const [name, path] of Object.entries(ROUTES) as [RouteName, string][]) {
     app.all(path, async (context) => {
@@ -102,12 +157,17 @@ function partsOf(world: SiteWorld): SiteParts {
   const { clock, config } = world;
   const limit = (attempts: number, periodMs: number): RateLimit =>
     new RateLimit({ clock, attempts, periodMs, entriesMax: config.rateLimitEntriesMax });
+  const passwords = new Passwords(world);
   return {
     ...world,
     changed: () => world.changed(),
     status: () => world.status(),
-    passwords: new Passwords(world),
+    passwords,
     settings: new Settings(world),
+    mails: new Mails(world),
+    roleBook: new RoleBook(world),
+    staffLog: new StaffLog(world),
+    addressBans: new AddressBans(world),
     ruleBook: new RuleBook(world),
     assets: new Assets(),
     portTests: new PortTests({
@@ -117,12 +177,16 @@ function partsOf(world: SiteWorld): SiteParts {
     }),
     exports: new Exports(),
     streams: new Streams(config.streamsMax),
+    liveCounts: new LiveCounts(world),
     shareTraffic: new ShareTraffic(world),
+    sharePasswords: new SharePasswords({ ...world, passwords }),
     statusNow: new StatusNow(world),
     limits: {
       signInAddress: limit(config.signInsPerMinute, MINUTE_MS),
       signInName: limit(config.signInsPerNamePerMinute, MINUTE_MS),
       signUpAddress: limit(config.signUpsPerHour, HOUR_MS),
+      apiCalls: limit(config.apiCallsPerMinute, MINUTE_MS),
+      feeds: limit(config.feedsPerMinute, MINUTE_MS),
     },
   };
 }
@@ -133,8 +197,12 @@ const coreRoutes: RouteHandlers = {
     GET: (visit) => {
       const asset = visit.parts.assets.find(visit.param('file'));
       if (asset === undefined) return visit.notFound();
-      const known = visit.request.headers.get('if-none-match');
-      return assetResponse(asset, visit.param('hash'), known);
+      const { headers } = visit.request;
+      return assetResponse(asset, {
+        hash: visit.param('hash'),
+        ifNoneMatch: headers.get('if-none-match'),
+        acceptEncoding: headers.get('accept-encoding'),
+      });
     },
   },
   theme: {
@@ -151,7 +219,7 @@ async function answer(visit: Visit, run: () => Promise<Response>): Promise<Respo
   try {
     return await run();
   } catch (error) {
-    if (BUSY_CODES.includes(codeOf(error))) {
+    if (BUSY_CODES.has(codeOf(error))) {
       const response = await visit.error(ERROR_WORDS.busy);
       response.headers.set('retry-after', '5');
       return response;
@@ -181,7 +249,7 @@ function guard(parts: SiteParts, app: Hono): Site['fetch'] {
       return await app.fetch(request, env);
     } catch (error) {
       // Not even the error page could be made: the database is away, most likely.
-      const requestId = toHex(random.bytes(8));
+      const requestId = requestIdNow(random);
       logger.error('A request failed', { requestId, error: messageOf(error) });
       return plain(`This site cannot answer right now. Request ${requestId}.\n`);
     } finally {
@@ -212,7 +280,7 @@ function countRequests(parts: SiteParts) {
     'Time from a request to its answer, in seconds.',
     SECONDS_BOUNDS,
   );
-  return async (route: RouteName, run: () => Promise<Response>): Promise<Response> => {
+  return async (route: string, run: () => Promise<Response>): Promise<Response> => {
     const startMs = clock.monotonicMs();
     const response = await run();
     requests.add(1, { route, status: String(response.status) });

@@ -1,11 +1,11 @@
-// Who may use the blob store directly: members whose role has the permission `store`, by the session of
-// a browser or by a token of a program. A session counts only for the site's own pages, as with forms:
-// what another site has a browser send must not reach the store.
+// Who may use the blob store directly: members who have the permission `store`, by the session of a
+// browser or by a token of a program with that scope. A session counts only for the site's own pages,
+// as with forms: what another site has a browser send must not reach the store.
 
-import { findTokenHolder } from './accounts/api-tokens.ts';
+import { memberOfToken } from './accounts/api-tokens.ts';
 import { findViewer, type SessionsWorld } from './accounts/sessions.ts';
-import { SESSION_COOKIES } from './cookies.ts';
-import { roleMay } from './permissions.ts';
+import { sessionIn } from './cookies.ts';
+import type { RoleBook } from './roles/role-book.ts';
 
 /** The headers of a request, as far as they are asked here. */
 export interface StoreRequest {
@@ -20,30 +20,29 @@ export interface StoreRequest {
 export interface StoreUser {
   readonly memberId: number;
   readonly name: string;
+  /** Administrators alone, by whatever token: what one stored, all may need. */
+  readonly mayRemove: boolean;
 }
 
 /** `unknown`: nobody said who they are; `forbidden`: a member who may not, or another site's page. */
 export async function findStoreUser(
-  world: SessionsWorld,
+  world: SessionsWorld & { readonly roleBook: RoleBook },
   request: StoreRequest,
 ): Promise<StoreUser | 'unknown' | 'forbidden'> {
+  const roles = await world.roleBook.current();
   const token = /^Bearer +([^\s]+)$/i.exec(request.header('authorization'))?.[1];
   if (token !== undefined) {
-    const holder = await findTokenHolder(world.sql, token);
+    const holder = await memberOfToken(world, token);
     if (holder === undefined) return 'unknown';
-    return roleMay(holder.role, 'store') ? holder : 'forbidden';
+    const { memberId, name } = holder;
+    if (!holder.permissions.has('store')) return 'forbidden';
+    return { memberId, name, mayRemove: roles.holderMay(holder, 'administer') };
   }
-  const viewer = await findViewer(world, sessionOf(request.header('cookie')));
+  const viewer = await findViewer(world, sessionIn(request.header('cookie')));
   if (viewer === undefined) return 'unknown';
-  return roleMay(viewer.role, 'store') && isOwnPage(request) ? viewer : 'forbidden';
-}
-
-function sessionOf(cookies: string): string {
-  for (const pair of cookies.split(';')) {
-    const at = pair.indexOf('=');
-    if (SESSION_COOKIES.includes(pair.slice(0, at).trim())) return pair.slice(at + 1).trim();
-  }
-  return '';
+  if (!roles.holderMay(viewer, 'store') || !isOwnPage(request)) return 'forbidden';
+  const { memberId, name } = viewer;
+  return { memberId, name, mayRemove: roles.holderMay(viewer, 'administer') };
 }
 
 /** Browsers name the page's origin with all that changes something and with WebSockets. */

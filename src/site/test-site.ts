@@ -11,10 +11,9 @@ import { SystemRandom } from '#base/random.ts';
 import { Registry } from '#metrics/registry.ts';
 import { SimClock } from '#sim/clock.ts';
 import { MemoryLog } from '#sim/memory-log.ts';
-import { migrate } from '#sql/migrate.ts';
 import { sqlMigrations } from '#sql/migrations/all.ts';
 import type { Sql } from '#sql/sql.ts';
-import { type OpenTestSql, openTestSqlite } from '#sql/test-databases.ts';
+import { type OpenTestSql, openMigrated, openTestSqlite } from '#sql/test-databases.ts';
 import type { AddedMember } from './accounts/members.ts';
 import { addMember } from './accounts/members.ts';
 import { Passwords } from './accounts/passwords.ts';
@@ -23,8 +22,11 @@ import { makeTorrent } from './catalogue/test-catalogue.ts';
 import { addTorrent } from './catalogue/torrents.ts';
 import type { ConfiguredClasses } from './classes/class-book.ts';
 import { type SiteConfig, siteConfig } from './config.ts';
+import type { DocShelf } from './docs/doc-shelf.ts';
+import type { Machine } from './machine/machine.ts';
 import { siteMigrations } from './migrations/all.ts';
 import type { Role } from './permissions.ts';
+import type { Mailer } from './recovery/mails.ts';
 import { createSite, type Site } from './site.ts';
 import type { SwarmCounts, SwarmPeer } from './swarms.ts';
 import type { JobsView, JobView, SiteContent, SiteWorld } from './world.ts';
@@ -41,10 +43,18 @@ export interface TestSiteOptions {
   readonly config?: Partial<SiteConfig>;
   readonly publicUrl?: string;
   readonly formerUrls?: readonly string[];
+  /** Where the WebSocket door listens; closed unless given. */
+  readonly webSocketUrl?: string;
   /** One class unless given. */
   readonly classes?: ConfiguredClasses;
   /** What the archive gives; nothing unless given. */
   readonly content?: (of: { readonly sql: Sql; readonly clock: SimClock }) => SiteContent;
+  /** Its stores and nodes; unknown unless given. */
+  readonly machine?: Machine;
+  /** Takes letters; none are sent unless given. */
+  readonly mailer?: Mailer;
+  /** What is read at /docs; nothing unless given. */
+  readonly docs?: DocShelf;
   /** As shipped, but for these. */
   readonly rules?: Partial<RulesConfig>;
 }
@@ -92,7 +102,11 @@ export class TestSite {
         },
         listening: {
           siteUrl: 'http://127.0.0.1:8080',
-          tracker: { http: 'http://127.0.0.1:6969', udp: 'udp://127.0.0.1:6969', ws: '' },
+          tracker: {
+            http: 'http://127.0.0.1:6969',
+            udp: 'udp://127.0.0.1:6969',
+            ws: options.webSocketUrl ?? '',
+          },
         },
       },
       rules: { ...rulesConfig.parse({}), ...options.rules },
@@ -100,6 +114,9 @@ export class TestSite {
       addressDays: 30,
       bonusTokenPoints: 500,
       jobs: testJobs(this.jobs),
+      ...(options.machine === undefined ? {} : { machine: options.machine }),
+      ...(options.docs === undefined ? {} : { docs: options.docs }),
+      ...(options.mailer === undefined ? {} : { mailer: options.mailer }),
       trackerDefaults: { mode: 'private', clientsAllowed: [], clientsDenied: [] },
       ...(options.content === undefined
         ? {}
@@ -119,15 +136,14 @@ export class TestSite {
   }
 
   static async open(options: TestSiteOptions = {}): Promise<TestSite> {
-    const sql = await (options.open ?? openTestSqlite)();
-    const site = new TestSite(sql, options);
     const migrations = [
       ...sqlMigrations,
       ...accountingMigrations,
       ...archiveMigrations,
       ...siteMigrations,
     ];
-    await migrate(sql, migrations, { clock: site.clock });
+    const sql = await openMigrated(options.open ?? openTestSqlite, migrations);
+    const site = new TestSite(sql, options);
     await site.log.createTopic(TRANSFERS_TOPIC);
     return site;
   }
@@ -219,6 +235,8 @@ export class TestBrowser {
   readonly #site: Site;
   readonly #address: string;
   readonly cookies = new Map<string, string>();
+  /** Those of one part of the site alone, by its path. */
+  readonly #partCookies = new Map<string, string>();
   /** The token of the page that was seen last. */
   csrf = '';
   readonly host: string;
@@ -239,19 +257,40 @@ export class TestBrowser {
     fields: TestFields = {},
     headers: Readonly<Record<string, string>> = {},
   ): Promise<TestPage> {
+    return await this.postSame(path, { csrf: anotherMask(this.csrf), ...fields }, headers);
+  }
+
+  /** The same, from the same page as the one before: what a double click sends. */
+  async postSame(
+    path: string,
+    fields: TestFields = {},
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<TestPage> {
     const all = { csrf: this.csrf, ...fields };
     const hasFile = Object.values(all).some((value) => typeof value !== 'string');
-    const body = hasFile ? new FormData() : new URLSearchParams();
+    const form = hasFile ? new FormData() : new URLSearchParams();
     for (const [name, value] of Object.entries(all)) {
-      if (typeof value === 'string') body.append(name, value);
-      else if (body instanceof FormData) body.append(name, value);
+      if (typeof value === 'string') form.append(name, value);
+      else if (form instanceof FormData) form.append(name, value);
     }
-    const init = { method: 'POST', body, headers };
+    // As bytes: Node goes on writing a form that is a stream after its reader has left, and fails.
+    const written = new Response(form);
+    const type = written.headers.get('content-type') ?? '';
+    const body = await written.arrayBuffer();
+    const init = { method: 'POST', body, headers: { 'content-type': type, ...headers } };
     return await this.send(new Request(`http://${this.host}${path}`, init));
   }
 
   async send(request: Request): Promise<TestPage> {
-    const jar = [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
+    const { pathname } = new URL(request.url);
+    const own = [...this.#partCookies].filter(
+      ([path]) => pathname === path || pathname.startsWith(`${path}/`),
+    );
+    const all = [
+      ...own.map(([, pair]) => pair),
+      ...[...this.cookies].map((pair) => pair.join('=')),
+    ];
+    const jar = all.join('; ');
     if (jar !== '') request.headers.set('cookie', jar);
     request.headers.set('host', this.host);
     const response = await this.#site.fetch(request, { peerAddress: this.#address });
@@ -271,9 +310,24 @@ export class TestBrowser {
 
   #keep(cookie: string): void {
     const [pair = '', ...attributes] = cookie.split(';');
+    const path = attributes.map((one) => /^\s*path=(.+)$/i.exec(one)?.[1]).find(Boolean) ?? '/';
+    if (path !== '/') {
+      this.#partCookies.set(path, pair);
+      return;
+    }
     const [name = '', value = ''] = pair.split('=');
     const isOver = attributes.some((attribute) => /^\s*max-age=0$/i.test(attribute));
     if (isOver) this.cookies.delete(name);
     else this.cookies.set(name, value);
   }
+}
+
+/** The token as another page of the site would have it (csrf-token.ts). */
+function anotherMask(token: string): string {
+  const bytes = Buffer.from(token, 'base64url');
+  const mask = new SystemRandom().bytes(bytes.byteLength / 2);
+  const other = (at: number): number => mask[at % mask.byteLength] ?? 0;
+  const first = mask.byteLength;
+  const masked = bytes.subarray(first).map((byte, at) => byte ^ (bytes[at] ?? 0) ^ other(at));
+  return Buffer.concat([mask, masked]).toString('base64url');
 }

@@ -6,23 +6,34 @@ import type { Context } from 'hono';
 import { memberTotals } from '#accounting/totals.ts';
 import { assert } from '#base/assert.ts';
 import type { Viewer } from './accounts/sessions.ts';
-import type { SiteSettings } from './accounts/settings.ts';
+import { isSignUpOpen, type SiteSettings } from './accounts/settings.ts';
 import { type Addresses, publicAddresses } from './announce-urls.ts';
 import type { ScriptName } from './assets.ts';
 import type { Flash, FrameMember, NavLink, PageFrame } from './components/layout.ts';
 import { layout } from './components/layout.ts';
 import type { Html } from './components/markup.ts';
-import { type Cookies, csrfTokenOf } from './cookies.ts';
+import type { Cookies } from './cookies.ts';
+import { isCsrfToken, newCsrfToken } from './csrf-token.ts';
 import { type ErrorWords, errorMain } from './error-pages.ts';
 import { Form } from './form-data.ts';
 import { unreadNotices } from './notices/notices.ts';
-import { type Permission, type RoleOrVisitor, roleMay } from './permissions.ts';
+import { isPagePacked, packPage } from './packing.ts';
+import type { Permission, Role } from './permissions.ts';
 import { href, hrefTo } from './routes.ts';
+import { rowIdOf } from './row-id.ts';
 import { SCRIPT_POLICY } from './security-headers.ts';
 import type { SiteParts } from './world.ts';
 
 /** The parts of the site as the navigation names them. */
-export type Section = 'torrents' | 'upload' | 'members' | 'console' | 'me' | 'none';
+export type Section =
+  | 'torrents'
+  | 'upload'
+  | 'requests'
+  | 'collections'
+  | 'members'
+  | 'console'
+  | 'me'
+  | 'none';
 
 export interface PageAnswer {
   /** Without the site's name. */
@@ -42,6 +53,8 @@ export interface VisitStart {
   readonly cookies: Cookies;
   readonly settings: SiteSettings;
   readonly viewer: Viewer | undefined;
+  /** Of the viewer's role and class, or of visitors. */
+  readonly permissions: ReadonlySet<Permission>;
   /** Of the session, or of the visitor without one. */
   readonly cookieSecret: string;
   readonly requestId: string;
@@ -56,24 +69,33 @@ export class Visit {
   readonly cookies: Cookies;
   readonly settings: SiteSettings;
   readonly viewer: Viewer | undefined;
+  readonly permissions: ReadonlySet<Permission>;
   readonly requestId: string;
   readonly address: string;
-  /** For `postForm`. */
+  /** For `postForm`; another one at each visit. */
   readonly csrfToken: string;
   /** Unix milliseconds when the request came. */
   readonly nowMs: number;
+  /** It was answered that nothing was done. */
+  saidNo = false;
+  /** Its page holds nothing that is the reader's secret: it may be sent packed. */
+  isPackable = false;
   /** What was posted; empty in a GET. */
   form = new Form();
   readonly #context: Context;
+  readonly #cookieSecret: string;
+  #frameMember: Promise<FrameMember> | undefined;
 
   constructor(start: VisitStart) {
     this.parts = start.parts;
     this.cookies = start.cookies;
     this.settings = start.settings;
     this.viewer = start.viewer;
+    this.permissions = start.permissions;
     this.requestId = start.requestId;
     this.address = start.address;
-    this.csrfToken = csrfTokenOf(start.cookieSecret);
+    this.csrfToken = newCsrfToken(start.cookieSecret, start.parts.random);
+    this.#cookieSecret = start.cookieSecret;
     this.nowMs = start.parts.clock.nowMs();
     this.#context = start.context;
   }
@@ -82,7 +104,7 @@ export class Visit {
     return this.#context.req.raw;
   }
 
-  get role(): RoleOrVisitor {
+  get role(): Role | 'visitor' {
     return this.viewer?.role ?? 'visitor';
   }
 
@@ -103,8 +125,13 @@ export class Visit {
     return this.viewer;
   }
 
+  /** Whether a form or a program sent the token of one of this visitor's own pages. */
+  isOwnToken(sent: string): boolean {
+    return isCsrfToken(sent, this.#cookieSecret);
+  }
+
   may(permission: Permission): boolean {
-    return roleMay(this.role, permission);
+    return this.permissions.has(permission);
   }
 
   /** A parameter of the path, decoded; empty when the route has none of that name. */
@@ -114,13 +141,17 @@ export class Visit {
 
   /** The number in a path such as an id; undefined unless it is one. */
   numberParam(name: string): number | undefined {
-    const text = this.param(name);
-    return /^[1-9]\d{0,9}$/.test(text) ? Number(text) : undefined;
+    return rowIdOf(this.param(name));
   }
 
   /** The first value in the query; empty when there is none. */
   query(name: string): string {
     return (this.#context.req.query(name) ?? '').replaceAll('\0', '');
+  }
+
+  /** As `numberParam`, of the query. */
+  numberQuery(name: string): number | undefined {
+    return rowIdOf(this.query(name));
   }
 
   queries(name: string): readonly string[] {
@@ -131,18 +162,42 @@ export class Visit {
     return this.#context.req.header(name) ?? '';
   }
 
+  /** A page will be the answer: what its frame shows of the reader is asked for with what else is. */
+  expectPage(): void {
+    if (this.viewer === undefined || this.#frameMember !== undefined) return;
+    this.#frameMember = frameMember(this.parts, this.viewer);
+    // Should it fail, the page hears of it.
+    this.#frameMember.catch(() => undefined);
+  }
+
   async page(answer: PageAnswer): Promise<Response> {
-    const frame = await this.#frame(answer.section ?? 'none');
+    this.expectPage();
     const { script, status = 200 } = answer;
-    if (script === undefined) return this.#context.html(layout(frame, answer), status);
-    const scriptHref = this.parts.assets.scriptHrefs[script];
-    const headers = { 'content-security-policy': SCRIPT_POLICY };
-    return this.#context.html(layout({ ...frame, scriptHref }, answer), status, headers);
+    const frame = await this.#frame(answer.section ?? 'none');
+    const page =
+      script === undefined
+        ? layout(frame, answer)
+        : layout({ ...frame, scriptHref: this.parts.assets.scriptHrefs[script] }, answer);
+    const policy = script === undefined ? {} : { 'content-security-policy': SCRIPT_POLICY };
+    if (!this.isPackable) return this.#context.html(page, status, policy);
+    const headers = {
+      'content-type': 'text/html; charset=UTF-8',
+      vary: 'accept-encoding, sec-fetch-site',
+      ...policy,
+    };
+    const text = String(await page);
+    const request = {
+      isSecure: this.cookies.isSecure,
+      header: (name: string) => this.header(name),
+    };
+    if (!isPagePacked(request)) return this.#context.body(text, status, headers);
+    return this.#context.body(packPage(text), status, { ...headers, 'content-encoding': 'gzip' });
   }
 
   /** To a path of this site (from routes.ts), after a POST. */
   redirect(path: string, flash?: Flash): Response {
     assert(path.startsWith('/') && !path.startsWith('//'), 'redirects stay on the site');
+    if (flash?.kind === 'bad') this.saidNo = true;
     if (flash !== undefined) this.cookies.flash(flash);
     return this.#context.redirect(path, 303);
   }
@@ -182,7 +237,7 @@ export class Visit {
       csrf: this.csrfToken,
       path: this.request.method === 'GET' ? this.path : href('home'),
       nav: this.#nav(section),
-      member: viewer === undefined ? undefined : await frameMember(this.parts, viewer),
+      member: await this.#frameMember,
       memberLinks: this.#memberLinks(),
       status: this.may('administer') ? await this.parts.statusNow.lines() : [],
       flashes: flash === undefined ? [] : [flash],
@@ -190,7 +245,7 @@ export class Visit {
         home: href('home'),
         search: href('torrents'),
         signIn: href('signIn'),
-        signUp: settings.signUpMode === 'open' ? href('signUp') : undefined,
+        signUp: isSignUpOpen(settings) ? href('signUp') : undefined,
         signOut: href('signOut'),
         theme: href('theme'),
         notices: href('notices'),
@@ -204,12 +259,26 @@ export class Visit {
     const links = [
       { section: 'torrents', permission: 'browse', label: 'Torrents', href: href('torrents') },
       { section: 'upload', permission: 'upload', label: 'Upload', href: href('upload') },
+      { section: 'requests', permission: 'browse', label: 'Requests', href: href('requests') },
+      {
+        section: 'collections',
+        permission: 'browse',
+        label: 'Collections',
+        href: href('collections'),
+      },
       { section: 'members', permission: 'browse', label: 'Members', href: href('members') },
-      { section: 'console', permission: 'administer', label: 'Console', href: href('console') },
+      { section: 'console', ...this.#desk() },
     ] as const;
     return links
       .filter((link) => this.may(link.permission))
       .map((link) => ({ label: link.label, href: link.href, current: link.section === section }));
+  }
+
+  /** Where the staff works: admins begin at the console, moderators at what was reported. */
+  #desk(): { readonly permission: Permission; readonly label: string; readonly href: string } {
+    return this.may('administer')
+      ? { permission: 'administer', label: 'Console', href: href('console') }
+      : { permission: 'moderate', label: 'Moderation', href: href('consoleReports') };
   }
 
   #memberLinks(): readonly NavLink[] {
@@ -223,8 +292,15 @@ export class Visit {
       ...(this.may('share') && this.parts.content !== undefined
         ? [{ label: 'Shares', href: href('shares') }]
         : []),
+      { label: 'Bookmarks', href: href('bookmarks') },
+      { label: 'Feeds', href: href('feeds') },
       { label: 'Sessions', href: href('sessions') },
       { label: 'Password', href: href('password') },
+      { label: 'Second factor', href: href('secondFactor') },
+      { label: 'Sign-in keys', href: href('signInKeys') },
+      { label: 'E-mail', href: href('email') },
+      { label: 'Privacy', href: href('privacy') },
+      { label: 'Tokens', href: href('apiTokens') },
       ...(this.parts.content === undefined ? [] : [{ label: 'WebDAV', href: href('webDav') }]),
       { label: 'Your data', href: href('myData') },
     ];
@@ -233,7 +309,10 @@ export class Visit {
 }
 
 async function frameMember(parts: SiteParts, viewer: Viewer): Promise<FrameMember> {
-  const totals = await memberTotals(parts.sql, viewer.memberId);
+  const [totals, unread] = await Promise.all([
+    memberTotals(parts.sql, viewer.memberId),
+    unreadNotices(parts.sql, viewer.memberId),
+  ]);
   const torrents = { seeding: new Set<number>(), leeching: new Set<number>() };
   for (const peer of parts.swarms.peersOfMember(viewer.memberId, PEERS_COUNTED_MAX)) {
     torrents[peer.state === 'leecher' ? 'leeching' : 'seeding'].add(peer.torrentId);
@@ -244,7 +323,7 @@ async function frameMember(parts: SiteParts, viewer: Viewer): Promise<FrameMembe
     downloadedBytes: totals.creditedDownloadedBytes,
     seeding: torrents.seeding.size,
     leeching: torrents.leeching.size,
-    unread: await unreadNotices(parts.sql, viewer.memberId),
+    unread,
   };
 }
 

@@ -13,17 +13,26 @@ import type { Log } from '#log/log.ts';
 import type { Registry } from '#metrics/registry.ts';
 import type { Dial } from '#net/tcp-dial.ts';
 import type { Sql } from '#sql/sql.ts';
-import type { Passwords } from './accounts/passwords.ts';
+import type { DeriveKey, Passwords } from './accounts/passwords.ts';
 import type { PortTests } from './accounts/port-tests.ts';
 import type { Settings, TrackerDefaults } from './accounts/settings.ts';
 import type { KnownAddresses } from './announce-urls.ts';
 import type { Assets } from './assets.ts';
 import type { ConfiguredClasses } from './classes/class-book.ts';
 import type { SiteConfig } from './config.ts';
+import type { Pictures } from './covers/covers.ts';
+import type { DocShelf } from './docs/doc-shelf.ts';
+import type { LiveCounts } from './live/live-counts.ts';
+import type { Machine } from './machine/machine.ts';
+import type { AddressBans } from './moderation/address-bans.ts';
 import type { Exports } from './privacy/exports.ts';
 import type { RateLimit } from './rate-limit.ts';
+import type { Mailer, Mails } from './recovery/mails.ts';
+import type { RoleBook } from './roles/role-book.ts';
 import type { RuleBook } from './rules/rule-book.ts';
+import type { SharePasswords } from './shares/share-passwords.ts';
 import type { ShareTraffic } from './shares/share-traffic.ts';
+import type { StaffLog } from './staff-log/staff-log.ts';
 import type { StatusNow } from './status/status-now.ts';
 import type { Swarms } from './swarms.ts';
 import type { Streams } from './transfers/streams.ts';
@@ -31,18 +40,26 @@ import type { Streams } from './transfers/streams.ts';
 export interface SiteWorld {
   readonly sql: Sql;
   /** Where announces are told from: exports and the stream of transfers. */
-  readonly log: Pick<Log, 'read' | 'stats'>;
+  readonly log: Pick<Log, 'read' | 'stats' | 'topics'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: Registry;
   readonly config: SiteConfig;
+  /** Hashes passwords where they delay nothing; in libuv's pool unless given. */
+  readonly deriveKey?: DeriveKey;
   readonly swarms: Swarms;
   /** What the archive gives to download; without it nothing can be. */
   readonly content?: SiteContent;
   readonly addresses: KnownAddresses;
+  /** Without it no letters are sent. */
+  readonly mailer?: Mailer;
+  /** What is read at /docs; without it nothing is. */
+  readonly docs?: DocShelf;
   /** How ports are tried; by sockets of this machine unless given. */
   readonly dial?: Dial;
+  /** Its stores and nodes, for the console. */
+  readonly machine?: Machine;
   readonly trackerDefaults: TrackerDefaults;
   /** By what members are judged, as configured; the operator may change it on the site. */
   readonly rules: RulesConfig;
@@ -66,6 +83,8 @@ export interface SiteContent {
   isKept(torrentId: number): Promise<boolean>;
   /** A small blob of the site's own, such as a preview. Undefined when it cannot be read. */
   blob(ref: BlobRef): Promise<Uint8Array | undefined>;
+  /** Where covers are kept; undefined where none can be. */
+  readonly pictures?: Pictures;
   /** What browsers upload into the archive; undefined where nothing can be. */
   readonly contributions?: Contributions;
   /** Told of what members are given. */
@@ -152,16 +171,25 @@ export interface StatusFigure {
 export interface SiteParts extends SiteWorld {
   readonly passwords: Passwords;
   readonly settings: Settings;
+  readonly mails: Mails;
+  readonly roleBook: RoleBook;
+  readonly staffLog: StaffLog;
+  readonly addressBans: AddressBans;
   readonly ruleBook: RuleBook;
   readonly assets: Assets;
   readonly portTests: PortTests;
   readonly exports: Exports;
   readonly streams: Streams;
+  readonly liveCounts: LiveCounts;
   readonly shareTraffic: ShareTraffic;
+  readonly sharePasswords: SharePasswords;
   readonly statusNow: StatusNow;
   readonly limits: {
     readonly signInAddress: RateLimit;
     readonly signInName: RateLimit;
     readonly signUpAddress: RateLimit;
+    readonly apiCalls: RateLimit;
+    /** By member, and by address for keys that are not good. */
+    readonly feeds: RateLimit;
   };
 }

@@ -38,6 +38,48 @@ export function integerSum(value: Expression<number>): RawBuilder<number | null>
   return sql<number | null>`cast(sum(${value}) as bigint)`;
 }
 
+/**
+ * After a table's name in `from`: the index to read it by. SQLite takes the row by its number whatever the
+ * query needs of it; PostgreSQL knows better.
+ */
+export function indexedBy(executor: QueryExecutorProvider, index: string): RawBuilder<unknown> {
+  return dialectOf(executor) === 'sqlite' ? sql`indexed by ${sql.ref(index)}` : sql``;
+}
+
+/**
+ * All numbers of a column as one value, in the order in which the rows come from a subquery that ends with
+ * `order by` and `limit`; read it with `numbersOf`. A tenth of the work of a row for each.
+ */
+export function asNumbers(
+  executor: QueryExecutorProvider,
+  column: Expression<number>,
+): RawBuilder<unknown> {
+  return dialectOf(executor) === 'sqlite'
+    ? sql`json_group_array(${column})`
+    : sql`json_agg(${column})`;
+}
+
+/** What `asNumbers` gave: of no rows none. */
+export function numbersOf(value: unknown): readonly number[] {
+  const list: unknown = typeof value === 'string' ? JSON.parse(value) : (value ?? []);
+  return list as readonly number[];
+}
+
+/**
+ * A column of bytes for many or large values; read it with `bytesOf`. PostgreSQL's driver gets bytes as
+ * hexadecimal text, which takes several times as long to read as base64.
+ */
+export function asBytes(
+  executor: QueryExecutorProvider,
+  column: Expression<Uint8Array>,
+): RawBuilder<unknown> {
+  return dialectOf(executor) === 'sqlite' ? sql`${column}` : sql`encode(${column}, 'base64')`;
+}
+
+export function bytesOf(value: unknown): Uint8Array {
+  return typeof value === 'string' ? Buffer.from(value, 'base64') : (value as Uint8Array);
+}
+
 /** A value that must be unique is taken. */
 export function isUniqueViolation(error: unknown): boolean {
   return error instanceof SqlError && error.code === 'SQL_UNIQUE';
@@ -48,6 +90,9 @@ export const TRANSACTION_LOCK = {
   migrations: 5_870_001,
   outbox: 5_870_002,
   leases: 5_870_003,
+  staffLog: 5_870_004,
+  searchIndex: 5_870_005,
+  admins: 5_870_006,
 } as const;
 
 /** Waits for the lock and holds it until the transaction ends. */

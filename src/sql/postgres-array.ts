@@ -9,10 +9,11 @@
 //   16      4      number of the first element: 1
 //   20      …      of each element its length in 4 bytes, then its bytes
 //
-// Source: array_recv() of PostgreSQL's array_userfuncs, int8recv() and textrecv().
+// Source: array_recv() of PostgreSQL's array_userfuncs, int8recv(), textrecv() and bytearecv().
 
 import { assert } from '#base/assert.ts';
 
+const BYTEA = 17;
 const INT8 = 20;
 const TEXT = 25;
 const HEADER_BYTES = 20;
@@ -47,6 +48,21 @@ export function textArray(values: readonly string[]): Buffer {
     at += 4 + written;
   }
   assert(at === length, 'every text was written whole');
+  return bytes;
+}
+
+/** Of bytes. */
+export function bytesArray(values: readonly Uint8Array[]): Buffer {
+  let length = HEADER_BYTES;
+  for (const value of values) length += 4 + value.byteLength;
+  const bytes = Buffer.allocUnsafe(length);
+  const view = header(bytes, BYTEA, values.length);
+  let at = HEADER_BYTES;
+  for (const value of values) {
+    view.setInt32(at, value.byteLength);
+    bytes.set(value, at + 4);
+    at += 4 + value.byteLength;
+  }
   return bytes;
 }
 

@@ -1,22 +1,26 @@
 // Sql over a PostgreSQL server, by two bounded pools of connections: one whose sessions are read
-// only, one that writes. What differs from SQLite in values (int8 as text, bytea as Buffer) and in
-// errors is made the same here.
+// only (postgres-reads.ts), one that writes.
 
 import {
   Kysely,
+  PostgresAdapter,
   PostgresDialect,
+  PostgresIntrospector,
   type PostgresPool,
   type PostgresPoolClient,
+  PostgresQueryCompiler,
   type PostgresQueryResult,
   sql,
   type Transaction,
 } from 'kysely';
 import pg from 'pg';
 import { assert } from '#base/assert.ts';
-import { codeOf, messageOf } from '#base/errors.ts';
+import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
 import type { SqlConfig } from './config.ts';
-import { SqlError, type SqlErrorCode } from './errors.ts';
+import { SqlError } from './errors.ts';
+import { PostgresReadingDriver, PostgresReads, type ReadingPool } from './postgres-reads.ts';
+import { postgresError, typeParser } from './postgres-values.ts';
 import type { Sql } from './sql.ts';
 
 type Nothing = Record<string, never>;
@@ -27,14 +31,16 @@ export interface PostgresWorld {
   readonly logger: Logger;
 }
 
-const INT8 = 20;
-const BYTEA = 17;
 const VERSION_MIN = 140_000;
 
 export class PostgresSql implements Sql {
   readonly dialect = 'postgres';
   readonly #world: PostgresWorld;
+  readonly #pools: { readonly reading: BoundedPool; readonly writing: BoundedPool };
+  readonly #reads: PostgresReads;
   readonly #reading: Kysely<Nothing>;
+  /** Over the connections of `#reading`, for transactions that only read. */
+  readonly #snapshots: Kysely<Nothing>;
   readonly #writing: Kysely<Nothing>;
   #transactions = 0;
   #isSnapshotOpen = false;
@@ -43,12 +49,25 @@ export class PostgresSql implements Sql {
 
   private constructor(world: PostgresWorld) {
     this.#world = world;
-    const readersMax = Math.max(1, Math.floor(world.config.connectionsMax / 2));
+    const { connectionsMax, readQueueMax } = world.config;
+    const readersMax = Math.max(1, Math.floor(connectionsMax / 2));
     const pools = {
       reading: new BoundedPool(world, readersMax, '-c default_transaction_read_only=on'),
-      writing: new BoundedPool(world, Math.max(1, world.config.connectionsMax - readersMax), ''),
+      writing: new BoundedPool(world, Math.max(1, connectionsMax - readersMax), ''),
     };
-    this.#reading = new Kysely({ dialect: new PostgresDialect({ pool: pools.reading }) });
+    this.#pools = pools;
+    const bounds = { connectionsMax: readersMax, waitingMax: readQueueMax };
+    this.#reads = new PostgresReads(pools.reading, bounds);
+    const driver = new PostgresReadingDriver(this.#reads);
+    this.#reading = new Kysely({
+      dialect: {
+        createAdapter: () => new PostgresAdapter(),
+        createDriver: () => driver,
+        createIntrospector: (kysely) => new PostgresIntrospector(kysely),
+        createQueryCompiler: () => new PostgresQueryCompiler(),
+      },
+    });
+    this.#snapshots = new Kysely({ dialect: new PostgresDialect({ pool: pools.reading }) });
     this.#writing = new Kysely({ dialect: new PostgresDialect({ pool: pools.writing }) });
   }
 
@@ -94,8 +113,8 @@ export class PostgresSql implements Sql {
     if (this.#isSnapshotOpen) throw new SqlError('SQL_BUSY', 'A snapshot is open already');
     this.#isSnapshotOpen = true;
     try {
-      const reading = this.#reading as unknown as Kysely<Tables>;
-      const transaction = reading.transaction().setIsolationLevel('repeatable read');
+      const snapshots = this.#snapshots as unknown as Kysely<Tables>;
+      const transaction = snapshots.transaction().setIsolationLevel('repeatable read');
       return await this.#track(
         transaction.execute(async (snapshot) => {
           // Whoever audits reads the log between two queries, for as long as that takes.
@@ -118,7 +137,9 @@ export class PostgresSql implements Sql {
 
   async #close(): Promise<void> {
     await Promise.allSettled(this.#open);
-    await Promise.all([this.#reading.destroy(), this.#writing.destroy()]);
+    this.#reads.close();
+    await Promise.all([this.#snapshots.destroy(), this.#writing.destroy()]);
+    await Promise.all([this.#pools.reading.end(), this.#pools.writing.end()]);
   }
 
   async #check(): Promise<void> {
@@ -153,10 +174,11 @@ export class PostgresSql implements Sql {
 }
 
 /** A pool that refuses when too many wait, and whose errors are SqlErrors. */
-class BoundedPool implements PostgresPool {
+class BoundedPool implements PostgresPool, ReadingPool {
   readonly options: object;
   readonly #pool: pg.Pool;
   readonly #waitingMax: number;
+  #ending: Promise<void> | undefined;
 
   constructor(world: PostgresWorld, connectionsMax: number, sessionOptions: string) {
     const { config, logger } = world;
@@ -182,15 +204,20 @@ class BoundedPool implements PostgresPool {
     if (this.#pool.waitingCount >= this.#waitingMax) {
       throw new SqlError('SQL_BUSY', `${this.#waitingMax} wait for a connection already`);
     }
+    return new NormalClient(await this.take()) as unknown as PostgresPoolClient;
+  }
+
+  async take(): Promise<pg.PoolClient> {
     try {
-      return new NormalClient(await this.#pool.connect()) as unknown as PostgresPoolClient;
+      return await this.#pool.connect();
     } catch (error) {
       throw postgresError(error);
     }
   }
 
   async end(): Promise<void> {
-    await this.#pool.end();
+    this.#ending ??= this.#pool.end();
+    await this.#ending;
   }
 }
 
@@ -225,57 +252,6 @@ class NormalClient {
     this.#client.removeListener('error', this.#onError);
     this.#client.release(destroy === true || this.#broken);
   }
-}
-
-function typeParser(oid: number, format?: 'text' | 'binary'): (value: string) => unknown {
-  if (format !== 'binary' && oid === INT8) return safeInteger;
-  const parse = pg.types.getTypeParser(oid, format ?? 'text') as (value: string) => unknown;
-  if (oid !== BYTEA) return parse;
-  return (value) => {
-    const bytes = parse(value) as Buffer;
-    return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  };
-}
-
-function safeInteger(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value)) {
-    throw new SqlError('SQL_INTEGER_UNSAFE', `The integer ${text} is beyond 2^53`);
-  }
-  return value;
-}
-
-const CODES: Readonly<Record<string, SqlErrorCode>> = {
-  '23505': 'SQL_UNIQUE',
-  '40001': 'SQL_DEADLOCK',
-  '40P01': 'SQL_DEADLOCK',
-  '53100': 'SQL_DISK_FULL',
-  '53300': 'SQL_BUSY',
-  '55P03': 'SQL_BUSY',
-  '57014': 'SQL_TRANSACTION_TIMEOUT',
-  '25P03': 'SQL_TRANSACTION_TIMEOUT',
-};
-
-/** SQLSTATE by its class where the whole code does not matter. */
-const CLASSES: Readonly<Record<string, SqlErrorCode>> = {
-  '08': 'SQL_UNAVAILABLE',
-  '23': 'SQL_CONSTRAINT',
-  '57': 'SQL_UNAVAILABLE',
-};
-
-function postgresError(error: unknown): unknown {
-  if (error instanceof SqlError || !(error instanceof Error)) return error;
-  const state = codeOf(error) ?? '';
-  if (error instanceof pg.DatabaseError) {
-    const code = CODES[state] ?? CLASSES[state.slice(0, 2)] ?? 'SQL_STATEMENT_FAILED';
-    return new SqlError(code, `PostgreSQL: ${error.message}`, { cause: error });
-  }
-  if (/^E[A-Z]+$/.test(state) || /connection|terminated|timeout/i.test(error.message)) {
-    return new SqlError('SQL_UNAVAILABLE', `PostgreSQL does not answer: ${error.message}`, {
-      cause: error,
-    });
-  }
-  return error;
 }
 
 function withoutSecret(url: string): string {

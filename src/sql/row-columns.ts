@@ -5,14 +5,15 @@
 import { CompiledQuery, type QueryExecutorProvider } from 'kysely';
 import { assert } from '#base/assert.ts';
 import { dialectOf } from './dialect.ts';
-import { bigintArray, textArray } from './postgres-array.ts';
+import { bigintArray, bytesArray, textArray } from './postgres-array.ts';
 import type { Columns } from './sqlite-engine.ts';
 
 export type RowColumn =
   /** Safe integers. */
   | { readonly name: string; readonly type: 'bigint'; readonly values: Float64Array }
   /** Without NUL characters, which PostgreSQL cannot keep. */
-  | { readonly name: string; readonly type: 'text'; readonly values: readonly string[] };
+  | { readonly name: string; readonly type: 'text'; readonly values: readonly string[] }
+  | { readonly name: string; readonly type: 'bytes'; readonly values: readonly Uint8Array[] };
 
 export interface RowColumnsInsert {
   readonly table: string;
@@ -21,6 +22,8 @@ export interface RowColumnsInsert {
   /** `(a, b) do update set c = excluded.c`; may name the row that is there by the table's name. */
   readonly onConflict?: string;
 }
+
+const POSTGRES_TYPES = { bigint: 'bigint', text: 'text', bytes: 'bytea' } as const;
 
 /** How SQLite's connection is told to run a statement for each row; the only parameter then. */
 export class EachRow {
@@ -65,11 +68,20 @@ export async function insertColumns(
       : CompiledQuery.raw(
           // In the select list the arrays are walked together; in `from` each would be copied first.
           `insert into ${table} (${names}) select ${columns
-            .map((column, at) => `unnest($${at + 1}::${column.type}[])`)
+            .map((column, at) => `unnest($${at + 1}::${POSTGRES_TYPES[column.type]}[])`)
             .join(', ')}${conflict}`,
-          columns.map((column) =>
-            column.type === 'bigint' ? bigintArray(column.values) : textArray(column.values),
-          ),
+          columns.map(arrayOf),
         );
   await transaction.getExecutor().executeQuery(query);
+}
+
+function arrayOf(column: RowColumn): Buffer {
+  switch (column.type) {
+    case 'bigint':
+      return bigintArray(column.values);
+    case 'text':
+      return textArray(column.values);
+    case 'bytes':
+      return bytesArray(column.values);
+  }
 }

@@ -6,6 +6,7 @@ import { type Generated, sql as raw } from 'kysely';
 import { sqlConfig } from './config.ts';
 import { bytesType, idType, integerSum, isUniqueViolation } from './dialect.ts';
 import { SqlError } from './errors.ts';
+import { givenIds } from './given-ids.ts';
 import { insertColumns } from './row-columns.ts';
 import type { Sql } from './sql.ts';
 import type { OpenTestSql } from './test-databases.ts';
@@ -167,6 +168,31 @@ export function sqlConformance(name: string, open: OpenTestSql): void {
     assert.deepEqual(
       found.map(({ name: text, size }) => [text, size]),
       texts.map((text, at) => [text, sizes[at]]),
+    );
+  });
+
+  on('insertColumns() keeps bytes, and givenIds() is a table of numbers', async (sql) => {
+    const blobs = [0, 1, 255, 9000].map((length) => new Uint8Array(length).fill(length));
+    await sql.transaction<Tables, void>(async (transaction) => {
+      const type = raw.raw(bytesType(sql.dialect));
+      await raw`create table blobs (id bigint primary key, bytes ${type} not null)`.execute(
+        transaction,
+      );
+      await insertColumns(transaction, {
+        table: 'blobs',
+        columns: [
+          { name: 'id', type: 'bigint', values: Float64Array.from(blobs, (_, at) => at) },
+          { name: 'bytes', type: 'bytes', values: blobs },
+        ],
+      });
+    });
+    const wanted = [3, 1, 2 ** 53 - 1, 0];
+    const { rows } = await raw<{ id: number; bytes: Uint8Array }>`select blobs.id, bytes
+      from ${givenIds(sql.read<Tables>(), wanted, 'given')} cross join blobs
+      where blobs.id = given.id order by blobs.id`.execute(sql.read<Tables>());
+    assert.deepEqual(
+      rows.map(({ id, bytes }) => [id, new Uint8Array(bytes)]),
+      [0, 1, 3].map((id) => [id, blobs[id]]),
     );
   });
 

@@ -58,22 +58,19 @@ test('a transaction that hangs is rolled back after transactionMsMax, and the ne
   await sql.transaction((transaction) => raw`create table t (v integer)`.execute(transaction));
   const started = Promise.withResolvers<void>();
   const hang = Promise.withResolvers<void>();
-  let lateError: unknown;
+  const late = Promise.withResolvers<unknown>();
   const hanging = sql.transaction(async (transaction) => {
     await raw`insert into t values (1)`.execute(transaction);
     started.resolve();
     await hang.promise;
-    await raw`insert into t values (2)`.execute(transaction).catch((error) => {
-      lateError = error;
-    });
+    await raw`insert into t values (2)`.execute(transaction).then(late.resolve, late.resolve);
   });
   await started.promise;
   clock.fire();
   await assert.rejects(hanging, { code: 'SQL_TRANSACTION_TIMEOUT' });
   await sql.transaction((transaction) => raw`insert into t values (3)`.execute(transaction));
   hang.resolve();
-  await new Promise((resolve) => setImmediate(resolve));
-  assert.equal((lateError as { code?: string }).code, 'SQL_TRANSACTION_TIMEOUT');
+  assert.equal(((await late.promise) as { code?: string }).code, 'SQL_TRANSACTION_TIMEOUT');
   const { rows } = await raw`select v from t`.execute(sql.read());
   assert.deepEqual(rows, [{ v: 3 }]);
   await sql.close();

@@ -1,9 +1,12 @@
 // A connection to SQLite as the rest of sql/ sees it: asynchronous, in a thread of its own or, for
-// tests and short commands, in this one. Calls are answered in the order they were made.
+// tests and short commands, in this one. Calls are answered in the order they were made. Those of one turn
+// of the event loop go to the thread in one message and come back in one: waking a thread and being woken
+// takes longer than most statements do.
 
 import { Worker } from 'node:worker_threads';
 import { AssertionFailure } from '#base/assert.ts';
 import { SqlError, type SqlErrorCode } from './errors.ts';
+import type { QueryRows } from './query-driver.ts';
 import {
   type Columns,
   SqliteEngine,
@@ -15,9 +18,9 @@ export interface SqliteConnection {
   /** Calls that are not answered yet. */
   readonly waiting: number;
   /** @throws SqlError */
-  execute(sql: string, parameters: readonly unknown[]): Promise<SqliteResult>;
+  execute(sql: string, parameters: readonly unknown[]): Promise<QueryRows>;
   /** One statement for each row of `columns`. @throws SqlError at the first failure */
-  executeEach(sql: string, columns: Columns, rows: number): Promise<SqliteResult>;
+  executeEach(sql: string, columns: Columns, rows: number): Promise<QueryRows>;
   rollback(): Promise<void>;
   close(): Promise<void>;
 }
@@ -44,7 +47,7 @@ export interface SqliteAnswer {
   readonly error?: { readonly code: string; readonly message: string };
 }
 
-const NOTHING: SqliteResult = { rows: [], changes: 0 };
+const NOTHING: SqliteResult = { columns: [], rows: [], changes: 0 };
 
 /** Does what `call` says. Used by both kinds of connection, so that they cannot differ. */
 export function performCall(engine: SqliteEngine, call: SqliteCall): SqliteResult {
@@ -67,12 +70,12 @@ abstract class CallingConnection implements SqliteConnection {
   protected abstract call(call: SqliteCall): Promise<SqliteResult>;
   abstract close(): Promise<void>;
 
-  execute(sql: string, parameters: readonly unknown[]): Promise<SqliteResult> {
-    return this.call({ kind: 'execute', sql, parameters });
+  async execute(sql: string, parameters: readonly unknown[]): Promise<QueryRows> {
+    return named(await this.call({ kind: 'execute', sql, parameters }));
   }
 
-  executeEach(sql: string, columns: Columns, rows: number): Promise<SqliteResult> {
-    return this.call({ kind: 'each', sql, columns, rows });
+  async executeEach(sql: string, columns: Columns, rows: number): Promise<QueryRows> {
+    return named(await this.call({ kind: 'each', sql, columns, rows }));
   }
 
   async rollback(): Promise<void> {
@@ -94,15 +97,23 @@ export class HereConnection extends CallingConnection {
 
   protected override async call(call: SqliteCall): Promise<SqliteResult> {
     if (!this.#open) throw new SqlError('SQL_CLOSED', 'The database is closed');
-    const { rows, changes } = performCall(this.#engine, call);
-    // node:sqlite's rows have no prototype; those from a thread or from PostgreSQL have one.
-    return { rows: rows.map((row) => ({ ...row })), changes };
+    return performCall(this.#engine, call);
   }
 
   override async close(): Promise<void> {
     this.#open = false;
     this.#engine.close();
   }
+}
+
+/** Rows as objects. */
+function named({ columns, rows, changes }: SqliteResult): QueryRows {
+  const all = rows.map((values) => {
+    const row: Record<string, unknown> = {};
+    for (let at = 0; at < columns.length; at++) row[columns[at]!] = values[at];
+    return row;
+  });
+  return { rows: all, changes };
 }
 
 interface Waiting {
@@ -114,6 +125,8 @@ interface Waiting {
 export class ThreadConnection extends CallingConnection {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
+  /** Calls of this turn. */
+  #leaving: SqliteAsked[] = [];
   readonly #gone: Promise<void>;
   #dead: SqlError | undefined;
   #closing: Promise<void> | undefined;
@@ -126,7 +139,11 @@ export class ThreadConnection extends CallingConnection {
       name: options.readOnly ? 'sql-reader' : 'sql-writer',
       workerData: options,
     });
-    this.#worker.on('message', (answer: SqliteAnswer) => this.#settle(answer));
+    this.#worker.on('message', (answers: readonly SqliteAnswer[] | object) => {
+      // Under `node --watch` the engine tells by the same way which files the thread has read.
+      if (!Array.isArray(answers)) return;
+      for (const answer of answers) this.#settle(answer);
+    });
     const gone = Promise.withResolvers<void>();
     this.#gone = gone.promise;
     let cause: unknown;
@@ -188,16 +205,32 @@ export class ThreadConnection extends CallingConnection {
       }
       const id = this.#nextId++;
       this.#waiting.set(id, { resolve, reject });
-      try {
-        this.#worker.postMessage({ id, call } satisfies SqliteAsked);
-      } catch (error) {
-        // A parameter that cannot be copied between threads is our own fault.
-        this.#waiting.delete(id);
-        reject(
-          new AssertionFailure(`a parameter cannot be sent to the database: ${String(error)}`),
-        );
-      }
+      this.#leaving.push({ id, call });
+      if (this.#leaving.length === 1) process.nextTick(() => this.#send());
     });
+  }
+
+  #send(): void {
+    const asked = this.#leaving;
+    this.#leaving = [];
+    try {
+      this.#worker.postMessage(asked);
+    } catch {
+      for (const one of asked) this.#sendAlone(one);
+    }
+  }
+
+  #sendAlone(asked: SqliteAsked): void {
+    try {
+      this.#worker.postMessage([asked]);
+    } catch (error) {
+      // A parameter that cannot be copied between threads is our own fault.
+      const waiting = this.#waiting.get(asked.id);
+      this.#waiting.delete(asked.id);
+      waiting?.reject(
+        new AssertionFailure(`a parameter cannot be sent to the database: ${String(error)}`),
+      );
+    }
   }
 
   #settle(answer: SqliteAnswer): void {

@@ -6,7 +6,6 @@ import {
   type DatabaseConnection,
   type Driver,
   Kysely,
-  type QueryResult,
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
@@ -16,10 +15,10 @@ import { assert } from '#base/assert.ts';
 import type { Clock } from '#base/clock.ts';
 import type { SqlConfig } from './config.ts';
 import { SqlError } from './errors.ts';
+import { QueryDriver, QueryingConnection, type QueryRows, ReadOnlyDriver } from './query-driver.ts';
 import { EachRow } from './row-columns.ts';
 import type { Sql } from './sql.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
-import type { SqliteResult } from './sqlite-engine.ts';
 
 type Nothing = Record<string, never>;
 
@@ -147,21 +146,11 @@ function kyselyOver<Tables>(driver: Driver): Kysely<Tables> {
   });
 }
 
-/** What both drivers leave out: there is nothing to set up, and streams are not needed. */
-abstract class SqliteDriver implements Driver {
-  abstract acquireConnection(): Promise<DatabaseConnection>;
-  abstract beginTransaction(): Promise<void>;
-  abstract commitTransaction(): Promise<void>;
-  abstract rollbackTransaction(): Promise<void>;
-  async init(): Promise<void> {}
-  async releaseConnection(): Promise<void> {}
-  async destroy(): Promise<void> {}
-}
-
-/** Each query goes to the reader with the shortest queue. */
-class ReadingDriver extends SqliteDriver {
+/** The queries of one turn of the event loop go to one reader: that with the shortest queue. */
+class ReadingDriver extends ReadOnlyDriver {
   readonly #readers: readonly SqliteConnection[];
   readonly #waitingMax: number;
+  #ofThisTurn: SqliteConnection | undefined;
 
   constructor(readers: readonly SqliteConnection[], waitingMax: number) {
     super();
@@ -171,28 +160,28 @@ class ReadingDriver extends SqliteDriver {
   }
 
   override async acquireConnection(): Promise<DatabaseConnection> {
-    let waiting = 0;
-    let shortest = this.#readers[0]!;
-    for (const reader of this.#readers) {
-      waiting += reader.waiting;
-      if (reader.waiting < shortest.waiting) shortest = reader;
-    }
+    const waiting = this.#readers.reduce((sum, reader) => sum + reader.waiting, 0);
     if (waiting >= this.#waitingMax) {
       throw new SqlError('SQL_BUSY', `${waiting} queries wait already`);
     }
-    return new QueryingConnection((query) => perform(shortest, query));
+    const reader = this.#ofThisTurn ?? this.#shortest();
+    return new QueryingConnection((query) => perform(reader, query));
   }
 
-  override async beginTransaction(): Promise<void> {
-    assert(false, 'read() has no transactions; use transaction() or snapshot()');
+  #shortest(): SqliteConnection {
+    const shortest = this.#readers.reduce((least, reader) =>
+      reader.waiting < least.waiting ? reader : least,
+    );
+    this.#ofThisTurn = shortest;
+    process.nextTick(() => {
+      this.#ofThisTurn = undefined;
+    });
+    return shortest;
   }
-
-  override async commitTransaction(): Promise<void> {}
-  override async rollbackTransaction(): Promise<void> {}
 }
 
 /** Serves one transaction. After end() its statements are refused, whoever still holds it. */
-class TransactionDriver extends SqliteDriver {
+class TransactionDriver extends QueryDriver {
   readonly #connection: SqliteConnection;
   readonly #begin: string;
   #state: 'open' | 'committing' | 'ended' = 'open';
@@ -242,25 +231,7 @@ class TransactionDriver extends SqliteDriver {
   }
 }
 
-class QueryingConnection implements DatabaseConnection {
-  readonly #perform: (query: CompiledQuery) => Promise<SqliteResult>;
-
-  constructor(run: (query: CompiledQuery) => Promise<SqliteResult>) {
-    this.#perform = run;
-  }
-
-  async executeQuery<Row>(query: CompiledQuery): Promise<QueryResult<Row>> {
-    const { rows, changes } = await this.#perform(query);
-    return { rows: rows as Row[], numAffectedRows: BigInt(changes) };
-  }
-
-  // biome-ignore lint/correctness/useYield: it only says that it cannot.
-  async *streamQuery<Row>(): AsyncIterableIterator<QueryResult<Row>> {
-    assert(false, 'queries are read in pages, not streamed');
-  }
-}
-
-function perform(connection: SqliteConnection, query: CompiledQuery): Promise<SqliteResult> {
+function perform(connection: SqliteConnection, query: CompiledQuery): Promise<QueryRows> {
   const each = query.parameters[0];
   return each instanceof EachRow
     ? connection.executeEach(query.sql, each.columns, each.rows)

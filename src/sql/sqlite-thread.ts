@@ -1,5 +1,5 @@
-// The entry of a SQLite thread: the writer's or a reader's. It answers calls one by one, in order,
-// and ends after `close`.
+// The entry of a SQLite thread: the writer's or a reader's. It answers calls in order, those of one
+// message together, and ends after `close`.
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '#base/assert.ts';
@@ -20,9 +20,9 @@ try {
   failure = error;
 }
 
-port.on('message', ({ id, call }: SqliteAsked) => {
-  port.postMessage(answer(id, call));
-  if (call.kind === 'close') port.close();
+port.on('message', (asked: readonly SqliteAsked[]) => {
+  port.postMessage(asked.map(({ id, call }) => answer(id, call)));
+  if (asked.some(({ call }) => call.kind === 'close')) port.close();
 });
 
 function answer(id: number, call: SqliteAsked['call']): SqliteAnswer {

@@ -5,6 +5,9 @@
 // A put writes `<ref>.<n>.new` beside the file, syncs it, renames it and syncs the folder. What a crash
 // leaves behind ends in `.new` and is removed when the store is opened; other files that are no blobs are
 // left alone and not seen. There is no index: names are the index.
+//
+// A blob whose bytes are found wrong gets an empty file `<ref>.wrong` beside it, until it is put again,
+// removed, or read well: so that whoever opens the store next puts it again, too.
 
 import type { Disk } from '#base/disk.ts';
 import { makeDurableFolder } from '#base/durable-folder.ts';
@@ -34,6 +37,7 @@ import { Turns } from './turns.ts';
 /** Files open at once. */
 const FILES_MAX = 16;
 const HASH_AT = 'sha256-'.length;
+const WRONG = '.wrong';
 const LEFT_BEHIND = /^sha256-[0-9a-f]{64}\.[0-9]+\.new$/;
 
 export interface DirectoryWorld {
@@ -51,11 +55,14 @@ export class DirectoryStore implements Store {
   readonly #folders: Set<string>;
   /** Names whose file is not to be trusted: a put of one writes it again. */
   readonly #doubtful = new Set<BlobRef>();
+  /** Blobs that were found wrong. */
+  readonly #wrong: Set<BlobRef>;
   #counter = 0;
 
-  private constructor(world: DirectoryWorld, folders: Set<string>) {
+  private constructor(world: DirectoryWorld, found: Found) {
     this.#world = world;
-    this.#folders = folders;
+    this.#folders = found.folders;
+    this.#wrong = new Set(found.wrong);
   }
 
   /** Makes the folder when there is none; else clears what a crash left. One process at a time. */
@@ -83,10 +90,15 @@ export class DirectoryStore implements Store {
     try {
       assertBlob(ref, bytes);
     } catch (error) {
-      this.#doubtful.add(ref);
+      await this.#change(ref, () => this.#mark(ref, true));
       throw error;
     }
+    if (this.#wrong.has(ref)) await this.#change(ref, () => this.#mark(ref, false));
     return bytes;
+  }
+
+  isKnownCorrupt(ref: BlobRef): boolean {
+    return this.#wrong.has(ref);
   }
 
   async getRange(
@@ -171,7 +183,7 @@ export class DirectoryStore implements Store {
     let isRenamed = false;
     try {
       const isThere = (await disk.stat(path))?.sizeBytes === bytes.byteLength;
-      if (isThere && !this.#doubtful.has(ref)) return false;
+      if (isThere && !this.#doubtful.has(ref) && !this.#wrong.has(ref)) return false;
       await this.#makeFolder(digitsOf(ref));
       const file = await disk.create(made);
       try {
@@ -191,7 +203,24 @@ export class DirectoryStore implements Store {
       throw new StoreError('STORE_WRITE_FAILED', `Cannot write "${path}"`, { cause: error });
     }
     this.#doubtful.delete(ref);
+    await this.#mark(ref, false);
     return true;
+  }
+
+  /** Known to this process in any case, and to the next if the disk takes it. */
+  async #mark(ref: BlobRef, isWrong: boolean): Promise<void> {
+    const { disk } = this.#world;
+    const path = `${this.#path(ref)}${WRONG}`;
+    if (this.#wrong.has(ref) === isWrong) return;
+    if (isWrong) this.#wrong.add(ref);
+    else this.#wrong.delete(ref);
+    try {
+      if (isWrong) await (await disk.create(path)).close();
+      else await disk.remove(path);
+      await disk.syncFolder(this.#folder(digitsOf(ref)));
+    } catch {
+      // A disk that is full, or for reading only: what was found is told all the same.
+    }
   }
 
   async #unlink(ref: BlobRef): Promise<boolean> {
@@ -205,6 +234,7 @@ export class DirectoryStore implements Store {
       throw new StoreError('STORE_WRITE_FAILED', `Cannot remove "${path}"`, { cause: error });
     }
     this.#doubtful.delete(ref);
+    await this.#mark(ref, false);
     return true;
   }
 
@@ -250,8 +280,14 @@ export class DirectoryStore implements Store {
   }
 }
 
-/** The folders that are there. A name that is seen must not be undone by a later loss of power. */
-async function recover({ disk, folder, beside = [] }: DirectoryWorld): Promise<Set<string>> {
+interface Found {
+  readonly folders: Set<string>;
+  /** Blobs that were found wrong. */
+  readonly wrong: readonly BlobRef[];
+}
+
+/** What is there. A name that is seen must not be undone by a later loss of power. */
+async function recover({ disk, folder, beside = [] }: DirectoryWorld): Promise<Found> {
   const isOwn = async (found: readonly string[]): Promise<boolean> => {
     if (found.some((name) => beside.includes(name))) return true;
     const digits = found.filter(isDigits);
@@ -266,15 +302,18 @@ async function recover({ disk, folder, beside = [] }: DirectoryWorld): Promise<S
   };
   const names = await takePlace({ disk, folder, kind: 'directory', isOwn });
   const folders = names.filter(isDigits);
+  const wrong: BlobRef[] = [];
   for (const digits of folders) {
     const path = `${folder}/${digits}`;
     for (const name of await disk.list(path)) {
       if (LEFT_BEHIND.test(name)) await disk.remove(`${path}/${name}`);
+      const ref = name.endsWith(WRONG) ? blobRef(name.slice(0, -WRONG.length)) : undefined;
+      if (ref !== undefined) wrong.push(ref);
     }
     await disk.syncFolder(path);
   }
   await disk.syncFolder(folder);
-  return new Set(folders);
+  return { folders: new Set(folders), wrong };
 }
 
 function isDigits(name: string): boolean {

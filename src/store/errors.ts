@@ -62,7 +62,7 @@ export const STORE_ERRORS = {
   STORE_BUSY:
     'The store server has as much on its way as its settings in [upload] let it, or this member has. Nothing was kept of the request; ask again in a moment.',
   STORE_DENIED:
-    'Who asked may not use the store: no session or token of a member who may, or one that was revoked. `store-token add` makes one.',
+    'Who asked may not use the store, or may not remove from it: no session or token of a member who may, or one that was revoked. `store-token add` makes one; blobs are removed by those of administrators.',
   STORE_PROTOCOL:
     'A message to or from a store server is not understood; the connection ends. The two may be of versions that do not fit.',
   STORE_TIMED_OUT:

@@ -38,6 +38,8 @@ test('a folder of others is refused in words and left as it was', async () => {
   const at = (name: string): string => join(root, name);
   await mkdir(at('sql'));
   await writeFile(at('sql/swarmkeep.sqlite'), 'rows');
+  await mkdir(at('search'));
+  await writeFile(at('search/index'), 'of a search engine');
   await mkdir(at('objects/ab'), { recursive: true });
   await writeFile(at('objects/ab/cdef'), 'an object of something else');
   await writeFile(at('file'), 'no folder');
@@ -53,6 +55,10 @@ test('a folder of others is refused in words and left as it was', async () => {
     [`directory(${at('secret')})`, /an encrypted store/],
     [`packed(${at('files')})`, /it holds something else/],
     [`directory(${at('packs')})`, /it holds something else \("0000000001.pack"/],
+    [`encrypt > packed(${at('packs')})`, /is no encrypted store; name another folder/],
+    [`encrypt > directory(${at('files')})`, /is no encrypted store; name another folder/],
+    [`encrypt > packed(${at('sql')})`, /is no encrypted store; name another folder/],
+    [`packed(${at('search')})`, /it holds something else \("index"\)/],
     [`packed(${at('file')})`, /it is a file/],
     [`directory(${at('file/inner')})`, /the system refuses it \(E(?:NOTDIR|EXIST)\)/],
     [`packed(/proc/swarmkeep)`, /the system refuses it \(E[A-Z]+\)/],
@@ -67,6 +73,16 @@ test('a folder of others is refused in words and left as it was', async () => {
     });
   }
   assert.deepEqual(await readdir(root, { recursive: true }), before);
+});
+
+test('a folder in which only the index of a store is left is taken', async () => {
+  const text = `packed(${join(root, 'packs')})`;
+  await put(text);
+  for (const name of await readdir(join(root, 'packs'))) {
+    if (name !== 'index') await rm(join(root, 'packs', name));
+  }
+  assert.deepEqual(await readdir(join(root, 'packs')), ['index']);
+  await put(text);
 });
 
 test('a folder with what a system or we put beside a store is taken, also an emptied one', async () => {

@@ -37,7 +37,7 @@ export async function takePlace({ disk, folder, kind, isOwn }: WantedPlace): Pro
     const names = await disk.list(folder);
     const others = names.filter((name) => !BESIDE.test(name));
     if (others.length === 0 || (await isOwn(names))) return names;
-    throw unusable(folder, kind, whatIsThere(others));
+    throw unusable(folder, kind, whatIsThere(kind, others));
   } catch (error) {
     const code = codeOf(error) ?? '';
     if (!PATH_CODES.has(code)) throw error;
@@ -45,9 +45,17 @@ export async function takePlace({ disk, folder, kind, isOwn }: WantedPlace): Pro
   }
 }
 
-function whatIsThere(names: readonly string[]): string {
+/** Names that stand in a folder of which each store of an encrypted one has one in it. */
+export function isSealedFolder(name: string): boolean {
+  return /^(?:backups-)?(?:parts|manifests)$/.test(name);
+}
+
+function whatIsThere(kind: string, names: readonly string[]): string {
   if (names.includes('parts') && names.includes('manifests')) {
     return 'an encrypted store lies in it; with "encrypt >" before it, it is read';
+  }
+  if (kind.startsWith('encrypt')) {
+    return 'what lies in it is no encrypted store; name another folder, and bring blobs there by `store migrate`';
   }
   const shown = names.slice(0, SHOWN).join('", "');
   const more = names.length > SHOWN ? ` and ${names.length - SHOWN} more` : '';

@@ -6,7 +6,7 @@
 // verified. A range costs reading its blob for the same reason.
 
 import { hash, webcrypto } from 'node:crypto';
-import { toHex } from '#base/bytes.ts';
+import { fromHex, toHex } from '#base/bytes.ts';
 import { type BlobRef, blobRef } from '#base/ids.ts';
 import { abortable, throwIfCancelled } from './calls.ts';
 import { StoreError } from './errors.ts';
@@ -137,6 +137,11 @@ export interface Store {
   remove(refs: readonly BlobRef[], options?: CallOptions): Promise<number>;
   stats(): Promise<StoreStats>;
   /**
+   * Whether a copy of it was found wrong and not put again since: a put stores that copy anew, so whoever
+   * looks what need not be put asks this, too. What was not read is not known; never waits.
+   */
+  isKnownCorrupt?(ref: BlobRef): boolean;
+  /**
    * Where the medium has an order that is faster to read than that of names: every blob that is there
    * from beginning to end, each at least once (one that is moved meanwhile may come again).
    * STORE_TOKEN_INVALID at once when `after` is not a token of this store.
@@ -201,6 +206,15 @@ async function bodyOf(
 /** The name of these bytes. */
 export function refOf(bytes: Uint8Array): BlobRef {
   return blobRef(`sha256-${hash('sha256', bytes, 'hex')}`) as BlobRef;
+}
+
+/** The digest in a name. */
+export function hashOf(ref: BlobRef): Uint8Array {
+  return fromHex(ref.slice('sha256-'.length)) as Uint8Array;
+}
+
+export function refOfHash(hash: Uint8Array): BlobRef {
+  return blobRef(`sha256-${toHex(hash)}`) as BlobRef;
 }
 
 /** The same, hashed in the engine's pool: a core of its own, at the price of a copy and a turn. */
@@ -285,6 +299,16 @@ export function sliceRange(
     );
   }
   return copyOf(bytes.subarray(start, end));
+}
+
+/** Those of `refs` that are there and not known to be wrong: they need not be put. */
+export async function statSound(
+  store: Pick<Store, 'stat' | 'isKnownCorrupt'>,
+  refs: readonly BlobRef[],
+  options: CallOptions = {},
+): Promise<BlobInfo[]> {
+  const found = await store.stat(refs, options);
+  return found.filter(({ ref }) => store.isKnownCorrupt?.(ref) !== true);
 }
 
 export function missing(ref: BlobRef): StoreError {

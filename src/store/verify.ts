@@ -10,17 +10,31 @@ import { type CallOptions, readStore } from './store.ts';
 const FOUND_MAX = 1000;
 
 export interface StackVerified {
-  /** Copies that were read, of all stores at the bottom. */
+  /** Copies that were read and are right, of all stores at the bottom. */
   readonly blobs: number;
   readonly bytes: number;
-  /** Copies whose bytes are wrong; the first thousand. */
-  readonly corrupt: readonly { readonly store: string; readonly ref: BlobRef }[];
+  /** Copies whose bytes or records are wrong; the first thousand. */
+  readonly corrupt: readonly CorruptCopy[];
+  /** Copies that one member of a replica lacks and another has; the first thousand. */
+  readonly lacking: readonly { readonly store: string; readonly ref: BlobRef }[];
+  readonly lackingCount: number;
   /** Blobs that the top names and nobody below has. */
   readonly missing: readonly BlobRef[];
   /** Of `damage`, those that held something. */
   readonly damagedStretches: number;
   /** Places in packs that cannot be read; the first thousand. */
   readonly damage: readonly DamagedPlace[];
+  /** Files with ends of packs that were cut after a kill. */
+  readonly aside: readonly { readonly store: string; readonly file: string }[];
+  /** Encrypted parts that no manifest names. */
+  readonly unnamedParts: number;
+}
+
+interface CorruptCopy {
+  readonly store: string;
+  readonly ref: BlobRef;
+  /** The blob that an encrypted part belongs to; `ref` is the name of the part. */
+  readonly blob?: BlobRef;
 }
 
 export interface DamagedPlace {
@@ -45,29 +59,84 @@ export function damageOf(stack: Pick<Stack, 'leaves'>): DamagedPlace[] {
   );
 }
 
+/** How many blobs of each store are known to be wrong since somebody read them. */
+export function knownCorruptIn(
+  stack: Pick<Stack, 'leaves'>,
+): { readonly store: string; readonly blobs: number }[] {
+  const counts = stack.leaves.map(({ name, store }) => ({
+    store: name,
+    blobs: store instanceof PackedStore ? store.corruptCount : 0,
+  }));
+  return counts.filter(({ blobs }) => blobs > 0);
+}
+
 export async function verifyStack(
   stack: Stack,
   options: CallOptions & { readonly onBlob?: (bytes: number) => void } = {},
 ): Promise<StackVerified> {
-  const corrupt: { store: string; ref: BlobRef }[] = [];
-  let blobs = 0;
-  let total = 0;
-  for (const { name, store } of stack.leaves) {
-    const lost = store instanceof PackedStore ? await store.checkHeaders(options) : [];
-    for (const ref of lost.slice(0, FOUND_MAX - corrupt.length)) corrupt.push({ store: name, ref });
-    for await (const { ref, bytes, body } of readStore(store, { signal: options.signal })) {
-      if (body === undefined) {
-        if (corrupt.length < FOUND_MAX) corrupt.push({ store: name, ref });
-      } else blobs++;
-      total += bytes;
-      options.onBlob?.(bytes);
+  const corrupt: CorruptCopy[] = [];
+  const aside: { store: string; file: string }[] = [];
+  const sum = { blobs: 0, bytes: 0 };
+  for (const leaf of stack.leaves) {
+    const { name, store } = leaf;
+    const wrong = await verifyLeaf(leaf, sum, options);
+    for (const ref of wrong.slice(0, FOUND_MAX - corrupt.length)) {
+      corrupt.push({ store: name, ref });
     }
+    const files = store instanceof PackedStore ? await store.asides() : [];
+    for (const file of files) aside.push({ store: name, file });
   }
   const missing = await missingOf(stack, options);
   const damage = damageOf(stack);
   const damagedStretches = damage.filter(({ isHeader }) => !isHeader).length;
-  const some = damage.slice(0, FOUND_MAX);
-  return { blobs, bytes: total, corrupt, missing, damagedStretches, damage: some };
+  let unnamedParts = 0;
+  for (const store of stack.encrypted) unnamedParts += await store.unnamed(options);
+  return {
+    ...{ ...sum, corrupt: namedPlain(stack, corrupt), missing, damagedStretches, aside },
+    ...{ damage: damage.slice(0, FOUND_MAX), unnamedParts, ...(await lackingIn(stack, options)) },
+  };
+}
+
+/** Blobs of one store at the bottom whose bytes or records are wrong, each once. */
+async function verifyLeaf(
+  { store }: Stack['leaves'][number],
+  sum: { blobs: number; bytes: number },
+  options: CallOptions & { readonly onBlob?: (bytes: number) => void },
+): Promise<BlobRef[]> {
+  const wrong = new Set(store instanceof PackedStore ? await store.checkHeaders(options) : []);
+  for await (const { ref, bytes, body } of readStore(store, { signal: options.signal })) {
+    if (body === undefined) wrong.add(ref);
+    else {
+      sum.blobs++;
+      sum.bytes += bytes;
+    }
+    options.onBlob?.(bytes);
+  }
+  // What the next opening is to know is on the medium.
+  if (store instanceof PackedStore) await store.endCheck();
+  return [...wrong];
+}
+
+/** Where a part is wrong, with the blob that whoever has it can put again. */
+function namedPlain(stack: Stack, corrupt: readonly CorruptCopy[]): CorruptCopy[] {
+  const refs = corrupt.map(({ ref }) => ref);
+  const blobs = new Map(stack.encrypted.flatMap((store) => [...store.blobsOf(refs)]));
+  return corrupt.map((copy) => {
+    const blob = blobs.get(copy.ref);
+    return blob === undefined ? copy : { ...copy, blob };
+  });
+}
+
+async function lackingIn(stack: Stack, options: CallOptions) {
+  const lacking: { store: string; ref: BlobRef }[] = [];
+  let lackingCount = 0;
+  for (const { store, names } of stack.replicas) {
+    for await (const { ref, at } of store.lacking(options)) {
+      lackingCount++;
+      if (lacking.length < FOUND_MAX) lacking.push({ store: names[at] as string, ref });
+    }
+  }
+  return { lacking, lackingCount };
 }
 
 /** Only what keeps names apart from bytes can name a blob that is not there. */

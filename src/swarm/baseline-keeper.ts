@@ -22,11 +22,19 @@ export interface EndedPeers {
   has(memberId: number, torrentId?: number): boolean;
 }
 
+/** Addresses at which nobody may be. */
+export interface EndedAddresses {
+  /** 4 or 16 bytes in wire order; they are the caller's, and change after the call. */
+  has(address: Uint8Array, family: 4 | 6): boolean;
+}
+
 /** With less than one record in this many free, silent baselines are handed over after a minute. */
 const RESERVE_PART = 16;
 const SILENT_SECONDS_WHEN_FULL = 60;
 /** Restored under one hold of a lock, at most. */
 const RESTORED_MAX = 64;
+/** A bit of the reach of each family that has addresses. */
+const REACH_BIT = { 4: 0, 6: 2 } as const;
 /** Enough that few of so many members share one. */
 const SEEN_SLOTS = 1024;
 
@@ -41,6 +49,7 @@ type Writable<Type> = { -readonly [Field in keyof Type]: Type[Field] };
 
 export class BaselineKeeper {
   readonly #header: Int32Array;
+  readonly #arena: Uint32Array;
   readonly #peersMax: number;
   readonly #time: SwarmTime;
   readonly #torrents: TorrentTable;
@@ -51,6 +60,8 @@ export class BaselineKeeper {
   readonly #isFresh = new Uint8Array(RESTORED_MAX);
   readonly #taken = new Uint32Array(RESTORED_MAX);
   readonly #seen = new Uint8Array(SEEN_SLOTS);
+  /** Of the record that removeAddresses() looks at. */
+  readonly #addresses = { 4: new Uint8Array(4), 6: new Uint8Array(16) };
   /** A copy of the record that is being visited, made while its lock is held. */
   readonly #copy: Writable<Baseline> & { passed: boolean; readonly streams: BaselineStreams } = {
     memberId: 0,
@@ -70,6 +81,7 @@ export class BaselineKeeper {
 
   constructor(rooms: SwarmRooms, config: SwarmConfig) {
     this.#header = rooms.memory.header;
+    this.#arena = rooms.memory.arena;
     this.#peersMax = rooms.memory.peersMax;
     this.#time = rooms.time;
     this.#torrents = rooms.torrents;
@@ -217,6 +229,38 @@ export class BaselineKeeper {
       this.#torrents.unlock();
     }
     return until >= used ? -1 : until;
+  }
+
+  removeAddresses(ended: EndedAddresses, from: number, peersMax: number): number {
+    const table = this.#table;
+    const used = table.records.recordsUsed;
+    const until = Math.min(from + peersMax, used);
+    for (let peer = from + 1; peer <= until; peer++) {
+      if (table.reachOf(peer) === 0) continue;
+      const torrent = this.#lock(peer);
+      if (torrent === 0) continue;
+      for (const family of [4, 6] as const) this.#endAddress(peer, torrent, { family, ended });
+      this.endIfEmpty(torrent);
+      this.#torrents.unlock();
+    }
+    return until >= used ? -1 : until;
+  }
+
+  #endAddress(
+    peer: number,
+    torrent: number,
+    { family, ended }: { readonly family: 4 | 6; readonly ended: EndedAddresses },
+  ): void {
+    const table = this.#table;
+    const bits = family === 4 ? PEER_FLAG.reachIpv4 : PEER_FLAG.reachIpv6;
+    if ((table.reachOf(peer) & bits) === 0) return;
+    const address = this.#addresses[family];
+    const entry =
+      family === 4
+        ? table.primary.entryAt(torrent, table.peers[peer * PEER_WORDS + PEER.place]!)
+        : table.ipv6.entryAt(torrent, table.place6Of(peer));
+    writeBytes(this.#arena, entry + 1, address, { at: 0, count: address.length });
+    if (ended.has(address, family)) table.leaveFamily(peer, REACH_BIT[family]);
   }
 
   /** Frees a retired or unregistered torrent that has no peer left. Its shard is locked. */

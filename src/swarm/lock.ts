@@ -31,6 +31,8 @@ function lockSlowly(words: Int32Array, at: number): void {
 }
 
 const BUCKET_LOCKED = 1 << 31;
+/** The bits of a bucket that are its chain's first, for who reads it without the lock. */
+export const BUCKET_FIRST = 0x7fff_ffff;
 
 /** Takes the lock in bit 31 of an index bucket; returns the word below it, the chain's first. */
 export function lockBucket(words: Int32Array, at: number): number {

@@ -4,9 +4,14 @@
 // do not wait for each other: the processor has dozens of them under way at once.
 //
 // Nothing is decided here: what is found is a hint that find() and begin() check under their locks.
+//
+// Nobody's peers are found by their address, which stands in the datagram. A member's are found by the
+// member, whom the door remembers by the passkey.
 
 import { PEER, PEER_WORDS, TORRENT, TORRENT_WORDS, UNIT_WORDS } from './layout.ts';
+import { BUCKET_FIRST } from './lock.ts';
 import type { SwarmMemory } from './memory.ts';
+import { memberHash } from './peer-index.ts';
 import { mix, mixHash } from './torrent-table.ts';
 
 const HASH_WORDS = 5;
@@ -17,6 +22,8 @@ export class LookAhead {
   readonly #addresses: Uint32Array;
   readonly #places: Int32Array;
   readonly #peers: Int32Array;
+  /** Of each announce of the batch: the member who may be meant, 0 for nobody. */
+  readonly #members: Uint32Array;
   #count = 0;
   /** Keeps what was read from looking useless to a compiler. */
   touched = 0;
@@ -28,6 +35,7 @@ export class LookAhead {
     this.#addresses = new Uint32Array(announcesMax * 2);
     this.#places = new Int32Array(announcesMax);
     this.#peers = new Int32Array(announcesMax);
+    this.#members = new Uint32Array(announcesMax);
   }
 
   /**
@@ -35,6 +43,18 @@ export class LookAhead {
    * may be known by follow as an entry of a peer list holds them.
    */
   add(bytes: Uint8Array, at: number, address: number, port: number): void {
+    const index = this.#addHash(bytes, at);
+    this.#addresses[index * 2] = address;
+    this.#addresses[index * 2 + 1] = port;
+    this.#members[index] = 0;
+  }
+
+  /** The same of one that this member may have sent. */
+  addMember(bytes: Uint8Array, at: number, memberId: number): void {
+    this.#members[this.#addHash(bytes, at)] = memberId;
+  }
+
+  #addHash(bytes: Uint8Array, at: number): number {
     const first = this.#count * HASH_WORDS;
     for (let word = 0; word < HASH_WORDS; word++) {
       const from = at + word * 4;
@@ -44,9 +64,7 @@ export class LookAhead {
         (bytes[from + 2]! << 8) |
         bytes[from + 3]!;
     }
-    this.#addresses[this.#count * 2] = address;
-    this.#addresses[this.#count * 2 + 1] = port;
-    this.#count++;
+    return this.#count++;
   }
 
   /** Where the torrent of the batch's announce number `index` may be, 0 for no idea. */
@@ -83,10 +101,15 @@ export class LookAhead {
     const found = this.#peers;
     const count = this.#count;
     for (let index = 0; index < count; index++) {
-      let hash = mix(places[index]!, seed);
-      hash = mix(hash, this.#addresses[index * 2]!);
-      hash = mix(hash, this.#addresses[index * 2 + 1]!);
-      found[index] = peerIndex[hash & (peerIndex.length - 1)]! & 0x7fff_ffff;
+      const memberId = this.#members[index]!;
+      let hash: number;
+      if (memberId !== 0) hash = memberHash(places[index]!, memberId, seed);
+      else {
+        hash = mix(places[index]!, seed);
+        hash = mix(hash, this.#addresses[index * 2]!);
+        hash = mix(hash, this.#addresses[index * 2 + 1]!);
+      }
+      found[index] = peerIndex[hash & (peerIndex.length - 1)]! & BUCKET_FIRST;
     }
     let touched = 0;
     for (let index = 0; index < count; index++) {

@@ -11,11 +11,14 @@
 import { assert } from '#base/assert.ts';
 import { type AnnounceRequest, DOOR } from './announce-slot.ts';
 import { EXTENSION, EXTENSION_WORDS, PEER, PEER_FLAG, PEER_WORDS } from './layout.ts';
-import { lockBucket, unlockBucket } from './lock.ts';
+import { BUCKET_FIRST, lockBucket, unlockBucket } from './lock.ts';
 import type { SwarmMemory } from './memory.ts';
 import type { PeerList } from './peer-list.ts';
 import { mix } from './torrent-table.ts';
 import { PEER_ID_WORDS, readAddress, readPeerId } from './wire-words.ts';
+
+/** Longer than nearly any chain; what is not found within is looked for under the lock. */
+const UNLOCKED_STEPS_MAX = 16;
 
 export class PeerIndex {
   /** Results of the last look: the peer, or 0. */
@@ -50,12 +53,17 @@ export class PeerIndex {
     this.#ipv6 = ipv6;
   }
 
-  /** Looks for the peer that announces; fills every result. */
+  /**
+   * Looks for the peer that announces. Fills every result, but where a member's peer is listed by the
+   * address of the request already: then `found` alone, because nothing depends on its member's others.
+   */
   look(torrent: number, request: AnnounceRequest): void {
     readAddress(request, this.address);
     if (request.memberId !== 0) {
+      if (this.#lookForListed(torrent, request)) return;
       this.lookForMember(torrent, request.memberId, request.peerId);
-      if (this.othersPresent > 0) {
+      // Who is listed there itself is the only one of its member that is.
+      if (this.othersPresent > 0 && !this.#isFoundThere(torrent, request)) {
         this.sameAddress = this.#sameAddressOf(torrent, request);
       }
       return;
@@ -103,6 +111,31 @@ export class PeerIndex {
       }
     }
     unlockBucket(this.#buckets, bucket, first);
+  }
+
+  /**
+   * Nearly every announce: a member's peer that is where it was. Finds it without the bucket's lock. A
+   * change of the chain under way may lead astray, but not to a wrong peer: whoever has this torrent,
+   * member and peer id is the one, and stands still under the torrent's lock. False: look with care.
+   */
+  #lookForListed(torrent: number, request: AnnounceRequest): boolean {
+    this.#clear();
+    const { memberId } = request;
+    readPeerId(request.peerId, this.#peerId);
+    const peers = this.#peers;
+    let peer = this.#buckets[this.#memberBucket(torrent, memberId)]! & BUCKET_FIRST;
+    for (let step = 0; peer !== 0 && step < UNLOCKED_STEPS_MAX; step++) {
+      const at = peer * PEER_WORDS;
+      const isMembers =
+        peers[at + PEER.torrent] === torrent && peers[at + PEER.memberId] === memberId;
+      if (isMembers && this.#hasPeerId(at)) {
+        if (!this.#isAt(torrent, peer, request)) return false;
+        this.found = peer;
+        return true;
+      }
+      peer = peers[at + PEER.next]!;
+    }
+    return false;
   }
 
   /**
@@ -200,7 +233,7 @@ export class PeerIndex {
   }
 
   #memberBucket(torrent: number, memberId: number): number {
-    return mix(mix(memberId, torrent), this.#seed) & (this.#buckets.length - 1);
+    return memberHash(torrent, memberId, this.#seed) & (this.#buckets.length - 1);
   }
 
   #anonymousHash(torrent: number, request: AnnounceRequest): number {
@@ -217,6 +250,10 @@ export class PeerIndex {
       if (this.#peers[at + PEER.peerId + word] !== this.#peerId[word]) return false;
     }
     return true;
+  }
+
+  #isFoundThere(torrent: number, request: AnnounceRequest): boolean {
+    return this.found !== 0 && this.#isAt(torrent, this.found, request);
   }
 
   /** Whether a present peer is listed by the address that is looked for. */
@@ -242,7 +279,7 @@ export class PeerIndex {
     return (this.#words[entry + 5]! & 0xffff) === this.address[4];
   }
 
-  /** Walks the chain of the member's own peers, only when another of them is present. */
+  /** Walks the chain of the member's own peers: only where another is present, and it is new there. */
   #sameAddressOf(torrent: number, request: AnnounceRequest): number {
     if (request.door === DOOR.websocket) return 0;
     const peers = this.#peers;
@@ -258,4 +295,9 @@ export class PeerIndex {
     unlockBucket(this.#buckets, bucket, first);
     return found;
   }
+}
+
+/** Its low bits name the bucket of a member's peers in a torrent. */
+export function memberHash(torrent: number, memberId: number, seed: number): number {
+  return mix(mix(memberId, torrent), seed);
 }

@@ -34,9 +34,10 @@ export type ReadBaseline = Pick<
 export function writeCounters(peers: Uint32Array, peer: number, counters: Counters): void {
   const at = peer * PEER_WORDS;
   const leftHigh = Math.floor(counters.left / U32);
-  peers[at + PEER.uploaded] = counters.uploaded % U32;
-  peers[at + PEER.downloaded] = counters.downloaded % U32;
-  peers[at + PEER.left] = counters.left % U32;
+  // The low 32 bits. A remainder of doubles would be a loop in the processor.
+  peers[at + PEER.uploaded] = counters.uploaded >>> 0;
+  peers[at + PEER.downloaded] = counters.downloaded >>> 0;
+  peers[at + PEER.left] = counters.left >>> 0;
   peers[at + PEER.highA] = Math.floor(counters.uploaded / U32) | ((leftHigh & 0x7ff) << 21);
   peers[at + PEER.highB] = Math.floor(counters.downloaded / U32) | ((leftHigh >>> 11) << 21);
 }

@@ -17,7 +17,7 @@ import type { Random } from '#base/random.ts';
 import { type AnnounceOutcome, clearOutcome, newAnnounceOutcome } from './announce-outcome.ts';
 import { type AnnounceRequest, DOOR, EVENT } from './announce-slot.ts';
 import type { Baseline, BaselineKey, BaselineNumbers } from './baseline.ts';
-import { BaselineKeeper, type EndedPeers } from './baseline-keeper.ts';
+import { BaselineKeeper, type EndedAddresses, type EndedPeers } from './baseline-keeper.ts';
 import { canBeEarly, channelWord, isRepeat, reachBitOf, secondsBetween } from './channels.ts';
 import type { SwarmConfig } from './config.ts';
 import { HEADER, PEER_FLAG, PEER_STATE, TORRENT, TORRENT_WORDS } from './layout.ts';
@@ -354,6 +354,12 @@ export class Swarm {
   removeMembers(members: EndedPeers, from: number, peersMax: number): number {
     assert(this.#torrent === 0, 'no announce is open');
     return this.#keeper.removeMembers(members, from, peersMax);
+  }
+
+  /** The same for those at these addresses; who is reached at another one too stays there. */
+  removeAddresses(ended: EndedAddresses, from: number, peersMax: number): number {
+    assert(this.#torrent === 0, 'no announce is open');
+    return this.#keeper.removeAddresses(ended, from, peersMax);
   }
 
   /**

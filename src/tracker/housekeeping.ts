@@ -1,6 +1,6 @@
 // What a tracker does beside announces, in steps short enough that no announce waits behind one:
-// ending the peers of banned members, counters; and in the keeper of several threads sweeping dead
-// peers, handing silent baselines to the baseline file, snapshots, gauges.
+// ending the peers of banned members and networks, counters; and in the keeper of several threads
+// sweeping dead peers, handing silent baselines to the baseline file, snapshots, gauges.
 
 import type { BaselineStore } from '#accounting/baselines/baseline-store.ts';
 import type { AccountingConfig } from '#accounting/config.ts';
@@ -11,6 +11,7 @@ import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Registry } from '#metrics/registry.ts';
 import type { Baseline } from '#swarm/baseline.ts';
+import type { EndedAddresses } from '#swarm/baseline-keeper.ts';
 import type { Swarm } from '#swarm/swarm.ts';
 import type { ControlFollower } from '#tracker/directory/control-follower.ts';
 import type { TrackerConfig } from './config.ts';
@@ -78,6 +79,9 @@ export class Housekeeping {
   /** Whose peers are to leave: in this pass over the memory, and in the next. */
   #ending = new EndingPeers();
   #endNext = new EndingPeers();
+  /** The memory is passed over for banned networks, and once more when another one was banned meanwhile. */
+  #isEndingAddresses = false;
+  #isAddressStepNext = false;
 
   constructor(world: HousekeepingWorld) {
     this.#world = world;
@@ -120,6 +124,27 @@ export class Housekeeping {
       const next = this.#world.swarm.removeMembers(this.#ending, from, STEP_PASSED);
       if (next === -1) this.#beginEnding();
       else this.#endingStep(next);
+    });
+  }
+
+  /** Whoever is at one of these addresses leaves in the next moments; as `endMember` else. */
+  endAddresses(ended: EndedAddresses): void {
+    this.#isAddressStepNext = true;
+    if (!this.#isEndingAddresses) this.#beginAddresses(ended);
+  }
+
+  #beginAddresses(ended: EndedAddresses): void {
+    this.#isEndingAddresses = this.#isAddressStepNext;
+    this.#isAddressStepNext = false;
+    if (this.#isEndingAddresses) this.#addressStep(ended, 0);
+  }
+
+  #addressStep(ended: EndedAddresses, from: number): void {
+    this.#world.clock.after(0, () => {
+      if (this.#closed) return;
+      const next = this.#world.swarm.removeAddresses(ended, from, STEP_PEERS);
+      if (next === -1) this.#beginAddresses(ended);
+      else this.#addressStep(ended, next);
     });
   }
 

@@ -12,6 +12,7 @@ export type RefusalCode =
   | 'passkey-missing-udp'
   | 'passkey-unknown'
   | 'passkey-other-torrent'
+  | 'address-banned'
   | 'member-banned'
   | 'member-removed'
   | 'member-may-not-leech'
@@ -60,6 +61,7 @@ export function refusalWithReason(code: RefusalCode, words: string, reason: stri
 }
 
 export const BANNED_WORDS = 'your account is banned';
+export const BANNED_ADDRESS_WORDS = 'your network is banned here';
 export const REMOVED_MEMBER_WORDS = 'your account was removed';
 export const REMOVED_TORRENT_WORDS = 'unregistered torrent';
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { RECORD_FLAG } from '#accounting/transfers/transfer-record.ts';
 import { announceTarget, HttpClient, scrapeTarget } from '#sim/http-client.ts';
-import { memberMessage, TestTracker, torrentMessage } from '#sim/test-tracker.ts';
+import { memberMessage, TestTracker, torrentMessage, until } from '#sim/test-tracker.ts';
 import { type ClientAnnounce, UdpClient } from '#sim/udp-client.ts';
 
 const HASH = '00112233445566778899aabbccddeeff01234567';
@@ -404,8 +404,7 @@ describe('a private tracker', () => {
     const http = await HttpClient.open(world.port);
     http.send('GET /alice/announce HTTP/1.0\r\n\r\n');
     assert.match((await http.answer()).failure, /info_hash is missing/);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    assert.ok(http.isEnded);
+    await until(() => http.isEnded);
     http.close();
     const head = await HttpClient.open(world.port);
     head.send('HEAD /x/announce HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n');

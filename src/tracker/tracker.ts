@@ -22,6 +22,7 @@ import { nodeTcp } from '#net/tcp-node.ts';
 import type { OpenTcp } from '#net/tcp-server.ts';
 import { nodeUdp } from '#net/udp-node.ts';
 import type { OpenUdp } from '#net/udp-socket.ts';
+import type { EndedAddresses } from '#swarm/baseline-keeper.ts';
 import type { SwarmConfig } from '#swarm/config.ts';
 import { Swarm } from '#swarm/swarm.ts';
 import { AddressMemory } from '#tracker/announce/address-memory.ts';
@@ -204,11 +205,15 @@ class RunningTracker implements PreparedTracker {
     await follower.start();
     // One thread brings the torrents of the directory into the swarm: two that are not equally far
     // would undo each other's changes. A member is ended by each, once it admits them no more.
+    const banned: EndedAddresses = {
+      has: (address, family) => directory.addressRefusal(address, family) !== undefined,
+    };
     directory.observe({
       torrentAdded: (torrent) => this.#addTorrent(torrent),
       torrentRemoved: (torrentId) => this.#removeTorrent(torrentId),
       hashRemoved: (infoHash) => this.#removeHash(infoHash),
       memberEnded: (memberId, torrentId) => housekeeping.endMember(memberId, torrentId),
+      networkBanned: () => housekeeping.endAddresses(banned),
     });
     const restored = baselines === undefined ? 0 : this.#restore(baselines);
     this.#following = follower.run(this.#stop.signal);

@@ -14,6 +14,7 @@
 // binary keys of BEP 52's `piece layers` and ASCII keys are looked up alike.
 
 import { assert } from '#base/assert.ts';
+import { endOfSteps, type Steps } from '#base/steps.ts';
 
 export type BencodeNode = BencodeInteger | BencodeBytes | BencodeList | BencodeDict;
 
@@ -53,14 +54,14 @@ export interface BencodeLimits {
   readonly bytesMax: number;
   /** Nested lists and dictionaries. */
   readonly depthMax: number;
-  /** Values of any kind, keys not counted. Bounds memory: a value costs about 100 bytes. */
+  /** Values of any kind, keys not counted. Bounds memory: a value costs 60 to 100 bytes. */
   readonly itemsMax: number;
 }
 
 export const BENCODE_LIMITS: BencodeLimits = {
-  bytesMax: 16 * 1024 * 1024,
+  bytesMax: 64 * 1024 * 1024,
   depthMax: 100,
-  itemsMax: 1_000_000,
+  itemsMax: 2_500_000,
 };
 
 export type BencodeRefusal =
@@ -102,8 +103,18 @@ export function decodeBencode(
   bytes: Uint8Array,
   limits: BencodeLimits = BENCODE_LIMITS,
 ): BencodeResult {
+  return endOfSteps(decodeInSteps(bytes, limits));
+}
+
+/** The same by steps of a few milliseconds, for who lets others have a turn between them. */
+export function* decodeInSteps(
+  bytes: Uint8Array,
+  limits: BencodeLimits = BENCODE_LIMITS,
+): Steps<BencodeResult> {
   const reader = new Reader(bytes, limits);
-  const node = bytes.length > limits.bytesMax ? reader.refuse('too-large', 0) : reader.value(0);
+  if (bytes.length > limits.bytesMax) reader.refuse('too-large', 0);
+  else while (reader.read(VALUES_A_STEP)) yield;
+  const node = reader.node;
   if (node !== undefined && reader.position < bytes.length) {
     reader.refuse('bytes-after-end', reader.position);
   }
@@ -113,6 +124,7 @@ export function decodeBencode(
   return { ok: false, refusal, position: reader.refusedAt, reason };
 }
 
+const VALUES_A_STEP = 5000;
 const CHAR_0 = 0x30;
 const CHAR_9 = 0x39;
 const CHAR_COLON = 0x3a;
@@ -128,8 +140,11 @@ class Reader {
   readonly #bytes: Uint8Array;
   readonly #latin1: Buffer;
   readonly #limits: BencodeLimits;
+  readonly #open: (OpenList | OpenDict)[] = [];
   #items = 0;
   position = 0;
+  /** All of it, when it was read. */
+  node: BencodeNode | undefined;
   refusal: BencodeRefusal | undefined;
   refusedAt = 0;
 
@@ -145,26 +160,69 @@ class Reader {
     return undefined;
   }
 
-  value(depth: number): BencodeNode | undefined {
-    this.#items += 1;
-    if (this.#items > this.#limits.itemsMax) return this.refuse('too-many-values', this.position);
-    const first = this.#bytes[this.position];
-    if (first === undefined) return this.refuse('ends-early', this.position);
-    if (first === CHAR_I) return this.#integer();
-    if (first === CHAR_L || first === CHAR_D) {
-      if (depth >= this.#limits.depthMax) return this.refuse('too-deep', this.position);
-      return first === CHAR_L ? this.#list(depth) : this.#dict(depth);
+  /** Reads on, at most so many values and ends of them. False: there is no more to read. */
+  read(valuesMax: number): boolean {
+    for (let left = valuesMax; left > 0; left--) {
+      const open = this.#open.at(-1);
+      if (open !== undefined && this.#bytes[this.position] === CHAR_E) {
+        this.#open.pop();
+        this.position += 1;
+        this.#place(open.end(this.position));
+      } else {
+        if (open instanceof OpenDict && !this.#readKey(open)) return false;
+        this.#begin();
+      }
+      if (this.node !== undefined || this.refusal !== undefined) return false;
     }
-    if (!isDigit(first)) return this.refuse('unexpected-byte', this.position);
+    return true;
+  }
+
+  #begin(): void {
+    this.#items += 1;
+    const first = this.#bytes[this.position];
+    const isOpening = first === CHAR_L || first === CHAR_D;
+    if (this.#items > this.#limits.itemsMax) this.refuse('too-many-values', this.position);
+    else if (first === undefined) this.refuse('ends-early', this.position);
+    else if (isOpening && this.#open.length >= this.#limits.depthMax) {
+      this.refuse('too-deep', this.position);
+    } else if (isOpening) {
+      const start = this.position;
+      this.#open.push(first === CHAR_L ? new OpenList(start) : new OpenDict(start));
+      this.position += 1;
+    } else if (first !== CHAR_I && !isDigit(first)) this.refuse('unexpected-byte', this.position);
+    else {
+      const node = first === CHAR_I ? this.#integer() : this.#string();
+      if (node !== undefined) this.#place(node);
+    }
+  }
+
+  #place(node: BencodeNode): void {
+    const open = this.#open.at(-1);
+    if (open === undefined) this.node = node;
+    else open.add(node);
+  }
+
+  /** False: it is refused. */
+  #readKey(dict: OpenDict): boolean {
+    const start = this.position;
+    const first = this.#bytes[start];
+    if (!isDigit(first)) {
+      this.refuse(first === undefined ? 'ends-early' : 'unexpected-byte', start);
+      return false;
+    }
+    const from = this.#stringStart();
+    if (from === undefined) return false;
+    const key = this.#latin1.toString('latin1', from, this.position);
+    if (dict.begin(key)) return true;
+    this.refuse('duplicate-key', start);
+    return false;
+  }
+
+  #string(): BencodeBytes | undefined {
     const start = this.position;
     const from = this.#stringStart();
     if (from === undefined) return undefined;
-    return {
-      kind: 'bytes',
-      value: this.#bytes.subarray(from, this.position),
-      start,
-      end: this.position,
-    };
+    return new BytesNode(this.#bytes, { start, from, end: this.position });
   }
 
   #integer(): BencodeInteger | undefined {
@@ -208,43 +266,73 @@ class Reader {
     this.position = from + length;
     return from;
   }
+}
 
-  #list(depth: number): BencodeList | undefined {
-    const start = this.position;
-    const items: BencodeNode[] = [];
-    this.position += 1;
-    while (this.#bytes[this.position] !== CHAR_E) {
-      const item = this.value(depth + 1);
-      if (item === undefined) return undefined;
-      items.push(item);
-    }
-    this.position += 1;
-    return { kind: 'list', items, start, end: this.position };
+class OpenList {
+  readonly #start: number;
+  readonly #items: BencodeNode[] = [];
+
+  constructor(start: number) {
+    this.#start = start;
   }
 
-  #dict(depth: number): BencodeDict | undefined {
-    const start = this.position;
-    const entries = new Map<string, BencodeNode>();
-    let sorted = true;
-    let previous = '';
-    this.position += 1;
-    while (this.#bytes[this.position] !== CHAR_E) {
-      const keyStart = this.position;
-      const first = this.#bytes[keyStart];
-      if (first === undefined) return this.refuse('ends-early', keyStart);
-      if (!isDigit(first)) return this.refuse('unexpected-byte', keyStart);
-      const from = this.#stringStart();
-      if (from === undefined) return undefined;
-      const key = this.#latin1.toString('latin1', from, this.position);
-      if (entries.has(key)) return this.refuse('duplicate-key', keyStart);
-      if (entries.size > 0 && key < previous) sorted = false;
-      previous = key;
-      const value = this.value(depth + 1);
-      if (value === undefined) return undefined;
-      entries.set(key, value);
-    }
-    this.position += 1;
-    return { kind: 'dict', entries, sorted, start, end: this.position };
+  add(node: BencodeNode): void {
+    this.#items.push(node);
+  }
+
+  end(end: number): BencodeList {
+    return { kind: 'list', items: this.#items, start: this.#start, end };
+  }
+}
+
+class OpenDict {
+  readonly #start: number;
+  readonly #entries = new Map<string, BencodeNode>();
+  #sorted = true;
+  #key = '';
+
+  constructor(start: number) {
+    this.#start = start;
+  }
+
+  /** False: that key stands in it already. */
+  begin(key: string): boolean {
+    if (this.#entries.has(key)) return false;
+    if (this.#entries.size > 0 && key < this.#key) this.#sorted = false;
+    this.#key = key;
+    return true;
+  }
+
+  add(node: BencodeNode): void {
+    this.#entries.set(this.#key, node);
+  }
+
+  end(end: number): BencodeDict {
+    const sorted = this.#sorted;
+    return { kind: 'dict', entries: this.#entries, sorted, start: this.#start, end };
+  }
+}
+
+/** The view is made when it is asked for: a million of them take more memory than what they show. */
+class BytesNode implements BencodeBytes {
+  readonly kind = 'bytes';
+  readonly start: number;
+  readonly end: number;
+  readonly #input: Uint8Array;
+  readonly #from: number;
+
+  constructor(
+    input: Uint8Array,
+    at: { readonly start: number; readonly from: number; readonly end: number },
+  ) {
+    this.start = at.start;
+    this.end = at.end;
+    this.#from = at.from;
+    this.#input = input;
+  }
+
+  get value(): Uint8Array {
+    return this.#input.subarray(this.#from, this.end);
   }
 }
 
@@ -277,53 +365,133 @@ export type BencodeInput =
 
 /** Canonical bencode: keys in byte order. Asserts that numbers are safe integers. */
 export function encodeBencode(value: BencodeInput): Uint8Array {
-  const parts: Uint8Array[] = [];
-  encodeInto(parts, value);
-  return new Uint8Array(Buffer.concat(parts));
+  const writer = new Writer();
+  writer.value(value);
+  return writer.bytes();
 }
 
-function encodeInto(parts: Uint8Array[], value: BencodeInput): void {
-  if (typeof value === 'number' || typeof value === 'bigint') {
-    assert(typeof value === 'bigint' || Number.isSafeInteger(value), 'bencode holds integers only');
-    // -0 would be written "0" by String and read back as 0, which is what is meant.
-    parts.push(Buffer.from(`i${value}e`, 'latin1'));
-  } else if (typeof value === 'string') {
-    encodeBytes(parts, Buffer.from(value, 'utf8'));
-  } else if (value instanceof Uint8Array) {
-    encodeBytes(parts, value);
-  } else if (value instanceof RawBencode) {
-    parts.push(value.bytes);
-  } else if (isList(value)) {
-    parts.push(Buffer.from('l', 'latin1'));
-    for (const item of value) encodeInto(parts, item);
-    parts.push(Buffer.from('e', 'latin1'));
-  } else {
-    encodeDict(parts, value instanceof Map ? value : asMap(value));
+/** The same by steps, for what has many thousand entries. */
+export function* encodeInSteps(value: BencodeInput): Steps<Uint8Array> {
+  const writer = new Writer();
+  yield* writer.valueInSteps(value);
+  return writer.bytes();
+}
+
+const ENTRIES_A_STEP = 2000;
+/** A dictionary of no more, with no other ones in it, is no step of its own. */
+const SMALL_ENTRIES_MAX = 16;
+
+class Writer {
+  #room = Buffer.allocUnsafe(1024);
+  #length = 0;
+  #entries = 0;
+
+  bytes(): Uint8Array {
+    return new Uint8Array(this.#room.subarray(0, this.#length));
   }
-}
 
-function encodeDict(parts: Uint8Array[], entries: ReadonlyMap<string, BencodeInput>): void {
-  // Latin1 strings compare by code unit, which is byte order.
-  const keys = [...entries.keys()].sort((a, b) => (a < b ? -1 : 1));
-  parts.push(Buffer.from('d', 'latin1'));
-  for (const key of keys) {
-    encodeBytes(parts, Buffer.from(key, 'latin1'));
+  value(value: BencodeInput): void {
+    if (typeof value === 'number' || typeof value === 'bigint') {
+      const isWhole = typeof value === 'bigint' || Number.isSafeInteger(value);
+      assert(isWhole, 'bencode holds integers only');
+      // -0 would be written "0" by String and read back as 0, which is what is meant.
+      this.#latin1(`i${value}e`);
+    } else if (typeof value === 'string') {
+      this.#string(Buffer.from(value, 'utf8'));
+    } else if (value instanceof Uint8Array) {
+      this.#string(value);
+    } else if (value instanceof RawBencode) {
+      this.#raw(value.bytes);
+    } else if (isList(value)) {
+      this.#latin1('l');
+      for (const item of value) this.value(item);
+      this.#latin1('e');
+    } else {
+      const entries = asMap(value);
+      this.#latin1('d');
+      for (const key of sortedKeys(entries)) this.value(this.#entry(entries, key));
+      this.#latin1('e');
+    }
+  }
+
+  *valueInSteps(value: BencodeInput): Steps<undefined> {
+    const entries = value instanceof Map ? (value as Entries) : undefined;
+    if (entries !== undefined && !isSmall(entries)) {
+      this.#latin1('d');
+      for (const key of sortedKeys(entries)) {
+        yield* this.valueInSteps(this.#entry(entries, key));
+        if (this.#isStep()) yield;
+      }
+      this.#latin1('e');
+    } else if (Array.isArray(value)) {
+      this.#latin1('l');
+      for (const item of value) {
+        this.value(item);
+        if (this.#isStep()) yield;
+      }
+      this.#latin1('e');
+    } else this.value(value);
+    return undefined;
+  }
+
+  /** Writes the key, and gives what is to stand behind it. */
+  #entry(entries: Entries, key: string): BencodeInput {
+    this.#latin1(`${key.length}:${key}`);
     const value = entries.get(key);
     assert(value !== undefined, 'a key of the map has a value');
-    encodeInto(parts, value);
+    return value;
   }
-  parts.push(Buffer.from('e', 'latin1'));
+
+  #isStep(): boolean {
+    this.#entries += 1;
+    return this.#entries % ENTRIES_A_STEP === 0;
+  }
+
+  #string(bytes: Uint8Array): void {
+    this.#latin1(`${bytes.length}:`);
+    this.#raw(bytes);
+  }
+
+  #raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#room.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
+  #latin1(text: string): void {
+    this.#reserve(text.length);
+    this.#length += this.#room.write(text, this.#length, 'latin1');
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.#length + bytes;
+    if (needed <= this.#room.length) return;
+    const room = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#room.length));
+    room.set(this.#room.subarray(0, this.#length));
+    this.#room = room;
+  }
 }
 
-function encodeBytes(parts: Uint8Array[], bytes: Uint8Array): void {
-  parts.push(Buffer.from(`${bytes.length}:`, 'latin1'), bytes);
+type Entries = ReadonlyMap<string, BencodeInput>;
+
+function sortedKeys(entries: Entries): readonly string[] {
+  const keys = [...entries.keys()];
+  // Latin1 strings compare by code unit, which is byte order.
+  return keys.length === 1 ? keys : keys.sort((a, b) => (a < b ? -1 : 1));
+}
+
+function isSmall(entries: Entries): boolean {
+  if (entries.size > SMALL_ENTRIES_MAX) return false;
+  for (const value of entries.values()) if (value instanceof Map) return false;
+  return true;
 }
 
 function isList(value: BencodeInput): value is readonly BencodeInput[] {
   return Array.isArray(value);
 }
 
-function asMap(value: object): Map<string, BencodeInput> {
+function asMap(value: Entries | object): Entries {
+  if (value instanceof Map) return value as Entries;
   const map = new Map<string, BencodeInput>();
   for (const [key, item] of Object.entries(value)) {
     if (item !== undefined) map.set(Buffer.from(key, 'utf8').toString('latin1'), item);

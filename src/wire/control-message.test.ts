@@ -42,6 +42,16 @@ const MESSAGES: readonly (readonly [string, ControlMessage])[] = [
     { kind: 'download-key', key: 'k9', memberId: 7, torrentId: 12, state: 'revoked' },
   ],
   [
+    'address-ban:5',
+    {
+      kind: 'address-ban',
+      banId: 5,
+      network: '2001:db8::/32',
+      state: 'active',
+      reason: 'a rented botnet',
+    },
+  ],
+  [
     'settings',
     { kind: 'settings', mode: 'listed', clientsAllowed: [], clientsDenied: ['-XL', '-SD'] },
   ],

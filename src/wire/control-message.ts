@@ -2,7 +2,8 @@
 // whole state of one thing under that thing's key, so the newest message of a key is all a tracker
 // needs (compaction keeps it), applying one twice changes nothing, and order per key is what counts.
 // Encoding: UTF-8 JSON with the fields below; unknown fields are ignored, unknown kinds skipped,
-// so an older tracker can follow a newer site.
+// so an older tracker can follow a newer site. `outboxId` is the row that a record was made of, and
+// `requestId` the request to the site that changed it, where it was one: readers go by neither.
 
 import { unreachable } from '#base/assert.ts';
 import { utf8 } from '#base/bytes.ts';
@@ -74,7 +75,19 @@ export interface CreditWindowMessage {
   readonly untilMs: number;
 }
 
+/** `address-ban:5`: whoever announces from that network is refused. A removed id is never used again. */
+export interface AddressBanMessage {
+  readonly kind: 'address-ban';
+  readonly banId: number;
+  /** `203.0.113.0/24`, `2001:db8::/32`. */
+  readonly network: string;
+  readonly state: 'active' | 'removed';
+  /** Why, in words that the client will show; may be empty. */
+  readonly reason: string;
+}
+
 export type ControlMessage =
+  | AddressBanMessage
   | MemberMessage
   | TorrentMessage
   | DownloadKeyMessage
@@ -84,6 +97,8 @@ export type ControlMessage =
 /** The record's key: one thing's messages share it, and only the newest of a key is needed. */
 export function controlKey(message: ControlMessage): string {
   switch (message.kind) {
+    case 'address-ban':
+      return `address-ban:${message.banId}`;
     case 'member':
       return `member:${message.memberId}`;
     case 'torrent':
@@ -135,6 +150,8 @@ function parseObject(bytes: Uint8Array): Fields | undefined {
 
 function readMessage(fields: Fields): ControlMessage | undefined {
   switch (fields.kind) {
+    case 'address-ban':
+      return readAddressBan(fields);
     case 'member':
       return readMember(fields);
     case 'torrent':
@@ -148,6 +165,13 @@ function readMessage(fields: Fields): ControlMessage | undefined {
     default:
       return undefined;
   }
+}
+
+function readAddressBan(fields: Fields): AddressBanMessage | undefined {
+  const { banId, network, state, reason } = fields;
+  if (!isId(banId) || typeof network !== 'string' || typeof reason !== 'string') return undefined;
+  if (state !== 'active' && state !== 'removed') return undefined;
+  return { kind: 'address-ban', banId, network, state, reason };
 }
 
 function readMember(fields: Fields): MemberMessage | undefined {

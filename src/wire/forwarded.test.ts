@@ -52,9 +52,10 @@ test('what cannot be read is an unknown hop, never the address of somebody else'
 test('8 KiB of hops are read from their end and in no time', () => {
   const many = Array.from({ length: 700 }, (_, at) => `10.0.${at >> 8}.${at & 255}`);
   assert.match(xff(many.join(',')), /^10\.0\.2\.\d+, .*, 10\.0\.2\.187$/);
-  const started = performance.now();
+  // Time of this process's own, so that other work on the machine does not count.
+  const before = process.cpuUsage();
   for (const value of [`for="${'\\"'.repeat(4000)}`, ';'.repeat(8000), `;${' '.repeat(8000)}x`]) {
     forwarded(value);
   }
-  assert(performance.now() - started < 200);
+  assert(process.cpuUsage(before).user < 200_000);
 });

@@ -2,6 +2,7 @@
 // tree of v2 (BEP 52), and whether both describe the same content in a hybrid one.
 
 import { toHex } from '#base/bytes.ts';
+import type { Steps } from '#base/steps.ts';
 import type { BencodeDict, BencodeNode } from './bencode.ts';
 import { merkleRoot, pieceHeight, SHA256_BYTES } from './merkle.ts';
 import { decodeName, nameProblem, PATH_LIMITS, PathClashes, showName } from './metainfo-path.ts';
@@ -28,6 +29,9 @@ export interface Refused {
   readonly refused: string;
 }
 
+/** Of a torrent, and of what one is to be made of. */
+export const ALL_EMPTY_WORDS = 'All of its files are empty; there is nothing to share.';
+
 export function isRefused(value: object): value is Refused {
   return 'refused' in value;
 }
@@ -39,12 +43,18 @@ interface FileList {
   readonly streamBytes: number;
 }
 
+const ASCII = /^[\x20-\x7e]*$/;
+/** Between two steps. */
+const FILES_A_STEP = 500;
+/** Of piece layers, between two steps. */
+const LAYER_BYTES_A_STEP = 64 * 1024;
+
 /** Reads `length` or `files`. `name` was checked by the caller. */
-export function readFilesV1(
+export function* readFilesV1(
   info: BencodeDict,
   name: string,
   limits: MetainfoLimits,
-): FileList | Refused {
+): Steps<FileList | Refused> {
   const length = info.entries.get('length');
   const list = info.entries.get('files');
   if (length !== undefined && list !== undefined) {
@@ -72,10 +82,12 @@ export function readFilesV1(
     const clash = file.pad ? undefined : clashes.add(file.path);
     if (clash !== undefined) return clashWords(file.path, clash);
     files.push(file);
+    if (files.length % FILES_A_STEP === 0) yield;
   }
   return { files, singleFile: false, streamBytes: offset };
 }
 
+const TOO_DEEP_WORDS = `A file lies more than ${PATH_LIMITS.depthMax} folders deep.`;
 const LINK_WORDS =
   'It contains a symbolic link, which could point out of the folder on a member’s disk.';
 
@@ -106,7 +118,7 @@ function readPath(
     return { refused: 'The path of a file is empty or not a list of names.' };
   }
   if (node.items.length > PATH_LIMITS.depthMax) {
-    return { refused: `A file lies more than ${PATH_LIMITS.depthMax} folders deep.` };
+    return { refused: TOO_DEEP_WORDS };
   }
   const names: string[] = [];
   for (const item of node.items) {
@@ -136,17 +148,17 @@ function checkLength(names: readonly string[]): Refused | undefined {
 }
 
 /** Reads the `file tree`. Its keys must be in order: the order of files is part of BEP 52. */
-export function readFilesV2(
+export function* readFilesV2(
   info: BencodeDict,
   name: string,
   limits: MetainfoLimits,
-): FileList | Refused {
+): Steps<FileList | Refused> {
   const tree = info.entries.get('file tree');
   if (tree?.kind !== 'dict' || tree.entries.size === 0) {
     return { refused: 'Its file tree is missing or empty.' };
   }
   const walk: TreeWalk = { files: [], clashes: new PathClashes(), limits, sizeBytes: 0 };
-  const refused = walkTree(walk, tree, []);
+  const refused = yield* walkTree(walk, tree, []);
   if (refused !== undefined) return refused;
   const only = walk.files[0];
   const singleFile = walk.files.length === 1 && only?.path.length === 1 && only.path[0] === name;
@@ -160,40 +172,41 @@ interface TreeWalk {
   sizeBytes: number;
 }
 
-function walkTree(
+function* walkTree(
   walk: TreeWalk,
   folder: BencodeDict,
   above: readonly string[],
-): Refused | undefined {
+): Steps<Refused | undefined> {
   if (!folder.sorted) return { refused: 'The names in its file tree are not in order (BEP 52).' };
   if (above.length >= PATH_LIMITS.depthMax) {
-    return { refused: `A file lies more than ${PATH_LIMITS.depthMax} folders deep.` };
+    return { refused: TOO_DEEP_WORDS };
   }
   for (const [key, node] of folder.entries) {
     if (key === '') return { refused: 'Its file tree has a file without a name.' };
     if (node.kind !== 'dict') return { refused: 'Its file tree has a part that is no dictionary.' };
-    const name = decodeName(Buffer.from(key, 'latin1'));
+    const name = ASCII.test(key) ? key : decodeName(Buffer.from(key, 'latin1'));
     if (name === undefined) return { refused: 'The name of a file is not valid UTF-8.' };
     const problem = nameProblem(name);
     if (problem !== undefined) return badName(name, problem);
     const path = [...above, name];
     const leaf = node.entries.get('');
     const refused =
-      leaf === undefined ? walkFolder(walk, node, path) : addFileV2(walk, node, leaf, path);
+      leaf === undefined ? yield* walkFolder(walk, node, path) : addFileV2(walk, node, leaf, path);
     if (refused !== undefined) return refused;
+    if (walk.files.length % FILES_A_STEP === 0) yield;
   }
   return undefined;
 }
 
-function walkFolder(
+function* walkFolder(
   walk: TreeWalk,
   folder: BencodeDict,
   path: readonly string[],
-): Refused | undefined {
+): Steps<Refused | undefined> {
   if (folder.entries.size === 0) {
     return { refused: `The folder ${showName(path.join('/'))} in its file tree is empty.` };
   }
-  return walkTree(walk, folder, path);
+  return yield* walkTree(walk, folder, path);
 }
 
 function addFileV2(
@@ -231,11 +244,11 @@ function addFileV2(
  * Checks that the v1 list of a hybrid torrent is the v2 tree with pad files, so that a v1 and a v2
  * peer exchange the same pieces; returns the list with root hashes added.
  */
-export function mergeHybrid(
+export function* mergeHybrid(
   v1: Pick<FileList, 'files' | 'singleFile'>,
   v2: Pick<FileList, 'files' | 'singleFile'>,
   pieceLength: number,
-): readonly MetainfoFile[] | Refused {
+): Steps<readonly MetainfoFile[] | Refused> {
   if (v1.singleFile !== v2.singleFile)
     return hybridWords('one is a single file, the other a folder');
   const merged: MetainfoFile[] = [];
@@ -262,6 +275,7 @@ export function mergeHybrid(
       return hybridWords(`${shown} does not begin at a piece; a pad file is missing before it`);
     }
     merged.push(twin.rootHash === undefined ? file : { ...file, rootHash: twin.rootHash });
+    if (next % FILES_A_STEP === 0) yield;
   }
   const missing = v2.files[next];
   if (missing !== undefined) {
@@ -278,17 +292,22 @@ function hybridWords(clause: string): Refused {
  * Checks `piece layers` against the files' roots, and returns them by root in lower-case hex. Views
  * into the input.
  */
-export function readPieceLayers(
+export function* readPieceLayers(
   node: BencodeNode | undefined,
   files: readonly MetainfoFile[],
   pieceLength: number,
-): ReadonlyMap<string, Uint8Array> | Refused {
+): Steps<ReadonlyMap<string, Uint8Array> | Refused> {
   const layers = new Map<string, Uint8Array>();
   const given = node?.kind === 'dict' ? node.entries : new Map<string, BencodeNode>();
   if (node !== undefined && node.kind !== 'dict') {
     return { refused: 'Its piece layers are not a dictionary.' };
   }
-  for (const file of files) {
+  let hashedBytes = 0;
+  for (const [index, file] of files.entries()) {
+    if (hashedBytes >= LAYER_BYTES_A_STEP || index % (10 * FILES_A_STEP) === 0) {
+      hashedBytes = 0;
+      yield;
+    }
     if (file.rootHash === undefined || file.sizeBytes <= pieceLength) continue;
     const root = toHex(file.rootHash);
     const shown = showName(file.path.join('/'));
@@ -301,6 +320,7 @@ export function readPieceLayers(
       };
     }
     if (layers.has(root)) continue;
+    hashedBytes += expected;
     const computed = merkleRoot(layer.value, pieceHeight(pieceLength));
     if (toHex(computed) !== root) {
       return { refused: `The piece hashes of ${shown} do not match its root hash.` };
@@ -329,6 +349,22 @@ function isLink(dict: BencodeDict): boolean {
 
 function badName(name: string, problem: string): Refused {
   return { refused: `The name ${showName(name)} cannot be accepted: ${problem}.` };
+}
+
+/**
+ * Why no torrent could be made of files at these paths, as `readFilesV1` would say once their content was
+ * hashed; undefined when one can. Names by themselves are the caller's to check.
+ */
+export function problemOfPaths(paths: readonly (readonly string[])[]): string | undefined {
+  const clashes = new PathClashes();
+  for (const path of paths) {
+    if (path.length > PATH_LIMITS.depthMax) return TOO_DEEP_WORDS;
+    const tooLong = checkLength(path);
+    if (tooLong !== undefined) return tooLong.refused;
+    const clash = clashes.add(path);
+    if (clash !== undefined) return clashWords(path, clash).refused;
+  }
+  return undefined;
 }
 
 function clashWords(path: readonly string[], other: string): Refused {

@@ -3,9 +3,11 @@
 
 import { createHash } from 'node:crypto';
 import { assert } from '#base/assert.ts';
-import { type BencodeInput, encodeBencode } from './bencode.ts';
+import { endInTurns, othersTurn } from '#base/steps.ts';
+import { type BencodeInput, encodeInSteps } from './bencode.ts';
 import { BLOCK_BYTES, MerkleHasher } from './merkle.ts';
-import { decodeName, nameProblem } from './metainfo-path.ts';
+import { ALL_EMPTY_WORDS, problemOfPaths } from './metainfo-files.ts';
+import { decodeName, nameProblem, showName } from './metainfo-path.ts';
 
 export interface ContentFile {
   /** Below the torrent's folder. Ignored for a torrent of one file, which is named `name`. */
@@ -13,8 +15,26 @@ export interface ContentFile {
   /** Must be what `read` gives. */
   readonly sizeBytes: number;
   read(pieceLength: number): AsyncIterable<Uint8Array>;
-  /** Of who hashes the file while it is read: asked after its last byte. Else it is hashed here. */
+  /** As `read`, into memory of the caller's, where there is such a way. */
+  open?(): Promise<ContentReader>;
+  /**
+   * As `read`, of who does something with the bytes himself and gives them to nobody else: tells how many
+   * they are. For torrents of which nothing but trees is hashed.
+   */
+  take?(pieceLength: number): Promise<number>;
+  /**
+   * Of who hashes the file while it is read: asked after its last byte, and waited for after that of the last
+   * file. Else it is hashed here.
+   */
   tree?(): Promise<FileTree>;
+}
+
+export interface ContentReader {
+  /** Of a file of this machine: what the system knows it by, until `close`. */
+  readonly own?: { readonly descriptor: number } | undefined;
+  /** Returns how many bytes; 0 only at the end. */
+  read(into: Uint8Array, position: number): Promise<number>;
+  close(): Promise<void>;
 }
 
 /** Of BEP 52: `root` is absent for an empty file, `layer` for one of a piece or less. */
@@ -46,6 +66,8 @@ export type MadeMetainfo =
   | { readonly ok: true; readonly bytes: Uint8Array }
   | { readonly ok: false; readonly reason: string };
 
+/** Placed in the tree before others have a turn. */
+const FILES_A_TURN = 1000;
 const PIECES_AIM = 1500;
 const PIECE_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -57,8 +79,9 @@ export function choosePieceLength(sizeBytes: number): number {
 }
 
 /**
- * Reads every file once. Refuses unsafe names, and content whose size is not the stated one (a file
- * that changed meanwhile). Errors of `read` are thrown through.
+ * Reads every file once. Refuses unsafe names and what could not be read again as a torrent before it reads
+ * anything, and content whose size is not the stated one (a file that changed meanwhile). Errors of `read`
+ * are thrown through.
  */
 export async function makeMetainfo(request: MetainfoRequest): Promise<MadeMetainfo> {
   const problem = requestProblem(request);
@@ -69,36 +92,73 @@ export async function makeMetainfo(request: MetainfoRequest): Promise<MadeMetain
   const builder = new InfoBuilder(request, pieceLength);
   for (const [index, file] of files.entries()) {
     const before = builder.begin(file);
-    for await (const chunk of file.read(pieceLength)) builder.update(chunk);
-    const read = builder.end(before, await file.tree?.());
+    if (request.version === 'v2' && file.take !== undefined && file.tree !== undefined) {
+      builder.skip(await file.take(pieceLength));
+    } else {
+      for await (const chunk of file.read(pieceLength)) builder.update(chunk);
+    }
+    const read = builder.end(before, file.tree?.());
     if (read !== file.sizeBytes) {
       const shown = file.path.join('/');
       return { ok: false, reason: `"${shown}" changed its size while it was read.` };
     }
     if (index < files.length - 1) builder.align();
   }
-  return { ok: true, bytes: encodeBencode(builder.finish()) };
+  return { ok: true, bytes: await endInTurns(encodeInSteps(await builder.finish())) };
 }
+
+const PROBLEMS_TOLD_MAX = 20;
 
 function requestProblem(request: MetainfoRequest): string | undefined {
   if (request.files.length === 0) return 'There are no files to make a torrent of.';
   if (request.singleFile && request.files.length !== 1) return 'A single file was expected.';
+  if (request.files.every((file) => file.sizeBytes === 0)) return ALL_EMPTY_WORDS;
   const names = [request.name, ...(request.singleFile ? [] : request.files.flatMap((f) => f.path))];
+  const problems = new Map<string, string>();
   for (const name of names) {
-    const problem = nameProblem(name);
-    if (problem !== undefined) return `The name "${name}" cannot be used: ${problem}.`;
-    if (decodeName(Buffer.from(name, 'utf8')) !== name) return `The name "${name}" is not Unicode.`;
+    const words = problemOfName(name);
+    if (words !== undefined) problems.set(name, words);
   }
-  return undefined;
+  // As many as one reads: they are mended in one go.
+  const told = [...problems.values()].slice(0, PROBLEMS_TOLD_MAX);
+  const rest = problems.size - told.length;
+  if (rest > 0) told.push(`${rest} more names cannot be used.`);
+  if (told.length > 0) return told.join(' ');
+  return problemOfPaths(request.singleFile ? [] : request.files.map((file) => file.path));
+}
+
+function problemOfName(name: string): string | undefined {
+  const problem = nameProblem(name);
+  if (problem !== undefined) return `The name ${showName(name)} cannot be used: ${problem}.`;
+  const isUnicode = decodeName(Buffer.from(name, 'utf8')) === name;
+  return isUnicode ? undefined : `The name ${showName(name)} is not Unicode.`;
 }
 
 /** BEP 52: folder by folder, names in byte order. */
 function comparePaths(a: readonly string[], b: readonly string[]): number {
   for (let depth = 0; depth < Math.min(a.length, b.length); depth++) {
-    const order = Buffer.compare(Buffer.from(a[depth] ?? ''), Buffer.from(b[depth] ?? ''));
-    if (order !== 0) return order;
+    const [one = '', other = ''] = [a[depth], b[depth]];
+    // Most files share their folder with the next.
+    if (one === other) continue;
+    return compareBytes(one, other);
   }
   return a.length - b.length;
+}
+
+/** As the bytes of UTF-8 compare: strings do as well, but where a character has two halves. */
+function compareBytes(one: string, other: string): number {
+  if (HALVES.test(one) || HALVES.test(other)) {
+    return Buffer.compare(Buffer.from(one), Buffer.from(other));
+  }
+  return one < other ? -1 : 1;
+}
+
+const HALVES = /[\ud800-\udfff]/;
+
+interface EndedFile {
+  readonly path: readonly string[];
+  readonly length: number;
+  readonly tree: FileTree | Promise<FileTree> | undefined;
 }
 
 interface Tree extends Map<string, BencodeInput | Tree> {}
@@ -112,6 +172,7 @@ class InfoBuilder {
   readonly #tree: Tree = new Map();
   readonly #layers = new Map<string, BencodeInput>();
   readonly #pieces: Uint8Array[] = [];
+  readonly #ended: EndedFile[] = [];
   #piece = createHash('sha1');
   #pieceBytes = 0;
   #streamBytes = 0;
@@ -140,17 +201,20 @@ class InfoBuilder {
     this.#hashPieces(bytes);
   }
 
+  /** Bytes that somebody else has hashed. */
+  skip(bytes: number): void {
+    assert(!this.#hasV1, 'the pieces of v1 are hashed here');
+    this.#streamBytes += bytes;
+  }
+
   /** Returns the bytes of the file. `tree`: when it was not hashed here. */
-  end(startBytes: number, tree: FileTree | undefined): number {
+  end(startBytes: number, tree: Promise<FileTree> | undefined): number {
     const length = this.#streamBytes - startBytes;
-    this.#list.push({ length, path: this.#path });
-    if (!this.#hasV2) return length;
-    const { root, layer } = tree ?? this.#merkle?.finish() ?? {};
-    const leaf = { length, ...(root === undefined ? {} : { 'pieces root': root }) };
-    this.#placeInTree(new Map([['', leaf]]));
-    if (root !== undefined && layer !== undefined) {
-      this.#layers.set(Buffer.from(root).toString('latin1'), layer);
-    }
+    const path = this.#path;
+    this.#list.push({ length, path });
+    // It rejects where it is waited for.
+    tree?.catch(() => undefined);
+    this.#ended.push({ path, length, tree: tree ?? this.#merkle?.finish() });
     return length;
   }
 
@@ -166,8 +230,12 @@ class InfoBuilder {
     }
   }
 
-  finish(): Map<string, BencodeInput> {
+  async finish(): Promise<Map<string, BencodeInput>> {
     if (this.#pieceBytes > 0) this.#endPiece();
+    for (const [index, file] of this.#ended.entries()) {
+      this.#placeFile(file, await file.tree);
+      if (index % FILES_A_TURN === 0) await othersTurn();
+    }
     const request = this.#request;
     const info = new Map<string, BencodeInput>();
     info.set('name', request.name);
@@ -201,16 +269,24 @@ class InfoBuilder {
     return root;
   }
 
-  #placeInTree(file: Tree): void {
+  #placeFile({ path, length }: EndedFile, { root, layer }: FileTree = {}): void {
+    if (!this.#hasV2) return;
+    const leaf = { length, ...(root === undefined ? {} : { 'pieces root': root }) };
+    this.#placeInTree(path, new Map([['', leaf]]));
+    if (root === undefined || layer === undefined) return;
+    this.#layers.set(Buffer.from(root).toString('latin1'), layer);
+  }
+
+  #placeInTree(path: readonly string[], file: Tree): void {
     let folder = this.#tree;
-    for (const name of this.#path.slice(0, -1)) {
+    for (const name of path.slice(0, -1)) {
       const key = Buffer.from(name, 'utf8').toString('latin1');
       const below = folder.get(key) ?? new Map();
       assert(below instanceof Map, 'a folder of the tree is a map');
       folder.set(key, below);
       folder = below;
     }
-    const last = this.#path.at(-1) ?? '';
+    const last = path.at(-1) ?? '';
     folder.set(Buffer.from(last, 'utf8').toString('latin1'), file);
   }
 

@@ -14,6 +14,8 @@ export const PATH_LIMITS: PathLimits = { depthMax: 64, nameBytesMax: 255, pathBy
 
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const DEVICE_NAME = /^(con|prn|aux|nul|conin\$|conout\$|clock\$|(com|lpt)[0-9¹²³])[ ]*(\.|:|$)/i;
+/** What most names are, and hundreds of thousands may be looked at. */
+const USUAL = /^[A-Za-z0-9_][A-Za-z0-9_ .,()[\]+-]*$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 const DIRECTION = /[\u202a-\u202e\u2066-\u2069]/;
@@ -29,6 +31,11 @@ export function decodeName(bytes: Uint8Array): string | undefined {
 
 /** Why the name cannot be accepted, as a clause; undefined when it is safe. */
 export function nameProblem(name: string, limits: PathLimits = PATH_LIMITS): string | undefined {
+  const isUsual = USUAL.test(name) && name.length <= limits.nameBytesMax;
+  return isUsual && !DEVICE_NAME.test(name) ? undefined : problemOf(name, limits);
+}
+
+function problemOf(name: string, limits: PathLimits): string | undefined {
   if (name === '') return 'it is empty';
   if (name === '.' || name === '..') return 'it points out of its folder';
   if (name.includes('/') || name.includes('\\')) return 'it contains a path separator';
@@ -45,14 +52,13 @@ export function nameProblem(name: string, limits: PathLimits = PATH_LIMITS): str
 
 /** Remembers the paths of one torrent and finds those that would fall together. */
 export class PathClashes {
-  readonly #files = new Map<string, string>();
+  readonly #files = new Map<string, readonly string[]>();
   readonly #folders = new Map<string, string>();
   /** Of the last path: files of a folder mostly stand together. */
   #folder: { readonly names: readonly string[]; readonly folded: string } | undefined;
 
   /** The path that the new one clashes with, or undefined after the new one was added. */
   add(path: readonly string[]): string | undefined {
-    const shown = path.join('/');
     const names = path.slice(0, -1);
     const isSameFolder = this.#folder !== undefined && isEqual(this.#folder.names, names);
     let folded = isSameFolder ? (this.#folder?.folded ?? '') : '';
@@ -61,14 +67,14 @@ export class PathClashes {
       if (isSameFolder && depth < names.length) continue;
       folded += depth === 0 ? foldName(name) : `/${foldName(name)}`;
       const file = this.#files.get(folded);
-      if (file !== undefined) return file;
+      if (file !== undefined) return file.join('/');
       if (depth === names.length) break;
-      if (!this.#folders.has(folded)) this.#folders.set(folded, shown);
+      if (!this.#folders.has(folded)) this.#folders.set(folded, path.join('/'));
       if (depth === names.length - 1) this.#folder = { names, folded };
     }
     const folder = this.#folders.get(folded);
     if (folder !== undefined) return folder;
-    this.#files.set(folded, shown);
+    this.#files.set(folded, path);
     return undefined;
   }
 }

@@ -2,13 +2,8 @@
 // source. The info dictionary is kept byte for byte unless one of these two must be set in it, since
 // its hash is the torrent's identity.
 
-import {
-  type BencodeDict,
-  type BencodeInput,
-  decodeBencode,
-  encodeBencode,
-  RawBencode,
-} from './bencode.ts';
+import { type BencodeInput, decodeBencode, encodeBencode, RawBencode } from './bencode.ts';
+import { type SkimmedDict, skimDict } from './bencode-skim.ts';
 
 export interface TorrentEdits {
   /** Tiers of announce URLs (BEP 12), first tier first. Empty: no tracker is named. */
@@ -44,21 +39,19 @@ const DROPPED_KEYS = new Set(['announce', 'announce-list', 'url-list', 'httpseed
  * accepted is parseMetainfo's to say, of the result as of the file. Never throws.
  */
 export function rewriteTorrent(bytes: Uint8Array, edits: TorrentEdits): RewriteResult {
-  const decoded = decodeBencode(bytes);
-  if (!decoded.ok) return { ok: false, reason: `This is not a torrent file: ${decoded.reason}.` };
-  const root = decoded.node;
-  const info = root.kind === 'dict' ? root.entries.get('info') : undefined;
-  if (root.kind !== 'dict' || info?.kind !== 'dict') {
-    return { ok: false, reason: 'This is not a torrent file: it has no info dictionary.' };
-  }
+  // One of many thousand files is given to each of its members: nothing is made of what is not changed.
+  const root = skimDict(bytes);
+  const infoBytes = root?.get('info');
+  const info = infoBytes && skimDict(infoBytes);
+  if (root === undefined || info === undefined) return { ok: false, reason: whyNone(bytes) };
   const { changes, notes } = infoChanges(info, edits);
   const hashChanged = changes.size > 0;
-  const kept = rawEntries(bytes, root);
+  const kept = rawEntries(root);
   for (const key of DROPPED_KEYS) kept.delete(key);
   if (hashChanged) {
     // Signatures (BEP 35) are over the info dictionary as it was.
     kept.delete('signatures');
-    kept.set('info', new Map([...rawEntries(bytes, info), ...changes]));
+    kept.set('info', new Map([...rawEntries(info), ...changes]));
   }
   const first = edits.announceTiers[0]?.[0];
   if (first !== undefined) kept.set('announce', first);
@@ -67,7 +60,7 @@ export function rewriteTorrent(bytes: Uint8Array, edits: TorrentEdits): RewriteR
     kept.set('url-list', edits.webSeeds);
   }
   if (edits.comment !== undefined) kept.set('comment', edits.comment);
-  const names = (...keys: readonly string[]): boolean => keys.some((key) => root.entries.has(key));
+  const names = (...keys: readonly string[]): boolean => keys.some((key) => root.has(key));
   const dropped = {
     trackers: names('announce', 'announce-list'),
     webSeeds: names('url-list', 'httpseeds'),
@@ -75,22 +68,23 @@ export function rewriteTorrent(bytes: Uint8Array, edits: TorrentEdits): RewriteR
   return { ok: true, bytes: encodeBencode(kept), hashChanged, notes, dropped };
 }
 
-function rawEntries(bytes: Uint8Array, dict: BencodeDict): Map<string, BencodeInput> {
-  const entries = new Map<string, BencodeInput>();
-  for (const [key, node] of dict.entries) {
-    entries.set(key, new RawBencode(bytes.subarray(node.start, node.end)));
-  }
-  return entries;
+function whyNone(bytes: Uint8Array): string {
+  const decoded = decodeBencode(bytes);
+  const words = decoded.ok ? 'it has no info dictionary' : decoded.reason;
+  return `This is not a torrent file: ${words}.`;
+}
+
+function rawEntries(dict: SkimmedDict): Map<string, BencodeInput> {
+  return new Map([...dict].map(([key, value]) => [key, new RawBencode(value)]));
 }
 
 function infoChanges(
-  info: BencodeDict,
+  info: SkimmedDict,
   edits: TorrentEdits,
 ): { readonly changes: ReadonlyMap<string, BencodeInput>; readonly notes: readonly string[] } {
   const changes = new Map<string, BencodeInput>();
   const notes: string[] = [];
-  const flag = info.entries.get('private');
-  if (edits.private === true && !(flag?.kind === 'integer' && flag.value === 1)) {
+  if (edits.private === true && textOf(info.get('private')) !== 'i1e') {
     changes.set('private', 1);
     notes.push(
       'The private flag was set, so that clients find peers only through this tracker and every transfer is counted.',
@@ -110,7 +104,11 @@ function infoChanges(
   return { changes, notes };
 }
 
-function hasSource(info: BencodeDict): boolean {
-  const source = info.entries.get('source');
-  return source?.kind === 'bytes' && source.value.length > 0;
+/** A string with something in it: `0:` has nothing. */
+function hasSource(info: SkimmedDict): boolean {
+  return /^[1-9]/.test(textOf(info.get('source')));
+}
+
+function textOf(value: Uint8Array | undefined): string {
+  return Buffer.from(value ?? []).toString('latin1');
 }

@@ -7,7 +7,13 @@ import { toHex } from '#base/bytes.ts';
 import { SeededRandom } from '#base/random.ts';
 import { mutate } from '#sim/mutations.ts';
 import { testSeed } from '#sim/seed.ts';
-import { type BencodeInput, type BencodeNode, decodeBencode, encodeBencode } from './bencode.ts';
+import {
+  type BencodeInput,
+  type BencodeNode,
+  decodeBencode,
+  encodeBencode,
+  RawBencode,
+} from './bencode.ts';
 import { type Metainfo, parseMetainfo } from './metainfo.ts';
 import { choosePieceLength, makeMetainfo } from './metainfo-maker.ts';
 import { rewriteTorrent } from './metainfo-rewrite.ts';
@@ -224,7 +230,11 @@ test('sizes and numbers of files are bounded', () => {
       'files',
       Array.from({ length: count }, (_, i) => ({ length: size, path: [`${i}`] })),
     );
-  assert.match(reasonAfter('folder-v1', many(50_001, 0)), /more than 50000 files/);
+  // As bytes: the count is looked at first, and this many would take a second to be made.
+  const one = 'd6:lengthi0e4:pathl1:aee';
+  const list = new RawBencode(Buffer.from(`l${one.repeat(250_001)}e`));
+  const tooMany = (info: Dict): Dict => info.set('files', list);
+  assert.match(reasonAfter('folder-v1', tooMany), /more than 250000 files/);
   assert.match(reasonAfter('folder-v1', many(2, 2 ** 50)), /larger than/);
   assert.match(reasonAfter('folder-v1', many(0, 0)), /list of files is empty/);
   assert.match(reasonAfter('file-v1', many(1, 1)), /both a length and a list/);
@@ -420,7 +430,37 @@ test('makeMetainfo() refuses unsafe names and files that change', async () => {
   assert.equal(await make('a', ['b'], 5), 'made');
   assert.match(await make('..', ['b'], 5), /cannot be used/);
   assert.match(await make('a', ['b', 'nul'], 5), /cannot be used/);
+  assert.match(
+    await make('a', ['..', 'nul', 'c'], 5),
+    /"\.\." cannot .* "nul" cannot/,
+    'all of them',
+  );
   assert.match(await make('a', ['b'], 6), /"b" changed its size/);
+});
+
+test('makeMetainfo() reads nothing of what could be no torrent in the end', async () => {
+  const refusal = async (paths: string[][], sizeBytes = 5): Promise<string> => {
+    const files = paths.map((path) => ({
+      ...{ path, sizeBytes },
+      // biome-ignore lint/correctness/useYield: it must not even be asked
+      async *read(): AsyncGenerator<Uint8Array> {
+        throw new Error('it was read');
+      },
+    }));
+    const made = await makeMetainfo({ version: 'v1', name: 'a', singleFile: false, files });
+    return made.ok ? 'made' : made.reason;
+  };
+  const deep = Array.from({ length: 65 }, () => 'd');
+  for (const [paths, words] of [
+    [[['one'], ['Case', 'b'], ['case', 'b']], /"case\/b" and "Case\/b" would be one file/],
+    [[['one'], ['b.'], ['b']], /would be one file/],
+    [[deep], /deep/],
+    [[Array.from({ length: 5 }, () => 'x'.repeat(250))], /longer than 1024 bytes/],
+  ] as const) {
+    assert.match(await refusal(paths.map((path) => [...path])), words);
+  }
+  assert.match(await refusal([['one'], ['two']], 0), /are empty/);
+  await assert.rejects(refusal([['one'], ['two']]), /it was read/);
 });
 
 test('choosePieceLength() stays between 16 KiB and 16 MiB', () => {

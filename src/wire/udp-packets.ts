@@ -79,6 +79,7 @@ export class UdpRequest {
   /** Ids are copied as words: byte by byte takes three times as long. */
   readonly #infoHash: DataView;
   readonly #peerId: DataView;
+  readonly #url: DataView = viewOf(this.url);
   /** A view of what was read last, which is one buffer for all packets of a socket. */
   #bytes: Uint8Array = new Uint8Array(0);
   #view: DataView = viewOf(this.#bytes);
@@ -89,8 +90,11 @@ export class UdpRequest {
     this.#peerId = viewOf(announce.peerId);
   }
 
-  /** Reads the packet of `length` bytes at `at`. The caller checks the connection id. */
-  decode(bytes: Uint8Array, at: number, length: number): UdpRefusal {
+  /**
+   * Reads the packet of `length` bytes at `at`. The caller checks the connection id. Who knows what the
+   * options of an announce say already, by their bytes, need not have them read: there is no URL then.
+   */
+  decode(bytes: Uint8Array, at: number, length: number, readsOptions = true): UdpRefusal {
     assert(at + length <= bytes.length, 'the packet lies inside of its buffer');
     if (length < HEADER_BYTES) return 'short';
     if (bytes !== this.#bytes) {
@@ -108,7 +112,8 @@ export class UdpRequest {
           : 'magic';
       case ACTION_ANNOUNCE:
         this.kind = 'announce';
-        return length < UDP_ANNOUNCE_BYTES_MIN ? 'short' : this.#announce(bytes, at, length);
+        if (length < UDP_ANNOUNCE_BYTES_MIN) return 'short';
+        return this.#announce(bytes, at, readsOptions ? length : UDP_ANNOUNCE_BYTES_MIN);
       case ACTION_SCRAPE:
         this.kind = 'scrape';
         return this.#scrape(bytes, at + HEADER_BYTES, length - HEADER_BYTES);
@@ -152,14 +157,21 @@ export class UdpRequest {
       if (size > end - at) return true;
       if (type === 2) {
         if (this.urlBytes + size > UDP_URL_BYTES_MAX) return false;
-        for (let from = 0; from < size; from++) {
-          this.url[this.urlBytes + from] = byteAt(bytes, at + from);
-        }
-        this.urlBytes += size;
+        this.#copyUrl(bytes, at, size);
       }
       at += size;
     }
     return true;
+  }
+
+  #copyUrl(bytes: Uint8Array, at: number, size: number): void {
+    const to = this.urlBytes;
+    let from = 0;
+    for (; from + 4 <= size; from += 4) {
+      this.#url.setInt32(to + from, this.#view.getInt32(at + from));
+    }
+    for (; from < size; from++) this.url[to + from] = byteAt(bytes, at + from);
+    this.urlBytes = to + size;
   }
 
   #scrape(bytes: Uint8Array, at: number, length: number): UdpRefusal {

@@ -11,14 +11,14 @@ import { TestServer, waitFor } from './server.ts';
 import { SiteVisitor } from './site-visitor.ts';
 
 const BYTES = 6_000_017;
-const MS_MAX = 60_000;
+const MS_MAX = 120_000;
 const PASSWORD = 'tortoise lamp river';
 const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-credit-'));
 let server: TestServer;
 let infoHash = '';
 
 before(async () => {
-  server = await TestServer.prepare({ startMsMax: 60_000, settings: { 'archive.credit': 'free' } });
+  server = await TestServer.prepare({ settings: { 'archive.credit': 'free' } });
   await server.start();
   const source = join(folder, 'set');
   mkdirSync(source);

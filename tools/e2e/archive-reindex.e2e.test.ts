@@ -13,7 +13,7 @@ const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-reindex-'));
 let server: TestServer;
 
 before(async () => {
-  server = await TestServer.prepare({ startMsMax: 60_000 });
+  server = await TestServer.prepare();
 });
 
 after(async () => {

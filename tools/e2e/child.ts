@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 
 const OUTPUT_CHARS_KEPT = 4 * 1024 * 1024;
-const END_MS_MAX = 10_000;
+const END_MS_MAX = 20_000;
 
 export class Child {
   readonly name: string;
@@ -70,7 +70,7 @@ export class Child {
     this.#child.stdin?.end();
   }
 
-  /** Resolves with its exit code when it ended by itself, or was ended after ten seconds. */
+  /** Resolves with its exit code when it ended by itself, or was ended after twenty seconds. */
   async ended(): Promise<number | null> {
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), END_MS_MAX);
     const exitCode = await this.#exit;
@@ -78,7 +78,7 @@ export class Child {
     return exitCode;
   }
 
-  /** Asks it to end, insists after ten seconds; resolves with its exit code. */
+  /** Asks it to end, insists after twenty seconds; resolves with its exit code. */
   async end(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL' = 'SIGTERM'): Promise<number | null> {
     if (!this.hasEnded) this.#child.kill(signal);
     return await this.ended();

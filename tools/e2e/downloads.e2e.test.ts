@@ -15,14 +15,15 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
+import { MountedArchive, whyNotMounted } from './mounted-archive.ts';
 import { pause, TestServer, waitFor } from './server.ts';
 import { SiteVisitor } from './site-visitor.ts';
 
 const MIB = 1024 * 1024;
 /** More than the buffers of two sockets hold. */
 const LARGE_BYTES = 40 * MIB;
-const PROGRAM_MS_MAX = 60_000;
-const options = { timeout: 120_000 };
+const PROGRAM_MS_MAX = 180_000;
+const options = { timeout: 400_000 };
 const run = promisify(execFile);
 const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-downloads-'));
 const LITMUS_FILE = 'This is\na test file.\nfor litmus\ntesting.\n';
@@ -152,6 +153,34 @@ test('rclone copies a torrent over WebDAV as it was, and can write nothing', {
   await assert.rejects(rclone(...words), /405/);
 });
 
+test('a torrent on a disk that rclone mounts is the tree it was made of', options, async (t) => {
+  const why = whyNotMounted();
+  if (why !== false) return t.skip(why);
+  const place = { url: `${server.siteUrl}/dav/`, name: 'mina', key };
+  const mounted = await MountedArchive.open(place, folder);
+  if ('why' in mounted) return t.skip(mounted.why);
+  try {
+    const survey = join(mounted.path, `survey [${treeHash.slice(0, 8)}]`);
+    const original = join(folder, 'source', 'survey');
+    const { stdout } = await run('sh', [
+      '-c',
+      'cd "$1" && find . -type f -exec sha256sum {} +',
+      '-',
+      survey,
+    ]);
+    const wanted = await run('sh', [
+      '-c',
+      'cd "$1" && find . -type f -exec sha256sum {} +',
+      '-',
+      original,
+    ]);
+    assert.deepEqual(stdout.split('\n').sort(), wanted.stdout.split('\n').sort());
+    await assert.rejects(run('touch', [join(survey, 'new.txt')]), /Read-only/);
+  } finally {
+    await mounted.close();
+  }
+});
+
 test('litmus finds nothing wrong with what is for reading', {
   ...options,
   skip: missing('litmus'),
@@ -223,7 +252,7 @@ async function readSlowly(head: string, end: () => Promise<void>): Promise<numbe
     if (got >= wanted) socket.pause();
   });
   socket.write(`${head}\r\nHost: 127.0.0.1:${server.sitePort}\r\n\r\n`);
-  await waitFor('the first bytes', 10_000, () => (got > 0 ? true : undefined));
+  await waitFor('the first bytes', 60_000, () => (got > 0 ? true : undefined));
   // Who stands still meanwhile holds the server's answer in the middle.
   await end();
   while (!isClosed && got < LARGE_BYTES) {
@@ -261,7 +290,7 @@ test(
     const { entries } = (await stranger.json()) as { entries: { content: string }[] };
     const content = new URL(entries[0]?.content ?? '').pathname;
     await askAndGo(content, 60);
-    await waitFor('room for a download', 10_000, async () => {
+    await waitFor('room for a download', 60_000, async () => {
       const { status } = await fetch(`${server.siteUrl}${content}`, {
         headers: { range: 'bytes=0-3' },
       });
@@ -276,6 +305,61 @@ test(
     assert.equal((await fetch(`${server.siteUrl}${content}`)).status, 404);
   },
 );
+
+test(
+  'a collection is shared, fetched with proof and ended on the command line',
+  options,
+  async () => {
+    const loose = join(folder, 'source', 'loose.bin');
+    writeFileSync(loose, bytesOf(MIB + 5));
+    const things = [treeHash, `${litmusHash}/litmus`, loose];
+    const words = ['--member', 'mina', '--depth', 'all', '--days', '2', '--password-stdin'];
+    const made = await server.json<{ id: number; url: string }>(
+      ['share', ...things, ...words],
+      'herring gull\n',
+    );
+    const { id, url } = made[0]!;
+    const to = join(folder, 'got');
+    await assert.rejects(server.json(['get', url, '-o', to]), /password/);
+    // What an earlier one left: the beginning of a file, and one that is none of it.
+    mkdirSync(join(to, 'survey'), { recursive: true });
+    writeFileSync(join(to, 'loose.bin.part'), bytesOf(MIB + 5).subarray(0, 700_000));
+    writeFileSync(join(to, 'survey', 'readme.txt.part'), 'lies');
+    const get = ['get', url, '-o', to, '--password-stdin'];
+    await assert.rejects(server.json(get, 'herring gull'), /readme\.txt.*is not what/);
+    const got = await server.json<{ new: boolean }>(get, 'herring gull');
+    assert.ok(got.some((file) => !file.new) && got.some((file) => file.new));
+    const survey = treeOf(join(folder, 'source', 'survey'));
+    assert.deepEqual(treeOf(join(to, 'survey')), survey);
+    const litmus = treeOf(join(folder, 'source', 'checked', 'litmus'));
+    assert.deepEqual(treeOf(join(to, 'litmus')), litmus);
+    assert.deepEqual(readFileSync(join(to, 'loose.bin')), readFileSync(loose));
+    writeFileSync(join(to, 'loose.bin'), 'somebody changed it');
+    await assert.rejects(server.json(get, 'herring gull'), /is another file/);
+
+    const listed = await server.json<{ id: number; state: string }>(['share', 'list']);
+    assert.deepEqual([listed[0]?.id, listed[0]?.state], [id, 'open']);
+    assert.deepEqual(await server.json(['unshare', String(id)]), [{ id, revoked: true }]);
+    await assert.rejects(server.json(['unshare', String(id)]), /revoked before/);
+    await assert.rejects(server.json(get, 'herring gull'), /over/);
+    await assert.rejects(server.json(['share', treeHash.replace(/./, 'x'), '--member', 'mina']));
+  },
+);
+
+test('aria2 completes a torrent from a share alone, by the .torrent that it gives', {
+  ...options,
+  skip: missing('aria2c'),
+}, async () => {
+  const [made] = await server.json<{ url: string }>(['share', treeHash, '--member', 'mina']);
+  const accept = 'application/x-bittorrent';
+  const answer = await fetch(made?.url ?? '', { headers: { accept } });
+  const torrent = join(folder, 'shared.torrent');
+  writeFileSync(torrent, Buffer.from(await answer.arrayBuffer()));
+  const to = join(folder, 'by-aria2');
+  const words = ['--seed-time=0', '--enable-dht=false', '--no-conf', '--quiet', '-d', to];
+  await run('aria2c', [...words, torrent], { timeout: PROGRAM_MS_MAX });
+  assert.deepEqual(treeOf(join(to, 'survey')), treeOf(join(folder, 'source', 'survey')));
+});
 
 test('a new passkey ends what its key was giving', options, async () => {
   const authorization = `Basic ${Buffer.from(`mina:${key}`).toString('base64')}`;

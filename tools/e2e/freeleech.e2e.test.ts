@@ -8,7 +8,7 @@ import { TestServer } from './server.ts';
 
 const HASH = '5be11ecc00112233445566778899aabbccddeeff';
 const MIB = 2 ** 20;
-const WAIT_MS_MAX = 10_000;
+const WAIT_MS_MAX = 60_000;
 
 let server: TestServer;
 

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { runProgram, TestServer, waitFor } from './server.ts';
 
-const MS_MAX = 120_000;
+const MS_MAX = 240_000;
 const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-keepers-'));
 let alpha: TestServer;
 let beta: TestServer;
@@ -34,7 +34,6 @@ async function addKeeper(name: string, words: readonly string[]): Promise<string
 
 before(async () => {
   alpha = await TestServer.prepare({
-    startMsMax: 60_000,
     settings: { 'archive.keeperCopies': 2, 'archive.keeperProofEveryMs': 1000 },
   });
   await alpha.start();
@@ -64,7 +63,6 @@ test('a server and a member hold copies; a store that is lost comes back from th
     await addKeeper('home', ['--member', 'alice', '--sealed']),
   ];
   beta = await TestServer.prepare({
-    startMsMax: 60_000,
     settings: { 'archive.keepFor': `${alpha.siteUrl} ${betaToken}` },
   });
   await beta.start();

@@ -11,7 +11,7 @@ import {
 } from './client.ts';
 
 const DRIVER = fileURLToPath(new URL('libtorrent-driver.py', import.meta.url));
-const ANSWER_MS_MAX = 30_000;
+const ANSWER_MS_MAX = 90_000;
 
 interface Answer {
   readonly ok: boolean;

@@ -17,7 +17,7 @@ import { TestServer, waitFor } from './server.ts';
 import { Transmission } from './transmission.ts';
 
 const SIZE = 2_000_000;
-const COMPLETE_MS_MAX = 120_000;
+const COMPLETE_MS_MAX = 200_000;
 
 if (inNamespace(import.meta.url)) {
   const folder = mkdtempSync(join(tmpdir(), 'swarmkeep-listed-'));

@@ -10,8 +10,8 @@ import { fileURLToPath } from 'node:url';
 
 const MARK = 'SWARMKEEP_NAMESPACE';
 const ADDRESSES = 12;
-/** All of it, with every client in it; `npm test` as a whole has eight minutes. */
-const RUN_MS_MAX = 7 * 60_000;
+/** All of it, with every client in it, also on a busy machine. */
+const RUN_MS_MAX = 20 * 60_000;
 
 /** `10.77.0.n`, n from 1 to 12. The server is 1 by convention. */
 export function address4(n: number): string {

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { freePort, waitFor } from './server.ts';
 
 const EXECUTABLE = '/usr/sbin/nginx';
-const START_MS_MAX = 10_000;
+const START_MS_MAX = 60_000;
 
 /** Why there can be no proxy on this machine; undefined when there can. */
 export function nginxMissing(): string | undefined {

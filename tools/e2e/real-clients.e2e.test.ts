@@ -17,8 +17,9 @@ import { pause, TestServer, waitFor } from './server.ts';
 import { Transmission } from './transmission.ts';
 
 const SIZE = 5_000_000;
-const COMPLETE_MS_MAX = 90_000;
-const TOTALS_MS_MAX = 60_000;
+const COMPLETE_MS_MAX = 180_000;
+const TOTALS_MS_MAX = 120_000;
+const REFUSED_MS_MAX = 90_000;
 /** From asking a client to announce until it has. */
 const ANNOUNCE_MS = 3000;
 
@@ -151,7 +152,11 @@ if (inNamespace(import.meta.url)) {
     });
   };
 
-  /** The ledger has for each member what its client says, and nothing that was moved is missing. */
+  /**
+   * The ledger has for each member what its client says, and nothing that was moved is missing. A client
+   * that keeps its key and ends at exactly the counters of its session `before` is taken for a late packet
+   * of that one, until its counters move (docs/decisions/0009): aria2 does when it moved no block twice.
+   */
   const totalsMatch = async (
     shared: Shared,
     several: readonly Member[],
@@ -171,7 +176,10 @@ if (inNamespace(import.meta.url)) {
         const status = await client.status(shared.infoHash);
         const ledger = ledgerSince(before.get(name), entry);
         lines.push(`${name} says ${status.uploaded}/${status.downloaded}, the ledger ${ledger}`);
-        if (`${status.uploaded}/${status.downloaded}` !== ledger) differ = true;
+        const says = `${status.uploaded}/${status.downloaded}`;
+        const isTakenForLast =
+          ledger === '0/0' && says === ledgerSince(undefined, before.get(name));
+        if (says !== ledger && !isTakenForLast) differ = true;
         uploaded += status.uploaded;
         downloaded += status.downloaded;
       }
@@ -225,7 +233,7 @@ if (inNamespace(import.meta.url)) {
       const target = join(folder, `${name}-${shared.content.name}`);
       mkdirSync(target);
       await client.add(await download(byName(name), shared, door), target);
-      const words = await waitFor(`${name} to be refused`, 30_000, async () => {
+      const words = await waitFor(`${name} to be refused`, REFUSED_MS_MAX, async () => {
         const { trackerMessage } = await client.status(shared.infoHash);
         return trackerMessage === '' ? undefined : trackerMessage;
       });
@@ -252,7 +260,7 @@ if (inNamespace(import.meta.url)) {
     for (const { name, client } of members) {
       await server.json(['member', 'reset-passkey', name]);
       await client.announce(shared.infoHash);
-      const words = await waitFor(`${name} to be refused`, 30_000, async () => {
+      const words = await waitFor(`${name} to be refused`, REFUSED_MS_MAX, async () => {
         const { trackerMessage } = await client.status(shared.infoHash);
         return trackerMessage.includes('passkey') ? trackerMessage : undefined;
       });
@@ -275,7 +283,7 @@ if (inNamespace(import.meta.url)) {
     for (const { name, client } of members) {
       await server.json(['member', 'ban', name, '--reason', 'sold an invite']);
       await client.announce(shared.infoHash);
-      const words = await waitFor(`${name} to show the reason`, 30_000, async () => {
+      const words = await waitFor(`${name} to show the reason`, REFUSED_MS_MAX, async () => {
         const { trackerMessage } = await client.status(shared.infoHash);
         return trackerMessage.includes('sold an invite') ? trackerMessage : undefined;
       });

@@ -91,6 +91,9 @@ async function killUnderClients(kills: number, t: TestContext): Promise<void> {
   try {
     for (let kill = 0; kill < kills; kill++) {
       await Promise.race([pause(200 + draw.below(900)), life]);
+      // However slow the machine is, each life is one of many steps.
+      const before = steps;
+      while (steps < before + CLIENTS / kills) await Promise.race([pause(20), life]);
       await server.end('SIGKILL');
       await server.start();
     }
@@ -100,7 +103,7 @@ async function killUnderClients(kills: number, t: TestContext): Promise<void> {
   }
   await life;
   for (const client of clients) {
-    await waitFor('the last announce to be answered', 20_000, async () =>
+    await waitFor('the last announce to be answered', 60_000, async () =>
       (await client.finish(doors)) ? true : undefined,
     );
   }
@@ -154,7 +157,7 @@ async function compareWithLedger(clients: readonly SimulatedClient[]): Promise<v
     sum.downloaded += client.moved.downloaded;
     expected.set(key, sum);
   }
-  const found = await waitFor('the ledger to show every byte', 20_000, async () => {
+  const found = await waitFor('the ledger to show every byte', 120_000, async () => {
     const shown = await readLedger();
     for (const [key, sum] of expected) {
       const row = shown.get(key);

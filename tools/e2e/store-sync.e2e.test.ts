@@ -40,7 +40,7 @@ function makeFiles(prefix: string, count: number): string[] {
 }
 
 async function caughtUp(server: TestServer): Promise<Status> {
-  return await waitFor('the sync to catch up', 60_000, async () => {
+  return await waitFor('the sync to catch up', 180_000, async () => {
     const [status] = await server.json<Status>(['store', 'syncs']);
     const isDone = status !== undefined && status.lagBlobs === 0 && status.comparedMs !== null;
     return isDone ? status : undefined;

@@ -162,7 +162,7 @@ test('a flipped bit in the header of the only pack is told at start, and costs n
   bytes[20]! ^= 4;
   writeFileSync(path, bytes);
   await server.start();
-  await waitFor('the server to tell it', 20_000, () =>
+  await waitFor('the server to tell it', 60_000, () =>
     /store: The header of the pack 0000000001.pack/.test(server.output) ? true : undefined,
   );
   const metrics = await (await fetch(`${server.siteUrl}/metrics`)).text();
@@ -210,13 +210,14 @@ test('a key file is made, rotated and never given away', async () => {
     file('keys'),
   ]);
   assert.equal(rotated?.keys.length, 2);
-  const encrypted = [
-    '--set',
-    `store.keyFile=${file('keys')}`,
-    '--set',
-    'store.stack=encrypt > packed',
+  const withStack = (line: string): string[] => [
+    ...['--set', `store.keyFile=${file('keys')}`, '--set', `store.stack=${line}`],
   ];
+  const encrypted = withStack('encrypt > packed(sealed)');
   await server.end('SIGTERM');
+  const over = await server.command(['store', 'stats', ...withStack('encrypt > packed')]);
+  assert.equal(over.exitCode, 1);
+  assert.match(over.stderr, /is no encrypted store; name another folder/);
   const [put] = await server.json<Shown>(['store', 'put', file('small'), ...encrypted]);
   const [read] = await server.json<Shown>(['store', 'stat', put!.ref, ...encrypted]);
   assert.equal(read?.bytes, 10);

@@ -16,7 +16,7 @@ import {
 import { waitFor } from './server.ts';
 
 const RPC_PORT = 16_891;
-const START_MS_MAX = 15_000;
+const START_MS_MAX = 60_000;
 
 interface TorrentFields {
   readonly percentDone: number;

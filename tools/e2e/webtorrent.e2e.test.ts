@@ -18,8 +18,8 @@ import { makeTorrent, writeContent } from './content.ts';
 import { TestServer, waitFor } from './server.ts';
 
 const SIZE = 3_000_000;
-const TEST_MS_MAX = 120_000;
-const STEP_MS_MAX = 30_000;
+const TEST_MS_MAX = 400_000;
+const STEP_MS_MAX = 120_000;
 const skip = browserMissing() ?? false;
 const NAME = 'meadow.bin';
 /** Both pages run on this machine, which WebRTC would leave out, and hide by names of its own. */

@@ -77,10 +77,11 @@ export function loadEntries(
   states: SeedingStates,
 ): void {
   for (const { row, ...entry } of entries) {
+    if (row !== undefined) {
+      entry.seedingPlace = states.placeOf(entry.memberId, entry.torrentId);
+      states.put(entry.seedingPlace, row);
+    }
     totals.begin(entry);
-    if (row === undefined) continue;
-    entry.seedingPlace = states.placeOf(entry.memberId, entry.torrentId);
-    states.put(entry.seedingPlace, row);
   }
 }
 

@@ -26,7 +26,7 @@ export class AuditDays {
   }
 
   get size(): number {
-    return this.#totals.days.length;
+    return this.#totals.size;
   }
 
   save(): readonly LedgerDay[] {

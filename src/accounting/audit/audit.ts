@@ -213,7 +213,7 @@ class Audit {
           if (isCounted(offset)) days.add(record, totals.addKnown(record, states));
           // Nobody's announces have no baseline and form no chain.
           const fits = record.memberId === 0 || chain.check(offset, bytes, record);
-          return fits && totals.entries.length <= baselinesMax && days.size <= baselinesMax;
+          return fits && totals.size <= baselinesMax && days.size <= baselinesMax;
         },
         // Damage belongs to no pair; it is reported once.
         isFirst: part === 0,
@@ -326,11 +326,12 @@ class Audit {
     for await (const row of transferRows(this.#snapshot, SNAPSHOT_LEDGER)) {
       const entry = entryOf(row);
       if (!isMine(entry)) continue;
-      if (totals.entries.length >= entriesMax) return false;
+      if (totals.size >= entriesMax) return false;
+      if (row.seeded !== 0 || row.seeder !== 0) {
+        entry.seedingPlace = states.placeOf(entry.memberId, entry.torrentId);
+        states.put(entry.seedingPlace, row);
+      }
       totals.begin(entry);
-      if (row.seeded === 0 && row.seeder === 0) continue;
-      entry.seedingPlace = states.placeOf(entry.memberId, entry.torrentId);
-      states.put(entry.seedingPlace, row);
     }
     return true;
   }

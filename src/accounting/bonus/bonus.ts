@@ -6,7 +6,7 @@ import { insertColumns, type RowColumn } from '#sql/row-columns.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { BonusTables } from './bonus-tables.ts';
 
-export const BONUS_KINDS = ['seeding', 'token', 'keeping'] as const;
+export const BONUS_KINDS = ['seeding', 'token', 'keeping', 'bounty', 'request'] as const;
 export type BonusKind = (typeof BONUS_KINDS)[number];
 
 export interface BonusEntry {

@@ -2,8 +2,10 @@
 // downloaded: at most what the client announced for that torrent, and as much of it as was credited. The
 // ledger itself stays what the log says; whoever reads credited totals takes these off.
 
-import type { Transaction } from 'kysely';
+import type { Kysely, Transaction } from 'kysely';
 import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
+import { fixedQuery } from '#sql/fixed-query.ts';
+import { type GivenList, givenList, isOneOf } from '#sql/given-ids.ts';
 import type { Sql } from '#sql/sql.ts';
 
 export interface FreeBytesTables {
@@ -66,21 +68,25 @@ interface Row {
   readonly credited_downloaded_bytes: number;
 }
 
-function rowsOf(sql: Sql, memberIds: readonly number[]): Promise<Row[]> {
-  return sql
-    .read<FreeBytesTables & LedgerTables>()
-    .selectFrom('ledger_free')
-    .innerJoin('ledger_transfer', (join) =>
-      join
-        .onRef('ledger_transfer.member_id', '=', 'ledger_free.member_id')
-        .onRef('ledger_transfer.torrent_id', '=', 'ledger_free.torrent_id'),
-    )
-    .select(['ledger_free.member_id', 'ledger_free.torrent_id', 'free_bytes'])
-    .select(['downloaded_bytes', 'credited_downloaded_bytes'])
-    .where('ledger_free.member_id', 'in', memberIds)
-    .where('downloaded_bytes', '>', 0)
-    .execute();
+async function rowsOf(sql: Sql, memberIds: readonly number[]): Promise<readonly Row[]> {
+  const reading = sql.read<FreeBytesTables & LedgerTables>();
+  return await freeRows(reading, { memberIds: givenList(reading, memberIds) });
 }
+
+const freeRows = fixedQuery(
+  (reading: Kysely<FreeBytesTables & LedgerTables>, given: { memberIds: GivenList }) =>
+    reading
+      .selectFrom('ledger_free')
+      .innerJoin('ledger_transfer', (join) =>
+        join
+          .onRef('ledger_transfer.member_id', '=', 'ledger_free.member_id')
+          .onRef('ledger_transfer.torrent_id', '=', 'ledger_free.torrent_id'),
+      )
+      .select(['ledger_free.member_id', 'ledger_free.torrent_id', 'free_bytes'])
+      .select(['downloaded_bytes', 'credited_downloaded_bytes'])
+      .where(isOneOf(reading, 'ledger_free.member_id', given.memberIds))
+      .where('downloaded_bytes', '>', 0),
+);
 
 /** Where half of it was credited, half of the free bytes were. */
 function offOf(row: Row): number {

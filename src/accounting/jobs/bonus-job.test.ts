@@ -11,10 +11,9 @@ import { accountingMigrations } from '#accounting/migrations/all.ts';
 import type { Job, JobContext } from '#base/job.ts';
 import { silentLogger } from '#base/logger.ts';
 import { SimClock } from '#sim/clock.ts';
-import { migrate } from '#sql/migrate.ts';
 import { sqlMigrations } from '#sql/migrations/all.ts';
 import type { Sql } from '#sql/sql.ts';
-import { forEachDatabase } from '#sql/test-databases.ts';
+import { forEachDatabase, openMigrated } from '#sql/test-databases.ts';
 import { bonusJob } from './bonus-job.ts';
 
 const HOUR = 3_600_000;
@@ -129,11 +128,9 @@ class Bench {
 forEachDatabase((database, open) => {
   const on = (sentence: string, body: (bench: Bench) => Promise<void>): void => {
     test(`${database}: ${sentence}`, async () => {
-      const sql = await open();
+      const sql = await openMigrated(open, [...sqlMigrations, ...accountingMigrations]);
       try {
         const bench = new Bench(sql);
-        const migrations = [...sqlMigrations, ...accountingMigrations];
-        await migrate(sql, migrations, { clock: bench.clock });
         await body(bench);
       } finally {
         await sql.close();

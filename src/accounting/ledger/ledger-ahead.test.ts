@@ -4,11 +4,9 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { audit } from '#accounting/audit/audit.ts';
 import { accountingMigrations } from '#accounting/migrations/all.ts';
-import { SystemClock } from '#base/clock.ts';
-import { migrate } from '#sql/migrate.ts';
 import { sqlMigrations } from '#sql/migrations/all.ts';
 import type { Sql } from '#sql/sql.ts';
-import { forEachDatabase } from '#sql/test-databases.ts';
+import { forEachDatabase, openMigrated } from '#sql/test-databases.ts';
 import { Ledger } from './ledger.ts';
 import { rebuild } from './rebuild.ts';
 import { appendMany, type Bench, benchOver, worldOf } from './test-ledger-bench.ts';
@@ -19,11 +17,8 @@ const config = { ledgerBatchRecordsMax: 16 };
 forEachDatabase((name, open) => {
   const on = (sentence: string, body: (bench: Bench) => Promise<void>): void => {
     test(`${name}: ${sentence}`, async () => {
-      const sql = await open();
+      const sql = await openMigrated(open, [...sqlMigrations, ...accountingMigrations]);
       try {
-        await migrate(sql, [...sqlMigrations, ...accountingMigrations], {
-          clock: new SystemClock(),
-        });
         const bench = await benchOver(sql);
         await appendMany(bench, RECORDS);
         await body(bench);

@@ -45,18 +45,55 @@ export interface LedgerEntry {
   client: string;
 }
 
+/** A pair's numbers, side by side: what a record adds to is two lines of the processor's cache. */
+const AT = {
+  uploaded: 0,
+  downloaded: 1,
+  creditedUploaded: 2,
+  creditedDownloaded: 3,
+  seedSeconds: 4,
+  records: 5,
+  firstSeenMs: 6,
+  lastSeenMs: 7,
+  completedMs: 8,
+  completions: 9,
+  left: 10,
+  /** The first eight bytes of the last record's peer id: two words, and no number. */
+  client: 11,
+} as const;
+const NUMBERS = 12;
+const PAIRS_MIN = 1024;
+
 export class LedgerBatch {
   readonly #index = new PairIndex();
-  readonly #entries: LedgerEntry[] = [];
   readonly #tells = new SeedingTells();
+  #numbers = new Float64Array(PAIRS_MIN * NUMBERS);
+  /** The same memory, for `AT.client`. */
+  #words = new Uint32Array(this.#numbers.buffer);
+  /** LedgerEntry.seedingPlace of each pair. */
+  #places = new Int32Array(PAIRS_MIN).fill(-1);
   #records = 0;
+  /** Made of so many records when they were asked for. */
+  #entries: LedgerEntry[] = [];
+  #entriesRecords = 0;
 
   /** Records added. */
   get records(): number {
     return this.#records;
   }
 
+  /** Pairs of which anything was added. */
+  get size(): number {
+    return this.#index.size;
+  }
+
+  /** The same objects until more is added. */
   get entries(): readonly LedgerEntry[] {
+    if (this.#entriesRecords === this.#records && this.#entries.length === this.size) {
+      return this.#entries;
+    }
+    this.#entries = Array.from({ length: this.size }, (_, pair) => this.#entryOf(pair));
+    this.#entriesRecords = this.#records;
     return this.#entries;
   }
 
@@ -65,89 +102,133 @@ export class LedgerBatch {
     return this.#tells;
   }
 
-  /** What was added up before; nothing of this pair was added here. */
+  /** What was added up before; nothing of this pair was added here. The entry is copied. */
   begin(entry: LedgerEntry): void {
-    const at = this.#index.indexOf(entry.memberId, entry.torrentId);
-    assert(at === this.#entries.length, 'a pair begins once');
-    this.#entries.push(entry);
+    const { size } = this;
+    const pair = this.#index.indexOf(entry.memberId, entry.torrentId);
+    assert(pair === size, 'a pair begins once');
+    this.#makeRoom(pair);
+    const numbers = this.#numbers;
+    const at = pair * NUMBERS;
+    numbers[at + AT.uploaded] = entry.uploadedBytes;
+    numbers[at + AT.downloaded] = entry.downloadedBytes;
+    numbers[at + AT.creditedUploaded] = entry.creditedUploadedBytes;
+    numbers[at + AT.creditedDownloaded] = entry.creditedDownloadedBytes;
+    numbers[at + AT.seedSeconds] = entry.seedSeconds;
+    numbers[at + AT.records] = entry.records;
+    numbers[at + AT.firstSeenMs] = entry.firstSeenMs;
+    numbers[at + AT.lastSeenMs] = entry.lastSeenMs;
+    numbers[at + AT.completedMs] = entry.completedMs;
+    numbers[at + AT.completions] = entry.completions;
+    numbers[at + AT.left] = entry.leftBytes;
+    this.#setClient(at, Buffer.from(entry.client.padEnd(CLIENT_CHARACTERS, '\0'), 'latin1'));
+    this.#places[pair] = entry.seedingPlace;
   }
 
   /** The records of a batch are added in the order of the log; none is kept. */
   add(record: TransferRecord): void {
-    const at = this.#addSums(record);
-    if (tellsSeeding(record)) this.#tells.add(at, record);
+    const pair = this.#addSums(record);
+    if (tellsSeeding(record)) this.#tells.add(pair, record);
   }
 
   /** The same where `states` have all there was before: returns the seed time that it adds. */
   addKnown(record: TransferRecord, states: SeedingStates): number {
-    const entry = this.#entries[this.#addSums(record)]!;
+    const pair = this.#addSums(record);
     if (!tellsSeeding(record)) return 0;
-    entry.seedingPlace = states.placeOf(entry.memberId, entry.torrentId);
-    const seconds = states.advance(entry.seedingPlace, {
+    const place = states.placeOf(record.memberId, record.torrentId);
+    this.#places[pair] = place;
+    const seconds = states.advance(place, {
       atSeconds: tellSeconds(record),
       seconds: seedSecondsProven(record),
       client: clientMark(record.peerId),
       seeds: seedsOn(record),
     });
-    entry.seedSeconds += seconds;
+    this.#numbers[pair * NUMBERS + AT.seedSeconds]! += seconds;
     return seconds;
   }
 
   #addSums(record: TransferRecord): number {
     this.#records++;
-    const at = this.#index.indexOf(record.memberId, record.torrentId);
-    let entry = this.#entries[at];
-    if (entry === undefined) {
-      entry = newEntry(record);
-      this.#entries.push(entry);
+    const { size } = this.#index;
+    const pair = this.#index.indexOf(record.memberId, record.torrentId);
+    const at = pair * NUMBERS;
+    if (pair === size) {
+      this.#makeRoom(pair);
+      this.#numbers[at + AT.firstSeenMs] = record.timeMs;
     }
-    addTo(entry, record);
-    return at;
+    this.#addTo(at, record);
+    return pair;
   }
-}
 
-export function newEntry(record: TransferRecord): LedgerEntry {
-  return {
-    memberId: record.memberId,
-    torrentId: record.torrentId,
-    uploadedBytes: 0,
-    downloadedBytes: 0,
-    creditedUploadedBytes: 0,
-    creditedDownloadedBytes: 0,
-    seedSeconds: 0,
-    seedingPlace: -1,
-    records: 0,
-    firstSeenMs: record.timeMs,
-    lastSeenMs: record.timeMs,
-    completedMs: 0,
-    completions: 0,
-    leftBytes: 0,
-    client: '',
-  };
-}
-
-function addTo(entry: LedgerEntry, record: TransferRecord): void {
-  const up = record.uploadedDelta;
-  const down = record.downloadedDelta;
-  entry.uploadedBytes = sum(entry.uploadedBytes, up);
-  entry.downloadedBytes = sum(entry.downloadedBytes, down);
-  entry.creditedUploadedBytes = sum(
-    entry.creditedUploadedBytes,
-    creditOf(up, record.uploadCreditPercent),
-  );
-  entry.creditedDownloadedBytes = sum(
-    entry.creditedDownloadedBytes,
-    creditOf(down, record.downloadCreditPercent),
-  );
-  entry.records++;
-  entry.firstSeenMs = Math.min(entry.firstSeenMs, record.timeMs);
-  entry.lastSeenMs = Math.max(entry.lastSeenMs, record.timeMs);
-  if ((record.flags & RECORD_FLAG.completes) !== 0) {
-    if (entry.completions === 0) entry.completedMs = Math.max(1, record.timeMs);
-    entry.completions++;
+  #addTo(at: number, record: TransferRecord): void {
+    const numbers = this.#numbers;
+    const { uploadedDelta: up, downloadedDelta: down, timeMs } = record;
+    const creditedUp = creditOf(up, record.uploadCreditPercent);
+    const creditedDown = creditOf(down, record.downloadCreditPercent);
+    numbers[at + AT.uploaded] = sum(numbers[at + AT.uploaded]!, up);
+    numbers[at + AT.downloaded] = sum(numbers[at + AT.downloaded]!, down);
+    numbers[at + AT.creditedUploaded] = sum(numbers[at + AT.creditedUploaded]!, creditedUp);
+    numbers[at + AT.creditedDownloaded] = sum(numbers[at + AT.creditedDownloaded]!, creditedDown);
+    numbers[at + AT.records]! += 1;
+    numbers[at + AT.firstSeenMs] = Math.min(numbers[at + AT.firstSeenMs]!, timeMs);
+    numbers[at + AT.lastSeenMs] = Math.max(numbers[at + AT.lastSeenMs]!, timeMs);
+    numbers[at + AT.left] = record.left;
+    if ((record.flags & RECORD_FLAG.completes) !== 0) {
+      if (numbers[at + AT.completions] === 0) numbers[at + AT.completedMs] = Math.max(1, timeMs);
+      numbers[at + AT.completions]! += 1;
+    }
+    this.#setClient(at, record.peerId);
   }
-  entry.leftBytes = record.left;
-  if (!isClient(entry.client, record.peerId)) entry.client = clientOf(record.peerId);
+
+  #setClient(at: number, peerId: Uint8Array): void {
+    this.#words[(at + AT.client) * 2] = wordAt(peerId, 0);
+    this.#words[(at + AT.client) * 2 + 1] = wordAt(peerId, 4);
+  }
+
+  #makeRoom(pair: number): void {
+    if (pair < this.#places.length) return;
+    const pairs = this.#places.length * 2;
+    const numbers = new Float64Array(pairs * NUMBERS);
+    numbers.set(this.#numbers);
+    const places = new Int32Array(pairs).fill(-1);
+    places.set(this.#places);
+    this.#numbers = numbers;
+    this.#words = new Uint32Array(numbers.buffer);
+    this.#places = places;
+  }
+
+  #entryOf(pair: number): LedgerEntry {
+    const numbers = this.#numbers;
+    const at = pair * NUMBERS;
+    return {
+      memberId: this.#index.memberAt(pair),
+      torrentId: this.#index.torrentAt(pair),
+      uploadedBytes: numbers[at + AT.uploaded]!,
+      downloadedBytes: numbers[at + AT.downloaded]!,
+      creditedUploadedBytes: numbers[at + AT.creditedUploaded]!,
+      creditedDownloadedBytes: numbers[at + AT.creditedDownloaded]!,
+      seedSeconds: numbers[at + AT.seedSeconds]!,
+      seedingPlace: this.#places[pair]!,
+      records: numbers[at + AT.records]!,
+      firstSeenMs: numbers[at + AT.firstSeenMs]!,
+      lastSeenMs: numbers[at + AT.lastSeenMs]!,
+      completedMs: numbers[at + AT.completedMs]!,
+      completions: numbers[at + AT.completions]!,
+      leftBytes: numbers[at + AT.left]!,
+      client: this.#clientOf(at),
+    };
+  }
+
+  #clientOf(at: number): string {
+    let text = '';
+    for (let character = 0; character < CLIENT_CHARACTERS; character++) {
+      const word = this.#words[(at + AT.client) * 2 + (character >>> 2)]!;
+      const byte = (word >>> ((character & 3) * 8)) & 0xff;
+      if (byte < 0x20 || byte > 0x7e) return '';
+      text += String.fromCharCode(byte);
+    }
+    return text;
+  }
 }
 
 /** Two totals as the ledger adds them: held at 2^53-1. */
@@ -156,21 +237,6 @@ export function sum(one: number, other: number): number {
   return Math.min(TOTAL_MAX, one + other);
 }
 
-/** Whether clientOf() would give the same; most announces are of the client before. */
-function isClient(client: string, peerId: Uint8Array): boolean {
-  if (client === '') return false;
-  for (let at = 0; at < CLIENT_CHARACTERS; at++) {
-    if (client.charCodeAt(at) !== peerId[at]) return false;
-  }
-  return true;
-}
-
-function clientOf(peerId: Uint8Array): string {
-  let text = '';
-  for (let at = 0; at < CLIENT_CHARACTERS; at++) {
-    const byte = peerId[at]!;
-    if (byte < 0x20 || byte > 0x7e) return '';
-    text += String.fromCharCode(byte);
-  }
-  return text;
+function wordAt(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
 }

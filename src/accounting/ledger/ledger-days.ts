@@ -33,67 +33,107 @@ export function dayOf(timeMs: number): number {
   return Math.floor(timeMs / DAY_MS);
 }
 
+/** A day's sums, side by side: one line of the processor's cache. */
+const AT = {
+  uploaded: 0,
+  downloaded: 1,
+  creditedUploaded: 2,
+  creditedDownloaded: 3,
+  seedSeconds: 4,
+  leechSeconds: 5,
+} as const;
+const NUMBERS = 8;
+const DAYS_MIN = 256;
+
 export class LedgerDays {
   readonly #index = new PairIndex();
-  readonly #days: LedgerDay[] = [];
+  #numbers = new Float64Array(DAYS_MIN * NUMBERS);
+  /** The day of the last record, and when it begins: nearly every record is of the same. */
+  #day = 0;
+  #dayMs = 0;
 
-  get days(): readonly LedgerDay[] {
-    return this.#days;
+  /** How many days there are. */
+  get size(): number {
+    return this.#index.size;
   }
 
-  /** What was added up before; nothing of this day was added here. */
+  /** Made anew at each call. */
+  get days(): readonly LedgerDay[] {
+    return Array.from({ length: this.size }, (_, place) => this.#dayAt(place));
+  }
+
+  /** What was added up before; nothing of this day was added here. The day is copied. */
   begin(day: LedgerDay): void {
-    const at = this.#index.indexOf(day.memberId, day.day);
-    assert(at === this.#days.length, 'a day begins once');
-    this.#days.push(day);
+    const { size } = this;
+    const at = this.#placeOf(day.memberId, day.day);
+    assert(at === size * NUMBERS, 'a day begins once');
+    const numbers = this.#numbers;
+    numbers[at + AT.uploaded] = day.uploadedBytes;
+    numbers[at + AT.downloaded] = day.downloadedBytes;
+    numbers[at + AT.creditedUploaded] = day.creditedUploadedBytes;
+    numbers[at + AT.creditedDownloaded] = day.creditedDownloadedBytes;
+    numbers[at + AT.seedSeconds] = day.seedSeconds;
+    numbers[at + AT.leechSeconds] = day.leechSeconds;
   }
 
   /** In any order: sums only. Seed time comes by addSeeded(), when it is known. */
   add(record: TransferRecord): void {
     const { memberId } = record;
     if (memberId === 0) return;
-    addTo(this.#dayOf(memberId, dayOf(record.timeMs)), record);
+    this.#addTo(this.#placeOf(memberId, this.#dayOf(record.timeMs)), record);
   }
 
   /** What a record that came at `atMs` added to the seed time. */
   addSeeded(memberId: number, atMs: number, seconds: number): void {
-    this.#dayOf(memberId, dayOf(atMs)).seedSeconds += seconds;
+    this.#numbers[this.#placeOf(memberId, this.#dayOf(atMs)) + AT.seedSeconds]! += seconds;
   }
 
-  #dayOf(memberId: number, number: number): LedgerDay {
-    const at = this.#index.indexOf(memberId, number);
-    let day = this.#days[at];
-    if (day === undefined) {
-      day = newDay(memberId, number);
-      this.#days.push(day);
+  #dayOf(timeMs: number): number {
+    if (timeMs < this.#dayMs || timeMs >= this.#dayMs + DAY_MS) {
+      this.#day = dayOf(timeMs);
+      this.#dayMs = this.#day * DAY_MS;
     }
-    return day;
+    return this.#day;
   }
-}
 
-function newDay(memberId: number, day: number): LedgerDay {
-  return {
-    memberId,
-    day,
-    uploadedBytes: 0,
-    downloadedBytes: 0,
-    creditedUploadedBytes: 0,
-    creditedDownloadedBytes: 0,
-    seedSeconds: 0,
-    leechSeconds: 0,
-  };
-}
+  /** Of its first number. */
+  #placeOf(memberId: number, day: number): number {
+    const at = this.#index.indexOf(memberId, day) * NUMBERS;
+    if (at === this.#numbers.length) {
+      const numbers = new Float64Array(at * 2);
+      numbers.set(this.#numbers);
+      this.#numbers = numbers;
+    }
+    return at;
+  }
 
-function addTo(entry: LedgerDay, record: TransferRecord): void {
-  const { uploadedDelta: up, downloadedDelta: down } = record;
-  entry.uploadedBytes = sum(entry.uploadedBytes, up);
-  entry.downloadedBytes = sum(entry.downloadedBytes, down);
-  const creditedUp = creditOf(up, record.uploadCreditPercent);
-  const creditedDown = creditOf(down, record.downloadCreditPercent);
-  entry.creditedUploadedBytes = sum(entry.creditedUploadedBytes, creditedUp);
-  entry.creditedDownloadedBytes = sum(entry.creditedDownloadedBytes, creditedDown);
-  // Whoever says `started` was away until now.
-  if (record.event === TRANSFER_EVENT.started) return;
-  if ((record.flags & RECORD_FLAG.seededBefore) !== 0) return;
-  entry.leechSeconds += Math.min(record.elapsedSeconds, SEED_SECONDS_PER_RECORD_MAX);
+  #addTo(at: number, record: TransferRecord): void {
+    const numbers = this.#numbers;
+    const { uploadedDelta: up, downloadedDelta: down } = record;
+    const creditedUp = creditOf(up, record.uploadCreditPercent);
+    const creditedDown = creditOf(down, record.downloadCreditPercent);
+    numbers[at + AT.uploaded] = sum(numbers[at + AT.uploaded]!, up);
+    numbers[at + AT.downloaded] = sum(numbers[at + AT.downloaded]!, down);
+    numbers[at + AT.creditedUploaded] = sum(numbers[at + AT.creditedUploaded]!, creditedUp);
+    numbers[at + AT.creditedDownloaded] = sum(numbers[at + AT.creditedDownloaded]!, creditedDown);
+    // Whoever says `started` was away until now.
+    if (record.event === TRANSFER_EVENT.started) return;
+    if ((record.flags & RECORD_FLAG.seededBefore) !== 0) return;
+    numbers[at + AT.leechSeconds]! += Math.min(record.elapsedSeconds, SEED_SECONDS_PER_RECORD_MAX);
+  }
+
+  #dayAt(place: number): LedgerDay {
+    const numbers = this.#numbers;
+    const at = place * NUMBERS;
+    return {
+      memberId: this.#index.memberAt(place),
+      day: this.#index.torrentAt(place),
+      uploadedBytes: numbers[at + AT.uploaded]!,
+      downloadedBytes: numbers[at + AT.downloaded]!,
+      creditedUploadedBytes: numbers[at + AT.creditedUploaded]!,
+      creditedDownloadedBytes: numbers[at + AT.creditedDownloaded]!,
+      seedSeconds: numbers[at + AT.seedSeconds]!,
+      leechSeconds: numbers[at + AT.leechSeconds]!,
+    };
+  }
 }

@@ -15,7 +15,7 @@ import { below, SeededRandom } from '#base/random.ts';
 import { SeedTimeModel } from '#sim/seed-time-model.ts';
 import { migrate } from '#sql/migrate.ts';
 import { sqlMigrations } from '#sql/migrations/all.ts';
-import { forEachDatabase } from '#sql/test-databases.ts';
+import { forEachDatabase, openMigrated } from '#sql/test-databases.ts';
 import { rebuild } from './rebuild.ts';
 import { type Bench, benchOver, everything } from './test-ledger-bench.ts';
 
@@ -31,9 +31,8 @@ forEachDatabase((name, open) => {
     migrations = MIGRATIONS,
   ): void => {
     test(`${name}: ${sentence}`, async () => {
-      const sql = await open();
+      const sql = await openMigrated(open, migrations);
       try {
-        await migrate(sql, migrations, { clock });
         await body(await benchOver(sql));
       } finally {
         await sql.close();

@@ -10,7 +10,7 @@ import type { LedgerNames } from './ledger-tables.ts';
 
 /** Pairs looked up by one query. */
 const PAIRS_MAX = 1000;
-/** States remembered from batch to batch, 60 bytes each. */
+/** States remembered from batch to batch, 70 bytes each. */
 const STATES_MAX = 524_288;
 
 /** What is counted, and what is known of seeding before it. */
@@ -29,11 +29,12 @@ export async function settleSeeding<Tables>(
   const { entries, tells } = step.batch;
   if (tells.size === 0) return;
   if (step.states.size > STATES_MAX) step.states.clear();
-  await readStates(transaction, names, placed(step));
+  const places = new Uint32Array(entries.length);
+  await readStates(transaction, names, placed(step, places));
   tells.forEach((at, tell) => {
-    const entry = entries[at]!;
-    const seconds = step.states.advance(entry.seedingPlace, tell);
+    const seconds = step.states.advance(places[at]!, tell);
     if (seconds === 0) return;
+    const entry = entries[at]!;
     entry.seedSeconds += seconds;
     step.days.addSeeded(entry.memberId, tell.atSeconds * 1000, seconds);
   });
@@ -44,17 +45,20 @@ export function byPair(one: LedgerEntry, other: LedgerEntry): number {
   return one.memberId - other.memberId || one.torrentId - other.torrentId;
 }
 
-/** Gives each entry that has anything told its place, and returns those whose states are not known. */
-function placed({ batch, states }: SeedingStep): Unknown {
+/**
+ * Gives each entry that has anything told its place, in `places` by its number too, and returns those
+ * whose states are not known.
+ */
+function placed({ batch, states }: SeedingStep, places: Uint32Array): Unknown {
   const { entries, tells } = batch;
   const unknown: LedgerEntry[] = [];
-  tells.forEach((at) => {
+  for (const at of tells.pairs) {
     const entry = entries[at]!;
-    if (entry.seedingPlace >= 0) return;
     const { size } = states;
     entry.seedingPlace = states.placeOf(entry.memberId, entry.torrentId);
+    places[at] = entry.seedingPlace;
     if (entry.seedingPlace === size) unknown.push(entry);
-  });
+  }
   return { entries: unknown.sort(byPair), states };
 }
 

@@ -6,24 +6,19 @@ import { sql as raw } from 'kysely';
 import { audit } from '#accounting/audit/audit.ts';
 import { accountingMigrations } from '#accounting/migrations/all.ts';
 import { TRANSFERS_TOPIC } from '#accounting/transfers/transfer-record.ts';
-import { SystemClock } from '#base/clock.ts';
 import { SeededRandom } from '#base/random.ts';
 import { SimDisk } from '#sim/disk.ts';
-import { migrate } from '#sql/migrate.ts';
 import { sqlMigrations } from '#sql/migrations/all.ts';
-import { forEachDatabase } from '#sql/test-databases.ts';
+import { forEachDatabase, openMigrated } from '#sql/test-databases.ts';
 import { takeLedgerSnapshot } from './ledger-snapshot.ts';
 import { rebuild } from './rebuild.ts';
 import { appendMany, type Bench, benchOver, everything } from './test-ledger-bench.ts';
 
-const clock = new SystemClock();
-
 forEachDatabase((name, open) => {
   const on = (sentence: string, body: (bench: Bench) => Promise<void>): void => {
     test(`${name}: ${sentence}`, async () => {
-      const sql = await open();
+      const sql = await openMigrated(open, [...sqlMigrations, ...accountingMigrations]);
       try {
-        await migrate(sql, [...sqlMigrations, ...accountingMigrations], { clock });
         await body(await benchOver(sql));
       } finally {
         await sql.close();

@@ -15,10 +15,9 @@ import { SystemClock } from '#base/clock.ts';
 import { type LogLine, memoryLogger } from '#base/logger.ts';
 import { below, SeededRandom } from '#base/random.ts';
 import { MemoryLog } from '#sim/memory-log.ts';
-import { migrate } from '#sql/migrate.ts';
 import { sqlMigrations } from '#sql/migrations/all.ts';
 import type { Sql } from '#sql/sql.ts';
-import { forEachDatabase } from '#sql/test-databases.ts';
+import { forEachDatabase, openMigrated } from '#sql/test-databases.ts';
 import { Ledger } from './ledger.ts';
 import { rebuild } from './rebuild.ts';
 import { appendMany, type Bench, benchOver, everything, worldOf } from './test-ledger-bench.ts';
@@ -28,9 +27,8 @@ const clock = new SystemClock();
 forEachDatabase((name, open) => {
   const on = (sentence: string, body: (bench: Bench) => Promise<void>): void => {
     test(`${name}: ${sentence}`, async () => {
-      const sql = await open();
+      const sql = await openMigrated(open, [...sqlMigrations, ...accountingMigrations]);
       try {
-        await migrate(sql, [...sqlMigrations, ...accountingMigrations], { clock });
         await body(await benchOver(sql));
       } finally {
         await sql.close();
@@ -228,7 +226,7 @@ forEachDatabase((name, open) => {
     const stop = new AbortController();
     const running = ledger.run(stop.signal);
     await bench.append({}, { uploaded: 50, at: 1 });
-    const untilMs = clock.monotonicMs() + 5000;
+    const untilMs = clock.monotonicMs() + 30_000;
     while (ledger.position() < 2 && clock.monotonicMs() < untilMs) {
       await new Promise((resolve) => setTimeout(resolve, 5));
     }

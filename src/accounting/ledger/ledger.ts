@@ -5,11 +5,7 @@
 import type { AccountingConfig } from '#accounting/config.ts';
 import { AccountingError } from '#accounting/errors.ts';
 import { SeedingStates } from '#accounting/seeding/seeding-states.ts';
-import {
-  RECORD_FLAG,
-  TRANSFERS_TOPIC,
-  type TransferRecord,
-} from '#accounting/transfers/transfer-record.ts';
+import { TRANSFERS_TOPIC } from '#accounting/transfers/transfer-record.ts';
 import { type Clock, sleep } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
@@ -20,7 +16,14 @@ import { SqlError } from '#sql/errors.ts';
 import type { Sql } from '#sql/sql.ts';
 import { beginAtSnapshot } from './ledger-copy.ts';
 import { checkedPosition } from './ledger-position.ts';
-import { applyBatch, LARGE_BATCH, type ReadBatch, readBatch } from './ledger-step.ts';
+import {
+  LARGE_BATCH,
+  ReadBatch,
+  type ReadLimits,
+  type RecordFeed,
+  WAITED_PAIRS_MAX,
+} from './ledger-read.ts';
+import { applyBatch } from './ledger-step.ts';
 import { LEDGER } from './ledger-tables.ts';
 
 export interface LedgerWorld {
@@ -30,6 +33,8 @@ export interface LedgerWorld {
   readonly logger: Logger;
   readonly metrics: Registry;
   readonly config: AccountingConfig;
+  /** Records that came a moment ago; without it every record is read from the log. */
+  readonly feed?: RecordFeed;
 }
 
 type CompletedListener = (torrentId: number, completed: number) => void;
@@ -52,7 +57,9 @@ export class Ledger {
   #stored: ConsumerPosition | undefined;
   #nextOffset = 0;
   #endOffset = 0;
-  #ahead: { readonly from: number; readonly read: Promise<TalliedRead | undefined> } | undefined;
+  #ahead: { readonly from: number; readonly read: Promise<ReadBatch | undefined> } | undefined;
+  /** What came since the last batch, as far as the feed showed it. */
+  #gathered: ReadBatch | undefined;
   #positionLosses = 0;
   #paused: Promise<void> | undefined;
   #applying: Promise<unknown> = Promise.resolve();
@@ -102,10 +109,7 @@ export class Ledger {
         await this.#paused;
         const records = await this.#exclusively(() => this.#step({ waitMs: WAIT_MS, signal }));
         retryMs = RETRY_MS_MIN;
-        // A full batch says that there is more; after a small one, more is let come together.
-        if (records < config.ledgerBatchRecordsMax) {
-          await sleep(clock, config.ledgerIntervalMs * intervalsAfter(records), signal);
-        }
+        if (this.lag < config.ledgerBatchRecordsMax) await this.#rest(records, signal);
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof AccountingError) throw error;
@@ -150,12 +154,9 @@ export class Ledger {
     return await result;
   }
 
-  async #step(options: {
-    readonly waitMs: number;
-    readonly signal?: AbortSignal;
-  }): Promise<number> {
+  async #step(options: ReadOptions): Promise<number> {
     const { log, sql } = this.#world;
-    const { read, tally } = await this.#nextRead(options);
+    const read = await this.#nextRead(options);
     this.#endOffset = Math.max(read.nextOffset, (await log.stats(TRANSFERS_TOPIC)).nextOffset);
     this.#instruments.lag.set(this.#endOffset - this.#nextOffset);
     if (read.nextOffset === this.#nextOffset) return 0;
@@ -170,25 +171,47 @@ export class Ledger {
       this.#stored = next;
       this.#nextOffset = next.nextOffset;
       this.#positionLosses = 0;
-      this.#report(read, tally);
+      this.#report(read);
       for (const [torrentId, times] of completed) {
         for (const listener of this.#listeners) listener(torrentId, times);
       }
-      return read.batch.records + read.invalid;
+      return read.records;
     } catch (error) {
       await this.#onFailure(error);
       throw error;
     }
   }
 
-  /** The batch at the position: what was read ahead when that begins there. */
-  async #nextRead(options: {
-    readonly waitMs: number;
-    readonly signal?: AbortSignal;
-  }): Promise<TalliedRead> {
+  /** Lets more come together after a batch of so many records, and adds it up as it comes. */
+  async #rest(records: number, signal: AbortSignal): Promise<void> {
+    const { clock, config } = this.#world;
+    for (let left = intervalsAfter(records); left > 0 && !this.#gather(); left--) {
+      await sleep(clock, config.ledgerIntervalMs, signal);
+    }
+  }
+
+  /** Whether the next batch is full. */
+  #gather(): boolean {
+    if (this.#world.feed === undefined) return false;
+    const limits = this.#limits(this.#nextOffset);
+    if (this.#gathered?.from !== this.#nextOffset) {
+      this.#gathered = new ReadBatch(this.#world, this.#nextOffset);
+    }
+    this.#gathered.takeFed(limits);
+    return this.#gathered.isFull(limits);
+  }
+
+  /** The batch at the position: what was gathered or read ahead when that begins there. */
+  async #nextRead(options: ReadOptions): Promise<ReadBatch> {
     const from = this.#nextOffset;
     const ahead = this.#ahead;
+    const gathered = this.#gathered;
     this.#ahead = undefined;
+    this.#gathered = undefined;
+    if (gathered?.from === from && gathered.records > 0) {
+      gathered.takeFed(this.#limits(from));
+      return gathered;
+    }
     const isHere = ahead?.from === from;
     return (isHere ? await ahead.read : undefined) ?? (await this.#read(from, options));
   }
@@ -199,25 +222,20 @@ export class Ledger {
    */
   #readAhead(from: number, signal: AbortSignal | undefined): void {
     if (this.#endOffset - from < this.#world.config.ledgerBatchRecordsMax) return;
-    const options = signal === undefined ? { waitMs: 0 } : { waitMs: 0, signal };
-    this.#ahead = { from, read: this.#read(from, options).catch(() => undefined) };
+    this.#ahead = { from, read: this.#read(from, { waitMs: 0, signal }).catch(() => undefined) };
   }
 
-  async #read(
-    from: number,
-    options: { readonly waitMs: number; readonly signal?: AbortSignal },
-  ): Promise<TalliedRead> {
-    const { log, config, sql } = this.#world;
-    const tally = newTally();
-    const recordsMax = config.ledgerBatchRecordsMax;
-    // On SQLite everybody who writes waits for the one transaction; on PostgreSQL nobody does.
-    const isBehind = sql.dialect === 'postgres' && this.#endOffset - from > recordsMax;
-    const read = await readBatch(log, from, {
-      ...(isBehind ? LARGE_BATCH : { recordsMax }),
-      ...options,
-      onRecord: (record) => addTally(tally, record),
-    });
-    return { read, tally };
+  async #read(from: number, options: ReadOptions): Promise<ReadBatch> {
+    const read = new ReadBatch(this.#world, from);
+    await read.take(this.#limits(from), options);
+    return read;
+  }
+
+  /** On SQLite everybody who writes waits for the one transaction; on PostgreSQL nobody does. */
+  #limits(from: number): ReadLimits {
+    const recordsMax = this.#world.config.ledgerBatchRecordsMax;
+    if (this.#world.sql.dialect !== 'postgres') return { recordsMax, pairsMax: WAITED_PAIRS_MAX };
+    return this.#endOffset - from > recordsMax ? LARGE_BATCH : { recordsMax };
   }
 
   /** After a commit whose answer was lost, or a rebuild, the position tells what was counted. */
@@ -248,7 +266,7 @@ export class Ledger {
     this.#endOffset = stats.nextOffset;
   }
 
-  #report(read: ReadBatch, tally: Tally): void {
+  #report(read: ReadBatch): void {
     const { logger } = this.#world;
     const made = this.#instruments;
     if (read.invalid > 0) {
@@ -265,7 +283,8 @@ export class Ledger {
     made.batchRecords.observe(read.batch.records);
     made.lag.set(this.lag);
     for (const reason of ['first', 'reset', 'late'] as const) {
-      if (tally[reason] > 0) made.zeroCredits.add(tally[reason], { reason });
+      const count = read.zeroCredits[reason];
+      if (count > 0) made.zeroCredits.add(count, { reason });
     }
     let credited = 0;
     let moved = 0;
@@ -286,25 +305,10 @@ function intervalsAfter(records: number): number {
   return Math.min(INTERVALS_MAX, 1 + Math.floor(records / RECORDS_PER_INTERVAL));
 }
 
-interface TalliedRead {
-  readonly read: ReadBatch;
-  readonly tally: Tally;
-}
-
-interface Tally {
-  first: number;
-  reset: number;
-  late: number;
-}
-
-function newTally(): Tally {
-  return { first: 0, reset: 0, late: 0 };
-}
-
-function addTally(tally: Tally, record: TransferRecord): void {
-  if ((record.flags & RECORD_FLAG.first) !== 0) tally.first++;
-  else if ((record.flags & RECORD_FLAG.reset) !== 0) tally.reset++;
-  else if ((record.flags & RECORD_FLAG.late) !== 0) tally.late++;
+interface ReadOptions {
+  /** For the first record. */
+  readonly waitMs: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 interface Instruments {
@@ -344,7 +348,7 @@ function instrumentsOf(metrics: Registry): Instruments {
     batchRecords: metrics.histogram(
       'swarmkeep_ledger_batch_records',
       'Transfer records counted in one transaction.',
-      [1, 16, 256, 1024, 4096, 16_384],
+      [1, 16, 256, 1024, 4096, 16_384, 65_536],
     ),
     lag: metrics.gauge('swarmkeep_ledger_lag_records', 'Transfer records not counted yet.'),
   };

@@ -16,7 +16,8 @@ import {
 } from '#sql/consumer-position.ts';
 import type { Sql } from '#sql/sql.ts';
 import { copyLedger, fittingSnapshot } from './ledger-copy.ts';
-import { applyBatch, LARGE_BATCH, type ReadBatch, readBatch } from './ledger-step.ts';
+import { LARGE_BATCH, ReadBatch } from './ledger-read.ts';
+import { applyBatch } from './ledger-step.ts';
 import {
   createLedger,
   dropLedgerTables,
@@ -64,7 +65,8 @@ export async function rebuild(world: RebuildWorld): Promise<RebuildResult> {
     const left = from < oldOffset ? oldOffset - from : Number.POSITIVE_INFINITY;
     const { recordsMax, pairsMax } = LARGE_BATCH;
     const most = { recordsMax: Math.min(recordsMax, left), pairsMax };
-    const read = await readBatch(log, from, { ...most, waitMs: 0 });
+    const read = new ReadBatch({ log }, from);
+    await read.take(most, { waitMs: 0 });
     if (read.nextOffset === from) break;
     if (world.acceptDamage !== true) refuseDamage(read);
     const next = { logId: log.id, epoch: log.epoch, nextOffset: read.nextOffset };

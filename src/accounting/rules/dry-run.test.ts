@@ -8,12 +8,10 @@ import { accountingMigrations } from '#accounting/migrations/all.ts';
 import { type RulesConfig, rulesConfig } from '#accounting/rules-config.ts';
 import { makeStrategy } from '#accounting/strategies/make-strategy.ts';
 import { below, SeededRandom } from '#base/random.ts';
-import { SimClock } from '#sim/clock.ts';
 import { testSeed } from '#sim/seed.ts';
-import { migrate } from '#sql/migrate.ts';
 import { sqlMigrations } from '#sql/migrations/all.ts';
 import type { Sql } from '#sql/sql.ts';
-import { forEachDatabase } from '#sql/test-databases.ts';
+import { forEachDatabase, openMigrated } from '#sql/test-databases.ts';
 import { DRY_RUN_DAYS, type DryRun, type DryRunWorld, historyAt, tryRules } from './dry-run.ts';
 import type { StandingState } from './ratio-watch.ts';
 import type { StandingTables } from './standing-tables.ts';
@@ -84,9 +82,8 @@ async function move(sql: Sql, all: readonly Moved[]): Promise<void> {
 forEachDatabase((database, open) => {
   const on = (sentence: string, body: (sql: Sql, seed: number) => Promise<void>): void => {
     test(`${database}: ${sentence}`, async (context) => {
-      const sql = await open();
+      const sql = await openMigrated(open, [...sqlMigrations, ...accountingMigrations]);
       try {
-        await migrate(sql, [...sqlMigrations, ...accountingMigrations], { clock: new SimClock() });
         await body(sql, testSeed(context, 1));
       } finally {
         await sql.close();

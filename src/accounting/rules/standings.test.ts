@@ -10,10 +10,9 @@ import { makeStrategy } from '#accounting/strategies/make-strategy.ts';
 import type { JobContext } from '#base/job.ts';
 import { silentLogger } from '#base/logger.ts';
 import { SimClock } from '#sim/clock.ts';
-import { migrate } from '#sql/migrate.ts';
 import { sqlMigrations } from '#sql/migrations/all.ts';
 import type { Sql } from '#sql/sql.ts';
-import { forEachDatabase } from '#sql/test-databases.ts';
+import { forEachDatabase, openMigrated } from '#sql/test-databases.ts';
 import type { JudgedMember } from './member-histories.ts';
 import type { StandingTables } from './standing-tables.ts';
 import {
@@ -94,11 +93,9 @@ class Bench {
 forEachDatabase((database, open) => {
   const on = (sentence: string, body: (bench: Bench) => Promise<void>): void => {
     test(`${database}: ${sentence}`, async () => {
-      const sql = await open();
+      const sql = await openMigrated(open, [...sqlMigrations, ...accountingMigrations]);
       try {
         const bench = new Bench(sql);
-        const { clock } = bench;
-        await migrate(sql, [...sqlMigrations, ...accountingMigrations], { clock });
         await body(bench);
       } finally {
         await sql.close();

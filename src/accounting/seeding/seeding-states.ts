@@ -1,4 +1,4 @@
-// The states of many pairs, in typed arrays: 60 bytes a pair and no object. The ledger remembers here
+// The states of many pairs, in typed arrays: 70 bytes a pair and no object. The ledger remembers here
 // what it wrote last, so that it need not read again what only it writes.
 
 import { PairIndex } from '#accounting/ledger/pair-index.ts';
@@ -22,6 +22,8 @@ export interface SeedingRow {
   readonly seeding_more: string;
 }
 
+type Lists = Pick<Seeding, 'spans' | 'clients'>;
+
 const LENGTHS = 2 ** 13;
 const MARKS = MARK_MAX + 1;
 const CAPACITY_MIN = 1024;
@@ -32,8 +34,8 @@ export class SeedingStates {
   #until = new Float64Array(CAPACITY_MIN);
   #seen = new Float64Array(CAPACITY_MIN);
   #clients = new Uint32Array(CAPACITY_MIN);
-  /** Of the few pairs with more than one span or client. */
-  readonly #more = new Map<number, Pick<Seeding, 'spans' | 'clients'>>();
+  /** By place, of the few pairs with more than one span or client. */
+  #more: (Lists | undefined)[] = [];
   /** Whose row has a text. */
   readonly #written = new Set<number>();
   readonly #scratch = newSeeding();
@@ -48,7 +50,7 @@ export class SeedingStates {
 
   clear(): void {
     this.#index = new PairIndex();
-    this.#more.clear();
+    this.#more = [];
     this.#written.clear();
   }
 
@@ -62,6 +64,8 @@ export class SeedingStates {
     this.#until[place] = 0;
     this.#seen[place] = 0;
     this.#clients[place] = 0;
+    // One behind the other: an array with holes would be searched as a table.
+    this.#more[place] = undefined;
     return place;
   }
 
@@ -74,14 +78,14 @@ export class SeedingStates {
     this.#clients[place] = row.seeder % MARKS;
     this.#seen[place] = Math.floor(row.seeder / MARKS);
     if (row.seeding_more === '') return;
-    this.#more.set(place, readSeedingMore(row.seeding_more));
+    this.#more[place] = readSeedingMore(row.seeding_more);
     this.#written.add(place);
   }
 
   /** Moves the state behind one record, and returns the seconds that it adds to the seed time. */
   advance(place: number, told: SeedingTold): number {
     const seeding = this.#scratch;
-    const more = this.#more.get(place);
+    const more = this.#more[place];
     seeding.fromSeconds = this.#from[place]!;
     seeding.untilSeconds = this.#until[place]!;
     seeding.client = this.#clients[place]!;
@@ -108,7 +112,7 @@ export class SeedingStates {
 
   /** The text of the pair's row. */
   more(place: number): string {
-    const more = this.#more.get(place);
+    const more = this.#more[place];
     return more === undefined ? '' : seedingMore(more);
   }
 
@@ -121,14 +125,14 @@ export class SeedingStates {
   }
 
   /** Most records change the lists of their state in place, or have none: nothing is made for those. */
-  #keepMore(place: number, more: Pick<Seeding, 'spans' | 'clients'> | undefined): void {
+  #keepMore(place: number, more: Lists | undefined): void {
     const { spans, clients } = this.#scratch;
     if (spans.length === 0 && clients.length === 0) {
-      if (more !== undefined) this.#more.delete(place);
+      if (more !== undefined) this.#more[place] = undefined;
       return;
     }
     if (more?.spans === spans && more.clients === clients) return;
-    this.#more.set(place, { spans, clients });
+    this.#more[place] = { spans, clients };
     if (spans === this.#noSpans) this.#noSpans = [];
     if (clients === this.#noClients) this.#noClients = [];
   }

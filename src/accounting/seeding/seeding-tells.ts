@@ -13,6 +13,9 @@ import {
 const CAPACITY_MIN = 1024;
 
 export class SeedingTells {
+  /** The numbers of the pairs that anything was told about, each once. */
+  readonly pairs: number[] = [];
+  #isTold = new Uint8Array(CAPACITY_MIN);
   #entries = new Uint32Array(CAPACITY_MIN);
   #clients = new Uint32Array(CAPACITY_MIN);
   #atSeconds = new Float64Array(CAPACITY_MIN);
@@ -27,6 +30,7 @@ export class SeedingTells {
   /** `entry` is the number of the record's pair in its batch. */
   add(entry: number, record: TransferRecord): void {
     if (this.#size === this.#entries.length) this.#grow();
+    if (this.#isTold[entry] !== 1) this.#addPair(entry);
     const at = this.#size++;
     this.#entries[at] = entry;
     this.#clients[at] = clientMark(record.peerId);
@@ -45,6 +49,14 @@ export class SeedingTells {
       told.seeds = this.#seeds[at] === 1;
       run(this.#entries[at]!, told);
     }
+  }
+
+  #addPair(entry: number): void {
+    while (entry >= this.#isTold.length) {
+      this.#isTold = grown(this.#isTold, new Uint8Array(this.#isTold.length * 2));
+    }
+    this.#isTold[entry] = 1;
+    this.pairs.push(entry);
   }
 
   #grow(): void {

@@ -143,3 +143,23 @@ test('more gaps and clients than are remembered count less, never twice, and tak
     { numRuns: 50, seed: 180 },
   );
 });
+
+test('whoever spoke last stands first, and the others in the order in which they were heard', () => {
+  const told = fc.array(fc.tuple(fc.integer({ min: 1, max: 6 }), fc.boolean()), { maxLength: 60 });
+  fc.assert(
+    fc.property(told, (list) => {
+      const seeding = newSeeding();
+      let heard: { readonly client: number; readonly atSeconds: number }[] = [];
+      for (const [turn, [client, seeds]] of list.entries()) {
+        const atSeconds = 1_000_000 + turn;
+        advanceSeeding(seeding, { atSeconds, seconds: 0, client, seeds });
+        heard = heard.filter((one) => one.client !== client);
+        if (seeds) heard.push({ client, atSeconds });
+        const last = heard.at(-1) ?? { client: 0, atSeconds: 0 };
+        assert.deepEqual([seeding.client, seeding.seenSeconds], [last.client, last.atSeconds]);
+        const others = heard.slice(0, -1).flatMap((one) => [one.client, one.atSeconds]);
+        assert.deepEqual(seeding.clients, others);
+      }
+    }),
+  );
+});

@@ -5,7 +5,7 @@ import { free } from './free.ts';
 import { requiredRatio } from './required-ratio.ts';
 import { seedLeech } from './seed-leech.ts';
 import { seedLeechTime } from './seed-leech-time.ts';
-import { seedTime } from './seed-time.ts';
+import { type SeedTimeSettings, seedTime } from './seed-time.ts';
 import type { Strategy, StrategyName } from './strategy.ts';
 import { uploadDownload } from './upload-download.ts';
 
@@ -26,16 +26,19 @@ const MAKERS: Readonly<Record<StrategyName, (rules: RulesConfig) => Strategy>> =
       windowDays: rules.seedLeechTimeWindowDays,
       graceSeconds: rules.seedLeechTimeGraceSeconds,
     }),
-  'seed-time': (rules) =>
-    seedTime({
-      seedSecondsRequired: rules.seedTimeSecondsRequired,
-      ratioRequired: rules.seedTimeRatioRequired,
-      bufferShare: rules.seedTimeBufferShare,
-      warnAfterMs: rules.seedTimeWarnAfterMs,
-      hitAndRunAfterMs: rules.seedTimeHitAndRunAfterMs,
-      hitAndRunsMax: rules.seedTimeHitAndRunsMax,
-    }),
+  'seed-time': (rules) => seedTime(seedTimeSettings(rules)),
 };
+
+export function seedTimeSettings(rules: RulesConfig): SeedTimeSettings {
+  return {
+    seedSecondsRequired: rules.seedTimeSecondsRequired,
+    ratioRequired: rules.seedTimeRatioRequired,
+    bufferShare: rules.seedTimeBufferShare,
+    warnAfterMs: rules.seedTimeWarnAfterMs,
+    hitAndRunAfterMs: rules.seedTimeHitAndRunAfterMs,
+    hitAndRunsMax: rules.seedTimeHitAndRunsMax,
+  };
+}
 
 export function makeStrategy(rules: RulesConfig): Strategy {
   return MAKERS[rules.strategy](rules);

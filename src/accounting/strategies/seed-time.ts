@@ -57,13 +57,19 @@ function judge(settings: SeedTimeSettings, history: MemberHistory): Verdict {
   return { state: count + warned > 0 ? 'warned' : 'met', findings };
 }
 
-function thereMs({ completedMs, lastSeenMs, lastSeededMs }: TorrentHistory): number {
+/** When the member was last seen doing their part. */
+export function thereMs({ completedMs, lastSeenMs, lastSeededMs }: TorrentHistory): number {
   return completedMs > 0 ? Math.max(completedMs, lastSeededMs) : lastSeenMs;
 }
 
 function owes(settings: SeedTimeSettings, torrent: TorrentHistory): boolean {
+  return !torrent.isSeeding && torrent.leechers > 0 && owesSeeding(settings, torrent);
+}
+
+/** Whether something is still to be given back, by those, too, who are doing it. */
+export function owesSeeding(settings: SeedTimeSettings, torrent: TorrentHistory): boolean {
   const { sizeBytes, downloadedBytes, uploadedBytes, seedSeconds } = torrent;
-  if (torrent.isExempt || torrent.isSeeding || torrent.leechers === 0) return false;
+  if (torrent.isExempt) return false;
   if (downloadedBytes <= sizeBytes * settings.bufferShare) return false;
   if (seedSeconds >= settings.seedSecondsRequired) return false;
   return uploadedBytes < sizeBytes * settings.ratioRequired;

@@ -16,6 +16,7 @@ import {
   RECORD,
   unlockCounter,
 } from '#sim/queue-hammer.ts';
+import { TransferFeed } from './transfer-feed.ts';
 import { TransferQueue } from './transfer-queue.ts';
 import { TRANSFERS_TOPIC } from './transfer-record.ts';
 import { TransferWriter } from './transfer-writer.ts';
@@ -23,6 +24,8 @@ import { TransferWriter } from './transfer-writer.ts';
 const THREADS = 3;
 const STEPS = 4000;
 const COUNTERS = 5;
+/** Shown at once, of 128 places. */
+const SHOWN_MAX = 90;
 /** Small, so that the queue is full all the time. */
 const SETTINGS = { batchRecordsMax: 32, recordsPendingMax: 100, batchAgeMsMax: 5 };
 
@@ -59,11 +62,18 @@ test('T21: records of threads that meet stand in the log without gap or repeat, 
     workers.push(worker);
     return result;
   });
+  const following = follow(
+    new TransferFeed({ memory: queue, clock: new SystemClock(), config }),
+    log,
+  );
   const told = await Promise.all(results);
   await writer.close();
+  const followed = await following.end();
   for (const worker of workers) await worker.terminate();
 
   const records = log.recordsOf(TRANSFERS_TOPIC).map(({ value }) => read(value));
+  assert.deepEqual(followed.ids, idsOf(records));
+  assert.ok(followed.fed > 100 && followed.fed < records.length, `${followed.fed} by the queue`);
   const reached = new Array<number>(COUNTERS).fill(0);
   for (const { counter, value } of records) {
     assert.equal(value, reached[counter]! + 1);
@@ -81,6 +91,44 @@ test('T21: records of threads that meet stand in the log without gap or repeat, 
   assert.equal(durable.length + lost.length, THREADS * STEPS);
   assert.ok(lost.length > 0 && writer.losses > 5, `${writer.losses} losses`);
 });
+
+/**
+ * Takes from the queue what it has, and else one record from the log, while other threads take places
+ * again.
+ */
+function follow(
+  feed: TransferFeed,
+  log: MemoryLog,
+): { end(): Promise<{ readonly ids: readonly number[]; readonly fed: number }> } {
+  const ids: number[] = [];
+  let fed = 0;
+  let isEnding = false;
+  const running = (async () => {
+    for (let isLast = false; ; isLast = isEnding) {
+      const from = ids.length;
+      // Now and then as if it had been too slow.
+      if (from % 50 !== 49) {
+        fed += feed.read(from, SHOWN_MAX, (words, at) => ids.push(words[at + RECORD.id]!));
+      }
+      if (ids.length > from) continue;
+      const { records } = await log.read(TRANSFERS_TOPIC, { from, recordsMax: 1 });
+      ids.push(...records.map(({ value }) => read(value).id));
+      if (records.length === 0 && isLast) return;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  })();
+  return {
+    end: async () => {
+      isEnding = true;
+      await running;
+      return { ids, fed };
+    },
+  };
+}
+
+function idsOf(records: readonly { readonly id: number }[]): readonly number[] {
+  return records.map(({ id }) => id);
+}
 
 async function failingLog(): Promise<MemoryLog> {
   const log = new MemoryLog();

@@ -9,25 +9,42 @@
 //
 // A place is taken by one compare-and-set on `head`; a gate in the same word keeps everybody out
 // while lost records are taken back. Then the record is written and its mark says that it is whole.
+//
+// What has settled stays in its place until somebody takes the position that comes there next, which
+// is as many records later as there are places. So the ledger need not read it from the log again:
+// the writer tells at which offsets the newest of them stand there (transfer-feed.ts).
 
 import type { AccountingConfig } from '#accounting/config.ts';
 import { assert } from '#base/assert.ts';
 import type { Clock, Timer } from '#base/clock.ts';
 import { TRANSFER_RECORD_BYTES } from './transfer-record.ts';
 
-/** Of a place in `recordWords`. */
-export const QUEUE_RECORD_WORDS: number = TRANSFER_RECORD_BYTES / 4;
+/** Of a place in `words`: room for what the log writes before a record, then the record. */
+export const QUEUE_ROOM_WORDS = 3;
+export const QUEUE_PLACE_WORDS: number = QUEUE_ROOM_WORDS + TRANSFER_RECORD_BYTES / 4;
+const PLACE_BYTES = QUEUE_PLACE_WORDS * 4;
 /** Threads that may share a queue. */
 export const QUEUE_WORKERS_MAX = 64;
 
-const POSITIONS = 0x3fff_ffff;
+/** Positions are numbers of 30 bits. */
+export const POSITIONS = 0x3fff_ffff;
 const GATE = 0x4000_0000;
+const U32 = 0x1_0000_0000;
+
+/** The run changes with every append, hundreds of times a second at most. */
+const RUN_TRIES = 4;
 
 /** What the writer is asked for: to look for a full batch, or to send all there is. */
 const ASK = { look: 1, flush: 2 } as const;
 
-const AT = { head: 0, settled: 16, sent: 32, asked: 48, waiters: 64 } as const;
+const AT = { head: 0, settled: 16, sent: 32, asked: 48, run: 64, waiters: 80 } as const;
 const HEADER_WORDS = AT.waiters + QUEUE_WORKERS_MAX;
+/**
+ * Of AT.run: a count that is odd while the others change; the position behind the newest settled record;
+ * the offsets, as two words each, of the first record that stands in the log as it does here, one behind
+ * the other, and behind the last.
+ */
+const RUN = { version: 0, position: 1, from: 2, next: 4 } as const;
 
 type QueueConfig = Pick<
   AccountingConfig,
@@ -45,11 +62,13 @@ export interface TransferQueueWorld {
   wakeWriter(): void;
 }
 
-/** Where take() writes, in words. */
-export interface TakenLayout {
-  readonly at: number;
-  readonly stride: number;
-  readonly max: number;
+/** Settled records that stand in the log one behind the other, as they did in the queue. */
+export interface SettledRun {
+  /** Offsets in the log. */
+  from: number;
+  next: number;
+  /** Of the record before `next`, + 1. */
+  position: number;
 }
 
 interface Waiter {
@@ -59,13 +78,17 @@ interface Waiter {
 
 export class TransferQueue {
   readonly #world: TransferQueueWorld;
-  readonly #words: Int32Array;
+  readonly #header: Int32Array;
   /** Position + 1 of the whole record in each place. */
   readonly #marks: Int32Array;
-  readonly #records: Uint8Array;
-  /** Whoever took a position writes its record here: QUEUE_RECORD_WORDS for each place. */
-  readonly recordWords: Uint32Array;
+  readonly #bytes: Uint8Array;
+  /** QUEUE_PLACE_WORDS for each place. */
+  readonly words: Uint32Array;
   readonly #mask: number;
+  readonly #recordsMax: number;
+  readonly #batchRecordsMax: number;
+  /** The writer's: the run that goes on with what settles next. */
+  readonly #run: SettledRun = { from: 0, next: -1, position: 0 };
   readonly #waiters: Waiter[] = [];
   #waitersFrom = 0;
   #age: Timer | undefined;
@@ -74,7 +97,7 @@ export class TransferQueue {
 
   static reserve(config: QueueConfig): SharedArrayBuffer {
     const capacity = capacityOf(config);
-    return new SharedArrayBuffer(HEADER_WORDS * 4 + capacity * (4 + TRANSFER_RECORD_BYTES));
+    return new SharedArrayBuffer(HEADER_WORDS * 4 + capacity * (4 + PLACE_BYTES));
   }
 
   constructor(world: TransferQueueWorld) {
@@ -85,34 +108,29 @@ export class TransferQueue {
     assert(worker < QUEUE_WORKERS_MAX, 'the thread has a place');
     this.#world = world;
     this.#mask = capacity - 1;
-    this.#words = new Int32Array(memory, 0, HEADER_WORDS);
+    this.#recordsMax = config.recordsPendingMax;
+    this.#batchRecordsMax = config.batchRecordsMax;
+    const placesAt = marksAt + capacity * 4;
+    this.#header = new Int32Array(memory, 0, HEADER_WORDS);
     this.#marks = new Int32Array(memory, marksAt, capacity);
-    this.recordWords = new Uint32Array(
-      memory,
-      marksAt + capacity * 4,
-      capacity * QUEUE_RECORD_WORDS,
-    );
-    this.#records = new Uint8Array(
-      memory,
-      marksAt + capacity * 4,
-      capacity * TRANSFER_RECORD_BYTES,
-    );
+    this.words = new Uint32Array(memory, placesAt, capacity * QUEUE_PLACE_WORDS);
+    this.#bytes = new Uint8Array(memory, placesAt, capacity * PLACE_BYTES);
   }
 
   /** `recordsPendingMax` is reached, or lost records are being taken back: push nothing now. */
   get isFull(): boolean {
-    const head = Atomics.load(this.#words, AT.head);
-    return (head & GATE) !== 0 || this.#distance(head) >= this.#world.config.recordsPendingMax;
+    const head = Atomics.load(this.#header, AT.head);
+    return (head & GATE) !== 0 || this.#distance(head) >= this.#recordsMax;
   }
 
   /** Records that are not on disk yet, of all threads. */
   get pending(): number {
-    return this.#distance(Atomics.load(this.#words, AT.head));
+    return this.#distance(Atomics.load(this.#header, AT.head));
   }
 
   /** Where the newest record stands; meaningful while something is pending. */
   get newest(): number {
-    return (Atomics.load(this.#words, AT.head) - 1) & POSITIONS;
+    return (Atomics.load(this.#header, AT.head) - 1) & POSITIONS;
   }
 
   /** Number of the place that a position has; below `capacityOf(config)`. */
@@ -120,16 +138,22 @@ export class TransferQueue {
     return position & this.#mask;
   }
 
+  /** Where in `words` whoever took a position writes its record: the words of TRANSFER_RECORD_BYTES. */
+  recordWordAt(place: number): number {
+    return place * QUEUE_PLACE_WORDS + QUEUE_ROOM_WORDS;
+  }
+
   /**
    * Takes the next position; -1 when the queue is full. Whoever took one publishes it without a
    * pause: the writer waits for it.
    */
   reserve(): number {
-    const words = this.#words;
-    const { recordsPendingMax } = this.#world.config;
-    for (let head = Atomics.load(words, AT.head); ; ) {
-      if ((head & GATE) !== 0 || this.#distance(head) >= recordsPendingMax) return -1;
-      const found = Atomics.compareExchange(words, AT.head, head, (head + 1) & POSITIONS);
+    const header = this.#header;
+    const recordsMax = this.#recordsMax;
+    // Plain reads: whether they still hold is for the exchange to say, and what has settled only grows.
+    for (let head = header[AT.head]!; ; ) {
+      if ((head & GATE) !== 0 || this.#pendingAt(head) >= recordsMax) return -1;
+      const found = Atomics.compareExchange(header, AT.head, head, (head + 1) & POSITIONS);
       if (found === head) return head;
       head = found;
     }
@@ -139,13 +163,17 @@ export class TransferQueue {
   publish(position: number): void {
     const place = this.placeOf(position);
     Atomics.store(this.#marks, place, position + 1);
-    if (this.unsent >= this.#world.config.batchRecordsMax) this.#askSoon();
+    const header = this.#header;
+    // Plain reads: this thread's own exchange on the head came before, and nobody needs it to a record.
+    const unsent = (header[AT.head]! - header[AT.sent]!) & POSITIONS;
+    if (unsent >= this.#batchRecordsMax) this.#askSoon();
     else this.#age ??= this.#startAge();
   }
 
   /** The record in a place: a view that is good until the position after it in this place is taken. */
   recordAt(place: number): Uint8Array {
-    return this.#bytesOf(place, 1);
+    const from = this.recordWordAt(place) * 4;
+    return this.#bytes.subarray(from, from + TRANSFER_RECORD_BYTES);
   }
 
   /** Asks that everything pushed so far is sent as soon as the append in flight is answered. */
@@ -156,12 +184,12 @@ export class TransferQueue {
 
   /** Before a push that somebody waits for: from now on this thread is told of what settles. */
   willWait(): void {
-    Atomics.add(this.#words, AT.waiters + this.#world.worker, 1);
+    Atomics.add(this.#header, AT.waiters + this.#world.worker, 1);
   }
 
   /** Takes a willWait() back whose push did not happen. */
   wontWait(): void {
-    Atomics.sub(this.#words, AT.waiters + this.#world.worker, 1);
+    Atomics.sub(this.#header, AT.waiters + this.#world.worker, 1);
   }
 
   /**
@@ -213,45 +241,53 @@ export class TransferQueue {
 
   /** Records that no append has taken yet. */
   get unsent(): number {
-    const head = Atomics.load(this.#words, AT.head);
-    return (head - Atomics.load(this.#words, AT.sent)) & POSITIONS;
+    const head = Atomics.load(this.#header, AT.head);
+    return (head - Atomics.load(this.#header, AT.sent)) & POSITIONS;
   }
 
   // For the writer alone.
 
   /** The writer looks now, and who pushes from here on wakes it again. How many should be sent. */
   look(): number {
-    const asked = Atomics.exchange(this.#words, AT.asked, 0);
+    const asked = Atomics.exchange(this.#header, AT.asked, 0);
     const { unsent } = this;
-    return (asked & ASK.flush) === 0
-      ? unsent - (unsent % this.#world.config.batchRecordsMax)
-      : unsent;
+    return (asked & ASK.flush) === 0 ? unsent - (unsent % this.#batchRecordsMax) : unsent;
   }
 
   /**
-   * Copies up to `max` records that are next to be sent, in order, each `stride` words behind the one
-   * before, the first at `at`; returns how many.
+   * Copies up to `max` places whose records are next to be sent, in order, to the beginning of `into`;
+   * returns how many. What stands in a place before its record means nothing.
    */
-  take(into: Uint32Array, { at, stride, max }: TakenLayout): number {
-    const sent = Atomics.load(this.#words, AT.sent);
+  take(into: Uint32Array, max: number): number {
+    const sent = Atomics.load(this.#header, AT.sent);
     const count = Math.min(this.unsent, max);
-    const words = this.recordWords;
+    const marks = this.#marks;
     for (let index = 0; index < count; index++) {
       const position = (sent + index) & POSITIONS;
-      this.#awaitMark(position);
-      const from = this.placeOf(position) * QUEUE_RECORD_WORDS;
-      const to = at + index * stride;
-      for (let word = 0; word < QUEUE_RECORD_WORDS; word++) into[to + word] = words[from + word]!;
+      if (marks[this.placeOf(position)] !== position + 1) this.#awaitMark(position);
     }
-    Atomics.store(this.#words, AT.sent, (sent + count) & POSITIONS);
+    // Changes nothing. The marks were read plainly: without it, on some machines, the records might
+    // have been read before them.
+    Atomics.or(this.#header, AT.sent, 0);
+    this.copyPlaces(sent, count, into);
+    Atomics.store(this.#header, AT.sent, (sent + count) & POSITIONS);
     if (this.unsent === 0) this.close();
     return count;
   }
 
-  /** The oldest `count` records are on disk; returns the position behind them. */
-  settle(count: number): number {
-    const settled = (Atomics.load(this.#words, AT.settled) + count) & POSITIONS;
-    Atomics.store(this.#words, AT.settled, settled);
+  /**
+   * The oldest `count` records are on disk, in the log from `firstOffset` on; returns the position behind
+   * them.
+   */
+  settle(count: number, firstOffset: number): number {
+    const before = Atomics.load(this.#header, AT.settled);
+    const settled = (before + count) & POSITIONS;
+    const run = this.#run;
+    if (run.next !== firstOffset || run.position !== before) run.from = firstOffset;
+    run.next = firstOffset + count;
+    run.position = settled;
+    this.#tellRun();
+    Atomics.store(this.#header, AT.settled, settled);
     return settled;
   }
 
@@ -260,34 +296,91 @@ export class TransferQueue {
    * nobody can push. Returns the position behind them. The views are lent for the call.
    */
   lose(run: (records: readonly Uint8Array[], newest: number) => void): number {
-    const words = this.#words;
-    const head = Atomics.or(words, AT.head, GATE) & POSITIONS;
+    const header = this.#header;
+    const head = Atomics.or(header, AT.head, GATE) & POSITIONS;
     const records: Uint8Array[] = [];
     for (let count = this.#distance(head); count > 0; count--) {
       const position = (head - 1 - records.length) & POSITIONS;
       this.#awaitMark(position);
-      records.push(this.#bytesOf(this.placeOf(position), 1));
+      records.push(this.recordAt(this.placeOf(position)));
     }
     run(records, (head - 1) & POSITIONS);
-    Atomics.store(words, AT.sent, head);
-    Atomics.store(words, AT.settled, head);
-    Atomics.store(words, AT.head, head);
+    Atomics.store(header, AT.sent, head);
+    Atomics.store(header, AT.settled, head);
+    Atomics.store(header, AT.head, head);
     this.close();
     return head;
   }
 
-  /** Whether another thread waits for something that settles. */
-  hasWaiters(worker: number): boolean {
-    return Atomics.load(this.#words, AT.waiters + worker) > 0;
+  // For whoever follows the queue.
+
+  /** Fills `into` with the newest run; false when there is none, or it changes all the time. */
+  readRun(into: SettledRun): boolean {
+    const header = this.#header;
+    for (let tries = 0; tries < RUN_TRIES; tries++) {
+      const version = Atomics.load(header, AT.run + RUN.version);
+      into.position = Atomics.load(header, AT.run + RUN.position);
+      into.from = this.#offsetAt(AT.run + RUN.from);
+      into.next = this.#offsetAt(AT.run + RUN.next);
+      const isWhole = (version & 1) === 0;
+      if (isWhole && Atomics.load(header, AT.run + RUN.version) === version) return version > 0;
+    }
+    return false;
   }
 
-  #bytesOf(place: number, count: number): Uint8Array {
-    const from = place * TRANSFER_RECORD_BYTES;
-    return this.#records.subarray(from, from + count * TRANSFER_RECORD_BYTES);
+  /**
+   * Whether nobody has taken the position that comes to the place of `position` next. What was copied
+   * out of it before is whole then.
+   */
+  isStanding(position: number): boolean {
+    // Changes nothing. A plain load could be made before the copy's own on some machines.
+    const head = Atomics.or(this.#header, AT.head, 0);
+    return ((head - position) & POSITIONS) <= this.#mask + 1;
+  }
+
+  /** `count` places from that of `position` on, to the beginning of `into`. */
+  copyPlaces(position: number, count: number, into: Uint32Array): void {
+    const place = this.placeOf(position);
+    const straight = Math.min(count, this.#mask + 1 - place);
+    const from = place * QUEUE_PLACE_WORDS;
+    into.set(this.words.subarray(from, from + straight * QUEUE_PLACE_WORDS));
+    if (straight === count) return;
+    const rest = this.words.subarray(0, (count - straight) * QUEUE_PLACE_WORDS);
+    into.set(rest, straight * QUEUE_PLACE_WORDS);
+  }
+
+  #tellRun(): void {
+    const header = this.#header;
+    const { from, next, position } = this.#run;
+    Atomics.add(header, AT.run + RUN.version, 1);
+    Atomics.store(header, AT.run + RUN.position, position);
+    this.#storeOffset(AT.run + RUN.from, from);
+    this.#storeOffset(AT.run + RUN.next, next);
+    Atomics.add(header, AT.run + RUN.version, 1);
+  }
+
+  #storeOffset(at: number, offset: number): void {
+    Atomics.store(this.#header, at, offset | 0);
+    Atomics.store(this.#header, at + 1, Math.floor(offset / U32));
+  }
+
+  #offsetAt(at: number): number {
+    const low = Atomics.load(this.#header, at) >>> 0;
+    return Atomics.load(this.#header, at + 1) * U32 + low;
+  }
+
+  /** Whether another thread waits for something that settles. */
+  hasWaiters(worker: number): boolean {
+    return Atomics.load(this.#header, AT.waiters + worker) > 0;
+  }
+
+  /** As `#distance`, by a plain read. */
+  #pendingAt(head: number): number {
+    return ((head & POSITIONS) - this.#header[AT.settled]!) & POSITIONS;
   }
 
   #distance(head: number): number {
-    return ((head & POSITIONS) - Atomics.load(this.#words, AT.settled)) & POSITIONS;
+    return ((head & POSITIONS) - Atomics.load(this.#header, AT.settled)) & POSITIONS;
   }
 
   /** Its thread is between taking the place and marking it: a few hundred nanoseconds. */
@@ -313,7 +406,7 @@ export class TransferQueue {
   };
 
   #ask(what: number): void {
-    if ((Atomics.or(this.#words, AT.asked, what) & what) === 0) this.#world.wakeWriter();
+    if ((Atomics.or(this.#header, AT.asked, what) & what) === 0) this.#world.wakeWriter();
   }
 
   /** No two batches are sent for their age alone in less than it; after a rest the first goes at once. */

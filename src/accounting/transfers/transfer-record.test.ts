@@ -100,16 +100,20 @@ test('a reader of many records tells each like decodeTransfer(), whatever it rea
   const reader = new TransferReader();
   fc.assert(
     fc.property(records, fc.nat(TRANSFER_RECORD_BYTES - 1), fc.nat(255), (record, at, byte) => {
-      // Among others, as in a batch, where none of its fields is looked for in a neighbour's place.
-      const among = new Uint8Array(TRANSFER_RECORD_BYTES * 3).fill(0xee);
-      const bytes = among.subarray(TRANSFER_RECORD_BYTES, TRANSFER_RECORD_BYTES * 2);
-      bytes.set(encoded(record));
-      const read = (length = TRANSFER_RECORD_BYTES) =>
-        reader.read(among, TRANSFER_RECORD_BYTES, length);
-      assert.deepEqual({ ...read() }, { ...decodeTransfer(bytes) });
-      assert.equal(read(TRANSFER_RECORD_BYTES - 1), undefined);
-      bytes[at] = byte;
-      assert.deepEqual({ ...read() }, { ...decodeTransfer(bytes) });
+      // Among others, as in a batch, where none of its fields is looked for in a neighbour's place;
+      // and where words are not read in place.
+      for (const place of [TRANSFER_RECORD_BYTES, TRANSFER_RECORD_BYTES + 1]) {
+        const among = new Uint8Array(TRANSFER_RECORD_BYTES * 3).fill(0xee);
+        const bytes = among.subarray(place, place + TRANSFER_RECORD_BYTES);
+        bytes.set(encoded(record));
+        const read = (length = TRANSFER_RECORD_BYTES) => reader.read(among, place, length);
+        assert.deepEqual({ ...read() }, { ...decodeTransfer(bytes) });
+        assert.equal(read(TRANSFER_RECORD_BYTES - 1), undefined);
+        bytes[at] = byte;
+        assert.deepEqual({ ...read() }, { ...decodeTransfer(bytes) });
+        const words = new Uint32Array(bytes.slice().buffer);
+        assert.deepEqual({ ...reader.readWords(words, 0) }, { ...decodeTransfer(bytes) });
+      }
     }),
   );
 });
@@ -177,6 +181,7 @@ test('decodeTransfer() refuses every break of the validity rule', () => {
     const bytes = encoded(EXAMPLE);
     bytes[at] = value;
     assert.equal(decodeTransfer(bytes), undefined, sentence);
+    assert.equal(new TransferReader().read(bytes, 0, bytes.byteLength), undefined, sentence);
   }
   assert.equal(decodeTransfer(encoded(EXAMPLE).subarray(1)), undefined, 'too short');
   assert.equal(decodeTransfer(new Uint8Array(129)), undefined, 'too long');

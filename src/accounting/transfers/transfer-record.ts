@@ -240,19 +240,43 @@ export function decodeTransfer(bytes: Uint8Array): TransferRecord | undefined {
 /** Decodes one record after another into the same object, for who looks at each only once. */
 export class TransferReader {
   readonly #record = { peerId: new Uint8Array(20), address: new Uint8Array(16) } as MutableTransfer;
+  readonly #peerWords = new Uint32Array(this.#record.peerId.buffer);
+  readonly #addressWords = new Uint32Array(this.#record.address.buffer);
+  /** Of the memory that was read last: mostly the next record is in the same. */
+  #words: Uint32Array = new Uint32Array(0);
 
   /**
    * As decodeTransfer() says of the `length` bytes from `at` on; the record holds until the next call,
    * and its bytes are its own.
    */
   read(bytes: Uint8Array, at: number, length: number): TransferRecord | undefined {
-    if (length !== TRANSFER_RECORD_BYTES || !isValidAt(bytes, at)) return undefined;
+    if (length !== TRANSFER_RECORD_BYTES) return undefined;
+    const place = bytes.byteOffset + at;
+    if ((place & 3) === 0 && IS_LITTLE_ENDIAN) {
+      const { buffer } = bytes;
+      if (this.#words.buffer !== buffer) {
+        this.#words = new Uint32Array(buffer, 0, buffer.byteLength >>> 2);
+      }
+      return this.readWords(this.#words, place >>> 2);
+    }
+    if (!isValidAt(bytes, at)) return undefined;
     const record = this.#record;
-    const peerIdAt = at + TRANSFER_AT.peerId;
-    for (let byte = 0; byte < 20; byte++) record.peerId[byte] = bytes[peerIdAt + byte]!;
-    const addressAt = at + TRANSFER_AT.address;
-    for (let byte = 0; byte < 16; byte++) record.address[byte] = bytes[addressAt + byte]!;
+    record.peerId.set(bytes.subarray(at + TRANSFER_AT.peerId, at + TRANSFER_AT.peerId + 20));
+    record.address.set(bytes.subarray(at + TRANSFER_AT.address, at + TRANSFER_AT.address + 16));
     return readFields(bytes, at, record);
+  }
+
+  /** The same of 32 words from `at` on, as encodeTransferWords() has written them. */
+  readWords(words: Uint32Array, at: number): TransferRecord | undefined {
+    if (!IS_LITTLE_ENDIAN) {
+      const place = words.byteOffset + at * 4;
+      return decodeTransfer(new Uint8Array(words.buffer, place, TRANSFER_RECORD_BYTES).slice());
+    }
+    if (!areWordsValid(words, at)) return undefined;
+    const record = this.#record;
+    for (let word = 0; word < 5; word++) this.#peerWords[word] = words[at + 4 + word]!;
+    for (let word = 0; word < 4; word++) this.#addressWords[word] = words[at + 24 + word]!;
+    return readWordFields(words, at, record);
   }
 }
 
@@ -279,6 +303,54 @@ function readFields(bytes: Uint8Array, at: number, record: MutableTransfer): Tra
   record.downloadCreditPercent = readU16(bytes, at + TRANSFER_AT.downloadCreditPercent);
   record.hashVersion = bytes[at + TRANSFER_AT.hashVersion] as TransferRecord['hashVersion'];
   return record;
+}
+
+function readWordFields(words: Uint32Array, at: number, record: MutableTransfer): TransferRecord {
+  const first = words[at]!;
+  const second = words[at + 1]!;
+  const credit = words[at + 28]!;
+  record.event = ((first >>> 8) & 0xff) as TransferEvent;
+  record.flags = first >>> 16;
+  record.door = (second & 0xff) as TransferRecord['door'];
+  record.family = ((second >>> 8) & 0xff) as TransferRecord['family'];
+  record.port = second >>> 16;
+  record.memberId = words[at + 2]!;
+  record.torrentId = words[at + 3]!;
+  record.key = words[at + 9]!;
+  record.sequence = words[at + 10]!;
+  record.elapsedSeconds = words[at + 11]!;
+  record.uploadedDelta = u64At(words, at + 12);
+  record.downloadedDelta = u64At(words, at + 14);
+  record.uploaded = u64At(words, at + 16);
+  record.downloaded = u64At(words, at + 18);
+  record.left = u64At(words, at + 20);
+  record.timeMs = u64At(words, at + 22);
+  record.uploadCreditPercent = credit & 0xffff;
+  record.downloadCreditPercent = credit >>> 16;
+  record.hashVersion = words[at + 29]! as TransferRecord['hashVersion'];
+  return record;
+}
+
+/** The validity rule above, of words. */
+function areWordsValid(words: Uint32Array, at: number): boolean {
+  const first = words[at]!;
+  const second = words[at + 1]!;
+  const family = (second >>> 8) & 0xff;
+  if ((first & 0xff) !== VERSION || ((first >>> 8) & 0xff) > 4 || (second & 0xff) > 2) return false;
+  if (family !== 4 && family !== 6 && family !== 0) return false;
+  // With the bytes behind it, which are zero.
+  const hashVersion = words[at + 29]!;
+  if (hashVersion !== 1 && hashVersion !== 2) return false;
+  if ((words[at + 30]! | words[at + 31]!) !== 0) return false;
+  for (let high = at + 13; high <= at + 23; high += 2) {
+    if (words[high]! > HIGH_WORD_MAX) return false;
+  }
+  if (u64At(words, at + 12) > u64At(words, at + 16)) return false;
+  return u64At(words, at + 14) <= u64At(words, at + 18);
+}
+
+function u64At(words: Uint32Array, at: number): number {
+  return words[at + 1]! * U32 + words[at]!;
 }
 
 /** The validity rule above. */
@@ -308,9 +380,11 @@ function isValidAt(bytes: Uint8Array, at: number): boolean {
 
 /** What is credited for `delta` bytes at `percent`: rounded down, exact for every safe integer. */
 export function creditOf(delta: number, percent: number): number {
+  // What nearly every record says.
+  if (percent === 100) return delta;
   // Split, because delta * percent may pass 2^53. A credit that itself would is held there.
   const hundreds = Math.floor(delta / 100);
-  const credit = hundreds * percent + Math.floor(((delta % 100) * percent) / 100);
+  const credit = hundreds * percent + Math.floor(((delta - hundreds * 100) * percent) / 100);
   return Math.min(credit, Number.MAX_SAFE_INTEGER);
 }
 

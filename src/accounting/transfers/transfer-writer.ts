@@ -18,10 +18,10 @@ import { assert } from '#base/assert.ts';
 import type { Clock } from '#base/clock.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
-import type { Log, LogRecord } from '#log/log.ts';
-import { PackedRecords, RECORD_HEADER_BYTES } from '#log/segment/packed-records.ts';
+import type { Appended, Log } from '#log/log.ts';
+import { NO_LENGTH, PackedRecords, RECORD_HEADER_BYTES } from '#log/segment/packed-records.ts';
 import type { Counter, Gauge, Histogram, Registry } from '#metrics/registry.ts';
-import { TransferQueue } from './transfer-queue.ts';
+import { QUEUE_PLACE_WORDS, QUEUE_ROOM_WORDS, TransferQueue } from './transfer-queue.ts';
 import { TRANSFER_RECORD_BYTES, TRANSFERS_TOPIC } from './transfer-record.ts';
 
 export interface TransferWriterWorld {
@@ -42,21 +42,15 @@ export interface TransferWriterWorld {
 }
 
 const QUEUE_FULL_RETRY_MS = 20;
-const WORD_BYTES = 4;
-/** The words of a packed record's header, then the record. */
-const PACKED_LAYOUT = {
-  at: RECORD_HEADER_BYTES / WORD_BYTES,
-  stride: (RECORD_HEADER_BYTES + TRANSFER_RECORD_BYTES) / WORD_BYTES,
-} as const;
+const PLACE_BYTES = QUEUE_PLACE_WORDS * 4;
 
 export class TransferWriter {
   /** This thread's end of the queue. */
   readonly queue: TransferQueue;
   readonly #world: TransferWriterWorld;
   readonly #instruments: Instruments;
-  /** The append in flight, as the log packs records: what stands between them is written once. */
-  readonly #packed: Uint8Array;
-  readonly #words: Uint32Array;
+  /** Of the append in flight, as the log packs records. */
+  #packed: Uint32Array;
   #inFlight = 0;
   /** Records that a flush asked for and that are not sent yet. */
   #wanted = 0;
@@ -69,10 +63,8 @@ export class TransferWriter {
     const { config, clock } = world;
     this.#world = world;
     this.#instruments = instrumentsOf(world.metrics);
-    const empty = { value: new Uint8Array(TRANSFER_RECORD_BYTES) };
-    const records = new Array<LogRecord>(config.batchRecordsMax).fill(empty);
-    this.#packed = PackedRecords.of(records).bytes;
-    this.#words = new Uint32Array(this.#packed.buffer);
+    assert(RECORD_HEADER_BYTES === QUEUE_ROOM_WORDS * 4, 'a place has room for a packed record');
+    this.#packed = sharedPlaces(config.batchRecordsMax);
     this.queue = new TransferQueue({
       memory: world.memory ?? TransferQueue.reserve(config),
       worker: 0,
@@ -149,15 +141,15 @@ export class TransferWriter {
       if (this.queue.pending === 0) this.#onIdle?.();
       return;
     }
-    const max = this.#world.config.batchRecordsMax;
-    this.#inFlight = this.queue.take(this.#words, { ...PACKED_LAYOUT, max });
+    this.#inFlight = this.queue.take(this.#packed, this.#world.config.batchRecordsMax);
+    packPlaces(this.#packed, this.#inFlight);
     this.#wanted = Math.max(0, this.#wanted - this.#inFlight);
     this.#append(this.#inFlight, this.#world.clock.monotonicMs());
   }
 
   #append(count: number, sinceMs: number): void {
     const { log, clock } = this.#world;
-    const bytes = this.#packed.subarray(0, count * PACKED_LAYOUT.stride * WORD_BYTES);
+    const bytes = new Uint8Array(this.#packed.buffer, 0, count * PLACE_BYTES);
     const records = PackedRecords.packed(count, bytes);
     log.append(TRANSFERS_TOPIC, records, { consistency: 'durable' }).then(
       (appended) => {
@@ -165,7 +157,7 @@ export class TransferWriter {
         this.#instruments.waitSeconds.observe((clock.monotonicMs() - sinceMs) / 1000);
         this.#instruments.batchRecords.observe(count);
         this.#instruments.appended.add(count);
-        this.#settle(count);
+        this.#settle(appended);
       },
       (error: unknown) => {
         if (codeOf(error) === 'LOG_QUEUE_FULL') {
@@ -176,8 +168,8 @@ export class TransferWriter {
     );
   }
 
-  #settle(count: number): void {
-    const position = this.queue.settle(count);
+  #settle({ count, firstOffset }: Appended): void {
+    const position = this.queue.settle(count, firstOffset);
     this.#inFlight = 0;
     this.#instruments.pending.set(this.queue.pending);
     // The next batch is sent before anybody is told: it need not wait for their answers.
@@ -188,6 +180,8 @@ export class TransferWriter {
   #lose(error: unknown): void {
     const { logger, onLost } = this.#world;
     this.#losses++;
+    // Whoever failed without a word of what it did with the bytes may still look at them.
+    this.#packed = sharedPlaces(this.#world.config.batchRecordsMax);
     const position = this.queue.lose((records, newest) => {
       const cause = new AccountingError('TRANSFERS_LOST', 'An append failed', { cause: error });
       logger.error('Transfer records could not be saved; clients bring them back', {
@@ -207,6 +201,21 @@ export class TransferWriter {
   #tell(position: number, durable: boolean): void {
     this.queue.tell(position, durable);
     this.#world.onTold?.(position, durable);
+  }
+}
+
+/** Shared, so that the log's thread reads them where they are. */
+function sharedPlaces(count: number): Uint32Array {
+  return new Uint32Array(new SharedArrayBuffer(count * PLACE_BYTES));
+}
+
+/** Writes what packed-records.ts has before each record. */
+function packPlaces(places: Uint32Array, count: number): void {
+  const view = new DataView(places.buffer, places.byteOffset, count * PLACE_BYTES);
+  for (let nth = 0, at = 0; nth < count; nth++, at += PLACE_BYTES) {
+    view.setUint32(at, nth, true);
+    view.setUint32(at + 4, NO_LENGTH, true);
+    view.setUint32(at + 8, TRANSFER_RECORD_BYTES, true);
   }
 }
 
@@ -235,7 +244,7 @@ function instrumentsOf(metrics: Registry): Instruments {
     batchRecords: metrics.histogram(
       'swarmkeep_transfer_batch_records',
       'Transfer records saved by one append.',
-      [1, 4, 16, 64, 256, 1024, 4096],
+      [1, 4, 16, 64, 256, 1024, 4096, 16_384],
     ),
     waitSeconds: metrics.histogram(
       'swarmkeep_transfer_append_seconds',

@@ -10,7 +10,7 @@ import { integerSum } from '#sql/dialect.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { ArchiveTables } from './archive-tables.ts';
 import type { KeptFile } from './kept-torrents.ts';
-import { saveSpareMap } from './spare-maps.ts';
+import { saveSpareMaps } from './spare-maps.ts';
 
 const ROWS_AT_ONCE = 200;
 
@@ -117,38 +117,47 @@ export async function filesToCheck(
   });
 }
 
-/** What a check of the whole file found, in the place of what was known before. */
-export async function saveCheck(
+export interface FoundCheck {
+  readonly fileId: number;
+  readonly damage: readonly Damage[];
+  /** When it could be read: the catalogue has it too then. */
+  readonly map?: FileMap | undefined;
+}
+
+/** What checks of whole files found, in the place of what was known before. */
+export async function saveChecks(
   sql: Sql,
-  check: {
-    readonly fileId: number;
-    readonly damage: readonly Damage[];
-    /** When it could be read: the catalogue has it too then. */
-    readonly map?: FileMap | undefined;
-    readonly nowMs: number;
-  },
+  checks: readonly FoundCheck[],
+  nowMs: number,
 ): Promise<void> {
-  const { fileId, damage, map, nowMs } = check;
+  const ids = checks.map(({ fileId }) => fileId);
   await sql.transaction<ArchiveTables, void>(async (transaction) => {
     const known = await transaction
       .selectFrom('archive_damage')
-      .select(['segment', 'found_ms'])
-      .where('file_id', '=', fileId)
+      .select(['file_id', 'segment', 'found_ms'])
+      .where('file_id', 'in', ids)
       .execute();
-    const since = new Map(known.map((row) => [row.segment, row.found_ms]));
-    await transaction.deleteFrom('archive_damage').where('file_id', '=', fileId).execute();
-    for (let at = 0; at < damage.length; at += ROWS_AT_ONCE) {
-      const rows = damage.slice(at, at + ROWS_AT_ONCE).map(({ segment, kind }) => ({
+    const since = new Map(known.map((row) => [`${row.file_id} ${row.segment}`, row.found_ms]));
+    if (known.length > 0) {
+      await transaction.deleteFrom('archive_damage').where('file_id', 'in', ids).execute();
+    }
+    const found = checks.flatMap(({ fileId, damage }) =>
+      damage.map(({ segment, kind }) => ({
         ...{ file_id: fileId, segment, kind },
-        found_ms: since.get(segment) ?? nowMs,
-      }));
+        found_ms: since.get(`${fileId} ${segment}`) ?? nowMs,
+      })),
+    );
+    for (let at = 0; at < found.length; at += ROWS_AT_ONCE) {
+      const rows = found.slice(at, at + ROWS_AT_ONCE);
       await transaction.insertInto('archive_damage').values(rows).execute();
     }
-    if (map !== undefined) await saveSpareMap(transaction, fileId, map);
+    for (const { fileId, map } of checks) {
+      if (map !== undefined) await saveSpareMaps(transaction, [{ fileId, map }]);
+    }
     await transaction
       .updateTable('archive_file')
       .set({ checked_ms: nowMs })
-      .where('id', '=', fileId)
+      .where('id', 'in', ids)
       .execute();
   });
 }

@@ -67,6 +67,21 @@ forEachDatabase((name, open) => {
     },
   );
 
+  on('hundreds of files, some with the same content, are kept in their order', async (sql) => {
+    const store = new MemoryStore();
+    const contents = [1, 2, 3, 4, 5, 6, 7, 8].map((value) => filled(value * 10, value));
+    const some = await Promise.all(contents.map((bytes) => stored(store, bytes)));
+    const empty = await stored(store, filled(0, 0));
+    const files = Array.from({ length: 450 }, (_, at) => some[at % 9] ?? empty);
+    await keepTorrent(sql, { id: 1, files, nowMs: 5 });
+    const kept = await filesOfTorrent(sql, 1);
+    assert.deepEqual(
+      kept.map((file) => file?.bytes ?? 0),
+      files.map(({ map }) => map?.bytes ?? 0),
+    );
+    assert.equal(new Set(kept.map((file) => file?.id)).size, 9);
+  });
+
   on('a torrent is kept again as if for the first time', async (sql) => {
     const store = new MemoryStore();
     const one = await stored(store, filled(10, 1));

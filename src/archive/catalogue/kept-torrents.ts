@@ -2,21 +2,31 @@
 // one row: it is found by its root.
 
 import type { Transaction } from 'kysely';
+import type { FileMap } from '#archive/content/file-map.ts';
 import type { WrittenFile } from '#archive/content/file-writer.ts';
 import { queueChange } from '#archive/events/event-tables.ts';
 import { assert } from '#base/assert.ts';
+import { toHex } from '#base/bytes.ts';
 import { type BlobRef, blobRef } from '#base/ids.ts';
+import { insertColumns } from '#sql/row-columns.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { ArchiveTables } from './archive-tables.ts';
-import { saveSpareMap } from './spare-maps.ts';
+import { saveSpareMaps } from './spare-maps.ts';
 
 const ROWS_AT_ONCE = 200;
+const FILES_AT_ONCE = 2000;
+const MAP_BYTES_AT_ONCE = 4 * 1024 * 1024;
+const ENTRIES_AT_ONCE = 10_000;
+/** What a page brings keeps the thread for a few milliseconds. */
+const FILES_A_PAGE = 5000;
 
 /** A file as it is kept: what gives its bytes. */
 export interface KeptFile {
   readonly id: number;
   readonly bytes: number;
   readonly mapRef: BlobRef;
+  /** The pieces root of BEP 52, 64 lower-case hex digits; absent where nobody asks for it. */
+  readonly root?: string;
 }
 
 /**
@@ -28,6 +38,15 @@ export async function keepTorrent(
   torrent: { readonly id: number; readonly files: readonly WrittenFile[]; readonly nowMs: number },
 ): Promise<void> {
   const { id, files, nowMs } = torrent;
+  // Before, by transactions of their own: what no torrent has yet is told to nobody, and a writer that
+  // is kept for as long as hundreds of thousands take keeps everybody waiting.
+  const ids: (number | null)[] = [];
+  for (const some of batchesOf(files)) {
+    const saved = await sql.transaction<ArchiveTables, readonly (number | null)[]>(
+      async (transaction) => await saveFiles(transaction, some, nowMs),
+    );
+    for (const fileId of saved) ids.push(fileId);
+  }
   await sql.transaction<ArchiveTables, void>(async (transaction) => {
     await transaction
       .insertInto('archive_torrent')
@@ -36,49 +55,118 @@ export async function keepTorrent(
       .onConflict((of) => of.column('torrent_id').doUpdateSet({ kept_ms: nowMs }))
       .execute();
     await transaction.deleteFrom('archive_entry').where('torrent_id', '=', id).execute();
-    const entries: { torrent_id: number; position: number; file_id: number | null }[] = [];
-    for (const [position, file] of files.entries()) {
-      const fileId = await saveFile(transaction, file, nowMs);
-      entries.push({ torrent_id: id, position, file_id: fileId });
-    }
-    for (let at = 0; at < entries.length; at += ROWS_AT_ONCE) {
-      await transaction
-        .insertInto('archive_entry')
-        .values(entries.slice(at, at + ROWS_AT_ONCE))
-        .execute();
+    for (let at = 0; at < ids.length; at += ENTRIES_AT_ONCE) {
+      await insertEntries(transaction, id, { from: at, ids: ids.slice(at, at + ENTRIES_AT_ONCE) });
     }
     await queueChange(transaction, { kind: 'keep', torrentId: id, nowMs });
   });
 }
 
+/** Of a statement each: so many files, or so many bytes of their maps. */
+function* batchesOf(files: readonly WrittenFile[]): Generator<readonly WrittenFile[]> {
+  let batch: WrittenFile[] = [];
+  let bytes = 0;
+  for (const file of files) {
+    batch.push(file);
+    bytes += file.map?.segments.length ?? 0;
+    if (batch.length < FILES_AT_ONCE && bytes < MAP_BYTES_AT_ONCE) continue;
+    yield batch;
+    batch = [];
+    bytes = 0;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+async function insertEntries(
+  transaction: Transaction<ArchiveTables>,
+  torrentId: number,
+  { from, ids }: { readonly from: number; readonly ids: readonly (number | null)[] },
+): Promise<void> {
+  const all = ids.map((fileId, at) => ({ position: from + at, fileId }));
+  const files = all.filter(({ fileId }) => fileId !== null);
+  const empty = all.filter(({ fileId }) => fileId === null);
+  await insertColumns(transaction, {
+    table: 'archive_entry',
+    columns: [
+      numbers('torrent_id', files, () => torrentId),
+      numbers('position', files, ({ position }) => position),
+      numbers('file_id', files, ({ fileId }) => fileId ?? 0),
+    ],
+  });
+  for (let at = 0; at < empty.length; at += ROWS_AT_ONCE) {
+    const rows = empty.slice(at, at + ROWS_AT_ONCE);
+    await transaction
+      .insertInto('archive_entry')
+      .values(rows.map(({ position }) => ({ torrent_id: torrentId, position, file_id: null })))
+      .execute();
+  }
+}
+
+function numbers<Row>(name: string, rows: readonly Row[], of: (row: Row) => number) {
+  return { name, type: 'bigint', values: Float64Array.from(rows, of) } as const;
+}
+
 /** Writes the file down, or finds it by its root: its id. Null for an empty file. */
 export async function saveFile(
   transaction: Transaction<ArchiveTables>,
-  { map, mapRef }: WrittenFile,
+  file: WrittenFile,
   nowMs: number,
 ): Promise<number | null> {
-  if (map === undefined) return null;
-  assert(mapRef !== undefined, 'a file with a map has its blob');
-  const row = await transaction
-    .insertInto('archive_file')
-    .values({
-      root: map.root,
-      size_bytes: map.bytes,
-      map_ref: mapRef,
-      stored_ms: nowMs,
-      checked_ms: nowMs,
-    })
-    // The bytes were stored again just now, so whatever was damaged is whole.
-    .onConflict((of) => of.column('root').doUpdateSet({ map_ref: mapRef, checked_ms: nowMs }))
-    .returning('id')
-    .executeTakeFirstOrThrow();
-  await saveSpareMap(transaction, row.id, map);
-  await transaction.deleteFrom('archive_damage').where('file_id', '=', row.id).execute();
-  return row.id;
+  const [id = null] = await saveFiles(transaction, [file], nowMs);
+  return id;
 }
 
-/** False when it was not kept. The blobs stay until the next collection of garbage. */
-export async function releaseTorrent(sql: Sql, torrentId: number, nowMs = 0): Promise<boolean> {
+/** The same for many at once; no more than a statement has parameters. */
+async function saveFiles(
+  transaction: Transaction<ArchiveTables>,
+  files: readonly WrittenFile[],
+  nowMs: number,
+): Promise<readonly (number | null)[]> {
+  // One row for each root: no statement may write a row twice.
+  const byRoot = new Map<string, { readonly map: FileMap; readonly mapRef: BlobRef }>();
+  for (const { map, mapRef } of files) {
+    if (map === undefined) continue;
+    assert(mapRef !== undefined, 'a file with a map has its blob');
+    byRoot.set(toHex(map.root), { map, mapRef });
+  }
+  if (byRoot.size === 0) return files.map(() => null);
+  const all = [...byRoot.values()];
+  await insertColumns(transaction, {
+    table: 'archive_file',
+    columns: [
+      { name: 'root', type: 'bytes', values: all.map(({ map }) => map.root) },
+      numbers('size_bytes', all, ({ map }) => map.bytes),
+      { name: 'map_ref', type: 'text', values: all.map(({ mapRef }) => mapRef) },
+      numbers('stored_ms', all, () => nowMs),
+      numbers('checked_ms', all, () => nowMs),
+    ],
+    // The bytes were stored again just now, so whatever was damaged is whole.
+    onConflict: '(root) do update set map_ref = excluded.map_ref, checked_ms = excluded.checked_ms',
+  });
+  const roots = all.map(({ map }) => map.root);
+  const rows = await transaction
+    .selectFrom('archive_file')
+    .select(['id', 'root'])
+    .where('root', 'in', roots)
+    .execute();
+  const ids = new Map(rows.map(({ id, root }) => [toHex(root), id]));
+  const maps = [...byRoot].map(([root, { map }]) => ({ fileId: ids.get(root) ?? 0, map }));
+  await saveSpareMaps(transaction, maps);
+  const saved = [...ids.values()];
+  await transaction.deleteFrom('archive_damage').where('file_id', 'in', saved).execute();
+  return files.map(({ map }) => (map === undefined ? null : (ids.get(toHex(map.root)) ?? null)));
+}
+
+/**
+ * False when it was not kept. The blobs stay until the next collection of garbage. `alongside` ends what
+ * stands on it, in the same transaction.
+ */
+export async function releaseTorrent(
+  sql: Sql,
+  torrentId: number,
+  nowMs = 0,
+  alongside?: (transaction: Transaction<ArchiveTables>) => Promise<void>,
+): Promise<boolean> {
   return await sql.transaction<ArchiveTables, boolean>(async (transaction) => {
     const { numDeletedRows } = await transaction
       .deleteFrom('archive_torrent')
@@ -86,6 +174,7 @@ export async function releaseTorrent(sql: Sql, torrentId: number, nowMs = 0): Pr
       .executeTakeFirst();
     if (numDeletedRows === 0n) return false;
     await queueChange(transaction, { kind: 'drop', torrentId, nowMs });
+    await alongside?.(transaction);
     return true;
   });
 }
@@ -105,18 +194,33 @@ export async function filesOfTorrent(
   sql: Sql,
   torrentId: number,
 ): Promise<readonly (KeptFile | undefined)[]> {
+  const files: (KeptFile | undefined)[] = [];
+  for (;;) {
+    const page = await pageOfFiles(sql, torrentId, files.length);
+    for (const file of page) files.push(file);
+    if (page.length < FILES_A_PAGE) return files;
+  }
+}
+
+async function pageOfFiles(
+  sql: Sql,
+  torrentId: number,
+  from: number,
+): Promise<readonly (KeptFile | undefined)[]> {
   const rows = await sql
     .read<ArchiveTables>()
     .selectFrom('archive_entry')
     .leftJoin('archive_file', 'archive_file.id', 'archive_entry.file_id')
-    .select(['archive_file.id', 'size_bytes', 'map_ref'])
+    .select(['archive_file.id', 'size_bytes', 'map_ref', 'root'])
     .where('torrent_id', '=', torrentId)
+    .where('position', '>=', from)
+    .where('position', '<', from + FILES_A_PAGE)
     .orderBy('position')
     .execute();
-  return rows.map(({ id, size_bytes: bytes, map_ref: ref }) => {
-    if (id === null || bytes === null || ref === null) return undefined;
+  return rows.map(({ id, size_bytes: bytes, map_ref: ref, root }) => {
+    if (id === null || bytes === null || ref === null || root === null) return undefined;
     const mapRef = blobRef(ref);
     assert(mapRef !== undefined, 'the name of a map was written by this program');
-    return { id, bytes, mapRef };
+    return { id, bytes, mapRef, root: toHex(root) };
   });
 }

@@ -1,7 +1,7 @@
 // Which of the files that were just stored are those of a torrent that is there already.
 
 import type { WrittenFile } from '#archive/content/file-writer.ts';
-import { bytesEqual } from '#base/bytes.ts';
+import { toHex } from '#base/bytes.ts';
 import type { Metainfo } from '#wire/metainfo.ts';
 
 /**
@@ -13,17 +13,15 @@ export function matchFiles(
   metainfo: Pick<Metainfo, 'files'>,
   stored: readonly WrittenFile[],
 ): readonly WrittenFile[] | undefined {
+  const byRoot = new Map<string, WrittenFile>();
+  for (const file of stored) if (file.map !== undefined) byRoot.set(toHex(file.map.root), file);
   const matched: WrittenFile[] = [];
   for (const { sizeBytes, rootHash, pad } of metainfo.files) {
     if (pad) continue;
     const inOrder = stored[matched.length];
-    const file = rootHash === undefined ? inOrder : stored.find((one) => hasRoot(one, rootHash));
+    const file = rootHash === undefined ? inOrder : byRoot.get(toHex(rootHash));
     if (file === undefined || (file.map?.bytes ?? 0) !== sizeBytes) return undefined;
     matched.push(file);
   }
   return matched;
-}
-
-function hasRoot(file: WrittenFile, root: Uint8Array): boolean {
-  return file.map !== undefined && bytesEqual(file.map.root, root);
 }

@@ -4,20 +4,25 @@
 import type { Transaction } from 'kysely';
 import { encodeFileMap, type FileMap } from '#archive/content/file-map.ts';
 import type { Healer, LostSegment } from '#archive/verify/check-file.ts';
+import { insertColumns } from '#sql/row-columns.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { ArchiveTables } from './archive-tables.ts';
 
-export async function saveSpareMap(
+/** At least one, each of another file. */
+export async function saveSpareMaps(
   transaction: Transaction<ArchiveTables>,
-  fileId: number,
-  map: FileMap,
+  maps: readonly { readonly fileId: number; readonly map: FileMap }[],
 ): Promise<void> {
-  const map_bytes = encodeFileMap(map);
-  await transaction
-    .insertInto('archive_map')
-    .values({ file_id: fileId, map_bytes })
-    .onConflict((of) => of.column('file_id').doUpdateSet({ map_bytes }))
-    .execute();
+  await insertColumns(transaction, {
+    table: 'archive_map',
+    columns: [
+      { name: 'file_id', type: 'bigint', values: Float64Array.from(maps, ({ fileId }) => fileId) },
+      { name: 'map_bytes', type: 'bytes', values: maps.map(({ map }) => encodeFileMap(map)) },
+    ],
+    // One that is there already is not written again.
+    onConflict:
+      '(file_id) do update set map_bytes = excluded.map_bytes where archive_map.map_bytes <> excluded.map_bytes',
+  });
 }
 
 export class SpareMaps implements Healer {

@@ -42,10 +42,15 @@ export function mapSegmentCount(map: FileMap): number {
 
 /** The name of a segment's blob. */
 export function segmentRef(map: FileMap, number: number): BlobRef {
-  const start = number * ENTRY_BYTES;
-  const ref = blobRef(`sha256-${toHex(map.segments.subarray(start, start + SHA256_BYTES))}`);
+  const ref = blobRef(`sha256-${toHex(segmentName(map, number))}`);
   assert(ref !== undefined, 'a map has a whole entry for each segment');
   return ref;
+}
+
+/** The SHA-256 of a segment's bytes; a view into the map. */
+export function segmentName(map: FileMap, number: number): Uint8Array {
+  const start = number * ENTRY_BYTES;
+  return map.segments.subarray(start, start + SHA256_BYTES);
 }
 
 /** The root of a segment's subtree; a view into the map. */
@@ -57,7 +62,11 @@ export function segmentRoot(map: FileMap, number: number): Uint8Array {
 /** The layer of the hash tree whose nodes are the segments, 32 bytes each. */
 export function segmentLayer(map: FileMap): Uint8Array {
   const layer = new Uint8Array((map.segments.length / ENTRY_BYTES) * SHA256_BYTES);
-  for (let at = 0; at < mapSegmentCount(map); at++) layer.set(segmentRoot(map, at), at * 32);
+  const { segments } = map;
+  for (let at = 0, from = SHA256_BYTES; from < segments.length; at += 32, from += ENTRY_BYTES) {
+    // A copy: a view would give the few bytes of a small file a buffer outside of the heap.
+    layer.set(segments.slice(from, from + SHA256_BYTES), at);
+  }
   return layer;
 }
 

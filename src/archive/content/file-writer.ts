@@ -3,15 +3,15 @@
 // for room, so that memory is bounded by that few, whatever the file's size. What was stored of a file
 // that is not finished refers to nothing and is garbage.
 
-import { ArchiveError } from '#archive/errors.ts';
-import type { SegmentHasher } from '#archive/hash/segment-hasher.ts';
+import { ArchiveError, fileChanged } from '#archive/errors.ts';
+import { READ_AT_ONCE_MAX, type SegmentHasher } from '#archive/hash/segment-hasher.ts';
 import { assert } from '#base/assert.ts';
 import { fromHex } from '#base/bytes.ts';
 import type { BlobRef } from '#base/ids.ts';
 import type { PutOptions, Store } from '#store/store.ts';
 import { BLOCK_BYTES, merkleRoot, raiseRoot, SHA256_BYTES, treeHeight } from '#wire/merkle.ts';
 import { encodeFileMap, type FileMap, makeFileMap, segmentLayer } from './file-map.ts';
-import type { SegmentHashes } from './segment-tree.ts';
+import type { SegmentHashes, SegmentTreeTask } from './segment-tree.ts';
 import {
   FILE_BYTES_MAX,
   segmentBytesFor,
@@ -22,6 +22,10 @@ import {
 
 /** Two are hashed while one is written and one is filled. */
 const SEGMENTS_AT_ONCE_MAX = 4;
+/** Of what is read by who hashes it: as many are hashed in two threads and written. */
+const READ_AT_ONCE_BYTES_MAX = 8 * 1024 * 1024;
+const READ_BYTES_MAX = 4 * READ_AT_ONCE_BYTES_MAX;
+const NOTHING = new Uint8Array();
 
 export interface FileWriterWorld {
   readonly store: Store;
@@ -38,6 +42,8 @@ export interface FileToWrite {
   /** Where it is read among others, so that the store lays what is read together side by side. */
   readonly place?: FilePlace;
   readonly signal?: AbortSignal;
+  /** While it says so, the end of the file may wait to share a sync with others; never unless given. */
+  readonly mayWait?: () => boolean;
 }
 
 export interface FilePlace {
@@ -67,6 +73,7 @@ export class FileWriter {
   readonly #entries: Uint8Array;
   readonly #layers: (Uint8Array | undefined)[];
   readonly #underWay = new Set<Promise<void>>();
+  readonly #reading = new Set<Promise<void>>();
   #failure: { readonly error: unknown } | undefined;
   #segment: Uint8Array | undefined;
   #filled = 0;
@@ -92,28 +99,89 @@ export class FileWriter {
    * ARCHIVE_FILE_CHANGED when they are more than the file has; the error of the store
    */
   async write(bytes: Uint8Array): Promise<void> {
-    this.#written += bytes.length;
-    if (this.#written > this.#file.bytes) throw changed('has grown');
     for (let at = 0; at < bytes.length; ) {
-      this.#segment ??= this.#world.hasher.rooms.take(segmentLength(this.#cut, this.#number));
-      const part = bytes.subarray(at, at + this.#segment.length - this.#filled);
-      this.#segment.set(part, this.#filled);
-      this.#filled += part.length;
+      const room = this.room();
+      if (room.length === 0) throw fileChanged('has grown');
+      const part = bytes.subarray(at, at + room.length);
+      room.set(part);
       at += part.length;
-      if (this.#filled === this.#segment.length) await this.#endSegment(this.#segment);
+      await this.filled(part.length);
     }
+  }
+
+  /** Memory for the next bytes, for who can read into it; empty when the file has all that it is to have. */
+  room(): Uint8Array {
+    if (this.#written === this.#file.bytes) return NOTHING;
+    this.#segment ??= this.#world.hasher.rooms.take(segmentLength(this.#cut, this.#number));
+    return this.#segment.subarray(this.#filled);
+  }
+
+  /** So many bytes of `room` are the next ones; it is not the caller's any more. @throws as `write` */
+  async filled(bytes: number): Promise<void> {
+    assert(this.#segment !== undefined, 'there is room that was filled');
+    this.#written += bytes;
+    this.#filled += bytes;
+    assert(this.#filled <= this.#segment.length, 'no more is filled than there is room for');
+    if (this.#filled === this.#segment.length) await this.#endSegment(this.#segment);
+  }
+
+  /**
+   * Takes all of the file, of which `write` and `room` know nothing then, and tells of what will be read.
+   * False: nobody can read it here. What goes wrong while it is read `finish` tells, or the next call that
+   * waits for room. The descriptor must stay until `wasRead`.
+   */
+  async readFrom(descriptor: number, onBytes: (bytes: number) => void): Promise<boolean> {
+    const { hasher } = this.#world;
+    const { bytes, segmentBytes } = this.#cut;
+    // Of an empty one somebody else must tell whether it has grown.
+    if (hasher.read === undefined || bytes === 0) return false;
+    const most = Math.max(1, Math.min(READ_AT_ONCE_MAX, READ_AT_ONCE_BYTES_MAX / segmentBytes));
+    const underWayMax = Math.max(SEGMENTS_AT_ONCE_MAX, READ_BYTES_MAX / segmentBytes);
+    while (this.#written < bytes) {
+      const rooms: Uint8Array[] = [];
+      const position = this.#written;
+      while (rooms.length < most && this.#written < bytes) {
+        const room = hasher.rooms.take(segmentLength(this.#cut, this.#number + rooms.length));
+        rooms.push(room);
+        this.#written += room.length;
+      }
+      onBytes(this.#written - position);
+      const isEnd = this.#written === bytes;
+      const reading = hasher.read({ descriptor, position, isEnd, rooms }, this.#task);
+      this.#noteReading(reading);
+      for (const [at, room] of rooms.entries()) {
+        this.#begin(room, async () => (await reading)[at] as SegmentHashes);
+      }
+      await this.#waitForRoom(underWayMax);
+    }
+    return true;
+  }
+
+  /** All that `readFrom` wanted, however it ended; it may be stored yet. */
+  async wasRead(): Promise<void> {
+    await Promise.all(this.#reading);
+  }
+
+  #noteReading(reading: Promise<unknown>): void {
+    const letGo = (): void => {
+      this.#reading.delete(ended);
+    };
+    const ended: Promise<void> = reading.then(letGo, letGo);
+    this.#reading.add(ended);
   }
 
   /** Once, after the last byte. Everything is on disk when it resolves. @throws as `write` */
   async finish(): Promise<WrittenFile> {
     await Promise.all(this.#underWay);
     if (this.#failure !== undefined) throw this.#failure.error;
-    if (this.#written < this.#file.bytes) throw changed('has become shorter');
+    if (this.#written < this.#file.bytes) throw fileChanged('has become shorter');
     if (this.#file.bytes === 0) {
       return { map: undefined, mapRef: undefined, layer: undefined, newBytes: 0 };
     }
     const map = makeFileMap({ ...this.#cut, segments: this.#entries });
-    const { ref } = await this.#world.store.put(encodeFileMap(map), this.#callOptions);
+    const noRush = this.#file.mayWait?.() === true;
+    const options = { ...this.#callOptions, noRush };
+    const { ref } = await this.#world.store.put(encodeFileMap(map), options);
     return { map, mapRef: ref, layer: this.#pieceLayer(map), newBytes: this.#newBytes };
   }
 
@@ -131,7 +199,14 @@ export class FileWriter {
   }
 
   async #endSegment(bytes: Uint8Array): Promise<void> {
-    const work = this.#keep(this.#number, bytes).then(
+    this.#begin(bytes, undefined);
+    this.#segment = undefined;
+    this.#filled = 0;
+    await this.#waitForRoom(SEGMENTS_AT_ONCE_MAX);
+  }
+
+  #begin(bytes: Uint8Array, hashes: (() => Promise<SegmentHashes>) | undefined): void {
+    const work = this.#keep(this.#number, bytes, hashes).then(
       () => {
         this.#underWay.delete(work);
       },
@@ -142,30 +217,42 @@ export class FileWriter {
     );
     this.#underWay.add(work);
     this.#number += 1;
-    this.#segment = undefined;
-    this.#filled = 0;
-    while (this.#underWay.size >= SEGMENTS_AT_ONCE_MAX) await Promise.race(this.#underWay);
+  }
+
+  async #waitForRoom(underWayMax: number): Promise<void> {
+    while (this.#underWay.size >= underWayMax) await Promise.race(this.#underWay);
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  async #keep(number: number, bytes: Uint8Array): Promise<void> {
-    const { store, hasher } = this.#world;
+  get #task(): SegmentTreeTask {
     const isAlone = this.#file.bytes <= this.#segmentBytes;
     const height = segmentHeight(this.#segmentBytes);
     const wanted = this.#pieceHeight;
-    const task = {
+    return {
       height: isAlone ? undefined : height,
       layerHeight: wanted === undefined || wanted >= height ? undefined : wanted,
     };
+  }
+
+  /** `hashed`: of bytes that are there, and hashed, when it resolves. */
+  async #keep(
+    number: number,
+    bytes: Uint8Array,
+    hashed: (() => Promise<SegmentHashes>) | undefined,
+  ): Promise<void> {
+    const { store, hasher } = this.#world;
     // The name of the blob and the tree are hashed together; a store that does not ask names it itself.
-    let hashing: Promise<SegmentHashes> | undefined;
+    let hashing = hashed?.();
+    await hashing;
     const sha256 = async (): Promise<Uint8Array> => {
-      hashing ??= hasher.tree(bytes, task);
+      hashing ??= hasher.tree(bytes, this.#task);
       return (await hashing).sha256;
     };
-    const options = { ...this.#callOptions, ...this.#seriesOf(number), noRush: true, sha256 };
+    const isLast = number === this.#layers.length - 1;
+    const noRush = !isLast || this.#file.mayWait?.() === true;
+    const options = { ...this.#callOptions, ...this.#seriesOf(number), noRush, sha256 };
     const put = await store.put(bytes, options);
-    const tree = await (hashing ?? hasher.tree(bytes, task));
+    const tree = await (hashing ?? hasher.tree(bytes, this.#task));
     const name = fromHex(put.ref.slice('sha256-'.length));
     assert(name !== undefined, 'a blob is named by its hash');
     this.#entries.set(name, number * 2 * SHA256_BYTES);
@@ -213,8 +300,4 @@ function layerAbove(layer: Uint8Array, from: number, to: number): Uint8Array {
     above.set(raiseRoot(merkleRoot(below, from), own, to), into);
   }
   return above;
-}
-
-function changed(how: string): ArchiveError {
-  return new ArchiveError('ARCHIVE_FILE_CHANGED', `The file ${how} while it was read`);
 }

@@ -46,8 +46,8 @@ export class LentPart {
 export type RangePart = Uint8Array | LentPart;
 
 export interface LendingStore extends Pick<Store, 'get'> {
-  /** Undefined: it must be read. */
-  lend(ref: Parameters<Store['get']>[0]): Promise<LentBlob | undefined>;
+  /** A segment. Undefined: it must be read. */
+  lend(map: FileMap, number: number): Promise<LentBlob | undefined>;
 }
 
 /**
@@ -123,7 +123,7 @@ async function find(reading: Reading, first: number): Promise<Found> {
 }
 
 async function lentSegment({ store, map }: Reading, number: number): Promise<LentBlob | undefined> {
-  const lent = await store.lend(segmentRef(map, number));
+  const lent = await store.lend(map, number);
   if (lent?.bytes === segmentLength(map, number)) return lent;
   lent?.release();
   return undefined;

@@ -1,7 +1,7 @@
 // The hashes of one segment: the SHA-256 of its bytes, which is the name of its blob, and its hash tree: the
 // root, and on the way the layer of nodes that cover a piece each, which a torrent of that piece size wants.
-// It is the archive's largest cost of processor time and runs in threads (hash-pool.ts); this is what they
-// do. The addon gives both hashes of the bytes in one pass, where the processor has what that takes.
+// It is the archive's largest cost of processor time and runs in threads: by the addon, in one pass, where
+// the processor has what that takes (hash/native-hasher.ts); else as it stands here (hash/hash-pool.ts).
 
 import { hash } from 'node:crypto';
 import { assert } from '#base/assert.ts';
@@ -25,49 +25,19 @@ export interface SegmentHashes extends SegmentTree {
   readonly sha256: Uint8Array;
 }
 
-/** The SHA-256 of the bytes, then of each block of them, 32 bytes each. */
-export type HashBlocks = (bytes: Uint8Array) => Uint8Array;
-
 /** `bytes` has at least one byte. */
-export function segmentHashes(
-  bytes: Uint8Array,
-  task: SegmentTreeTask,
-  hashBlocks: HashBlocks = hashTwice,
-): SegmentHashes {
-  assert(bytes.length > 0, 'a segment has bytes');
-  const hashes = hashBlocks(bytes);
-  const sha256 = hashes.subarray(0, SHA256_BYTES);
-  return { sha256, ...treeOf(hashes.subarray(SHA256_BYTES), task) };
+export function segmentHashes(bytes: Uint8Array, task: SegmentTreeTask): SegmentHashes {
+  return { sha256: hash('sha256', bytes, 'buffer'), ...segmentTree(bytes, task) };
 }
 
 /** `bytes` has at least one byte. */
 export function segmentTree(bytes: Uint8Array, task: SegmentTreeTask): SegmentTree {
   assert(bytes.length > 0, 'a segment has bytes');
-  const hashes = roomForHashes(bytes.length);
-  hashEachBlock(bytes, hashes);
-  return treeOf(hashes.subarray(SHA256_BYTES), task);
-}
-
-/** For the hash of so many bytes and of each block of them. */
-export function roomForHashes(bytes: number): Uint8Array {
-  return new Uint8Array((1 + Math.ceil(bytes / BLOCK_BYTES)) * SHA256_BYTES);
-}
-
-function hashTwice(bytes: Uint8Array): Uint8Array {
-  const hashes = roomForHashes(bytes.length);
-  hashes.set(hash('sha256', bytes, 'buffer'), 0);
-  hashEachBlock(bytes, hashes);
-  return hashes;
-}
-
-function hashEachBlock(bytes: Uint8Array, hashes: Uint8Array): void {
-  for (
-    let at = 0, into = SHA256_BYTES;
-    at < bytes.length;
-    at += BLOCK_BYTES, into += SHA256_BYTES
-  ) {
-    hashes.set(hash('sha256', bytes.subarray(at, at + BLOCK_BYTES), 'buffer'), into);
+  const leaves = new Uint8Array(Math.ceil(bytes.length / BLOCK_BYTES) * SHA256_BYTES);
+  for (let at = 0, into = 0; at < bytes.length; at += BLOCK_BYTES, into += SHA256_BYTES) {
+    leaves.set(hash('sha256', bytes.subarray(at, at + BLOCK_BYTES), 'buffer'), into);
   }
+  return treeOf(leaves, task);
 }
 
 function treeOf(leaves: Uint8Array, task: SegmentTreeTask): SegmentTree {

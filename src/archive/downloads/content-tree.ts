@@ -53,6 +53,8 @@ export interface FileContent {
   readonly bytes: number;
   /** As the header has it, with its quotes. */
   readonly etag: string;
+  /** The pieces root of BEP 52 in hex; absent of an empty file. */
+  readonly root?: string;
   /** @throws ArchiveError, StoreError */
   read(range: ByteRange, signal: AbortSignal): AsyncGenerator<Uint8Array>;
 }
@@ -78,6 +80,7 @@ export class ContentFiles {
     return {
       bytes: file.bytes,
       etag: `"${file.mapRef.slice('sha256-'.length)}"`,
+      ...(file.root === undefined ? {} : { root: file.root }),
       read: (range, signal) => this.#read(file, range, signal),
     };
   }

@@ -5,8 +5,9 @@
 
 import type { ArchiveWorld } from '#archive/archive.ts';
 import { SegmentCache } from '#archive/content/segment-cache.ts';
+import { type RangeRequest, rangeAnswer } from '#archive/web-seed/range-answer.ts';
 import { type SeedCatalogue, SeedFiles } from '#archive/web-seed/seed-files.ts';
-import { parseRange } from '#archive/web-seed/seed-request.ts';
+import type { ByteRange } from '#archive/web-seed/seed-request.ts';
 import { codeOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
 import {
@@ -17,11 +18,21 @@ import {
   type FileContent,
 } from './content-tree.ts';
 import { type Grant, GrantedBody } from './granted-body.ts';
-import { tarOf } from './tar-stream.ts';
+import { measureTar, tarOf } from './tar-stream.ts';
 
 /** Beside that of the web seed: these are read in order, so that little of it is enough. */
 const CACHE_BYTES_MAX = 32 * 1024 * 1024;
 const RETRY_SECONDS = 10;
+const BUSY_WORDS = 'Too many downloads run at once. Try again when one of them is done.';
+const UNREADABLE_WORDS =
+  'The archive cannot read this now: a part of it is damaged or missing, and is given when it is healed.';
+const TAR_TYPE = 'application/x-tar';
+/** What is asked of the database alone is short. */
+const NEVER = new AbortController().signal;
+/** It is members' content on the site's own address: no browser may run it as the site's. */
+export const CONTENT_POLICY = "sandbox; default-src 'none'";
+/** Says by which root of BEP 52 a file's bytes can be proven, in hex; an empty file has none. */
+export const ROOT_HEADER = 'swarmkeep-root';
 
 export interface DownloadsWorld extends ArchiveWorld {
   readonly catalogue: SeedCatalogue;
@@ -29,16 +40,11 @@ export interface DownloadsWorld extends ArchiveWorld {
   readonly logger: Logger;
 }
 
-export interface DownloadRequest {
-  readonly isHead: boolean;
-  readonly range?: string | undefined;
-  readonly ifRange?: string | undefined;
-  readonly ifNoneMatch?: string | undefined;
-}
-
 export interface DownloadAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
+  /** Why nothing is given, for a person. */
+  readonly words?: string;
   /** Whoever has it reads it to its end or calls its `return`. */
   readonly body?: AsyncIterableIterator<Uint8Array>;
   /** Aborted when the right to it ended: whoever sends it ends the connection then. */
@@ -69,7 +75,7 @@ export class Downloads {
 
   /** One file. Undefined when there is none. Never rejects for what cannot be read. */
   async file(
-    request: DownloadRequest,
+    request: RangeRequest,
     of: { readonly torrent: ContentTorrent; readonly path: string; readonly grant: Grant },
   ): Promise<DownloadAnswer | undefined> {
     return await this.#orBusy(async () => {
@@ -80,46 +86,40 @@ export class Downloads {
 
   /** A folder, or all of a torrent at TOP, as a tar whose paths begin with its name. */
   async tar(
-    request: DownloadRequest,
+    request: RangeRequest,
     of: {
       readonly torrent: ContentTorrent;
       readonly folder: Pick<ContentEntry, 'path' | 'position'>;
+      /** Levels of folders below it, 0 for none; all unless given. */
+      readonly depth?: number | undefined;
       readonly grant: Grant;
     },
   ): Promise<DownloadAnswer> {
-    const head = {
-      status: 200,
-      headers: { ...COMMON, 'content-type': 'application/x-tar', 'accept-ranges': 'none' },
-    };
-    if (request.isHead) return head;
-    const read = (signal: AbortSignal): AsyncGenerator<Uint8Array> =>
-      tarOf({ tree: this.tree, files: this.#files }, { ...of, signal });
-    return (await this.#orBusy(() => this.#stream(head, of.grant, read))) ?? this.#busy('');
+    const source = { tree: this.tree, files: this.#files };
+    const read = (range: ByteRange | undefined, signal: AbortSignal): AsyncGenerator<Uint8Array> =>
+      tarOf(source, { ...of, range, signal });
+    return await this.#orBusy(async () => {
+      const measure = await measureTar(source, { ...of, signal: NEVER });
+      if (measure !== undefined) {
+        return await this.#give(request, { ...measure, type: TAR_TYPE, read }, of.grant);
+      }
+      const headers = { ...COMMON, 'content-type': TAR_TYPE, 'accept-ranges': 'none' };
+      const head = { status: 200, headers };
+      if (request.isHead) return head;
+      return await this.#stream(head, of.grant, (signal) => read(undefined, signal));
+    });
   }
 
   async #give(
-    request: DownloadRequest,
-    content: FileContent,
+    request: RangeRequest,
+    content: FileContent & { readonly type?: string },
     grant: Grant,
   ): Promise<DownloadAnswer> {
-    const { etag, bytes } = content;
-    const headers = { ...COMMON, 'accept-ranges': 'bytes', etag };
-    if (request.ifNoneMatch?.split(',').some((one) => isTag(one.trim(), etag)) === true) {
-      return { status: 304, headers };
-    }
-    const isStale = request.ifRange !== undefined && request.ifRange !== etag;
-    const range = isStale ? 'whole' : parseRange(request.range, bytes);
-    if (range === 'unsatisfiable') {
-      const length = { 'content-range': `bytes */${bytes}`, 'content-length': '0' };
-      return { status: 416, headers: { ...headers, ...length } };
-    }
-    const span = range === 'whole' ? { start: 0, end: bytes } : range;
-    const part =
-      range === 'whole' ? {} : { 'content-range': `bytes ${span.start}-${span.end - 1}/${bytes}` };
-    const length = { 'content-length': String(span.end - span.start) };
-    const status = range === 'whole' ? 200 : 206;
-    const head = { status, headers: { ...headers, ...length, ...part } };
-    if (request.isHead || span.start === span.end) return head;
+    const { root, type = COMMON['content-type'] } = content;
+    const proof = root === undefined ? {} : { [ROOT_HEADER]: root };
+    const others = { ...COMMON, ...proof, 'content-type': type };
+    const { span, ...head } = rangeAnswer(request, content, others);
+    if (span === undefined) return head;
     return await this.#stream(head, grant, (signal) => content.read(span, signal));
   }
 
@@ -131,7 +131,7 @@ export class Downloads {
     const { downloadsMax, downloadsPerHolderMax } = this.#world.config;
     const own = this.#streams.get(grant.holder) ?? 0;
     if (this.#streamsOfAll >= downloadsMax || own >= downloadsPerHolderMax) {
-      return this.#busy('too many downloads at once');
+      return this.#refuse(BUSY_WORDS, 'too many downloads at once');
     }
     this.#count(grant.holder, 1);
     const ended = new AbortController();
@@ -148,16 +148,13 @@ export class Downloads {
     try {
       return await answer();
     } catch (error) {
-      return this.#busy(codeOf(error) ?? 'unknown');
+      return this.#refuse(UNREADABLE_WORDS, codeOf(error) ?? 'unknown');
     }
   }
 
-  #busy(why: string): DownloadAnswer {
+  #refuse(words: string, why: string): DownloadAnswer {
     this.#world.logger.warn('A download could not be given', { why });
-    return {
-      status: 503,
-      headers: { ...COMMON, 'retry-after': String(RETRY_SECONDS), 'content-length': '0' },
-    };
+    return { status: 503, headers: { ...COMMON, 'retry-after': String(RETRY_SECONDS) }, words };
   }
 
   #count(holder: string, change: 1 | -1): void {
@@ -171,11 +168,6 @@ export class Downloads {
 const COMMON = {
   'cache-control': 'private, no-transform',
   'content-type': 'application/octet-stream',
-  // It is members' content on the site's own address: no browser may run it as the site's.
-  'content-security-policy': "sandbox; default-src 'none'",
+  'content-security-policy': CONTENT_POLICY,
   'x-content-type-options': 'nosniff',
 } as const;
-
-function isTag(one: string, etag: string): boolean {
-  return one === '*' || one.replace(/^W\//, '') === etag;
-}

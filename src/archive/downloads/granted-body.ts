@@ -7,6 +7,8 @@ import { codeOf } from '#base/errors.ts';
 
 /** How often a right is asked for again. */
 const ASKED_MS = 500;
+/** Nobody reads on: the place is given to somebody else. */
+export const IDLE_MS_MAX = 300_000;
 /** Given at once: what is still given after a right has ended is at most this and what sockets hold. */
 const PART_BYTES = 256 * 1024;
 
@@ -24,7 +26,7 @@ export interface BodyParts {
   readonly clock: Clock;
   readonly grant: Grant;
   readonly parts: AsyncGenerator<Uint8Array>;
-  /** Aborted when the right has ended, and only then. */
+  /** Aborted when the right has ended or nobody takes anything, and only then. */
   readonly ended: AbortController;
   /** Once, however it ends. */
   readonly onClose: () => void;
@@ -35,10 +37,13 @@ export class GrantedBody implements AsyncIterableIterator<Uint8Array> {
   #first: IteratorResult<Uint8Array, unknown> | undefined;
   #rest: Uint8Array | undefined;
   #timer: Timer | undefined;
+  /** When the last part was taken, by the clock that only goes on. */
+  #takenMs: number;
   #isClosed = false;
 
   private constructor(of: BodyParts) {
     this.#of = of;
+    this.#takenMs = of.clock.monotonicMs();
   }
 
   /** Reads the first part, so that what cannot be read is told by its error before anything is given. */
@@ -67,6 +72,7 @@ export class GrantedBody implements AsyncIterableIterator<Uint8Array> {
       const part = bytes.subarray(0, PART_BYTES);
       this.#rest = bytes.length > PART_BYTES ? bytes.subarray(PART_BYTES) : undefined;
       this.#of.grant.onSent(part.length);
+      this.#takenMs = this.#of.clock.monotonicMs();
       return { done: false, value: part };
     } catch (error) {
       await this.return();
@@ -95,7 +101,11 @@ export class GrantedBody implements AsyncIterableIterator<Uint8Array> {
   }
 
   async #look(): Promise<void> {
-    const { grant, ended } = this.#of;
+    const { grant, ended, clock } = this.#of;
+    if (clock.monotonicMs() - this.#takenMs > IDLE_MS_MAX) {
+      ended.abort(new ArchiveError('ARCHIVE_RIGHT_ENDED', 'Nobody takes what is given'));
+      return;
+    }
     try {
       if (!(await grant.mayStay())) {
         const why = 'The right to it was taken back';

@@ -39,15 +39,10 @@ export function tarHeader(entry: TarEntry): Uint8Array {
   const isFolder = path.endsWith('/');
   assert(!isFolder || bytes === 0, 'a folder has no bytes of its own');
   const seconds = Math.min(SIZE_MAX, Math.max(0, Math.floor(changedMs / 1000)));
-  const name = Buffer.from(path, 'utf8');
-  const isPlain = name.length <= NAME_BYTES_MAX && /^[\x20-\x7e]*$/.test(path);
-  const records = [
-    ...(isPlain ? [] : [record('path', path)]),
-    ...(bytes > SIZE_MAX ? [record('size', String(bytes))] : []),
-  ];
+  const records = recordsOf(entry);
   const own = header({
     // Who does not know extended headers sees the beginning of the name.
-    name: isPlain ? name : Buffer.from(asciiOf(path).slice(0, NAME_BYTES_MAX), 'latin1'),
+    name: Buffer.from(asciiOf(path).slice(0, NAME_BYTES_MAX), 'latin1'),
     bytes: bytes > SIZE_MAX ? 0 : bytes,
     seconds,
     type: isFolder ? '5' : '0',
@@ -61,6 +56,22 @@ export function tarHeader(entry: TarEntry): Uint8Array {
     type: 'x',
   });
   return Buffer.concat([before, extended, new Uint8Array(tarPadding(extended.length)), own]);
+}
+
+/** How many bytes `tarHeader` gives, without making them. */
+export function tarHeaderBytes(entry: TarEntry): number {
+  const extended = recordsOf(entry).reduce((sum, { length }) => sum + length, 0);
+  return extended === 0 ? TAR_BLOCK_BYTES : 2 * TAR_BLOCK_BYTES + extended + tarPadding(extended);
+}
+
+/** Of an extended header; none when it needs none. */
+function recordsOf({ path, bytes }: TarEntry): readonly Uint8Array[] {
+  // What is plain has a byte a character.
+  const isPlain = path.length <= NAME_BYTES_MAX && /^[\x20-\x7e]*$/.test(path);
+  return [
+    ...(isPlain ? [] : [record('path', path)]),
+    ...(bytes > SIZE_MAX ? [record('size', String(bytes))] : []),
+  ];
 }
 
 /** Zeros that follow so many bytes of content. */

@@ -8,6 +8,7 @@
 import { assert } from '#base/assert.ts';
 import { bytesEqual, fromHex, toHex } from '#base/bytes.ts';
 import { type BlobRef, blobRef } from '#base/ids.ts';
+import type { Steps } from '#base/steps.ts';
 
 const MAGIC = Buffer.from('SKLIST1\n', 'latin1');
 const ENTRY_BYTES = 80;
@@ -24,13 +25,16 @@ export interface ListedFile {
   readonly storedMs: number;
 }
 
+const ENTRIES_A_STEP = 5000;
+
 /** Undefined stands for an empty file. At most LIST_ENTRIES_MAX. */
-export function encodeEntryList(files: readonly (ListedFile | undefined)[]): Uint8Array {
+export function* encodeEntryList(files: readonly (ListedFile | undefined)[]): Steps<Uint8Array> {
   assert(files.length <= LIST_ENTRIES_MAX, 'a list fits a blob');
   const bytes = new Uint8Array(MAGIC.length + files.length * ENTRY_BYTES);
   const view = new DataView(bytes.buffer);
   bytes.set(MAGIC);
   for (const [number, file] of files.entries()) {
+    if (number % ENTRIES_A_STEP === 0) yield;
     if (file === undefined) continue;
     const at = MAGIC.length + number * ENTRY_BYTES;
     const map = fromHex(file.mapRef.slice('sha256-'.length));

@@ -26,6 +26,7 @@ import {
   type EventBody,
   type EventKey,
   eventHash,
+  fileRefs,
   NO_EVENT,
 } from './event.ts';
 import type { EventTables } from './event-tables.ts';
@@ -311,7 +312,10 @@ export async function saveStanding(
     .insertInto('archive_event')
     .values({
       ...{ name, kind: body.kind, torrent_id: torrentId, log_offset: offset },
-      ...{ info_hash: body.torrent.infoHash, refs: [body.torrent.file, ...lists].join(' ') },
+      ...{
+        info_hash: body.torrent.infoHash,
+        refs: [...fileRefs(body.torrent), ...lists].join(' '),
+      },
     })
     .execute();
 }

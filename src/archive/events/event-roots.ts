@@ -10,7 +10,7 @@ import type { Log } from '#log/log.ts';
 import type { RootSource } from '#store/gc/roots.ts';
 import type { Store } from '#store/store.ts';
 import { decodeEntryList } from './entry-list.ts';
-import { EVENTS_TOPIC } from './event.ts';
+import { EVENTS_TOPIC, fileRefs } from './event.ts';
 import type { EventTables } from './event-tables.ts';
 import { readStands, type Stand } from './standing.ts';
 
@@ -53,7 +53,7 @@ async function* refsOf(
   store: Store,
   signal: AbortSignal,
 ): AsyncGenerator<BlobRef> {
-  yield body.torrent.file;
+  yield* fileRefs(body.torrent);
   for (const list of body.kind === 'keep' ? body.lists : []) {
     yield list;
     const files = decodeEntryList(await store.get(list, { signal }));

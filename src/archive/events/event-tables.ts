@@ -1,6 +1,7 @@
 // The tables of signed events as Kysely sees them; migrations/0680-events.ts makes them.
 
 import type { Generated, Transaction } from 'kysely';
+import { noteTurn } from '#archive/catalogue/archive-turns.ts';
 
 export interface EventTables {
   /** Changes of the catalogue that no event tells of yet, in their order. */
@@ -37,4 +38,7 @@ export async function queueChange<Tables>(
     .insertInto('archive_change')
     .values({ kind, torrent_id: torrentId, at_ms: nowMs })
     .execute();
+  // What is told again, at no time, became so before.
+  if (kind === 'want' || nowMs === 0) return;
+  await noteTurn(transaction, { kind, torrentId, atMs: nowMs });
 }

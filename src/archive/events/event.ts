@@ -37,6 +37,8 @@ export interface EventTorrent {
   readonly id: number;
   /** The blob of its .torrent file. */
   readonly file: BlobRef;
+  /** Of a file of more bytes than a blob: those that follow, in their order. Absent for all others. */
+  readonly rest?: readonly BlobRef[];
   readonly title: string;
   readonly description: string;
   readonly category: string;
@@ -169,13 +171,21 @@ function bodyOf(bytes: Uint8Array): EventBody | undefined {
 
 function torrentOf(value: unknown): EventTorrent | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  const { infoHash, id, file, title, description, category, tags } = value as Fields;
+  const { infoHash, id, file, rest, title, description, category, tags } = value as Fields;
   const ref = typeof file === 'string' ? blobRef(file) : undefined;
   const words = listOf(tags, (tag) => tag);
   if (!isHex(infoHash, 40) || !isCount(id) || ref === undefined) return undefined;
   if (typeof title !== 'string' || typeof description !== 'string') return undefined;
   if (typeof category !== 'string' || words === undefined) return undefined;
-  return { infoHash, id, file: ref, title, description, category, tags: words };
+  const torrent = { infoHash, id, file: ref, title, description, category, tags: words };
+  if (rest === undefined) return torrent;
+  const parts = listOf(rest, blobRef);
+  return parts && { ...torrent, rest: parts };
+}
+
+/** The blobs of its .torrent file. */
+export function fileRefs({ file, rest = [] }: EventTorrent): readonly BlobRef[] {
+  return [file, ...rest];
 }
 
 function listOf<Item>(

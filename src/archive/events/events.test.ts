@@ -7,7 +7,7 @@ import { segmentRef } from '#archive/content/file-map.ts';
 import { FileWriter, type WrittenFile } from '#archive/content/file-writer.ts';
 import { InPlaceHasher } from '#archive/hash/segment-hasher.ts';
 import { archiveMigrations } from '#archive/migrations/all.ts';
-import { toHex, utf8 } from '#base/bytes.ts';
+import { bytesEqual, toHex, utf8 } from '#base/bytes.ts';
 import { SystemClock } from '#base/clock.ts';
 import { silentLogger } from '#base/logger.ts';
 import type { Log, ReadRecord } from '#log/log.ts';
@@ -16,7 +16,7 @@ import { migrate } from '#sql/migrate.ts';
 import type { Sql } from '#sql/sql.ts';
 import { forEachDatabase, type OpenTestSql, openTestSqlite } from '#sql/test-databases.ts';
 import { MemoryStore } from '#store/memory.ts';
-import { refOf } from '#store/store.ts';
+import { BLOB_BYTES_MAX, refOf } from '#store/store.ts';
 import { decodeEvent, EVENTS_TOPIC, type EventBody, EventKey, NO_EVENT } from './event.ts';
 import { EventChain } from './event-chain.ts';
 import { type EventKeys, EventRelay } from './event-relay.ts';
@@ -26,6 +26,9 @@ import { type ReindexOptions, reindex } from './reindex.ts';
 
 const clock = new SystemClock();
 const SEGMENT_BYTES = 256 * 1024;
+/** The first is more than a blob. */
+const torrentFileOf = (id: number): Uint8Array =>
+  id === 1 ? new Uint8Array(BLOB_BYTES_MAX + 5).fill(7) : utf8(`torrent ${id}`);
 const secretOf = (fill: number): Uint8Array => new Uint8Array(32).fill(fill);
 
 class TestKeys implements EventKeys {
@@ -81,7 +84,7 @@ class World {
       ...{ sql, log, keys, clock, logger: silentLogger, store: async () => store },
       async describe(id) {
         const words = { title: `T${id}`, description: '', category: 'other', tags: ['a'] };
-        return { ...words, id, infoHash: hashOf(id), torrentFile: utf8(`torrent ${id}`) };
+        return { ...words, id, infoHash: hashOf(id), torrentFile: torrentFileOf(id) };
       },
     });
   }
@@ -126,7 +129,7 @@ class World {
         ...{ sql, log, store, publicKey: keys.current().publicKey },
         torrentId: async (infoHash) => torrents.get(infoHash),
         async restore({ infoHash, id }, file) {
-          assert.deepEqual(file, utf8(`torrent ${id}`));
+          assert.ok(bytesEqual(file, torrentFileOf(id)), 'the .torrent file is whole');
           torrents.set(infoHash, id);
           return { id };
         },
@@ -388,7 +391,11 @@ on(
     const dropped = await world.stored(20, 3);
     const small = await world.stored(10, 2);
     assert.ok(small.map !== undefined && dropped.map !== undefined);
-    assert.ok((await world.roots()).has(refOf(utf8('torrent 1'))));
+    const roots = await world.roots();
+    const file = torrentFileOf(1);
+    for (const part of [file.subarray(0, BLOB_BYTES_MAX), file.subarray(BLOB_BYTES_MAX)]) {
+      assert.ok(roots.has(refOf(part)), 'every part of a .torrent file');
+    }
     assert.equal((await world.roots()).has(segmentRef(small.map, 0)), false);
     await world.loseDatabase(openTestSqlite);
     assert.ok((await world.roots()).has(segmentRef(small.map, 0)));

@@ -19,7 +19,7 @@ import type { Log } from '#log/log.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { Store } from '#store/store.ts';
 import { decodeEntryList, type ListedFile } from './entry-list.ts';
-import type { EventTorrent } from './event.ts';
+import { type EventTorrent, fileRefs } from './event.ts';
 import { saveStanding } from './event-relay.ts';
 import { type EventTables, queueChange } from './event-tables.ts';
 import { readStands, type Stand, type Stands } from './standing.ts';
@@ -163,12 +163,22 @@ class Run {
       this.#sums.differences += 1;
       return this.#problem(`${named} is not in the catalogue`);
     }
-    const file = await this.#blob(torrent.file);
+    const file = await this.#torrentFile(torrent);
     if (file === undefined) return this.#problem(`${named}: its .torrent file is lost`);
     const restored = await restore(torrent, file);
     if ('why' in restored) return this.#problem(`${named} is not put back: ${restored.why}`);
     this.#sums.restored += 1;
     return restored.id;
+  }
+
+  async #torrentFile(torrent: EventTorrent): Promise<Uint8Array | undefined> {
+    const parts: Uint8Array[] = [];
+    for (const ref of fileRefs(torrent)) {
+      const part = await this.#blob(ref);
+      if (part === undefined) return undefined;
+      parts.push(part);
+    }
+    return new Uint8Array(Buffer.concat(parts));
   }
 
   async #blob(ref: BlobRef): Promise<Uint8Array | undefined> {

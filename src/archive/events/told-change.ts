@@ -5,11 +5,15 @@ import type { Selectable } from 'kysely';
 import type { ArchiveTables } from '#archive/catalogue/archive-tables.ts';
 import { assert } from '#base/assert.ts';
 import { type BlobRef, blobRef } from '#base/ids.ts';
+import { endInTurns } from '#base/steps.ts';
 import type { Sql } from '#sql/sql.ts';
-import type { Store } from '#store/store.ts';
+import { BLOB_BYTES_MAX, type Store } from '#store/store.ts';
 import { encodeEntryList, LIST_ENTRIES_MAX, type ListedFile } from './entry-list.ts';
 import type { EventBody, EventTorrent } from './event.ts';
 import type { EventTables } from './event-tables.ts';
+
+/** Divides LIST_ENTRIES_MAX. */
+const PAGE_ENTRIES = 5000;
 
 /** What is known of a torrent besides its content. */
 export type TorrentWords = Omit<EventTorrent, 'file'> & { readonly torrentFile: Uint8Array };
@@ -47,7 +51,8 @@ export async function bodyOfChange(
   }
   const lists: BlobRef[] = [];
   for await (const files of listsOf(world.sql, torrentId)) {
-    const { ref } = await world.store.put(encodeEntryList(files), { noRush: true });
+    const list = await endInTurns(encodeEntryList(files));
+    const { ref } = await world.store.put(list, { noRush: true });
     lists.push(ref);
   }
   return { kind: 'keep', change, torrent: await torrentOf(world, words), keptMs: sinceMs, lists };
@@ -55,8 +60,14 @@ export async function bodyOfChange(
 
 async function torrentOf(world: TellingWorld, words: TorrentWords): Promise<EventTorrent> {
   const { torrentFile, ...torrent } = words;
-  const { ref: file } = await world.store.put(torrentFile, { noRush: true });
-  return { ...torrent, file };
+  const refs: BlobRef[] = [];
+  for (let at = 0; at < torrentFile.length; at += BLOB_BYTES_MAX) {
+    const part = torrentFile.subarray(at, at + BLOB_BYTES_MAX);
+    refs.push((await world.store.put(part, { noRush: true })).ref);
+  }
+  const [file, ...rest] = refs;
+  assert(file !== undefined, 'a .torrent file has bytes');
+  return { ...torrent, file, ...(rest.length > 0 && { rest }) };
 }
 
 /** Since when it is kept or wanted; undefined when it is not any more. */
@@ -88,23 +99,38 @@ export async function* listsOf(
   torrentId: number,
 ): AsyncGenerator<(ListedFile | undefined)[]> {
   for (let from = 0; ; from += LIST_ENTRIES_MAX) {
-    const rows = await sql
-      .read<ArchiveTables>()
-      .selectFrom('archive_entry')
-      .leftJoin('archive_file', 'archive_file.id', 'archive_entry.file_id')
-      .select(['root', 'size_bytes', 'map_ref', 'stored_ms'])
-      .where('torrent_id', '=', torrentId)
-      .where('position', '>=', from)
-      .where('position', '<', from + LIST_ENTRIES_MAX)
-      .orderBy('position')
-      .execute();
-    if (rows.length === 0) return;
-    yield rows.map(({ root, size_bytes: bytes, map_ref: ref, stored_ms: storedMs }) => {
-      if (root === null || bytes === null || ref === null || storedMs === null) return undefined;
-      const mapRef = blobRef(ref);
-      assert(mapRef !== undefined, 'the name of a map was written by this program');
-      return { root, bytes, mapRef, storedMs };
-    });
-    if (rows.length < LIST_ENTRIES_MAX) return;
+    const files: (ListedFile | undefined)[] = [];
+    // What a page brings keeps the thread for a few milliseconds.
+    for (let at = from; at < from + LIST_ENTRIES_MAX; at += PAGE_ENTRIES) {
+      const page = await pageOf(sql, torrentId, at);
+      for (const file of page) files.push(file);
+      if (page.length < PAGE_ENTRIES) break;
+    }
+    if (files.length === 0) return;
+    yield files;
+    if (files.length < LIST_ENTRIES_MAX) return;
   }
+}
+
+async function pageOf(
+  sql: Sql,
+  torrentId: number,
+  from: number,
+): Promise<readonly (ListedFile | undefined)[]> {
+  const rows = await sql
+    .read<ArchiveTables>()
+    .selectFrom('archive_entry')
+    .leftJoin('archive_file', 'archive_file.id', 'archive_entry.file_id')
+    .select(['root', 'size_bytes', 'map_ref', 'stored_ms'])
+    .where('torrent_id', '=', torrentId)
+    .where('position', '>=', from)
+    .where('position', '<', from + PAGE_ENTRIES)
+    .orderBy('position')
+    .execute();
+  return rows.map(({ root, size_bytes: bytes, map_ref: ref, stored_ms: storedMs }) => {
+    if (root === null || bytes === null || ref === null || storedMs === null) return undefined;
+    const mapRef = blobRef(ref);
+    assert(mapRef !== undefined, 'the name of a map was written by this program');
+    return { root, bytes, mapRef, storedMs };
+  });
 }

@@ -1,7 +1,7 @@
-// Segments hashed in threads, as many as asked for, each with one segment at a time. A segment is copied
-// into memory that is shared with its thread: a copy is a hundredth of hashing it, and the caller keeps
-// its bytes, which go to the store at the same time. Threads start with the first segment and end after a
-// while without one.
+// Segments hashed in threads of our own, where the addon does not do it (native-hasher.ts): as many as
+// asked for, each with one segment at a time. A segment is copied into memory that is shared with its
+// thread: a copy is a hundredth of hashing it, and the caller keeps its bytes, which go to the store at the
+// same time. Threads start with the first segment and end after a while without one.
 
 import { Worker } from 'node:worker_threads';
 import { SegmentRooms } from '#archive/content/segment-rooms.ts';
@@ -9,7 +9,6 @@ import type { SegmentHashes, SegmentTreeTask } from '#archive/content/segment-tr
 import { SEGMENT_BYTES_MAX } from '#archive/content/segments.ts';
 import { assert } from '#base/assert.ts';
 import type { Clock, Timer } from '#base/clock.ts';
-import type { AddonPlace } from '#net/addon.ts';
 import type { HashAnswer, HashTask, HashThreadData } from './hash-thread.ts';
 import type { SegmentHasher } from './segment-hasher.ts';
 
@@ -18,6 +17,7 @@ const IDLE_MS_MAX = 10_000;
 interface Waiting {
   readonly bytes: Uint8Array;
   readonly task: SegmentTreeTask;
+  readonly isTreeAlone: boolean;
   readonly answer: PromiseWithResolvers<SegmentHashes>;
 }
 
@@ -31,32 +31,31 @@ export class HashPool implements SegmentHasher {
   readonly rooms: SegmentRooms = new SegmentRooms();
   readonly #threadsMax: number;
   readonly #clock: Clock;
-  readonly #addon: () => AddonPlace;
   readonly #threads = new Set<Thread>();
   readonly #waiting: Waiting[] = [];
   #idle: Timer | undefined;
   #isClosed = false;
 
-  /**
-   * `threads`: at least one. The addon is asked for when a thread starts; without it every segment is hashed
-   * twice.
-   */
-  constructor(options: {
-    readonly threads: number;
-    readonly clock: Clock;
-    readonly addon?: () => AddonPlace;
-  }) {
+  /** `threads`: at least one. Every segment is hashed twice. */
+  constructor(options: { readonly threads: number; readonly clock: Clock }) {
     assert(options.threads >= 1, 'a pool has a thread');
     this.#threadsMax = options.threads;
     this.#clock = options.clock;
-    this.#addon = options.addon ?? (() => ({ why: 'none was given' }));
   }
 
   tree(bytes: Uint8Array, task: SegmentTreeTask): Promise<SegmentHashes> {
+    return this.#hash(bytes, task, false);
+  }
+
+  async root(bytes: Uint8Array, height: number | undefined): Promise<Uint8Array> {
+    return (await this.#hash(bytes, { height, layerHeight: undefined }, true)).root;
+  }
+
+  #hash(bytes: Uint8Array, task: SegmentTreeTask, isTreeAlone: boolean): Promise<SegmentHashes> {
     assert(!this.#isClosed, 'nothing is hashed after the end');
     assert(bytes.length <= SEGMENT_BYTES_MAX, 'a segment is at most 16 MiB');
     const answer = Promise.withResolvers<SegmentHashes>();
-    this.#waiting.push({ bytes, task, answer });
+    this.#waiting.push({ bytes, task, isTreeAlone, answer });
     this.#handOut();
     return answer.promise;
   }
@@ -80,7 +79,8 @@ export class HashPool implements SegmentHasher {
       thread.current = next;
       thread.worker.ref();
       thread.memory.set(next.bytes);
-      const message: HashTask = { ...next.task, bytes: next.bytes.length };
+      const { task, isTreeAlone } = next;
+      const message: HashTask = { ...task, isTreeAlone, bytes: next.bytes.length };
       thread.worker.postMessage(message);
     }
   }
@@ -92,7 +92,7 @@ export class HashPool implements SegmentHasher {
 
   #startThread(): Thread {
     const shared = new SharedArrayBuffer(SEGMENT_BYTES_MAX);
-    const data: HashThreadData = { memory: shared, addon: this.#addon() };
+    const data: HashThreadData = { memory: shared };
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     const worker = new Worker(new URL(`./hash-thread.${extension}`, import.meta.url), {
       name: 'hash',

@@ -5,19 +5,19 @@ import {
   type SegmentHashes,
   type SegmentTreeTask,
   segmentHashes,
+  segmentTree,
 } from '#archive/content/segment-tree.ts';
 import { assert } from '#base/assert.ts';
-import type { AddonPlace } from '#net/addon.ts';
-import { hashBlocksBy } from './native-hash.ts';
 
 export interface HashThreadData {
   readonly memory: SharedArrayBuffer;
-  readonly addon: AddonPlace;
 }
 
 export interface HashTask extends SegmentTreeTask {
   /** How many of the shared memory are the segment. */
   readonly bytes: number;
+  /** Then the answer's SHA-256 is empty. */
+  readonly isTreeAlone: boolean;
 }
 
 export type HashAnswer = SegmentHashes;
@@ -26,8 +26,10 @@ const port = parentPort;
 assert(port !== null, 'the thread has a parent');
 const data = workerData as HashThreadData;
 const memory = new Uint8Array(data.memory);
-const hashBlocks = hashBlocksBy(data.addon);
 port.on('message', (task: HashTask) => {
-  const answer: HashAnswer = segmentHashes(memory.subarray(0, task.bytes), task, hashBlocks);
+  const bytes = memory.subarray(0, task.bytes);
+  const answer: HashAnswer = task.isTreeAlone
+    ? { ...segmentTree(bytes, task), sha256: new Uint8Array(0) }
+    : segmentHashes(bytes, task);
   port.postMessage(answer);
 });

@@ -164,7 +164,7 @@ async function withIntake(
           metainfo: async () => torrent.metainfo,
         });
         const running = intake.run(stop.signal);
-        const untilMs = clock.monotonicMs() + 30_000;
+        const untilMs = clock.monotonicMs() + 90_000;
         while (!(await isOver()) && clock.monotonicMs() < untilMs) {
           await new Promise((resolve) => setTimeout(resolve, 10));
         }
@@ -391,7 +391,7 @@ test('who cannot be dialled dials the archive, and is taken from like any other'
   });
   await wantTorrent(sql, 3, 5);
   const running = [intake.run(stop.signal), peer.run(stop.signal)];
-  const untilMs = clock.monotonicMs() + 30_000;
+  const untilMs = clock.monotonicMs() + 90_000;
   const sockets: Socket[] = [];
   while (!(await isKept(sql, 3)) && clock.monotonicMs() < untilMs) {
     // As a client would, it comes again when it was turned away.

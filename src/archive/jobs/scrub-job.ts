@@ -3,8 +3,8 @@
 // killed goes on with the next.
 
 import type { ArchiveWorld } from '#archive/archive.ts';
-import { filesToCheck, saveCheck } from '#archive/catalogue/archive-health.ts';
-import { checkFile } from '#archive/verify/check-file.ts';
+import { filesToCheck } from '#archive/catalogue/archive-health.ts';
+import { proveFiles } from '#archive/verify/prove-files.ts';
 import type { Job } from '#base/job.ts';
 import { Pace } from '#base/pace.ts';
 
@@ -29,10 +29,9 @@ export function scrubJob(world: ArchiveWorld): Job {
         const files = await filesToCheck(sql, beforeMs, FILES_AT_ONCE);
         if (files.length === 0) break;
         const store = await world.store();
-        for (const file of files) {
-          const check = await checkFile({ store, hasher, healers, pace, signal }, file);
-          const { damage, map } = check;
-          await saveCheck(sql, { fileId: file.id, damage, map, nowMs: clock.nowMs() });
+        const nowMs = (): number => clock.nowMs();
+        const proving = { sql, store, hasher, healers, pace, signal, nowMs };
+        await proveFiles(proving, files, (file, check) => {
           counts.files += 1;
           counts.bytes += check.bytes;
           counts.damaged += check.damage.length;
@@ -42,7 +41,7 @@ export function scrubJob(world: ArchiveWorld): Job {
             logger.error('A file of the archive is damaged', { file: file.id, segments });
           }
           progress(counts.bytes, undefined, 'bytes');
-        }
+        });
       }
       return { summary: summaryOf(counts), counts };
     },

@@ -17,6 +17,7 @@ export class HeldCopies implements RootSource {
   readonly name = 'copies held for others';
   readonly #disk: Disk;
   readonly #folder: string;
+  #isFolderMade = false;
 
   constructor(world: { readonly disk: Disk; readonly folder: string }) {
     this.#disk = world.disk;
@@ -37,9 +38,9 @@ export class HeldCopies implements RootSource {
 
   /** The next blob of a copy; it is in the store. */
   async add(copy: number, number: number, ref: BlobRef): Promise<void> {
-    await makeDurableFolder(this.#disk, this.#folder);
     const path = this.#path(copy, 'part');
     const isThere = (await this.#disk.stat(path)) !== undefined;
+    if (!isThere) await this.#makeFolder();
     const file = isThere
       ? await this.#disk.open(path, { write: true })
       : await this.#disk.create(path);
@@ -99,6 +100,13 @@ export class HeldCopies implements RootSource {
         await file.close();
       }
     }
+  }
+
+  /** Once: each time costs a sync. */
+  async #makeFolder(): Promise<void> {
+    if (this.#isFolderMade) return;
+    await makeDurableFolder(this.#disk, this.#folder);
+    this.#isFolderMade = true;
   }
 
   async #names(): Promise<{ readonly copy: number; readonly isWhole: boolean }[]> {

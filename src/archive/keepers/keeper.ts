@@ -6,6 +6,7 @@ import { type Clock, sleep } from '#base/clock.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
 import type { BlobRef } from '#base/ids.ts';
 import type { Logger } from '#base/logger.ts';
+import { someAtOnce } from '#base/some-at-once.ts';
 import type { Store } from '#store/store.ts';
 import type { HeldCopies } from './held-copies.ts';
 import { type KeeperLink, type KeeperWork, WAIT_MS_MAX } from './keeper-work.ts';
@@ -14,6 +15,8 @@ import { proofOf } from './proof.ts';
 const RETRY_MS_MIN = 1000;
 const RETRY_MS_MAX = 30_000;
 const WAIT_MS = 20_000;
+const AT_ONCE = 8;
+const SMALL_BYTES_MAX = 1024 * 1024;
 
 export interface KeeperRunning {
   readonly clock: Clock;
@@ -72,19 +75,23 @@ export async function keeperRound(
     else await link.give(copy, number, bytes);
     round.given += bytes === undefined ? 0 : 1;
   }
-  for (const challenge of work.prove) await answer(world, challenge, round);
+  await someAtOnce(work.prove, AT_ONCE, (challenge) => answer(world, challenge, round));
   for (const copy of work.drop) {
     await drop(world, copy, signal);
     await link.report(copy, 'dropped');
     round.dropped += 1;
   }
-  for (const one of work.fetch) {
+  const fetchOne = async (one: KeeperWork['fetch'][number]): Promise<void> => {
     signal.throwIfAborted();
     if (await fetchCopy(world, one, signal)) {
       await link.report(one.copy, 'held');
       round.fetched += 1;
     } else round.refused += 1;
-  }
+  };
+  // A small file is mostly waiting for the line and for disks; a large one fills memory by itself.
+  const isSmall = ({ bytes }: KeeperWork['fetch'][number]): boolean => bytes <= SMALL_BYTES_MAX;
+  await someAtOnce(work.fetch.filter(isSmall), AT_ONCE, fetchOne);
+  for (const one of work.fetch) if (!isSmall(one)) await fetchOne(one);
   return round;
 }
 

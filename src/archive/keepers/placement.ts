@@ -5,8 +5,9 @@ import { sql as raw } from 'kysely';
 import type { ArchiveTables } from '#archive/catalogue/archive-tables.ts';
 import type { ArchiveConfig } from '#archive/config.ts';
 import type { Job } from '#base/job.ts';
+import type { Registry } from '#metrics/registry.ts';
 import { copyOf } from './copies.ts';
-import { listKeepers } from './keeper-book.ts';
+import { type KeeperState, listKeepers } from './keeper-book.ts';
 import type { KeeperDesk, KeeperWorld } from './keeper-desk.ts';
 import type { KeeperTables } from './keeper-tables.ts';
 
@@ -23,7 +24,10 @@ export interface Placed {
   readonly homeless: number;
 }
 
-export function keepersJob(world: KeeperWorld & { readonly desk: KeeperDesk }): Job {
+export function keepersJob(
+  world: KeeperWorld & { readonly desk: KeeperDesk; readonly metrics: Registry },
+): Job {
+  const tell = gaugesOf(world);
   return {
     name: 'archive-keepers',
     summary: 'Gives keepers what they shall hold, and what one failed to prove to another.',
@@ -31,10 +35,49 @@ export function keepersJob(world: KeeperWorld & { readonly desk: KeeperDesk }): 
     timeLimitMs: 3_600_000,
     async run({ signal }) {
       const counts = { ...(await placeCopies(world, signal)) };
+      await tell(counts.homeless);
       const { placed, failed, homeless } = counts;
       const without = homeless === 0 ? '' : `, ${homeless} files find no room`;
       return { summary: `${placed} copies were placed, ${failed} failed${without}.`, counts };
     },
+  };
+}
+
+function gaugesOf({ sql, clock, metrics }: KeeperWorld & { readonly metrics: Registry }) {
+  const copies = metrics.gauge(
+    'swarmkeep_keeper_copies',
+    'Copies of files that keepers hold, shall fetch, or failed to prove, by state.',
+  );
+  const held = metrics.gauge('swarmkeep_keeper_held_bytes', 'Bytes of copies that keepers hold.');
+  const unproven = metrics.gauge(
+    'swarmkeep_keeper_unproven_seconds',
+    'For how long the copy is unproven that was proven longest ago; 0 without copies.',
+  );
+  const homeless = metrics.gauge(
+    'swarmkeep_keeper_files_without_room',
+    'Kept files that lack a copy and for which no keeper has room.',
+  );
+  return async (filesWithoutRoom: number): Promise<void> => {
+    const keepers = await listKeepers(sql);
+    const sum = (of: (keeper: KeeperState) => number): number =>
+      keepers.reduce((total, keeper) => total + of(keeper), 0);
+    copies.set(
+      sum((one) => one.heldCopies),
+      { state: 'held' },
+    );
+    copies.set(
+      sum((one) => one.wantedCopies),
+      { state: 'wanted' },
+    );
+    copies.set(
+      sum((one) => one.failedCopies),
+      { state: 'failed' },
+    );
+    held.set(sum((one) => one.heldBytes));
+    const nowMs = clock.nowMs();
+    const provenMs = Math.min(nowMs, ...keepers.map((one) => one.provenMs ?? nowMs));
+    unproven.set(Math.round((nowMs - provenMs) / 1000));
+    homeless.set(filesWithoutRoom);
   };
 }
 

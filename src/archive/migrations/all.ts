@@ -10,6 +10,7 @@ import { sourcesMigration } from './0650-sources.ts';
 import { eventsMigration } from './0680-events.ts';
 import { keepersMigration } from './0682-keepers.ts';
 import { mapsMigration } from './0684-maps.ts';
+import { turnsMigration } from './0760-turns.ts';
 
 export const archiveMigrations: readonly Migration[] = [
   pinsMigration,
@@ -21,4 +22,5 @@ export const archiveMigrations: readonly Migration[] = [
   eventsMigration,
   keepersMigration,
   mapsMigration,
+  turnsMigration,
 ];

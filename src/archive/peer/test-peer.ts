@@ -23,7 +23,7 @@ import type { PeerWire } from './peer-wire.ts';
 import { SeedingPeer } from './seeding-peer.ts';
 
 export const TORRENT_ID = 3;
-const WAIT_MS_MAX = 20_000;
+const WAIT_MS_MAX = 60_000;
 
 export interface TestPeer {
   readonly peer: SeedingPeer;

@@ -155,7 +155,7 @@ async function withDoor(run: (testing: Testing) => Promise<void>): Promise<void>
 
 async function until(what: string, holds: () => boolean): Promise<void> {
   for (let turn = 0; !holds(); turn++) {
-    assert.ok(turn < 2000, `waited for: ${what}`);
+    assert.ok(turn < 15_000, `waited for: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }

@@ -11,13 +11,13 @@ import {
   segmentRef,
   segmentRoot,
 } from '#archive/content/file-map.ts';
-import type { SegmentTreeTask } from '#archive/content/segment-tree.ts';
-import { segmentHeight, segmentLength } from '#archive/content/segments.ts';
+import { knownSegment, rootHeight } from '#archive/content/known-segment.ts';
+import { segmentLength } from '#archive/content/segments.ts';
 import type { SegmentHasher } from '#archive/hash/segment-hasher.ts';
 import { bytesEqual } from '#base/bytes.ts';
 import { codeOf } from '#base/errors.ts';
 import type { BlobRef } from '#base/ids.ts';
-import type { Sha256, Store } from '#store/store.ts';
+import type { Store } from '#store/store.ts';
 
 /** One is hashed while the next is read. */
 const SEGMENTS_AT_ONCE = 2;
@@ -134,20 +134,16 @@ function add(
 async function checkSegment(world: CheckWorld, place: Segment): Promise<SegmentCheck> {
   const { file, map, number } = place;
   const ref = segmentRef(map, number);
-  // The store compares the name with a hash that is made in one pass with those of the tree.
-  let root: Promise<Uint8Array> | undefined;
-  const sha256: Sha256 = async (bytes) => {
-    const hashes = world.hasher.tree(bytes, treeTask(map));
-    root = hashes.then((all) => all.root);
-    root.catch(() => undefined);
-    return (await hashes).sha256;
-  };
+  let root: Uint8Array | undefined;
+  const sha256 = knownSegment(world.hasher, map, number, (found) => {
+    root = found;
+  });
   const { store, signal } = world;
   const read = await unlessLost(async () => {
     const bytes = await store.prove?.(ref, { signal, sha256 });
-    if (bytes !== undefined && root !== undefined) return { bytes, root: await root };
+    if (bytes !== undefined && root !== undefined) return { bytes, root };
     const segment = await store.get(ref, { signal, sha256 });
-    return { bytes: segment.length, root: await (root ?? rootOf(world, map, segment)) };
+    return { bytes: segment.length, root: root ?? (await rootOf(world, place, segment)) };
   });
   if (typeof read !== 'string') return verdict(place, { ...read, isHealed: false });
   const start = number * map.segmentBytes;
@@ -157,29 +153,33 @@ async function checkSegment(world: CheckWorld, place: Segment): Promise<SegmentC
   if (healed === undefined) {
     return { bytes: 0, damage: { segment: number, kind: read }, isHealed: false };
   }
-  const proven = await rootOf(world, map, healed);
+  const proven = await rootOf(world, place, healed);
   return verdict(place, { bytes: healed.length, root: proven, isHealed: true });
 }
 
 /** The name proves the bytes, the root their place in the file: a map with swapped names is found. */
 function verdict(
   { map, number }: Segment,
-  read: { readonly bytes: number; readonly root: Uint8Array; readonly isHealed: boolean },
+  read: {
+    readonly bytes: number;
+    readonly root: Uint8Array | undefined;
+    readonly isHealed: boolean;
+  },
 ): SegmentCheck {
   const { bytes, root, isHealed } = read;
-  const isOfFile =
-    bytes === segmentLength(map, number) && bytesEqual(root, segmentRoot(map, number));
+  const isOfFile = root !== undefined && bytesEqual(root, segmentRoot(map, number));
   if (isOfFile) return { bytes, isHealed };
   return { bytes: 0, damage: { segment: number, kind: 'corrupt' }, isHealed };
 }
 
-function treeTask(map: FileMap): SegmentTreeTask {
-  const isAlone = mapSegmentCount(map) === 1;
-  return { height: isAlone ? undefined : segmentHeight(map.segmentBytes), layerHeight: undefined };
-}
-
-async function rootOf({ hasher }: CheckWorld, map: FileMap, bytes: Uint8Array) {
-  return (await hasher.tree(bytes, treeTask(map))).root;
+/** Undefined of a length that is not the segment's. */
+async function rootOf(
+  { hasher }: CheckWorld,
+  { map, number }: Segment,
+  bytes: Uint8Array,
+): Promise<Uint8Array | undefined> {
+  if (bytes.length !== segmentLength(map, number)) return undefined;
+  return await hasher.root(bytes, rootHeight(map));
 }
 
 /** What a store gives of a blob, or what is wrong with it. */

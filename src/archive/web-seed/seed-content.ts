@@ -1,15 +1,16 @@
 // What stands under one address of the web seed: bytes under one ETag, of a kept file or of zeros.
 
 import type { KeptFile } from '#archive/catalogue/kept-torrents.ts';
-import { decodeFileMap, type FileMap } from '#archive/content/file-map.ts';
+import { decodeFileMap, type FileMap, segmentRef } from '#archive/content/file-map.ts';
 import { readFileRange } from '#archive/content/file-reader.ts';
+import { knownSegment } from '#archive/content/known-segment.ts';
 import { type LendingStore, lendFileRange, type RangePart } from '#archive/content/lent-range.ts';
 import { SegmentCache } from '#archive/content/segment-cache.ts';
 import { ArchiveError } from '#archive/errors.ts';
 import type { SegmentHasher } from '#archive/hash/segment-hasher.ts';
 import { toHex } from '#base/bytes.ts';
 import type { BlobRef } from '#base/ids.ts';
-import type { Sha256, Store } from '#store/store.ts';
+import type { Store } from '#store/store.ts';
 import type { ByteRange } from './seed-request.ts';
 
 const ZEROS = new Uint8Array(64 * 1024);
@@ -45,14 +46,15 @@ export class SeedContents {
     readonly verifiedMsMax: number;
   }) {
     const { store, hasher, verifiedMsMax } = options;
-    const task = { height: undefined, layerHeight: undefined };
-    const sha256: Sha256 = async (bytes) => (await hasher.tree(bytes, task)).sha256;
     const segments = new SegmentCache({ store, bytesMax: options.cacheBytesMax });
     this.#segments = segments;
     this.#lending = {
       get: (ref, calls) => segments.get(ref, calls),
-      lend: async (ref) =>
-        verifiedMsMax === 0 ? undefined : (await store()).lend?.(ref, { verifiedMsMax, sha256 }),
+      lend: async (map, number) => {
+        if (verifiedMsMax === 0) return undefined;
+        const sha256 = knownSegment(hasher, map, number);
+        return (await store()).lend?.(segmentRef(map, number), { verifiedMsMax, sha256 });
+      },
     };
   }
 

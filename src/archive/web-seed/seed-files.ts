@@ -3,12 +3,15 @@
 
 import type { ArchiveTables } from '#archive/catalogue/archive-tables.ts';
 import { filesOfTorrent, type KeptFile } from '#archive/catalogue/kept-torrents.ts';
+import { othersTurn } from '#base/steps.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { Metainfo } from '#wire/metainfo.ts';
 
 const TORRENTS_MAX = 256;
 /** Together, of all torrents in memory. */
 const FILES_MAX = 200_000;
+/** Put into memory before others have a turn. */
+const FILES_A_TURN = 5000;
 
 /** The catalogue as a web seed needs it. Removed torrents are not there. */
 export interface SeedCatalogue {
@@ -27,6 +30,8 @@ interface Torrent {
   readonly files: ReadonlyMap<string, SeedFile>;
   /** The only file's name, for a client that asks for the torrent itself. */
   readonly only: string | undefined;
+  /** `files` by `portableName`; made when a path is first asked for that is not among them. */
+  portable?: ReadonlyMap<string, SeedFile | undefined>;
 }
 
 export class SeedFiles {
@@ -34,6 +39,7 @@ export class SeedFiles {
   readonly #catalogue: SeedCatalogue;
   /** The longest unused first. */
   readonly #torrents = new Map<number, Torrent>();
+  readonly #underWay = new Map<string, Promise<Torrent | undefined>>();
   #files = 0;
 
   constructor(world: { readonly sql: Sql; readonly catalogue: SeedCatalogue }) {
@@ -47,14 +53,16 @@ export class SeedFiles {
     if (keptMs === undefined) return undefined;
     const torrent = await this.#torrent(torrentId, keptMs);
     const path = names.length === 0 ? torrent?.only : names.join('/');
-    return path === undefined ? undefined : torrent?.files.get(path);
+    if (torrent === undefined || path === undefined) return undefined;
+    return torrent.files.get(path) ?? portableFile(torrent, names);
   }
 
   async #torrent(torrentId: number, keptMs: number): Promise<Torrent | undefined> {
     const known = this.#torrents.get(torrentId);
-    if (known !== undefined) this.#forget(torrentId, known);
-    const torrent = known?.keptMs === keptMs ? known : await this.#read(torrentId, keptMs);
+    const torrent = known?.keptMs === keptMs ? known : await this.#reading(torrentId, keptMs);
     if (torrent === undefined) return undefined;
+    const before = this.#torrents.get(torrentId);
+    if (before !== undefined) this.#forget(torrentId, before);
     this.#torrents.set(torrentId, torrent);
     this.#files += torrent.files.size;
     for (const [id, oldest] of this.#torrents) {
@@ -62,6 +70,17 @@ export class SeedFiles {
       if (id !== torrentId) this.#forget(id, oldest);
     }
     return torrent;
+  }
+
+  /** Many who ask at once wait for one reading. */
+  #reading(torrentId: number, keptMs: number): Promise<Torrent | undefined> {
+    const key = `${torrentId} ${keptMs}`;
+    let reading = this.#underWay.get(key);
+    if (reading === undefined) {
+      reading = this.#read(torrentId, keptMs).finally(() => this.#underWay.delete(key));
+      this.#underWay.set(key, reading);
+    }
+    return reading;
   }
 
   #forget(torrentId: number, torrent: Torrent): void {
@@ -81,6 +100,7 @@ export class SeedFiles {
       const found: SeedFile =
         file === undefined ? { kind: 'zeros', bytes: sizeBytes } : { kind: 'file', file };
       if (pad || sizeBytes === 0 || file !== undefined) files.set(names.join('/'), found);
+      if (files.size % FILES_A_TURN === 0) await othersTurn();
     }
     return { keptMs, files, only: metainfo.singleFile ? metainfo.name : undefined };
   }
@@ -94,4 +114,26 @@ export class SeedFiles {
       .executeTakeFirst();
     return row?.kept_ms;
   }
+}
+
+/** Of a client that asks for what it calls a file on its own disk. */
+function portableFile(torrent: Torrent, names: readonly string[]): SeedFile | undefined {
+  if (torrent.portable === undefined) {
+    const portable = new Map<string, SeedFile | undefined>();
+    for (const [path, file] of torrent.files) {
+      const key = path.split('/').map(portableName).join('/');
+      // Two that fall together there are neither.
+      portable.set(key, portable.has(key) ? undefined : file);
+    }
+    torrent.portable = portable;
+  }
+  return torrent.portable.get(names.join('/'));
+}
+
+/** As Transmission writes a name on any system, and others on Windows. */
+function portableName(name: string): string {
+  return name
+    .replace(/[<>:"\\|?*]/g, '_')
+    .replace(/^ +/, '')
+    .replace(/[. ]+$/, '');
 }

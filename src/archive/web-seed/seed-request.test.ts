@@ -68,7 +68,7 @@ describe('a range', () => {
       ['bytes=0-1,5-6', 'whole'],
       ['lines=0-1', 'whole'],
       ['bytes=0x1-2', 'whole'],
-      ['bytes=99999999999999999-', 'whole'],
+      ['bytes=99999999999999999-', 'unsatisfiable'],
     ];
     for (const [header, range] of cases) assert.deepEqual(parseRange(header, 100), range, header);
     assert.equal(parseRange('bytes=0-', 0), 'unsatisfiable');

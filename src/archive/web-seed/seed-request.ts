@@ -58,7 +58,7 @@ export function parseRange(
   header: string | undefined,
   sizeBytes: number,
 ): ByteRange | 'whole' | 'unsatisfiable' {
-  const match = /^bytes=\s*(\d{0,16})-(\d{0,16})\s*$/i.exec(header ?? '');
+  const match = /^bytes=\s*(\d{0,40})-(\d{0,40})\s*$/i.exec(header ?? '');
   if (match === null) return 'whole';
   const [, first = '', last = ''] = match;
   if (first === '') {

@@ -66,6 +66,9 @@ async function withSeed(
             { path: ['a b', 'data.bin'], sizeBytes: content.length, pad: false },
             { path: ['.pad', '100'], sizeBytes: 100, pad: true },
             { path: ['empty'], sizeBytes: 0, pad: false },
+            { path: ['why?', ' "a": <b>|*. '], sizeBytes: 0, pad: false },
+            { path: ['t?'], sizeBytes: 0, pad: false },
+            { path: ['t*'], sizeBytes: 0, pad: false },
           ],
         }),
       },
@@ -127,6 +130,8 @@ test('what is beyond the end, known already or of another version is answered as
     assert.equal(head.body, undefined);
     const etag = head.headers['etag'] ?? '';
     assert.equal((await ask(seed, { ifNoneMatch: `"x", ${etag}` })).status, 304);
+    assert.equal((await ask(seed, { ifNoneMatch: `W/${etag}` })).status, 304);
+    assert.equal((await ask(seed, { ifNoneMatch: 'W/"x"' })).status, 200);
     const same = await ask(seed, { range: 'bytes=0-9', ifRange: etag });
     assert.equal((await bodyOf(same)).length, 10);
     const other = await ask(seed, { range: 'bytes=0-9', ifRange: '"x"' });
@@ -135,6 +140,18 @@ test('what is beyond the end, known already or of another version is answered as
     const preflight = await ask(seed, { method: 'OPTIONS' });
     assert.equal(preflight.status, 204);
     assert.match(preflight.headers['access-control-allow-headers'] ?? '', /range/);
+  }));
+
+test('a client that asks for what it calls a file on its own disk is given that file', () =>
+  withSeed(async ({ seed }) => {
+    const statusOf = async (...names: string[]): Promise<number> =>
+      (await ask(seed, { target: [BASE, 'survey', ...names.map(encodeURIComponent)].join('/') }))
+        .status;
+    assert.equal(await statusOf('why?', ' "a": <b>|*. '), 200, 'as the torrent has it');
+    assert.equal(await statusOf('why_', '_a__ _b___'), 200, 'as Transmission writes it');
+    assert.equal(await statusOf('why_', '_a__ _b___.'), 404);
+    assert.equal(await statusOf('t*'), 200);
+    assert.equal(await statusOf('t_'), 404, 'it could be either of two');
   }));
 
 test('pad files are zeros, and an empty file has no bytes', () =>
@@ -171,6 +188,23 @@ test('a right that is taken back ends an answer that runs, within a second', () 
     });
     assert.equal((await ask(seed, {})).status, 403);
   }));
+
+test('who takes nothing of an answer for long gives its place back', () =>
+  withSeed(
+    async ({ seed, clock }) => {
+      const answer = await ask(seed, {});
+      const parts = answer.body?.[Symbol.asyncIterator]();
+      await parts?.next();
+      assert.equal((await ask(seed, {})).status, 503);
+      clock.advance(59_000);
+      assert.equal(answer.ended?.aborted, false);
+      clock.advance(2000);
+      assert.equal(answer.ended?.aborted, true, 'who sends it ends the connection');
+      await parts?.return?.();
+      assert.equal((await ask(seed, {})).status, 200);
+    },
+    { seedStreamsPerMemberMax: 1 },
+  ));
 
 test('bytes that rotted are never given: refused in words, or the answer ends early', () =>
   withSeed(async ({ seed, store, file }) => {

@@ -12,15 +12,19 @@ import { LentPart, type RangePart } from '#archive/content/lent-range.ts';
 import { ArchiveError } from '#archive/errors.ts';
 import { codeOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
+import { rangeAnswer } from './range-answer.ts';
 import { type SeedContent, SeedContents, zerosOf } from './seed-content.ts';
 import { type SeedCatalogue, type SeedFile, SeedFiles } from './seed-files.ts';
-import { parseRange, parseSeedPath, type SeedPath } from './seed-request.ts';
+import { parseSeedPath, type SeedPath } from './seed-request.ts';
 import { ShortMemory } from './short-memory.ts';
 
 /** Asked again after this long: what is taken from a member ends their transfers within it. */
 const RIGHTS_MS_MAX = 1000;
 const KNOWN = { msMax: RIGHTS_MS_MAX, keptMax: 10_000 };
 const RETRY_SECONDS = 30;
+/** Who takes a part slower than this, or for longer, gives the place to somebody else. */
+const BYTES_PER_MS_MIN = 16;
+const PART_MS_MIN = 60_000;
 
 /** Who may have what, as a web seed asks. */
 export interface SeedMembers {
@@ -155,30 +159,14 @@ export class WebSeed {
   }
 
   async #give(request: SeedRequest, granted: Granted, content: SeedContent): Promise<SeedAnswer> {
-    const headers = {
+    const { method, range, ifRange, ifNoneMatch } = request;
+    const asked = { isHead: method === 'HEAD', range, ifRange, ifNoneMatch };
+    const { span, ...head } = rangeAnswer(asked, content, {
       ...OPEN_HEADERS,
-      'accept-ranges': 'bytes',
       'cache-control': 'private, no-transform',
       'content-type': 'application/octet-stream',
-      etag: content.etag,
-    };
-    if (request.ifNoneMatch !== undefined && matches(request.ifNoneMatch, content.etag)) {
-      return { status: 304, headers };
-    }
-    const isStale = request.ifRange !== undefined && request.ifRange !== content.etag;
-    const range = isStale ? 'whole' : parseRange(request.range, content.bytes);
-    if (range === 'unsatisfiable') {
-      const length = { 'content-range': `bytes */${content.bytes}`, 'content-length': '0' };
-      return { status: 416, headers: { ...headers, ...length } };
-    }
-    const span = range === 'whole' ? { start: 0, end: content.bytes } : range;
-    const length = { 'content-length': String(span.end - span.start) };
-    const whole = `bytes ${span.start}-${span.end - 1}/${content.bytes}`;
-    const head =
-      range === 'whole'
-        ? { status: 200, headers: { ...headers, ...length } }
-        : { status: 206, headers: { ...headers, ...length, 'content-range': whole } };
-    if (request.method === 'HEAD' || span.start === span.end) return head;
+    });
+    if (span === undefined) return head;
     const { signal, lends = false } = request;
     return await this.#stream(head, granted, content.read(span, { signal, lends }));
   }
@@ -208,6 +196,7 @@ export class WebSeed {
     const { memberId, torrentId } = granted;
     const watch = this.#watch(granted, stream.ended);
     let part: RangePart | undefined;
+    let idle: { cancel(): void } | undefined;
     const sent = (bytes: number): void => this.#world.onSent?.(memberId, torrentId, bytes);
     try {
       for (let at = stream.first; at.done !== true; at = await stream.parts.next()) {
@@ -215,6 +204,8 @@ export class WebSeed {
         if ((await this.#memberOf(granted)) !== memberId) {
           throw new ArchiveError('ARCHIVE_FILE_MISSING', 'The right to it was taken back');
         }
+        idle?.cancel();
+        idle = this.#idle(part instanceof LentPart ? part.bytes : part.length, stream.ended);
         yield part;
         if (part instanceof Uint8Array) sent(part.length);
         else letGo(part, sent);
@@ -222,11 +213,17 @@ export class WebSeed {
       }
     } finally {
       watch.cancel();
+      idle?.cancel();
       // Cut off in the middle of it: what went out of it counts.
       if (part instanceof LentPart) letGo(part, sent);
       this.#count(memberId, -1);
       await stream.parts.return(undefined);
     }
+  }
+
+  #idle(bytes: number, ended: AbortController): { cancel(): void } {
+    const ms = Math.max(PART_MS_MIN, bytes / BYTES_PER_MS_MIN);
+    return this.#world.clock.after(ms, () => ended.abort());
   }
 
   /** A part may take a slow client minutes: looks at the right meanwhile. */
@@ -263,10 +260,6 @@ export class WebSeed {
 function letGo(part: LentPart, sent: (bytes: number) => void): void {
   part.release();
   sent(part.sentBytes);
-}
-
-function matches(header: string, etag: string): boolean {
-  return header.split(',').some((one) => one.trim() === etag || one.trim() === '*');
 }
 
 function preflight(): SeedAnswer {

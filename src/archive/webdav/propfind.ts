@@ -57,7 +57,8 @@ function valuesOf(resource: DavResource): Values {
     lockdiscovery: '',
     ...(isFolder ? {} : { getcontentlength: String(bytes) }),
     ...(isFolder ? {} : { getcontenttype: 'application/octet-stream' }),
-    ...(etag === undefined ? {} : { getetag: xmlText(etag) }),
+    // Hexadecimal digits in quotes, which stand for themselves in a text: some clients read no more.
+    ...(etag === undefined ? {} : { getetag: etag }),
   };
 }
 

@@ -1,62 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  bodyOf,
-  type TestDownloads,
-  TORRENT,
-  withDownloads,
-} from '#archive/downloads/test-downloads.ts';
-import { silentLogger } from '#base/logger.ts';
+import { withDownloads } from '#archive/downloads/test-downloads.ts';
 import { parseXml } from './dav-xml.ts';
-import { type DavRequest, WebDav } from './webdav.ts';
-
-const text = (words: string): Uint8Array => new Uint8Array(Buffer.from(words));
-const FILES = { 'notes & plans/ä 100%.txt': text('hello'), 'readme.txt': text('read me') };
-const FOLDER = 'Survey [abababab]';
-const BASE = `/dav/${encodeURIComponent(FOLDER)}`;
-
-function davOf({ downloads, grant }: TestDownloads): WebDav {
-  const torrent = { ...TORRENT, folder: FOLDER };
-  return new WebDav({
-    downloads,
-    logger: silentLogger,
-    catalogue: {
-      keptTorrents: async (after) => (after < TORRENT.id ? [torrent] : []),
-      keptTorrent: async (folder) => (folder === FOLDER ? torrent : undefined),
-    },
-    members: {
-      grantOf: async (name, key) =>
-        name === 'mina' && key === 'key:1' ? { grantFor: () => grant } : undefined,
-    },
-  });
-}
-
-const basic = (pair: string): string => `Basic ${Buffer.from(pair).toString('base64')}`;
-
-async function ask(
-  dav: WebDav,
-  method: string,
-  target: string,
-  more: { depth?: string; body?: string; headers?: Record<string, string> } = {},
-) {
-  const headers: Record<string, string | undefined> = {
-    authorization: basic('mina:key:1'),
-    depth: more.depth,
-    ...more.headers,
-  };
-  const request: DavRequest = {
-    ...{ method, target },
-    header: (name) => headers[name],
-    body: async () => more.body ?? '',
-  };
-  const answer = await dav.answer(request);
-  const isHead = method === 'HEAD';
-  const body = isHead ? '' : Buffer.from(await bodyOf(answer)).toString('utf8');
-  return { status: answer.status, headers: answer.headers, body };
-}
-
-const hrefsOf = (body: string): string[] =>
-  [...body.matchAll(/<D:href>([^<]*)<\/D:href>/g)].map((match) => match[1] ?? '');
+import { ask, BASE, basic, davOf, FILES, hrefsOf } from './test-dav.ts';
 
 test('the torrents are folders, and what is in them is told and given', () =>
   withDownloads(FILES, async (world) => {
@@ -75,7 +21,7 @@ test('the torrents are folders, and what is in them is told and given', () =>
     assert.deepEqual(hrefsOf(folder.body), [inside, file]);
     const got = await ask(dav, 'GET', file, {});
     assert.deepEqual([got.status, got.body], [200, 'hello']);
-    assert.ok(folder.body.includes(got.headers['etag']?.replaceAll('"', '&quot;') ?? '-'));
+    assert.ok(folder.body.includes(got.headers['etag'] ?? '-'));
     assert.match(folder.body, /<D:getcontentlength>5</);
     const self = await ask(dav, 'PROPFIND', file, { depth: '0' });
     assert.deepEqual(hrefsOf(self.body), [file]);

@@ -129,6 +129,10 @@ export class WebDav {
       { torrent, path: entry.path, grant: right.grantFor(torrent.id) },
     );
     if (answer === undefined) return plain(404, 'There is nothing here');
+    if (answer.words !== undefined) {
+      const retryAfter = answer.headers['retry-after'] ?? '';
+      return plain(answer.status, answer.words, { 'retry-after': retryAfter });
+    }
     const changed = new Date(torrent.createdMs).toUTCString();
     return { ...answer, headers: { ...answer.headers, 'last-modified': changed } };
   }
@@ -146,12 +150,12 @@ export class WebDav {
   async #place(names: readonly string[]): Promise<Place | undefined> {
     const [first, ...rest] = names;
     if (first === undefined) return { kind: 'root' };
-    const torrent = await this.#world.catalogue.keptTorrent(first);
+    const torrent = await asWritten(first, (name) => this.#world.catalogue.keptTorrent(name));
     if (torrent === undefined) return undefined;
     let folder: Folder = TOP;
     for (const [at, name] of rest.entries()) {
       const within = { torrentId: torrent.id, folder: folder.position };
-      const entry = await this.#tree.child(within, name);
+      const entry = await asWritten(name, (written) => this.#tree.child(within, written));
       if (entry === undefined) return undefined;
       if (!entry.isFolder) {
         return at === rest.length - 1 ? { kind: 'file', torrent, entry } : undefined;
@@ -257,6 +261,16 @@ function torrentResource(torrent: DavTorrent): DavResource {
 
 function lastName(path: string): string {
   return path.slice(0, -1).split('/').at(-1) ?? '';
+}
+
+/** macOS asks with letters and their marks apart, whatever it was told: then the name in one piece is it. */
+async function asWritten<Found>(
+  name: string,
+  find: (name: string) => Promise<Found | undefined>,
+): Promise<Found | undefined> {
+  const found = await find(name);
+  const composed = name.normalize('NFC');
+  return found !== undefined || composed === name ? found : await find(composed);
 }
 
 /** Each name as a part of a path; slashes stay. */

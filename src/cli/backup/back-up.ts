@@ -98,8 +98,10 @@ class BackUp {
   async run(): Promise<MadeBackup> {
     const { log, sql, clock } = this.#rooms;
     const { backups, signal, isCurrent } = this.#options;
-    const madeMs = clock.nowMs();
     const newest = (await backups.list({ signal })).find((one) => one.manifest.log.id === log.id);
+    // After those before it, also of a clock that was set back: the newest is what `--keep` keeps and what
+    // a restore takes.
+    const madeMs = Math.max(clock.nowMs(), (newest?.manifest.madeMs ?? -1) + 1);
     const earlier = newest === undefined ? [] : await backups.files(newest.manifest, { signal });
     const writer = new BackupWriter(backups.blobs, earlier, { signal });
     await this.#folder(writer, '', (name) => name === 'swarmkeep.toml');
@@ -250,7 +252,7 @@ class BackUp {
    * garbage as well. Asking for it gives it a day more, if it was about to go (store/gc/roots.ts).
    */
   async *#named(sums: ContentSums): AsyncGenerator<BlobInfo> {
-    const { signal } = this.#options;
+    const { signal, isCurrent } = this.#options;
     const { store } = await this.#rooms.store.stack();
     const names = new HashTable(0);
     for (const source of this.#rooms.care.contentRoots()) {
@@ -264,6 +266,9 @@ class BackUp {
       const there = new Map((await store.stat(refs, { signal })).map((info) => [info.ref, info]));
       for (const ref of refs) {
         const info = there.get(ref);
+        // Copied to elsewhere its copy says so.
+        if (isCurrent && store.isKnownCorrupt(ref))
+          noteFailed(sums, { ref, code: 'STORE_CORRUPT_BLOB' });
         if (info !== undefined) yield info;
         else noteFailed(sums, { ref, code: 'STORE_BLOB_MISSING' });
       }

@@ -1,8 +1,8 @@
 // Where backups lie, as a person names it: a folder, a line of stores as in `store.stack`, or `current`,
 // the server's own store.
 
-import { existsSync, mkdirSync } from 'node:fs';
-import { isAbsolute, join, resolve } from 'node:path';
+import { existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { CliError } from '#cli/errors.ts';
 import type { StoreRoom } from '#cli/store-room.ts';
@@ -68,6 +68,65 @@ export async function withPlace<Result>(
   }
 }
 
+/** @throws CliError CLI_NOT_FOUND when a folder that the line names is not there */
+export function refuseAbsent(text: string): void {
+  const absent = foldersOf(text).find((folder) => !existsSync(folder));
+  if (absent !== undefined) throw notThere(absent);
+}
+
+/**
+ * A backup in the folder that it is of is lost with it, and a data folder among the packs of its backup
+ * looks like a part of them.
+ * @throws CliError CLI_REFUSED
+ */
+export function refuseNested(dataPath: string, text: string): void {
+  const data = realPathOf(dataPath);
+  const parsed = parseStack(text);
+  // Those without a whole path lie in the data folder.
+  const folders = 'why' in parsed ? [] : leafFolders(parsed.node);
+  for (const folder of folders.map((one) => resolve(dataPath, one))) {
+    const place = realPathOf(folder);
+    if (isWithin(place, data)) {
+      throw new CliError(
+        'CLI_REFUSED',
+        `Cannot back up to "${folder}": it lies in the data folder "${dataPath}" and would be lost with it. Name a folder elsewhere, best on another disk`,
+      );
+    }
+    if (isWithin(data, place)) {
+      throw new CliError(
+        'CLI_REFUSED',
+        `Cannot back up to "${folder}": the data folder "${dataPath}" lies in it. Name a folder of the backup's own, as "${join(folder, 'backup')}"`,
+      );
+    }
+  }
+}
+
+/** Where blobs lie; what a cache holds is none of a backup. */
+function leafFolders(node: StackNode): readonly string[] {
+  if ('behind' in node) return leafFolders(node.behind);
+  if ('members' in node) return node.members.flatMap(leafFolders);
+  return node.kind === 's3' ? [] : [node.place];
+}
+
+function isWithin(path: string, folder: string): boolean {
+  const way = relative(folder, path);
+  return way === '' || !(way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way));
+}
+
+/** Links followed, as far as there is something. */
+function realPathOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    const parent = dirname(path);
+    return parent === path ? path : join(realPathOf(parent), basename(path));
+  }
+}
+
+function notThere(folder: string): CliError {
+  return new CliError('CLI_NOT_FOUND', `There is no folder "${folder}"`);
+}
+
 function foldersOf(text: string): string[] {
   const parsed = parseStack(text);
   if ('why' in parsed) return [];
@@ -77,9 +136,7 @@ function foldersOf(text: string): string[] {
 
 /** The operating system's: a process that is killed leaves no lock behind. */
 function lockFolder(folder: string, makes: boolean): DatabaseSync {
-  if (!makes && !existsSync(folder)) {
-    throw new CliError('CLI_NOT_FOUND', `There is no folder "${folder}"`);
-  }
+  if (!makes && !existsSync(folder)) throw notThere(folder);
   let lock: DatabaseSync | undefined;
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 });

@@ -5,7 +5,7 @@ import type { BlobRef } from '#base/ids.ts';
 import { Slots } from '#base/slots.ts';
 import { throwIfCancelled } from '#store/calls.ts';
 import { copyBlob } from '#store/copy.ts';
-import type { BlobInfo, Store } from '#store/store.ts';
+import { type BlobInfo, type Store, statSound } from '#store/store.ts';
 
 const COPIES_AT_ONCE = 5;
 const PAGE = 500;
@@ -43,7 +43,10 @@ export function noteFailed(sums: ContentSums, failed: FailedBlob): void {
   if (sums.failed.length < FAILED_MAX) sums.failed.push(failed);
 }
 
-/** Gives those of `infos` that are in `to` now, in their order; not those removed meanwhile. */
+/**
+ * Gives those of `infos` that are in `to` now, in their order; not those removed meanwhile.
+ * @throws StoreError STORE_WRITE_FAILED when `to` takes no more
+ */
 export async function* copiedContent(
   infos: AsyncIterable<BlobInfo>,
   work: ContentCopy,
@@ -66,14 +69,15 @@ async function copyPage(
   sums: ContentSums,
 ): Promise<BlobInfo[]> {
   const slots = new Slots(COPIES_AT_ONCE);
-  const there = await to.stat(
-    page.map(({ ref }) => ref),
-    { signal },
-  );
+  const refs = page.map(({ ref }) => ref);
+  const there = await statSound(to, refs, { signal });
   const has = new Set(there.map(({ ref }) => ref));
   const copyOne = async ({ ref, bytes }: BlobInfo): Promise<void> => {
     const code = await copyBlob({ ref, from, to, options: { clock, signal } });
-    if (code === undefined) {
+    // A disk that is full is no loss of one blob. Once more, for the words: it ends the whole.
+    if (code === 'STORE_WRITE_FAILED')
+      await to.put(await from.get(ref, { signal }), { ref, signal });
+    if (code === undefined || code === 'STORE_WRITE_FAILED') {
       has.add(ref);
       sums.copied++;
       sums.copiedBytes += bytes;

@@ -4,7 +4,7 @@
 import { CliError } from '#cli/errors.ts';
 import { type BackupSet, lackingIn, outdated } from '#store/backup/backup-set.ts';
 import { type BackedUpRooms, backUp, type MadeBackup } from './back-up.ts';
-import { withPlace } from './backup-place.ts';
+import { refuseNested, withPlace } from './backup-place.ts';
 import { writeLastBackup } from './last-backup.ts';
 
 export interface BackupWanted {
@@ -30,6 +30,7 @@ export interface BackupDone {
 /** @throws CliError CLI_REFUSED while another one is made; as backUp() says */
 export async function makeBackup(rooms: BackedUpRooms, wanted: BackupWanted): Promise<BackupDone> {
   const { place, keep, signal, progress } = wanted;
+  refuseNested(rooms.dataPath, place);
   return await onlyOne(rooms, () =>
     withPlace(
       rooms.store,
@@ -39,7 +40,7 @@ export async function makeBackup(rooms: BackedUpRooms, wanted: BackupWanted): Pr
         const made = await backUp(rooms, { backups, isCurrent, signal, progress });
         const forgotten = await forgetOld(rooms, backups, { keep, isCurrent, signal });
         const lacking = lackingIn(made.backup);
-        const { madeMs } = made.backup.manifest;
+        const madeMs = rooms.clock.nowMs();
         if (lacking === 0) writeLastBackup(rooms.dataPath, { madeMs, place });
         return { made, forgotten, lacking };
       },

@@ -6,7 +6,16 @@
 // snapshots of the baselines with it. The trackers' own snapshots are not in a backup: they are made anew
 // from the topic `control`.
 
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { audit } from '#accounting/audit/audit.ts';
 import { enterBaselineEpoch } from '#accounting/baselines/baseline-epoch.ts';
@@ -89,7 +98,17 @@ export async function restore(work: RestoreOptions): Promise<Restored> {
   }
 }
 
+/** It is made beside the target and given its name, which neither a link nor a mounted disk can take. */
 function refuseUsed(target: string): void {
+  const found = lstatSync(target, { throwIfNoEntry: false });
+  if (found?.isSymbolicLink() === true) {
+    const words = `"${target}" is a link: name the folder itself`;
+    throw new CliError('CLI_REFUSED', `Cannot restore to ${words}`);
+  }
+  if (found !== undefined && found.dev !== statSync(dirname(target)).dev) {
+    const words = `"${target}" is a disk of its own: name a folder on it, as "${join(target, 'data')}"`;
+    throw new CliError('CLI_REFUSED', `Cannot restore to ${words}`);
+  }
   let names: string[];
   try {
     names = readdirSync(target);

@@ -11,31 +11,30 @@ export const archiveVerify: RoomsCommand = {
     'Prove every file that is kept, at full speed, and heal from the swarm. Exits 1 when one stays damaged.',
   example: 'swarmkeep archive verify --json',
   async run({ archive, clock, sql }, _input, output) {
-    const [{ archiveHealth, filesToCheck, saveCheck }, { checkFile }] = await Promise.all([
+    const [{ archiveHealth, filesToCheck }, { proveFiles }] = await Promise.all([
       import('#archive/catalogue/archive-health.ts'),
-      import('#archive/verify/check-file.ts'),
+      import('#archive/verify/prove-files.ts'),
     ]);
     const { signal } = output;
     const { bytes: total } = await archiveHealth(sql);
     const store = await archive.store();
-    const world = { store, hasher: archive.hasher, healers: archive.healers, signal };
     // A file is written down when it is done, and then no longer before this moment.
     const beforeMs = clock.nowMs();
+    const nowMs = (): number => Math.max(beforeMs, clock.nowMs());
+    const { hasher, healers } = archive;
+    const world = { sql, store, hasher, healers, signal, nowMs };
     const sum = { files: 0, bytes: 0, damagedFiles: 0, damagedSegments: 0, healed: 0 };
     for (;;) {
       const files = await filesToCheck(sql, beforeMs, FILES_AT_ONCE);
       if (files.length === 0) break;
-      for (const file of files) {
-        const { bytes, damage, healed, map } = await checkFile(world, file);
-        const nowMs = Math.max(beforeMs, clock.nowMs());
-        await saveCheck(sql, { fileId: file.id, damage, map, nowMs });
+      await proveFiles(world, files, (_file, { bytes, damage, healed }) => {
         sum.files += 1;
         sum.bytes += bytes;
         sum.healed += healed;
         sum.damagedFiles += damage.length > 0 ? 1 : 0;
         sum.damagedSegments += damage.length;
         output.progress({ what: 'bytes proven', done: sum.bytes, total });
-      }
+      });
     }
     output.item(sum);
     if (sum.damagedSegments > 0) {

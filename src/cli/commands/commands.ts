@@ -1,6 +1,7 @@
 // Every command of bin/swarmkeep, in the order that --help lists them.
 
 import type { CliCommand, Item, Output } from '#cli/command.ts';
+import { runTold } from '#cli/command-deeds.ts';
 import { CliError } from '#cli/errors.ts';
 import type { Rooms } from '#cli/rooms.ts';
 import { archiveStats, archiveVerify } from './archive-commands.ts';
@@ -24,6 +25,7 @@ import { logAppend, logRead, logStats, logTail, logTopics } from './log-commands
 import { logCreate } from './log-create-command.ts';
 import { logForward } from './log-forward-command.ts';
 import { logServe } from './log-serve-command.ts';
+import { loggingReset, loggingSet, loggingShow } from './logging-commands.ts';
 import {
   memberAdd,
   memberBan,
@@ -39,6 +41,7 @@ import { put } from './put-command.ts';
 import { archiveEvents, archiveReindex, archiveRotateKey, reindex } from './reindex-commands.ts';
 import { restoreCommand } from './restore-command.ts';
 import { serve } from './serve-command.ts';
+import { get, share, shareList, unshare } from './share-commands.ts';
 import {
   storeCompact,
   storeKeys,
@@ -54,6 +57,7 @@ import { storeGc, storePin, storePins, storeUnpin } from './store-garbage-comman
 import { storeRemote } from './store-remote-command.ts';
 import { storeAck, storeFailures, storeSyncs } from './store-sync-commands.ts';
 import { storeTokenAdd, storeTokenList, storeTokenRemove } from './store-token-commands.ts';
+import { support } from './support-command.ts';
 import {
   torrentAdd,
   torrentDownload,
@@ -88,6 +92,10 @@ export const COMMANDS: readonly CliCommand[] = [
   put,
   torrentKeep,
   torrentUnkeep,
+  share,
+  shareList,
+  unshare,
+  get,
   archiveStats,
   archiveVerify,
   reindex,
@@ -155,6 +163,10 @@ export const COMMANDS: readonly CliCommand[] = [
   backupVerify,
   restoreCommand,
   doctor,
+  support,
+  loggingShow,
+  loggingSet,
+  loggingReset,
 ];
 
 /** What the running server does when another process asks it on its socket. */
@@ -167,5 +179,6 @@ export async function runRoomsCommand(
   if (command === undefined || command.local === true) {
     throw new CliError('CLI_USAGE', `The server knows no command "${request.command}"`);
   }
-  await command.run(rooms, request.input, output);
+  const { input } = request;
+  await runTold({ command, rooms, input, output, by: output.by ?? '' });
 }

@@ -37,12 +37,12 @@ export const logServe: LocalCommand = {
   }),
   async runLocal(options, input, output) {
     const { configFor } = await import('#cli/config-for.ts');
-    const { pinoLogger } = await import('#cli/pino-logger.ts');
+    const { serverLogging } = await import('#cli/support/diagnosis.ts');
     const { LogServing } = await import('#cli/log-server.ts');
     const config = configFor(options);
     const parts = partsOf(input);
     const folder = DataFolder.take(options.data);
-    const logger = pinoLogger(config.server.logLevel);
+    const { logger } = serverLogging(config.server);
     const ended = endOnSignal();
     try {
       const serving = await LogServing.start({

@@ -5,9 +5,8 @@ import { type Item, type RoomsCommand, textOf, type Words } from '#cli/command.t
 import { CliError } from '#cli/errors.ts';
 import { accepted } from '#cli/refusals.ts';
 import type { Rooms } from '#cli/rooms.ts';
-import { readLines } from '#cli/standard-input.ts';
+import { passwordFrom } from '#cli/standard-input.ts';
 import type { AccountsWorld, Member } from '#site/accounts/members.ts';
-import { isRole } from '#site/permissions.ts';
 import type { Refusal } from '#site/refusal.ts';
 
 const PAGE = 200;
@@ -53,21 +52,28 @@ export const memberAdd: RoomsCommand = {
   declare: (commander) =>
     commander
       .argument('<name>', 'The name: 3 to 32 letters, digits, ".", "_" or "-".')
-      .option('--role <role>', 'admin or member.', 'member')
+      .option('--role <role>', 'admin, moderator, member, or one that the console made.', 'member')
       .option('--password-stdin', 'Read the password from standard input.'),
   async prepare(words) {
-    const role = String(words.options['role']);
-    if (!isRole(role)) throw new CliError('CLI_USAGE', `There is no role "${role}"`);
-    return { ...nameOnly(words), role, ...(await passwordFrom(words)) };
+    return {
+      ...nameOnly(words),
+      role: String(words.options['role']),
+      ...(await passwordFrom(words)),
+    };
   },
   async run(rooms, input, output) {
     const { addMember } = await members();
-    const { accountsOf } = await siteParts();
+    const { accountsOf, roleBookOf } = await siteParts();
     const role = textOf(input, 'role');
+    const { roles } = await roleBookOf(rooms).current();
+    if (!roles.some((one) => one.name === role)) {
+      const known = roles.map((one) => one.name).join(', ');
+      throw new CliError('CLI_USAGE', `There is no role "${role}"; there are ${known}`);
+    }
     const added = accepted(
       await addMember(accountsOf(rooms), {
         name: textOf(input, 'name'),
-        ...(isRole(role) ? { role } : {}),
+        role,
         ...givenPassword(input),
       }),
     );
@@ -76,13 +82,6 @@ export const memberAdd: RoomsCommand = {
   },
   text: memberText,
 };
-
-async function passwordFrom(words: Words): Promise<Item> {
-  if (words.options['passwordStdin'] !== true) return {};
-  const password = (await readLines())[0] ?? '';
-  if (password === '') throw new CliError('CLI_USAGE', 'Standard input holds no password');
-  return { password };
-}
 
 function givenPassword(input: Item): { readonly password?: string } {
   const password = textOf(input, 'password');

@@ -2,18 +2,11 @@
 // content the archive's. It is read once.
 
 import { resolve } from 'node:path';
-import type { PutContent } from '#archive/ingest/put-content.ts';
-import { assert } from '#base/assert.ts';
-import { type Item, listOf, type Output, type RoomsCommand, textOf } from '#cli/command.ts';
-import type { ContentFolder } from '#cli/content-folder.ts';
+import { listOf, type Output, type RoomsCommand, textOf } from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
-import { accepted } from '#cli/refusals.ts';
-import type { Rooms } from '#cli/rooms.ts';
 import type { MetainfoRequest } from '#wire/metainfo-maker.ts';
 
 const VERSIONS = ['v1', 'v2', 'hybrid'] as const;
-/** Stands for the operator where a member would be named. */
-const OPERATOR = 0;
 const PROGRESS_BYTES = 16 * 1024 * 1024;
 
 export const put: RoomsCommand = {
@@ -51,13 +44,22 @@ export const put: RoomsCommand = {
     };
   },
   async run(rooms, input, output) {
-    const { readContentFolder } = await import('#cli/content-folder.ts');
-    const folder = readContentFolder(textOf(input, 'path'));
-    const content = await store(rooms, { folder, version: textOf(input, 'version') }, output);
-    const torrent = await add(rooms, input, content);
+    const [{ readContentFolder }, { putTorrent }] = await Promise.all([
+      import('#cli/content-folder.ts'),
+      import('#cli/put/put-torrent.ts'),
+    ]);
+    const folder = await readContentFolder(textOf(input, 'path'));
+    const title = textOf(input, 'title');
+    const put = await putTorrent(rooms, {
+      ...{ folder, signal: output.signal, description: '' },
+      version: textOf(input, 'version') as MetainfoRequest['version'],
+      ...{ category: textOf(input, 'category'), tags: listOf(input, 'tags') },
+      ...(title === '' ? {} : { title }),
+      onBytes: progressOf(folder.sizeBytes, output),
+    });
     output.item({
-      ...{ infoHash: torrent.infoHash, name: folder.name, new: torrent.isNew },
-      ...{ files: content.files.length, sizeBytes: folder.sizeBytes, newBytes: content.newBytes },
+      ...{ infoHash: put.infoHash, name: folder.name, new: put.isNew },
+      ...{ files: put.files, sizeBytes: folder.sizeBytes, newBytes: put.newBytes },
       leftOut: folder.leftOut,
     });
   },
@@ -68,81 +70,14 @@ export const put: RoomsCommand = {
   },
 };
 
-type Stored = Extract<PutContent, { ok: true }>;
-
-async function store(
-  rooms: Rooms,
-  what: { readonly folder: ContentFolder; readonly version: string },
-  output: Output,
-): Promise<Stored> {
-  const { putContent } = await import('#archive/ingest/put-content.ts');
-  const { folder, version } = what;
+/** Told once in so many bytes. */
+function progressOf(total: number, output: Output): (bytes: number) => void {
   let done = 0;
   let told = 0;
-  const stored = await putContent(
-    { ...rooms.archive, store: await rooms.archive.store() },
-    {
-      ...{ version: version as MetainfoRequest['version'], name: folder.name },
-      ...{ singleFile: folder.singleFile, files: folder.files, signal: output.signal },
-      ...{ private: true, createdBy: 'Swarmkeep' },
-      creationDate: Math.floor(rooms.clock.nowMs() / 1000),
-      onBytes(bytes) {
-        done += bytes;
-        if (done - told < PROGRESS_BYTES) return;
-        told = done;
-        output.progress({ what: 'bytes stored', done, total: folder.sizeBytes });
-      },
-    },
-  );
-  if (!stored.ok) throw new CliError('CLI_REFUSED', stored.reason);
-  return stored;
-}
-
-async function add(
-  rooms: Rooms,
-  input: Item,
-  content: Stored,
-): Promise<{ readonly infoHash: string; readonly isNew: boolean }> {
-  const [{ addTorrent }, { findTorrent }, { keepTorrent }] = await Promise.all([
-    import('#site/catalogue/torrents.ts'),
-    import('#site/catalogue/find-torrent.ts'),
-    import('#archive/catalogue/kept-torrents.ts'),
-  ]);
-  const { sql, clock, config, changed } = rooms;
-  const title = textOf(input, 'title');
-  const result = accepted(
-    await addTorrent(
-      { sql, clock, config: config.site, changed },
-      {
-        ...{ bytes: content.bytes, uploaderId: OPERATOR, isStaff: true, description: '' },
-        ...{ category: textOf(input, 'category'), tags: listOf(input, 'tags') },
-        ...(title === '' ? {} : { title }),
-      },
-    ),
-  );
-  const isNew = result.kind === 'added';
-  const id = result.kind === 'added' ? result.torrent.id : result.existing.id;
-  const files = isNew ? content.files : await filesOf(rooms, id, content);
-  await keepTorrent(sql, { id, files, nowMs: clock.nowMs() });
-  await rooms.events.flush();
-  const torrent = await findTorrent(sql, id);
-  assert(torrent !== undefined, 'a torrent is found by its id');
-  return { infoHash: torrent.infoHash, isNew };
-}
-
-/** The files in the order of the torrent that was there before. */
-async function filesOf(rooms: Rooms, id: number, content: Stored): Promise<Stored['files']> {
-  const [{ torrentFile }, { parseMetainfo }, { matchFiles }] = await Promise.all([
-    import('#site/catalogue/torrent-file.ts'),
-    import('#wire/metainfo.ts'),
-    import('#archive/catalogue/match-files.ts'),
-  ]);
-  const bytes = await torrentFile(rooms.sql, id);
-  const parsed = bytes === undefined ? undefined : parseMetainfo(bytes);
-  const files = parsed?.ok === true ? matchFiles(parsed.metainfo, content.files) : undefined;
-  if (files === undefined) {
-    const message = 'A torrent with the same pieces is there, of files that are cut elsewhere';
-    throw new CliError('CLI_REFUSED', message);
-  }
-  return files;
+  return (bytes) => {
+    done += bytes;
+    if (done - told < PROGRESS_BYTES) return;
+    told = done;
+    output.progress({ what: 'bytes stored', done, total });
+  };
 }

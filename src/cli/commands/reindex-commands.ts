@@ -30,26 +30,28 @@ export const reindex: RoomsCommand = {
       onTorrent: (done, total) => output.progress({ what: 'torrents', done, total }),
     });
     if (!isCheck) await rooms.events.flush();
-    output.item({ ...result });
+    output.item({ ...result, isCheck });
     if (result.problems > 0 || (isCheck && result.differences > 0)) {
       throw new CliError('CLI_FOUND_DAMAGE', 'The catalogue is not what the log says');
     }
   },
   text(item) {
     if (typeof item['problem'] === 'string') return item['problem'];
+    const isCheck = item['isCheck'] === true;
+    const otherwise = isCheck
+      ? `says otherwise of ${item['differences']} torrents: \`reindex\` puts that right`
+      : `said otherwise of ${item['differences']} torrents, and is put right`;
     const lines = [
-      `${item['events']} events: ${item['kept']} torrents with ${item['files']} files are kept, ${item['wanted']} wanted`,
-      item['differences'] === 0
-        ? '  the catalogue says the same'
-        : `  the catalogue said otherwise of ${item['differences']} torrents`,
+      `${item['events']} events tell of ${item['kept']} kept torrents with ${item['files']} files, and ${item['wanted']} wanted`,
+      `  the catalogue ${item['differences'] === 0 ? 'says the same' : otherwise}`,
     ];
     const some = (key: string, words: string): void => {
       if (item[key] !== 0) lines.push(`  ${item[key]} ${words}`);
     };
-    some('restored', 'were put back into the catalogue of torrents');
+    some('restored', `${isCheck ? 'are not in' : 'were put back into'} the catalogue of torrents`);
     some('missingBlobs', 'blobs of them are missing: `archive verify` heals what it can');
-    some('damagedEvents', 'events were left out');
-    some('problems', 'could not be put right');
+    some('damagedEvents', 'events are damaged and were left out');
+    some('problems', isCheck ? 'cannot be put right' : 'could not be put right');
     return lines.join('\n');
   },
 };

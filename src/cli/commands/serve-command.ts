@@ -29,17 +29,18 @@ export async function serveUntilSignal(
 ): Promise<void> {
   // Loaded only here: every other command starts without the server's code.
   const { configFor } = await import('#cli/config-for.ts');
-  const { pinoLogger } = await import('#cli/pino-logger.ts');
+  const { serverLogging } = await import('#cli/support/diagnosis.ts');
   const { Rights } = await import('#cli/rights.ts');
   const { Server } = await import('#cli/serve.ts');
   const config = configFor(options);
-  const logger = pinoLogger(config.server.logLevel);
+  const logging = serverLogging(config.server);
+  const { logger } = logging;
   const rights = Rights.take(config.server, options.data, logger);
   const folder = DataFolder.take(options.data);
   const ended = endOnSignal();
   try {
     const say = (line: string): void => output.item({ line });
-    const world = { folder, config, logger, say, ...(rights !== undefined && { rights }) };
+    const world = { folder, config, logger, logging, say, ...(rights !== undefined && { rights }) };
     const server = await Server.start(beforeSite === undefined ? world : { ...world, beforeSite });
     logger.info('Serving', { version: VERSION, data: folder.path });
     const failure = await Promise.race([ended, server.failed]);

@@ -14,7 +14,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { codeOf } from '#base/errors.ts';
 import { SystemRandom } from '#base/random.ts';
+import { refuseAbsent } from '#cli/backup/backup-place.ts';
 import {
   flagOf,
   type Item,
@@ -48,20 +50,27 @@ export const storeVerify: RoomsCommand = {
     });
     const { signal } = output;
     const lost = await lostRoots(stack.store, await rooms.care.allRoots(), { signal });
-    const { corrupt, damage } = found;
+    const { corrupt, damage, lacking, lackingCount } = found;
     const neededBy = new Map(lost.missing.map((one) => [one.ref, one.neededBy]));
     const missing = [...new Set([...found.missing, ...neededBy.keys()])];
     const lostCount = Math.max(missing.length, lost.missingCount);
     output.item({
       ...found,
       corrupt: corrupt.map((one) => ({ ...one })),
+      lacking: lacking.map((one) => ({ ...one })),
+      aside: found.aside.map((one) => ({ ...one })),
       damage: damage.map((one) => ({ ...one })),
       missing,
       missingCount: lostCount,
       neededBy: missing.map((ref) => neededBy.get(ref) ?? 'manifest'),
       unread: lost.unread.map((one) => ({ ...one })),
     });
-    if (corrupt.length + lostCount + damage.length + lost.unread.length > 0) {
+    const isWhole = corrupt.length + lostCount + damage.length + lost.unread.length === 0;
+    if (isWhole && lackingCount > 0) {
+      const words = `${lackingCount} copies are missing of which another is there; \`store rebalance\` gives them back`;
+      throw new CliError('CLI_FOUND_DAMAGE', words);
+    }
+    if (!isWhole) {
       throw new CliError(
         'CLI_FOUND_DAMAGE',
         'The store is not whole; put the blobs again, from a copy; then `store compact --damaged` lets go of what is damaged',
@@ -72,12 +81,21 @@ export const storeVerify: RoomsCommand = {
     const list = (key: string): readonly Item[] => item[key] as readonly Item[];
     const missing = item['missing'] as readonly string[];
     const neededBy = item['neededBy'] as readonly string[];
-    const unnamed = (numberOf(item, 'missingCount') ?? 0) - missing.length;
+    const more = (count: string, shown: number) => (numberOf(item, count) ?? 0) - shown;
+    const unnamed = more('missingCount', missing.length);
+    const unshown = more('lackingCount', list('lacking').length);
+    const unnamedParts = numberOf(item, 'unnamedParts') ?? 0;
     return [
       `${item['blobs']} blobs of ${item['bytes']} bytes are sound`,
-      ...list('corrupt').map((one) => `corrupt in ${one['store']}: ${one['ref']}`),
+      ...list('corrupt').map((one) =>
+        one['blob'] === undefined
+          ? `corrupt in ${one['store']}: ${one['ref']}`
+          : `corrupt in ${one['store']}: ${one['blob']} (its part ${one['ref']})`,
+      ),
       ...missing.map((ref, at) => `missing: ${ref} (needed by ${neededBy[at]})`),
       ...(unnamed > 0 ? [`missing: ${unnamed} more`] : []),
+      ...list('lacking').map((one) => `no copy in ${one['store']}: ${one['ref']}`),
+      ...(unshown > 0 ? [`no copy: ${unshown} more`] : []),
       ...list('unread').map((one) => `${one['source']}: ${one['why']}`),
       ...list('damage').map((one) => {
         const place = `${one['store']} ${one['pack']}, bytes ${one['start']} to ${one['end']}`;
@@ -85,6 +103,14 @@ export const storeVerify: RoomsCommand = {
           ? `damaged header: ${place}; nothing is lost by it, \`store compact\` writes the pack anew`
           : `cannot be read: ${place}`;
       }),
+      ...list('aside').map(
+        (one) => `cut after a kill and kept aside: ${one['file']} in ${one['store']}`,
+      ),
+      ...(unnamedParts === 0
+        ? []
+        : [
+            `${unnamedParts} encrypted parts are in no manifest, after a crash or because one was lost: \`store compact\` names their blobs again`,
+          ]),
     ].join('\n');
   },
 };
@@ -111,12 +137,18 @@ export const storeCompact: RoomsCommand = {
     const givenBack = await giveBack(stack, options);
     rooms.store.tellDamage(stack);
     output.item({ ...givenBack, givenUp: [...givenBack.givenUp] });
+    if (givenBack.kept > 0) {
+      const words = `${givenBack.kept} packs were left alone because they are damaged; \`store verify\` tells what of them cannot be read, and --damaged writes them anew`;
+      throw new CliError('CLI_FOUND_DAMAGE', words);
+    }
   },
   text: (item) =>
     `${item['freedBytes']} bytes given back from ${item['packs']} packs` +
-    (item['kept'] === 0
+    (item['kept'] === 0 ? '' : `; ${item['kept']} packs were left alone`) +
+    (item['named'] === 0 ? '' : `\n${item['named']} blobs that no manifest named are named again`) +
+    (item['unreadable'] === 0
       ? ''
-      : `; ${item['kept']} packs were left alone because they are damaged (--damaged writes them anew)`) +
+      : `\n${item['unreadable']} encrypted parts that no manifest names cannot be read, and stay`) +
     (item['givenUp'] as readonly string[]).map((ref) => `\ngiven up: ${ref}`).join(''),
 };
 
@@ -154,6 +186,8 @@ async function copyBetween(rooms: Rooms, input: Item, output: Output): Promise<v
     const open = rooms.syncs.stackOf(text);
     return open === undefined ? rooms.store.withOther(text, run) : run(open);
   };
+  // A mistyped folder, or that of a disk that is not mounted, is no store that happens to be empty.
+  if (textOf(input, 'from') !== 'current') refuseAbsent(textOf(input, 'from'));
   await withStack(textOf(input, 'from'), (from) =>
     withStack(textOf(input, 'to'), (to) => copyStack({ from, to, rooms, output })),
   );
@@ -233,23 +267,38 @@ export const storeRebuild: RoomsCommand = {
     const unreadable: string[] = [];
     // Said before anything is closed for it.
     encryptedIn(text);
+    await refuseWithoutKey(rooms);
     await rooms.store.release();
     const blobs = await rebuildManifests(rooms.store.world, text, (part) => {
       if (unreadable.length < 1000) unreadable.push(part);
     });
     output.item({ blobs, unreadable });
+    if (unreadable.length === 0) return;
+    const words = `${unreadable.length} parts cannot be read: they are rotten, or their key is not in the key file; with it \`store compact\` names their blobs again`;
+    throw new CliError('CLI_FOUND_DAMAGE', words);
   },
   text: (item) =>
     `${item['blobs']} blobs found, ${(item['unreadable'] as readonly string[]).length} parts cannot be read`,
 };
 
+/** What is known of parts with another key would be forgotten. @throws StoreError STORE_KEY_MISSING */
+async function refuseWithoutKey(rooms: Rooms): Promise<void> {
+  try {
+    await rooms.store.stack();
+  } catch (error) {
+    // Anything else may be why a manifest has to be made anew.
+    if (codeOf(error) === 'STORE_KEY_MISSING') throw error;
+  }
+}
+
 export const storeRebalance: RoomsCommand = {
   name: 'store rebalance',
-  summary: 'Move blobs to the shard they belong to, after one was added or taken out.',
+  summary:
+    'Move blobs to the shard they belong to, after one was added or taken out, and give each member of a replica what it lacks.',
   example: 'swarmkeep store rebalance',
   async run(rooms, _input, output) {
     const stack = await rooms.store.stack();
-    const sum = { moved: 0, movedBytes: 0, failed: [] as string[] };
+    const sum = { moved: 0, movedBytes: 0, copied: 0, copiedBytes: 0, failed: [] as string[] };
     for (const store of stack.placed) {
       const { moved, movedBytes, failed } = await store.rebalance({
         signal: output.signal,
@@ -259,9 +308,24 @@ export const storeRebalance: RoomsCommand = {
       sum.movedBytes += movedBytes;
       sum.failed.push(...failed);
     }
+    for (const { store } of stack.replicas) {
+      const { copied, copiedBytes, failed } = await store.mend({ signal: output.signal });
+      sum.copied += copied;
+      sum.copiedBytes += copiedBytes;
+      sum.failed.push(...failed);
+    }
     output.item(sum);
+    if (sum.failed.length > 0) {
+      const words = `${sum.failed.length} blobs could not be moved or copied; they stay where they are`;
+      throw new CliError('CLI_FOUND_DAMAGE', words);
+    }
   },
-  text: (item) => `${item['moved']} blobs of ${item['movedBytes']} bytes moved`,
+  text: (item) =>
+    `${item['moved']} blobs of ${item['movedBytes']} bytes moved` +
+    (item['copied'] === 0
+      ? ''
+      : `, ${item['copied']} of ${item['copiedBytes']} bytes copied to members that lacked them`) +
+    (item['failed'] as readonly string[]).map((ref) => `\nfailed: ${ref}`).join(''),
 };
 
 export const storeKeys: LocalCommand = {

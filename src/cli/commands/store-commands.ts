@@ -1,15 +1,7 @@
 // `swarmkeep store …`: blobs in and out, as a thin shell over a Store: the far one that --url names, the
 // running server's, or the data folder's own (store-place.ts).
 
-import {
-  closeSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  readSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { codeOf } from '#base/errors.ts';
 import { type BlobRef, blobRef } from '#base/ids.ts';
 import {
@@ -21,9 +13,10 @@ import {
   textOf,
 } from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
+import { OutputFile } from '#cli/output-file.ts';
 import { readStandardInput } from '#cli/standard-input.ts';
 import { declareStoreUrl, withStore } from '#cli/store-place.ts';
-import { BLOB_BYTES_MAX } from '#store/store.ts';
+import { BLOB_BYTES_MAX, statSound } from '#store/store.ts';
 
 const PAGE = 1000;
 /** Of a file that is larger than a blob may be. */
@@ -90,11 +83,18 @@ interface Segment {
 function sizeOf(path: string): number {
   try {
     const found = statSync(path);
-    if (!found.isDirectory()) return found.size;
+    if (found.isFile()) return found.size;
+    // A pipe may say nothing for ever, and a device may never end: nobody else would get the store meanwhile.
+    if (!found.isDirectory()) throw new CliError('CLI_USAGE', noFile(path));
   } catch (cause) {
+    if (cause instanceof CliError) throw cause;
     throw new CliError('CLI_USAGE', `Cannot read "${path}" (${codeOf(cause)})`, { cause });
   }
   throw new CliError('CLI_USAGE', `Cannot put "${path}": it is a folder`);
+}
+
+function noFile(path: string): string {
+  return `Cannot put "${path}": it is a pipe or a device. "-" puts what comes from standard input`;
 }
 
 function* segmentsOfAll(
@@ -116,7 +116,7 @@ function* segmentsOf(path: string, bytes: Uint8Array): Generator<Segment> {
 }
 
 /** One segment in memory at a time. */
-function* readSegments(path: string): Generator<Segment> {
+export function* readSegments(path: string): Generator<Segment> {
   const size = sizeOf(path);
   if (size <= BLOB_BYTES_MAX) {
     yield* segmentsOf(path, readWhole(path));
@@ -133,6 +133,9 @@ function* readSegments(path: string): Generator<Segment> {
         filled += count;
       }
       if (filled === 0) return;
+      if (offset + filled > size) {
+        throw new CliError('CLI_REFUSED', `"${path}" has grown while it was read`);
+      }
       yield { path, bytes: bytes.subarray(0, filled), offset, isWhole: false };
       offset += filled;
     }
@@ -202,21 +205,25 @@ export const storeGet: LocalCommand = {
     withStore(options, { output, isWriting: false }, async ({ store }) => {
       const refs = listOf(input, 'refs') as BlobRef[];
       const path = textOf(input, 'path');
-      // The first is there before a file is made, or emptied.
-      const first = await store.get(refs[0]!, { signal: output.signal });
-      const file = path === '' ? undefined : openSync(path, 'w');
+      // Of what lacks one of them not a byte is given.
+      const there = new Set((await store.stat([...new Set(refs)])).map(({ ref }) => ref));
+      const lacking = refs.find((ref) => !there.has(ref));
+      // Which says why: gone, or known to be rotten.
+      if (lacking !== undefined) await store.get(lacking, { signal: output.signal });
+      const file = path === '' ? undefined : new OutputFile(path);
       let bytes = 0;
       try {
         for (const [at, ref] of refs.entries()) {
-          const body = at === 0 ? first : await store.get(ref, { signal: output.signal });
+          const body = await store.get(ref, { signal: output.signal });
           bytes += body.byteLength;
           if (file === undefined) await writeOut(body);
-          else writeFileSync(file, body);
+          else file.write(body);
           output.progress({ what: 'blobs', done: at + 1, total: refs.length });
         }
-        if (file !== undefined) fsyncSync(file);
-      } finally {
-        if (file !== undefined) closeSync(file);
+        file?.finish();
+      } catch (error) {
+        file?.abandon();
+        throw error;
       }
       if (path !== '') output.item({ ref: refs[0]!, refs, bytes, path });
     }),
@@ -283,7 +290,7 @@ export const storeStat: LocalCommand = {
   runLocal: (options, input, output) =>
     withStore(options, { output, isWriting: false }, async ({ store }) => {
       const refs = listOf(input, 'refs') as BlobRef[];
-      const found = new Map((await store.stat(refs)).map((info) => [info.ref, info.bytes]));
+      const found = new Map((await statSound(store, refs)).map((info) => [info.ref, info.bytes]));
       for (const ref of refs) output.item({ ref, bytes: found.get(ref) ?? null });
       const lacking = refs.filter((ref) => !found.has(ref)).length;
       if (lacking > 0) {

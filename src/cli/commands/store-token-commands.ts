@@ -1,31 +1,44 @@
-// `swarmkeep store token …`: tokens by which programs use the store for a member.
+// `swarmkeep store token …`: tokens by which programs use the store, or the API, for a member.
 
-import { type Item, numberOf, type RoomsCommand, textOf } from '#cli/command.ts';
+import { type Item, listOf, numberOf, type RoomsCommand, textOf } from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
+import { accepted } from '#cli/refusals.ts';
+import { isPermission, PERMISSIONS } from '#site/permissions.ts';
 
 export const storeTokenAdd: RoomsCommand = {
   name: 'store-token add',
-  summary: 'Make a token for a program that uses the store as this member. It is shown once.',
+  summary: 'Make a token for a program that uses store or API as this member. It is shown once.',
   example: 'swarmkeep store-token add alice --label "backup of the studio"',
   declare: (commander) =>
     commander
-      .argument('<member>', 'A member who may use the store: an admin.')
-      .option('--label <label>', 'What it is for.', ''),
-  prepare: (words) => ({ member: words.args[0] ?? '', label: String(words.options['label']) }),
+      .argument('<member>', 'A member with the permission to use the store.')
+      .option('--label <label>', 'What it is for.', '')
+      .option(
+        '--scope <permission>',
+        'What it may; may be repeated. The store alone unless given.',
+        (value: string, before: string[] = []) => [...before, value],
+      ),
+  prepare({ args, options }) {
+    const scopes = (options['scope'] as readonly string[] | undefined) ?? ['store'];
+    const unknown = scopes.find((scope) => !isPermission(scope));
+    if (unknown !== undefined) {
+      const known = Object.keys(PERMISSIONS).join(', ');
+      throw new CliError('CLI_USAGE', `"${unknown}" is no permission; there are ${known}`);
+    }
+    return { member: args[0] ?? '', label: String(options['label']), scopes };
+  },
   async run(rooms, input, output) {
-    const { addApiToken } = await import('#site/accounts/api-tokens.ts');
-    const { roleMay } = await import('#site/permissions.ts');
+    const { addApiToken, TOKEN_SCOPES } = await import('#site/accounts/api-tokens.ts');
+    const { roleBookOf } = await import('#cli/site-parts.ts');
     const member = textOf(input, 'member');
     const label = textOf(input, 'label');
     const { findMember } = await import('#site/accounts/members.ts');
     const found = await findMember(rooms.sql, member);
     if (found === undefined) throw new CliError('CLI_NOT_FOUND', `There is no member "${member}"`);
-    if (!roleMay(found.role, 'store')) {
-      throw new CliError('CLI_REFUSED', `"${member}" may not use the store: only admins may`);
-    }
-    const made = await addApiToken(rooms, member, label);
-    if (made === undefined) throw new CliError('CLI_REFUSED', `"${member}" is not active`);
-    output.item({ member: made.holder.name, label, token: made.token });
+    const roles = await roleBookOf(rooms).current();
+    const scopes = TOKEN_SCOPES.filter((scope) => listOf(input, 'scopes').includes(scope));
+    const made = accepted(await addApiToken(rooms, roles, { member, label, scopes }));
+    output.item({ member: made.member, label, token: made.token });
   },
   text: (item) => `${item['token']}\nIt is not shown again.`,
 };
@@ -37,9 +50,16 @@ export const storeTokenList: RoomsCommand = {
   readOnly: true,
   async run(rooms, _input, output) {
     const { listApiTokens } = await import('#site/accounts/api-tokens.ts');
-    for (const token of await listApiTokens(rooms.sql)) output.item({ ...token } satisfies Item);
+    for (const { expiresMs, usedMs, scopes, ...token } of await listApiTokens(rooms.sql)) {
+      output.item({
+        ...token,
+        scopes: [...scopes],
+        ...(expiresMs === undefined ? {} : { expiresMs }),
+        ...(usedMs === undefined ? {} : { usedMs }),
+      } satisfies Item);
+    }
   },
-  text: (item) => `${item['id']}  ${item['member']}  ${item['label']}`,
+  text: (item) => `${item['id']}  ${item['member']}  ${item['scopes']}  ${item['label']}`,
 };
 
 export const storeTokenRemove: RoomsCommand = {

@@ -207,6 +207,10 @@ export const torrentKeep: RoomsCommand = {
     const urls = listOf(input, 'webSeed');
     const crooked = urls.find((url) => !isWebSource(url));
     if (crooked !== undefined) throw new CliError('CLI_USAGE', `"${crooked}" is no web seed`);
+    if (urls.length > 0 && (await keepingOf(rooms, torrent.id))['keeping'] === 'kept') {
+      const words = `The archive keeps "${torrent.title}": nothing is taken from a web seed`;
+      throw new CliError('CLI_REFUSED', words);
+    }
     const nowMs = rooms.clock.nowMs();
     const path = textOf(input, 'from');
     if (path !== '' && (await keepingOf(rooms, torrent.id))['keeping'] !== 'kept') {
@@ -252,13 +256,13 @@ export const torrentUnkeep: RoomsCommand = {
   prepare: (words) => ({ hash: words.args[0] ?? '' }),
   async run(rooms, input, output) {
     const torrent = await torrentOf(rooms, textOf(input, 'hash'));
-    const [{ releaseTorrent }, { unwantTorrent }] = await Promise.all([
-      import('#archive/catalogue/kept-torrents.ts'),
+    const [{ letGo }, { unwantTorrent }] = await Promise.all([
+      import('#site/shares/share-items.ts'),
       import('#archive/catalogue/wanted-torrents.ts'),
     ]);
     const nowMs = rooms.clock.nowMs();
     const wasWanted = await unwantTorrent(rooms.sql, torrent.id, nowMs);
-    if (!(await releaseTorrent(rooms.sql, torrent.id, nowMs)) && !wasWanted) {
+    if (!(await letGo(rooms.sql, torrent.id, nowMs)) && !wasWanted) {
       throw new CliError('CLI_NOT_FOUND', `The archive does not keep "${torrent.title}"`);
     }
     await rooms.events.flush();

@@ -60,7 +60,7 @@ test('a client gets every piece from another, and both announce what was moved',
   while (tracker.heard.length === 0) await wait(5);
   const giverPort = tracker.heard[0]?.port;
   taker.start(content, false);
-  for (let turn = 0; turn < 1000 && ![...taker.torrents().values()].every(Boolean); turn++)
+  for (let turn = 0; turn < 12_000 && ![...taker.torrents().values()].every(Boolean); turn++)
     await wait(5);
   await Promise.all([giver.close(), taker.close()]);
   tracker.close();

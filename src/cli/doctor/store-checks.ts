@@ -5,7 +5,7 @@
 import type { Rooms } from '#cli/rooms.ts';
 import { lostRoots } from '#store/gc/lost-roots.ts';
 import { refOf } from '#store/store.ts';
-import { type DamagedPlace, damageOf } from '#store/verify.ts';
+import { type DamagedPlace, damageOf, knownCorruptIn } from '#store/verify.ts';
 import type { Check, Found } from './finding.ts';
 
 const NOTHING = refOf(new Uint8Array());
@@ -30,6 +30,13 @@ export async function storeFindings(
 ): Promise<Found[]> {
   const stack = await room.stack();
   const findings = damageOf(stack).map(damageFound);
+  for (const { store, blobs } of knownCorruptIn(stack)) {
+    findings.push({
+      what: `${blobs} blobs in the store "${store}" were found wrong when they were read.`,
+      advice:
+        'Look after the disk. `store verify` names them; put them again, or restore a backup: what is put is stored anew.',
+    });
+  }
   const lost = await lostRoots(stack.store, care.contentRoots(), options);
   const [first] = lost.missing;
   if (first !== undefined) {

@@ -7,26 +7,32 @@ import { BLANK_ADDRESSES, blankAddresses } from '#accounting/forget-addresses.ts
 import { assert } from '#base/assert.ts';
 import { SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
+import type { LevelTable } from '#base/log-levels.ts';
 import { SystemRandom } from '#base/random.ts';
 import { deleteHookOf } from '#cli/delete-hook.ts';
-import { pinoLogger } from '#cli/pino-logger.ts';
+import { sumByAddon } from '#cli/native-sums.ts';
 import type { LogConfig } from '#log/config.ts';
 import { LocalLog } from '#log/local-log.ts';
 import { servePortLog } from '#log/port/port-log.ts';
 import { Registry } from '#metrics/registry.ts';
+import type { AddonPlace } from '#net/addon.ts';
 import type { ThreadMessage, ThreadReply } from './thread.ts';
+import { ThreadLogging } from './thread-logging.ts';
 
 export interface LogThreadData {
   readonly folder: string;
   readonly config: LogConfig;
-  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  readonly addon: AddonPlace;
+  readonly levels: LevelTable;
 }
 
 const port = parentPort;
 assert(port !== null, 'the log thread has a parent');
 const data = workerData as LogThreadData;
+sumByAddon(data.addon);
 const metrics = new Registry();
-const logger = pinoLogger(data.logLevel).for('log');
+const logging = new ThreadLogging(data.levels, 'log');
+const logger = logging.logger.for('log');
 const log = await LocalLog.open({
   disk: new SystemDisk(),
   folder: data.folder,
@@ -50,6 +56,12 @@ port.on('message', (message: ThreadMessage) => {
       void log.refreshMetrics().then(() => {
         reply({ kind: 'metrics', id: message.id, metrics: metrics.collect() });
       });
+      return;
+    case 'said':
+      reply(logging.said(message.id));
+      return;
+    case 'levels':
+      logging.set(message);
       return;
     case 'close':
       // A close whose last sync failed rejects: the thread ends with that error, and the process with it.

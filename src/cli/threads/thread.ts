@@ -3,6 +3,7 @@
 
 import { type MessagePort, type Transferable, Worker } from 'node:worker_threads';
 import { assert } from '#base/assert.ts';
+import type { LevelTable } from '#base/log-levels.ts';
 import { CliError } from '#cli/errors.ts';
 import type { Collected } from '#metrics/registry.ts';
 
@@ -11,6 +12,8 @@ export type ThreadMessage =
   | { readonly kind: 'port'; readonly port: MessagePort }
   | { readonly kind: 'metrics'; readonly id: number }
   | { readonly kind: 'status'; readonly id: number }
+  | { readonly kind: 'said'; readonly id: number }
+  | { readonly kind: 'levels'; readonly table: LevelTable }
   /** To a tracker thread: bind the doors, answer, take nothing new. */
   | { readonly kind: 'bind'; readonly id: number; readonly port: number }
   | { readonly kind: 'serve' }
@@ -22,6 +25,7 @@ export type ThreadReply =
   | { readonly kind: 'ready'; readonly value: unknown }
   | { readonly kind: 'metrics'; readonly id: number; readonly metrics: Collected }
   | { readonly kind: 'status'; readonly id: number; readonly status: unknown }
+  | ThreadSaid
   | { readonly kind: 'bound'; readonly id: number; readonly bound: BoundDoors }
   | {
       readonly kind: 'unbound';
@@ -31,6 +35,15 @@ export type ThreadReply =
     }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
   | { readonly kind: 'closed' };
+
+export interface ThreadSaid {
+  readonly kind: 'said';
+  readonly id: number;
+  /** The last ones, the oldest first. */
+  readonly lines: readonly string[];
+  /** That have a logger there. */
+  readonly modules: readonly string[];
+}
 
 export interface BoundDoors {
   readonly port: number;
@@ -125,6 +138,12 @@ export class ServerThread {
     return reply.status;
   }
 
+  async said(): Promise<ThreadSaid> {
+    const reply = await this.#ask((id) => ({ kind: 'said', id }));
+    assert(reply.kind === 'said', 'what was said is answered by it');
+    return reply;
+  }
+
   /** @throws what the thread failed with, by its code */
   async bind(port: number): Promise<BoundDoors> {
     const asked = this.#ask((id) => ({ kind: 'bind', id, port }));
@@ -137,7 +156,7 @@ export class ServerThread {
     return reply.bound;
   }
 
-  tell(message: Extract<ThreadMessage, { readonly kind: 'serve' | 'stop' }>): void {
+  tell(message: Extract<ThreadMessage, { readonly kind: 'serve' | 'stop' | 'levels' }>): void {
     this.#post(message);
   }
 

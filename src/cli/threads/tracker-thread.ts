@@ -9,8 +9,8 @@ import { SystemClock } from '#base/clock.ts';
 import { inlineMore } from '#base/compiler.ts';
 import { SystemDisk } from '#base/disk.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
+import type { LevelTable } from '#base/log-levels.ts';
 import { SystemRandom } from '#base/random.ts';
-import { pinoLogger } from '#cli/pino-logger.ts';
 import { PortLog } from '#log/port/port-log.ts';
 import { Registry } from '#metrics/registry.ts';
 import type { AddonPlace } from '#net/addon.ts';
@@ -22,6 +22,7 @@ import type { TrackerConfig } from '#tracker/config.ts';
 import { type PreparedTracker, prepareTracker } from '#tracker/tracker.ts';
 import type { TrackerMemory, WorkerLink, WorkerMessage } from '#tracker/workers.ts';
 import type { ThreadMessage, ThreadReply } from './thread.ts';
+import { ThreadLogging } from './thread-logging.ts';
 
 export interface TrackerThreadData {
   /** Its number, from 0. */
@@ -41,7 +42,7 @@ export interface TrackerThreadData {
     readonly accounting: AccountingConfig;
   };
   readonly addon: AddonPlace;
-  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  readonly levels: LevelTable;
 }
 
 inlineMore();
@@ -49,10 +50,11 @@ const port = parentPort;
 assert(port !== null, 'the tracker thread has a parent');
 const data = workerData as TrackerThreadData;
 const metrics = new Registry();
+const logging = new ThreadLogging(data.levels, `tracker ${data.index + 1}`);
 try {
   const log = await PortLog.connect(data.logPort);
   const clock = new SystemClock();
-  const logger = pinoLogger(data.logLevel);
+  const { logger } = logging;
   const { openUdp, openTcp } = openSockets(
     { clock, logger: logger.for('net'), metrics, addon: data.addon },
     data.config.tracker.sockets,
@@ -95,6 +97,12 @@ try {
         return;
       case 'status':
         reply({ kind: 'status', id: message.id, status: tracker.stats() });
+        return;
+      case 'said':
+        reply(logging.said(message.id));
+        return;
+      case 'levels':
+        logging.set(message);
         return;
       case 'close':
         certificate?.close();

@@ -222,8 +222,7 @@ export class PortLog implements RewritingLog, BatchLog {
         `Cannot append to topic "${topic}": ${this.#bytes} bytes are on their way to the log, expected at most ${portBytesMax}`,
       );
     }
-    // The memory moves to the other thread, so what the caller keeps is copied.
-    const body = isPacked ? records.bytes.slice() : PackedRecords.of(records).bytes;
+    const body = isPacked ? bytesToSend(records) : PackedRecords.of(records).bytes;
     const call: Call = { method: 'append', topic, count, body, consistency, producer };
     return (await this.#call(call, signal)) as Appended;
   }
@@ -301,8 +300,7 @@ export class PortLog implements RewritingLog, BatchLog {
       this.#waiting.set(id, { isRead, bytes, signal, abort, resolve, reject });
       this.#bytes += bytes;
       const message: ToServer = { kind: 'call', id, call };
-      const moved = call.method === 'append' ? [call.body.buffer as ArrayBuffer] : [];
-      this.#port.postMessage(message, moved);
+      this.#port.postMessage(message, call.method === 'append' ? movable(call.body) : []);
     });
   }
 
@@ -331,6 +329,18 @@ export class PortLog implements RewritingLog, BatchLog {
     this.#bytes -= waiting.bytes;
     if (this.#waiting.size === 0) this.#onIdle?.();
   }
+}
+
+/**
+ * The memory moves to the other thread, so what the caller keeps is copied. Shared memory is read there
+ * where it is: the caller leaves it alone until the append is answered.
+ */
+function bytesToSend({ bytes }: PackedRecords): Uint8Array {
+  return bytes.buffer instanceof SharedArrayBuffer ? bytes : bytes.slice();
+}
+
+function movable({ buffer }: Uint8Array): ArrayBuffer[] {
+  return buffer instanceof ArrayBuffer ? [buffer] : [];
 }
 
 function closed(): LogError {

@@ -26,6 +26,8 @@ export interface HttpReadRequest {
   readonly lastEventId: string | null;
   /** Aborted when the client is gone. */
   readonly signal: AbortSignal;
+  /** Asked before each page is told; false ends the answer, and the page is not told. */
+  readonly mayStay?: () => Promise<boolean>;
 }
 
 /** Never rejects: an error before the first record is a status, after it the stream's last line. */
@@ -86,6 +88,7 @@ async function* pagesOf(
     const result = await log.read(topic, { from, recordsMax, bytesMax: BYTES_MAX, waitMs, signal });
     const isEmpty = result.records.length === 0 && result.gaps.length === 0;
     if (isEmpty && !ask.follow) return;
+    if ((await request.mayStay?.()) === false) return;
     left -= result.records.length;
     from = result.nextOffset;
     yield result;

@@ -18,6 +18,7 @@ import { LocalLog } from '#log/local-log.ts';
 import { Registry } from '#metrics/registry.ts';
 import { loopbackPair } from '#net/stream-loopback.ts';
 import { dialNode, listenNode } from '#net/stream-node.ts';
+import { testSeed } from '#sim/seed.ts';
 import { LogServer } from './server.ts';
 
 /** Counts timers that were set and neither ran nor were cancelled. */
@@ -64,7 +65,7 @@ describe('log server, hostile peers', () => {
     overrides: Partial<LogConfig> = {},
     secret?: Uint8Array,
   ): Promise<LogConfig> {
-    const config = logConfig.parse({ serverReadMs: 250, serverAuthMs: 400, ...overrides });
+    const config = logConfig.parse({ serverReadMs: 1000, serverAuthMs: 1500, ...overrides });
     serverClock = new CountingClock();
     const world = { random: new SystemRandom(), logger: silentLogger, config };
     const metrics = new Registry();
@@ -130,7 +131,7 @@ describe('log server, hostile peers', () => {
   }
 
   async function eventually(condition: () => boolean, what: string): Promise<void> {
-    const deadlineMs = clock.monotonicMs() + 5_000;
+    const deadlineMs = clock.monotonicMs() + 30_000;
     while (!condition()) {
       assert.ok(clock.monotonicMs() < deadlineMs, what);
       await sleep(clock, 5);
@@ -184,7 +185,7 @@ describe('log server, hostile peers', () => {
       const heard = hear(socket, 'P');
       const dripping = (async () => {
         for (const letter of 'ING 1 and so on for a long time') {
-          await sleep(clock, 30);
+          await sleep(clock, 100);
           if (!socket.writable) return 'closed';
           socket.write(letter);
         }
@@ -248,7 +249,7 @@ describe('log server, hostile peers', () => {
   });
 
   it('10,000 half-open connections are bounded, swept, and hurt nobody who is in', async () => {
-    await start({ serverConnectionsMax: 100, serverAuthMs: 300 }, SECRET);
+    await start({ serverConnectionsMax: 100 }, SECRET);
     const inside = await remote({ secret: SECRET });
     let most = 0;
     for (let round = 0; round < 100; round++) {
@@ -266,25 +267,33 @@ describe('log server, hostile peers', () => {
   });
 
   it('a client that never reads is dropped, and no append waits for it', async () => {
-    await start({ serverWriteMs: 300, batchBytesMax: 1024 * 1024 });
-    const value = new Uint8Array(200_000);
-    for (let nth = 0; nth < 20; nth++) await log.append('t', [{ value }]);
-    const socket = connect(`${folder}/s`);
-    socket.pause();
-    socket.on('error', () => {});
     const asks = Array.from({ length: 200 }, (_, nth) => `READ ${nth + 1} t 0 0 0 0\n`).join('');
-    socket.write(asks);
-    await eventually(() => server.stats.running > 0, 'the reads have begun');
-    const sinceMs = clock.monotonicMs();
+    const neverRead = async (serverWriteMs: number): Promise<Socket> => {
+      await start({ serverWriteMs, batchBytesMax: 1024 * 1024 });
+      const value = new Uint8Array(200_000);
+      for (let nth = 0; nth < 20; nth++) await log.append('t', [{ value }]);
+      const socket = connect(`${folder}/s`);
+      socket.pause();
+      socket.on('error', () => {});
+      socket.write(asks);
+      await eventually(() => server.stats.running > 0, 'the reads have begun');
+      return socket;
+    };
+    // An append that waited for this one would wait until it was gone.
+    const kept = await neverRead(3_600_000);
     let mostBytes = 0;
     for (let nth = 0; nth < 20; nth++) {
       await log.append('t', [{ value: utf8('quick') }]);
       mostBytes = Math.max(mostBytes, server.stats.unsentBytes);
     }
-    assert.ok(clock.monotonicMs() - sinceMs < 2_000, 'appends go on');
+    assert.equal(server.stats.connections, 1, 'it is there yet');
     assert.ok(mostBytes < 200 * 1_500_000, `bounded: ${mostBytes}`);
+    kept.destroy();
+    await server.close(200);
+    await log.close();
+    const dropped = await neverRead(300);
     await eventually(() => server.stats.connections === 0, 'it is dropped');
-    socket.destroy();
+    dropped.destroy();
   });
 
   it('a closed connection leaves no reader, timer or buffer behind', async () => {
@@ -308,9 +317,9 @@ describe('log server, hostile peers', () => {
     assert.deepEqual((await log.read('t', { from: 0, waitMs: 1 })).records, []);
   });
 
-  it('bytes at random never harm the server', async () => {
+  it('bytes at random never harm the server', async (t) => {
     await start();
-    const seed = new SystemRandom().u32();
+    const seed = testSeed(t, 1);
     const random = new SeededRandom(seed);
     const words = [
       'PING',
@@ -365,8 +374,8 @@ describe('log server, hostile peers', () => {
     await eventually(() => server.stats.connections === 0, `all are gone; seed ${seed}`);
   });
 
-  it('bytes at random from a server never harm a client', async () => {
-    const seed = new SystemRandom().u32();
+  it('bytes at random from a server never harm a client', async (t) => {
+    const seed = testSeed(t, 2);
     const random = new SeededRandom(seed);
     const limits =
       '{"protocol":1,"id":"x","epoch":1,"batchBytesMax":1000,"batchRecordsMax":10,"readRecordsMax":10,"readBytesMax":1000,"requestsMax":10,"waitMsMax":100,"idleMs":1000}';

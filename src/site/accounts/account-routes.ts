@@ -1,6 +1,12 @@
 // The pages of accounts by route.
 
 import type { RouteHandlers } from '#site/admission.ts';
+import {
+  postApiToken,
+  postApiTokenRemove,
+  showApiTokenRemove,
+  showApiTokens,
+} from './api-token-pages.ts';
 import { postDownloadKeyRevoke, showDownloadKeys } from './download-key-handlers.ts';
 import {
   home,
@@ -13,6 +19,7 @@ import {
   showSignIn,
   showSignUp,
 } from './entry-handlers.ts';
+import { showInviteTree, showMemberTree } from './invite-tree-pages.ts';
 import {
   postInvite,
   postInviteRevoke,
@@ -48,6 +55,10 @@ export const accountRoutes: RouteHandlers = {
   sessionsRevokeAll: { GET: showRevokeAll, POST: postRevokeAll },
   invites: { GET: showInvites, POST: postInvite },
   inviteRevoke: { POST: postInviteRevoke },
+  apiTokens: { GET: showApiTokens, POST: postApiToken },
+  apiTokenRemove: { GET: showApiTokenRemove, POST: postApiTokenRemove },
+  inviteTree: { GET: showInviteTree },
+  consoleMemberInvited: { GET: showMemberTree },
   portTest: { GET: showPortTest, POST: postPortTest },
   downloadKeys: { GET: showDownloadKeys },
   downloadKeyRevoke: { POST: postDownloadKeyRevoke },

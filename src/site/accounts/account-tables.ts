@@ -12,6 +12,8 @@ export interface MemberTable {
   state: string;
   /** Why a member is banned, in words that their client shows. */
   reason: string;
+  /** When a ban ends by itself; null when somebody has to end it, and while there is none. */
+  banned_until_ms: Generated<number | null>;
   /** A PHC string; null when nobody can sign in with a password. */
   password_hash: string | null;
   invited_by: number | null;

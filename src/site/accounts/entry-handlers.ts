@@ -1,10 +1,13 @@
 // Handlers for those who are not signed in.
 
 import { type Addresses, checkBaseUrl, isLocalUrl, publicAddresses } from '#site/announce-urls.ts';
+import { postApply, showApply } from '#site/applications/application-pages.ts';
 import { tooMany } from '#site/error-pages.ts';
 import { addressKey } from '#site/rate-limit.ts';
 import { Refusal } from '#site/refusal.ts';
 import { href, hrefTo } from '#site/routes.ts';
+import { secondFactorOf } from '#site/second-factor/second-factor.ts';
+import { beginStep, STEP_SECONDS } from '#site/second-factor/sign-in-steps.ts';
 import { localPath, type Visit } from '#site/visit.ts';
 import { authenticate } from './credentials.ts';
 import {
@@ -18,13 +21,13 @@ import {
 } from './entry-views.ts';
 import { completeFirstRun, isFirstRun } from './first-run.ts';
 import { findInviter, signUp } from './invites.ts';
-import { KNOWN_DAYS, knownBrowserKey, knownBrowserToken } from './known-browsers.ts';
+import { knownBrowserKey } from './known-browsers.ts';
 import { hasAdmin } from './members.ts';
-import { endSession, openSession } from './sessions.ts';
-import type { SettingsChange } from './settings.ts';
+import { endSession } from './sessions.ts';
+import { isSignUpOpen, type SettingsChange } from './settings.ts';
+import { signIn } from './sign-in.ts';
 
 const SITE_NAME_LENGTH_MAX = 60;
-const DAY_SECONDS = 86_400;
 
 export async function home(visit: Visit): Promise<Response> {
   if (visit.viewer !== undefined) return visit.redirect(href('torrents'));
@@ -63,6 +66,11 @@ export async function postSignIn(visit: Visit): Promise<Response> {
     const error = `This account is banned: ${member.reason}.`;
     return await signInPage(visit, { name, next, error });
   }
+  if ((await secondFactorOf(parts.sql, member.id)).kind === 'on') {
+    const token = await beginStep(parts, { purpose: 'code', memberId: member.id, next });
+    visit.cookies.set('step', token, STEP_SECONDS);
+    return visit.redirect(href('signInCode'));
+  }
   await signIn(visit, member.id);
   return visit.redirect(next === '' ? href('torrents') : next);
 }
@@ -77,6 +85,7 @@ export async function postSignOut(visit: Visit): Promise<Response> {
 export async function showSignUp(visit: Visit): Promise<Response> {
   if (visit.viewer !== undefined) return visit.redirect(href('torrents'));
   const { signUpMode, siteName } = visit.settings;
+  if (signUpMode === 'application') return await showApply(visit);
   if (signUpMode !== 'open') {
     const text =
       signUpMode === 'closed'
@@ -98,6 +107,7 @@ export async function postSignUp(visit: Visit): Promise<Response> {
   const waitMs = parts.limits.signUpAddress.take(addressKey(visit.address));
   if (waitMs > 0) return await refuseAttempt(visit, waitMs);
   const code = visit.param('code');
+  if (code === '' && visit.settings.signUpMode === 'application') return await postApply(visit);
   const name = form.text('name').trim();
   const member = await signUp(parts, {
     name,
@@ -126,6 +136,7 @@ export async function showFirstRun(visit: Visit): Promise<Response> {
         : `http://${visit.header('host')}`,
       trackerHttpUrl: withHost(listening.tracker.http, host),
       trackerUdpUrl: withHost(listening.tracker.udp, host),
+      trackerWsUrl: withHost(listening.tracker.ws, host),
     },
   });
 }
@@ -140,6 +151,7 @@ export async function postFirstRun(visit: Visit): Promise<Response> {
     publicUrl: form.text('publicUrl').trim(),
     trackerHttpUrl: form.text('trackerHttpUrl').trim(),
     trackerUdpUrl: form.text('trackerUdpUrl').trim(),
+    trackerWsUrl: form.text('trackerWsUrl').trim(),
   };
   const checked = checkSiteSettings(values, parts.addresses.listening);
   if ('errors' in checked) return await firstRunPage(visit, { values, errors: checked.errors });
@@ -172,6 +184,7 @@ export function checkSiteSettings(
     readonly publicUrl: string;
     readonly trackerHttpUrl: string;
     readonly trackerUdpUrl: string;
+    readonly trackerWsUrl?: string;
   },
   listening: Addresses,
 ): { readonly settings: SettingsChange } | { readonly errors: Errors } {
@@ -179,9 +192,10 @@ export function checkSiteSettings(
   if (values.siteName === '' || values.siteName.length > SITE_NAME_LENGTH_MAX) {
     errors['siteName'] = `Give the site a name of 1 to ${SITE_NAME_LENGTH_MAX} characters.`;
   }
-  const known = [listening.siteUrl, listening.tracker.http, listening.tracker.udp];
+  const { http, udp, ws } = listening.tracker;
+  const known = [listening.siteUrl, http, udp, ws];
   const url = (field: keyof typeof values, schemes: readonly string[]): string => {
-    const checked = checkBaseUrl(values[field], schemes, field);
+    const checked = checkBaseUrl(values[field] ?? '', schemes, field);
     if (typeof checked === 'string') return known.includes(checked) ? '' : checked;
     errors[field] = checked.message;
     return '';
@@ -191,18 +205,11 @@ export function checkSiteSettings(
     publicUrl: url('publicUrl', ['https', 'http']),
     trackerHttpUrl: url('trackerHttpUrl', ['http', 'https']),
     trackerUdpUrl: url('trackerUdpUrl', ['udp']),
+    ...(values.trackerWsUrl === undefined
+      ? {}
+      : { trackerWsUrl: url('trackerWsUrl', ['wss', 'ws']) }),
   };
   return Object.keys(errors).length > 0 ? { errors } : { settings };
-}
-
-async function signIn(visit: Visit, memberId: number): Promise<void> {
-  const { parts, address } = visit;
-  const device = visit.header('user-agent');
-  const token = await openSession(parts, memberId, { address, device });
-  visit.cookies.set('session', token, parts.config.sessionIdleDays * DAY_SECONDS);
-  const known = await knownBrowserToken(parts, memberId);
-  if (known !== '') visit.cookies.set('known', known, KNOWN_DAYS * DAY_SECONDS);
-  visit.cookies.remove('visitor');
 }
 
 async function refuseAttempt(visit: Visit, waitMs: number): Promise<Response> {
@@ -215,12 +222,12 @@ async function signInPage(
   visit: Visit,
   form: { readonly name: string; readonly next: string; readonly error?: string },
 ): Promise<Response> {
-  const { siteName, signUpMode } = visit.settings;
+  const { siteName } = visit.settings;
   const main = signInMain({
     ...form,
     csrf: visit.csrfToken,
     siteName,
-    signUpHref: signUpMode === 'open' ? href('signUp') : undefined,
+    signUpHref: isSignUpOpen(visit.settings) ? href('signUp') : undefined,
   });
   return await visit.page({ title: 'Sign in', main, status: form.error === undefined ? 200 : 422 });
 }
@@ -253,12 +260,14 @@ async function firstRunPage(
     site: configured.siteUrl !== '',
     http: configured.tracker.http !== '',
     udp: configured.tracker.udp !== '',
+    ws: configured.tracker.ws !== '',
   };
   const values = {
     ...form.values,
     ...(isSet.site ? { publicUrl: effective.siteUrl } : {}),
     ...(isSet.http ? { trackerHttpUrl: effective.tracker.http } : {}),
     ...(isSet.udp ? { trackerUdpUrl: effective.tracker.udp } : {}),
+    ...(isSet.ws ? { trackerWsUrl: effective.tracker.ws } : {}),
   };
   const action = hrefTo('firstRun', { token: visit.param('token') });
   const main = firstRunMain({
@@ -267,6 +276,7 @@ async function firstRunPage(
     values,
     errors: form.errors,
     isSet,
+    hasWs: visit.parts.addresses.listening.tracker.ws !== '',
   });
   const status = Object.keys(form.errors).length === 0 ? 200 : 422;
   return await visit.page({ title: 'Set up', main, status });

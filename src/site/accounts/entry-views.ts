@@ -5,7 +5,7 @@ import { linkButton, submitButton } from '#site/components/button.ts';
 import { emptyState } from '#site/components/empty-state.ts';
 import { errorSummary, formActions, postForm, textField } from '#site/components/form.ts';
 import { type Html, NOTHING } from '#site/components/markup.ts';
-import { notice } from '#site/components/notice.ts';
+import { notice, refusalNotice } from '#site/components/notice.ts';
 import { pageHead } from '#site/components/page-head.ts';
 import { panel } from '#site/components/panel.ts';
 import { href } from '#site/routes.ts';
@@ -41,7 +41,8 @@ export function signInMain(form: SignInForm): Html {
     form.signUpHref === undefined
       ? html`<p class="muted small">New here? Membership begins with an invite from a member.</p>`
       : html`<p class="small">New here? <a href="${form.signUpHref}">Sign up</a>.</p>`;
-  const body = html`${textField({
+  const other = html`<p class="small"><a href="${href('signInByKey', { next: form.next })}">Sign in with a key of this device</a> · <a href="${href('forgot')}">Forgotten password</a></p>`;
+  const body = html`<input type="hidden" name="next" value="${form.next}">${textField({
     name: 'name',
     label: 'Name',
     value: form.name,
@@ -56,8 +57,8 @@ export function signInMain(form: SignInForm): Html {
     autocomplete: 'current-password',
     required: true,
     lengthMax: PASSWORD_LENGTH.max,
-  })}<input type="hidden" name="next" value="${form.next}">${formActions(submitButton({ label: 'Sign in', kind: 'primary', wide: true }))}`;
-  return html`<div class="narrow stack">${pageHead({ title: `Sign in to ${form.siteName}` })}${form.error === undefined ? NOTHING : notice('bad', form.error)}${panel({ title: 'Your account', body: html`${postForm({ action: href('signIn'), csrf: form.csrf, body })}${join}` })}</div>`;
+  })}${formActions(submitButton({ label: 'Sign in', kind: 'primary', wide: true }))}`;
+  return html`<div class="narrow stack">${pageHead({ title: `Sign in to ${form.siteName}` })}${form.error === undefined ? NOTHING : refusalNotice(form.error)}${panel({ title: 'Your account', body: html`${postForm({ action: href('signIn'), csrf: form.csrf, body })}${other}${join}` })}</div>`;
 }
 
 interface SignUpForm {
@@ -93,6 +94,7 @@ export interface FirstRunValues {
   readonly publicUrl: string;
   readonly trackerHttpUrl: string;
   readonly trackerUdpUrl: string;
+  readonly trackerWsUrl: string;
 }
 
 interface FirstRunForm {
@@ -101,7 +103,9 @@ interface FirstRunForm {
   readonly values: FirstRunValues;
   readonly errors: Errors;
   /** Addresses that the configuration sets are told, not asked. */
-  readonly isSet: { readonly site: boolean; readonly http: boolean; readonly udp: boolean };
+  readonly isSet: Readonly<Record<'site' | 'http' | 'udp' | 'ws', boolean>>;
+  /** Doors that are not open are not asked for. */
+  readonly hasWs: boolean;
 }
 
 export function firstRunMain(form: FirstRunForm): Html {
@@ -122,7 +126,7 @@ export function firstRunMain(form: FirstRunForm): Html {
   return html`<div class="medium stack">${pageHead({ title: 'Set up this site', lead: 'Three things, once. All but your name can be changed later in the console.' })}${errorSummary(errors)}${postForm({ action: form.action, csrf: form.csrf, body })}</div>`;
 }
 
-function addressFields({ values, errors, isSet }: FirstRunForm): Html {
+function addressFields({ values, errors, isSet, hasWs }: FirstRunForm): Html {
   const fields = [
     {
       name: 'publicUrl',
@@ -145,6 +149,17 @@ function addressFields({ values, errors, isSet }: FirstRunForm): Html {
       isSet: isSet.udp,
       hint: 'For the clients that announce over UDP.',
     },
+    ...(hasWs
+      ? [
+          {
+            name: 'trackerWsUrl',
+            label: 'Tracker, WebSocket',
+            value: values.trackerWsUrl,
+            isSet: isSet.ws,
+            hint: 'For clients that run in a browser.',
+          },
+        ]
+      : []),
   ];
   const items = fields.map(({ name, label, value, hint, isSet: fixed }) =>
     fixed
@@ -163,7 +178,7 @@ function addressFields({ values, errors, isSet }: FirstRunForm): Html {
   return html`<div class="form">${notice('info', 'Addresses that begin with 127.0.0.1 or localhost work on this machine only. Put in what other people reach.')}${items}</div>`;
 }
 
-function nameField(value: string, errors: Errors): Html {
+export function nameField(value: string, errors: Errors): Html {
   return textField({
     name: 'name',
     label: 'Name',
@@ -178,7 +193,7 @@ function nameField(value: string, errors: Errors): Html {
   });
 }
 
-function newPasswordField(errors: Errors): Html {
+export function newPasswordField(errors: Errors): Html {
   return textField({
     name: 'password',
     label: 'Password',

@@ -1,9 +1,7 @@
 // A member's transfers per torrent, with the torrents' names: the ledger knows ids only.
 
-import { dayOf } from '#accounting/ledger/ledger-days.ts';
-import { type MemberTransfer, memberDays, memberTransfers } from '#accounting/totals.ts';
+import { type MemberTransfer, memberTransfers } from '#accounting/totals.ts';
 import type { CatalogueTables } from '#site/catalogue/catalogue-tables.ts';
-import type { ChartDay } from '#site/components/day-chart.ts';
 import type { Sql } from '#sql/sql.ts';
 
 export interface TorrentName {
@@ -19,8 +17,6 @@ export interface HistoryLine {
 }
 
 const NAMES_MAX = 1000;
-const DAYS_SHOWN = 30;
-const DAY_MS = 86_400_000;
 
 /** By torrent id, at most `limit` of those above `after`. */
 export async function memberHistory(
@@ -55,21 +51,4 @@ export async function torrentNames(
       return [row.id, { title: row.title, infoHash, sizeBytes: row.size_bytes }];
     }),
   );
-}
-
-/** What the member really moved on each of the last 30 days, oldest first, without holes. */
-export async function lastDays(
-  sql: Sql,
-  memberId: number,
-  nowMs: number,
-): Promise<readonly ChartDay[]> {
-  const through = dayOf(nowMs);
-  const from = through - DAYS_SHOWN + 1;
-  const days = await memberDays(sql, memberId, { from, through });
-  const known = new Map(days.map((day) => [day.day, day]));
-  return Array.from({ length: DAYS_SHOWN }, (_, at) => ({
-    dayMs: (from + at) * DAY_MS,
-    givenBytes: known.get(from + at)?.uploadedBytes ?? 0,
-    takenBytes: known.get(from + at)?.downloadedBytes ?? 0,
-  }));
 }

@@ -184,7 +184,7 @@ class InviteUsed extends Error {}
 async function refuseSignUp(sql: Sql, code: string | undefined): Promise<Refusal | undefined> {
   const { signUpMode } = await readSettings(sql.read<AccountTables>());
   if (signUpMode === 'closed') return new Refusal('sign-up-closed', 'Sign-up is closed here.');
-  if (signUpMode === 'invite' && code === undefined) {
+  if (signUpMode !== 'open' && code === undefined) {
     return new Refusal('sign-up-invite', 'Sign-up is by invite only: ask a member for one.');
   }
   return undefined;

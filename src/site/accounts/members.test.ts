@@ -13,6 +13,7 @@ import {
   listMembers,
   memberNames,
   resetPassword,
+  setMemberRole,
 } from './members.ts';
 import { removeMember } from './remove-member.ts';
 
@@ -75,6 +76,22 @@ forEachDatabase((database, open) => {
     assert.equal((await browser.get('/me/sessions')).status, 303);
     const unknown = await resetPassword(worldOf(site), 'nobody');
     assert.ok(unknown instanceof Refusal && unknown.code === 'member-unknown');
+    await site.close();
+  });
+
+  test(`${database}: of two admins who take each other's role at once one stays, and no request fails`, async () => {
+    const site = await TestSite.open({ open });
+    const world = worldOf(site);
+    for (const name of ['anna', 'boris']) await site.addMember(name, 'admin');
+    for (let round = 0; round < 5; round += 1) {
+      const both = ['anna', 'boris'].map((name) => setMemberRole(world, name, 'member'));
+      const refused = (await Promise.all(both)).filter((one) => one instanceof Refusal);
+      assert.deepEqual(
+        refused.map((one) => one.code),
+        ['last-admin'],
+      );
+      for (const name of ['anna', 'boris']) await setMemberRole(world, name, 'admin');
+    }
     await site.close();
   });
 

@@ -7,15 +7,16 @@ import { assert } from '#base/assert.ts';
 import type { Clock } from '#base/clock.ts';
 import { memberId as asMemberId, passkey as asPasskey } from '#base/ids.ts';
 import type { Random } from '#base/random.ts';
-import { isRole, type Role } from '#site/permissions.ts';
+import type { Role } from '#site/permissions.ts';
 import { Refusal } from '#site/refusal.ts';
-import { dialectOf, isUniqueViolation } from '#sql/dialect.ts';
+import { dialectOf, isUniqueViolation, lockForTransaction } from '#sql/dialect.ts';
 import { enqueue } from '#sql/outbox.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { MemberMessage } from '#wire/control-message.ts';
 import type { AccountTables, MemberTable } from './account-tables.ts';
 import { dropKeys } from './download-keys.ts';
 import { checkPassword, generatePassword, type Passwords } from './passwords.ts';
+import { endAllWaysIn, endSessions } from './ways-in.ts';
 
 export interface AccountsWorld {
   readonly sql: Sql;
@@ -35,6 +36,8 @@ export interface Member {
   readonly state: MemberState;
   /** Why they are banned; empty while active. */
   readonly reason: string;
+  /** Unix milliseconds; undefined when a ban has no end, and while there is none. */
+  readonly bannedUntilMs: number | undefined;
   /** The key of their announce URL; empty for removed members. A secret. */
   readonly passkey: string;
   readonly invitedBy: number | undefined;
@@ -129,13 +132,25 @@ export async function prepareMember(
   const taken = await findMember(world.sql, asked.name);
   if (taken !== undefined) return nameTaken(asked.name);
   return {
-    name: asked.name,
+    ...memberWith(world, { name: asked.name, passwordHash: await world.passwords.hash(password) }),
     role: asked.role ?? 'member',
-    passwordHash: await world.passwords.hash(password),
     generated,
-    passkey: newPasskey(world.random),
     invitedBy: asked.invitedBy,
-    nowMs: world.clock.nowMs(),
+  };
+}
+
+/** A plain new member whose name and password were checked before. */
+export function memberWith(
+  { random, clock }: Pick<AccountsWorld, 'random' | 'clock'>,
+  known: { readonly name: string; readonly passwordHash: string },
+): PreparedMember {
+  return {
+    ...known,
+    role: 'member',
+    generated: undefined,
+    passkey: newPasskey(random),
+    invitedBy: undefined,
+    nowMs: clock.nowMs(),
   };
 }
 
@@ -257,6 +272,7 @@ export async function banMember(
   world: AccountsWorld,
   name: string,
   reason: string,
+  untilMs?: number,
 ): Promise<Member | Refusal> {
   const words = reason.replaceAll(/\s+/g, ' ').trim();
   if (words.length > REASON_LENGTH_MAX) {
@@ -267,12 +283,18 @@ export async function banMember(
     const last = await refuseLastAdmin(transaction, member);
     if (last !== undefined) return last;
     await endSessions(transaction, member.id);
-    return { state: 'banned', reason: words === '' ? 'banned by the staff' : words };
+    return {
+      state: 'banned',
+      reason: words === '' ? 'banned by the staff' : words,
+      banned_until_ms: untilMs ?? null,
+    };
   });
 }
 
 export async function unbanMember(world: AccountsWorld, name: string): Promise<Member | Refusal> {
-  return await changeMember(world, name, async () => ({ state: 'active', reason: '' }));
+  return await changeMember(world, name, async () => ({
+    ...{ state: 'active', reason: '', banned_until_ms: null },
+  }));
 }
 
 export async function setMemberRole(
@@ -299,7 +321,7 @@ export async function resetPasskey(world: AccountsWorld, name: string): Promise<
   });
 }
 
-/** Sets a new password (made here unless given) and signs the member out everywhere. */
+/** Sets a new password (made here unless given); sessions, tokens and links from before end. */
 export async function resetPassword(
   world: AccountsWorld,
   name: string,
@@ -311,7 +333,7 @@ export async function resetPassword(
   if (wrong !== undefined) return wrong;
   const password_hash = await world.passwords.hash(chosen);
   const changed = await changeMember(world, name, async (transaction, member) => {
-    await endSessions(transaction, member.id);
+    await endAllWaysIn(transaction, member.id);
     return { password_hash };
   });
   if (changed instanceof Refusal) return changed;
@@ -347,7 +369,7 @@ export type MemberChange = Partial<Omit<Selectable<MemberTable>, 'id' | 'may_lee
 
 /** One change of one member with its message, or a refusal that leaves everything as it was. */
 export async function changeMember(
-  world: AccountsWorld,
+  world: Pick<AccountsWorld, 'sql' | 'changed'>,
   name: string,
   make: (
     transaction: Transaction<AccountTables>,
@@ -383,27 +405,29 @@ export async function changeMember(
   return result;
 }
 
-/** Someone must be able to run the community. Rows are locked, so that two cannot leave at once. */
+/** Someone must be able to run the community. Admins go one after another, so that two do not at once. */
 export async function refuseLastAdmin(
   transaction: Transaction<AccountTables>,
   member: Member,
 ): Promise<Refusal | undefined> {
   if (member.role !== 'admin' || member.state !== 'active') return undefined;
+  await lockForTransaction(transaction, 'admins');
   const others = (await adminIds(transaction)).filter((id) => id !== member.id);
   if (others.length > 0) return undefined;
   const message = `${member.name} is the only admin; make somebody else one first.`;
   return new Refusal('last-admin', message);
 }
 
-async function adminIds(reading: Kysely<AccountTables>): Promise<readonly number[]> {
-  const query = reading
+/** Of the active ones, the first first. */
+export async function adminIds(reading: Kysely<AccountTables>): Promise<readonly number[]> {
+  const rows = await reading
     .selectFrom('member')
     .select('id')
     .where('role', '=', 'admin')
     .where('state', '=', 'active')
     .orderBy('id')
-    .limit(LIST_MAX);
-  const rows = await (reading.isTransaction ? locking(reading, query) : query).execute();
+    .limit(LIST_MAX)
+    .execute();
   return rows.map((row) => row.id);
 }
 
@@ -413,13 +437,6 @@ function locking<Query extends { forUpdate(): Query }>(
   query: Query,
 ): Query {
   return dialectOf(reading) === 'postgres' ? query.forUpdate() : query;
-}
-
-export async function endSessions(
-  transaction: Transaction<AccountTables>,
-  memberId: number,
-): Promise<void> {
-  await transaction.deleteFrom('session').where('member_id', '=', memberId).execute();
 }
 
 /** Rows of members with their key, for queries that add their own conditions. */
@@ -432,14 +449,14 @@ export function selectMembers(reading: Kysely<AccountTables>) {
 }
 
 export function memberOf(row: MemberRow): Member {
-  const role = isRole(row.role) ? row.role : 'member';
   const state = row.state === 'active' || row.state === 'removed' ? row.state : 'banned';
   return {
     id: row.id,
     name: row.name,
-    role,
+    role: row.role,
     state,
     reason: row.reason,
+    bannedUntilMs: row.banned_until_ms ?? undefined,
     passkey: row.passkey ?? '',
     invitedBy: row.invited_by ?? undefined,
     createdMs: row.created_ms,

@@ -9,6 +9,7 @@ import type { Errors } from './entry-views.ts';
 import { addInvite, listInvites, revokeInvite } from './invites.ts';
 import { KNOWN_DAYS, knownBrowserToken } from './known-browsers.ts';
 import { invitesMain, passwordMain, revokeAllMain, sessionsMain } from './own-views.ts';
+import { proveMember } from './prove-member.ts';
 import { endAllSessions, endSession, listSessions } from './sessions.ts';
 
 export async function showPassword(visit: Visit): Promise<Response> {
@@ -18,20 +19,11 @@ export async function showPassword(visit: Visit): Promise<Response> {
 export async function postPassword(visit: Visit): Promise<Response> {
   const { parts, form } = visit;
   const { memberId, sessionId, name } = visit.signedIn();
-  // By the member and not by the name: strangers who fail to sign in have no part in it.
-  const attempts = `member:${memberId}`;
-  if (parts.limits.signInName.take(attempts) > 0) {
-    return await passwordPage(visit, { current: 'Too many attempts; wait a minute.' });
-  }
-  const refused = await changePassword(parts, memberId, {
-    current: form.text('current').slice(0, 1000),
-    next: form.text('password'),
-    sessionId,
-  });
+  const change = { next: form.text('password'), sessionId };
+  const refused = (await proveMember(visit)) ?? (await changePassword(parts, memberId, change));
   if (refused !== undefined) {
     return await passwordPage(visit, { [refused.field ?? 'current']: refused.message });
   }
-  parts.limits.signInName.giveBack(attempts);
   const known = await knownBrowserToken(parts, memberId);
   visit.cookies.set('known', known, KNOWN_DAYS * 86_400);
   const text = 'Your password is changed. Every other device is signed out.';

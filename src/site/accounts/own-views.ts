@@ -18,30 +18,37 @@ import { href, hrefTo } from '#site/routes.ts';
 import type { Errors } from './entry-views.ts';
 import type { Invite } from './invites.ts';
 import { PASSWORD_LENGTH } from './passwords.ts';
+import { CURRENT_FIELD } from './prove-member.ts';
 import { deviceName, type Session } from './sessions.ts';
 
 export function passwordMain(csrf: string, name: string, errors: Errors): Html {
-  const body = html`<input type="text" name="username" value="${name}" autocomplete="username" readonly hidden>${textField(
+  const body = html`<input type="text" name="username" value="${name}" autocomplete="username" readonly hidden>${currentPasswordField(errors)}${textField(
     {
-      name: 'current',
-      label: 'Current password',
+      name: 'password',
+      label: 'New password',
       type: 'password',
-      autocomplete: 'current-password',
+      autocomplete: 'new-password',
       required: true,
-      error: errors['current'],
+      hint: `At least ${PASSWORD_LENGTH.min} characters.`,
+      lengthMin: PASSWORD_LENGTH.min,
+      lengthMax: PASSWORD_LENGTH.max,
+      error: errors['password'],
     },
-  )}${textField({
-    name: 'password',
-    label: 'New password',
-    type: 'password',
-    autocomplete: 'new-password',
-    required: true,
-    hint: `At least ${PASSWORD_LENGTH.min} characters.`,
-    lengthMin: PASSWORD_LENGTH.min,
-    lengthMax: PASSWORD_LENGTH.max,
-    error: errors['password'],
-  })}${formActions(submitButton({ label: 'Change password', kind: 'primary' }))}`;
+  )}${formActions(submitButton({ label: 'Change password', kind: 'primary' }))}`;
   return html`<div class="narrow stack">${pageHead({ title: 'Password', lead: 'Changing it signs you out on every other device.' })}${errorSummary(errors)}${panel({ title: 'Change password', body: postForm({ action: href('password'), csrf, body }) })}</div>`;
+}
+
+/** By which a member proves who they are before something that matters. */
+export function currentPasswordField(errors: Errors): Html {
+  return textField({
+    name: CURRENT_FIELD,
+    label: 'Current password',
+    type: 'password',
+    autocomplete: 'current-password',
+    required: true,
+    lengthMax: PASSWORD_LENGTH.max,
+    error: errors[CURRENT_FIELD],
+  });
 }
 
 export interface SessionsView {
@@ -159,7 +166,7 @@ export function invitesMain(view: InvitesView): Html {
           icon: 'people',
         })
       : inviteTable(view);
-  return html`<div class="medium stack">${pageHead({ title: 'Invites', lead: 'Who comes by your invite is shown as invited by you.' })}${closed}${made}${errorSummary(view.errors)}${panel({ title: 'New invite', body: form })}${panel({ title: 'Your invites', body: list, flush: true })}</div>`;
+  return html`<div class="medium stack">${pageHead({ title: 'Invites', lead: 'Who comes by your invite is shown as invited by you.', actions: linkButton({ label: 'Who came by them', href: href('inviteTree') }) })}${closed}${made}${errorSummary(view.errors)}${panel({ title: 'New invite', body: form })}${panel({ title: 'Your invites', body: list, flush: true })}</div>`;
 }
 
 function inviteTable({ invites, nowMs, csrf }: InvitesView): Html {

@@ -1,12 +1,13 @@
 // Passwords as Argon2id in PHC strings. Hashing takes tens of milliseconds and megabytes, so a few
-// run at once (in libuv's pool), a bounded number waits, and the next one is refused: a storm of
-// sign-ins can slow down signing in, and nothing else.
+// run at once (in a server in threads that give way to others), a bounded number waits, and the next one is
+// refused: a storm of sign-ins can slow down signing in, and nothing else.
 
 import { argon2, timingSafeEqual } from 'node:crypto';
 import { utf8 } from '#base/bytes.ts';
 import type { Random } from '#base/random.ts';
 import { SiteError } from '#site/errors.ts';
 import { Refusal } from '#site/refusal.ts';
+import { Turns } from '#site/turns.ts';
 
 export const PASSWORD_LENGTH = { min: 8, max: 256 } as const;
 
@@ -17,8 +18,19 @@ const STORED_MEMORY_KIB_MAX = 4_194_304;
 const STORED_PASSES_MAX = 100;
 const GENERATED_BYTES = 12;
 
+/** A key to be derived by Argon2id; `memory` in KiB. */
+export interface KeyAsked extends Cost {
+  readonly message: Uint8Array;
+  readonly nonce: Uint8Array;
+  readonly tagLength: number;
+}
+
+export type DeriveKey = (asked: KeyAsked) => Promise<Uint8Array>;
+
 export interface PasswordsWorld {
   readonly random: Random;
+  /** In libuv's pool unless given. */
+  readonly deriveKey?: DeriveKey;
   readonly config: {
     readonly passwordMemoryKib: number;
     readonly passwordPasses: number;
@@ -35,12 +47,13 @@ interface Cost {
 
 export class Passwords {
   readonly #world: PasswordsWorld;
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
+  readonly #turns: Turns;
   #decoy: Promise<string> | undefined;
 
   constructor(world: PasswordsWorld) {
     this.#world = world;
+    const { passwordsAtOnce: atOnce, passwordsWaitingMax: waitingMax } = world.config;
+    this.#turns = new Turns({ atOnce, waitingMax });
   }
 
   /** A PHC string with a fresh salt. @throws SiteError SITE_PASSWORDS_BUSY */
@@ -89,34 +102,26 @@ export class Passwords {
     cost: Cost,
     tagLength = TAG_BYTES,
   ): Promise<Uint8Array> {
-    await this.#enter();
-    try {
-      return await new Promise<Uint8Array>((resolve, reject) => {
-        const message = utf8(normalise(password));
-        argon2('argon2id', { message, nonce: salt, ...cost, tagLength }, (error, tag) => {
-          if (error === null) resolve(tag);
-          else reject(error);
-        });
-      });
-    } finally {
-      this.#running -= 1;
-      this.#waiting.shift()?.();
-    }
+    const { deriveKey = deriveInPool } = this.#world;
+    const message = utf8(normalise(password));
+    const asked: KeyAsked = { message, nonce: salt, ...cost, tagLength };
+    const key = await this.#turns.take(() => deriveKey(asked));
+    if (key !== undefined) return key;
+    const { passwordsWaitingMax } = this.#world.config;
+    throw new SiteError(
+      'SITE_PASSWORDS_BUSY',
+      `Cannot hash a password: ${passwordsWaitingMax} wait already`,
+    );
   }
+}
 
-  async #enter(): Promise<void> {
-    const { passwordsAtOnce, passwordsWaitingMax } = this.#world.config;
-    if (this.#running >= passwordsAtOnce) {
-      if (this.#waiting.length >= passwordsWaitingMax) {
-        throw new SiteError(
-          'SITE_PASSWORDS_BUSY',
-          `Cannot hash a password: ${passwordsWaitingMax} wait already`,
-        );
-      }
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
-    this.#running += 1;
-  }
+function deriveInPool(asked: KeyAsked): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    argon2('argon2id', asked, (error, key) => {
+      if (error === null) resolve(key);
+      else reject(error);
+    });
+  });
 }
 
 /** Undefined when the password is acceptable. */

@@ -4,13 +4,27 @@ import { bonusBalance } from '#accounting/bonus/bonus.ts';
 import { memberTotals, totalsOfMembers } from '#accounting/totals.ts';
 import { isLocalUrl, memberAnnounceUrls } from '#site/announce-urls.ts';
 import { classView } from '#site/classes/class-panel.ts';
+import { listWarnings } from '#site/moderation/warnings.ts';
+import {
+  PROFILE_SECTIONS,
+  type ProfileSection,
+  shownBy,
+  shownSections,
+} from '#site/privacy/profile-sections.ts';
 import { Refusal } from '#site/refusal.ts';
 import { href, hrefTo } from '#site/routes.ts';
 import { standingView } from '#site/rules/standing-panel.ts';
 import type { Visit } from '#site/visit.ts';
-import { lastDays, memberHistory, torrentNames } from './history.ts';
+import { memberHistory, torrentNames } from './history.ts';
 import { countMembers, findMember, listMembers, type Member, resetPasskey } from './members.ts';
-import { membersMain, type ProfileInside, passkeyResetMain, profileMain } from './profile-views.ts';
+import {
+  membersMain,
+  type ProfileJudged,
+  type ProfileMoved,
+  passkeyResetMain,
+  profileMain,
+} from './profile-views.ts';
+import { spanOf, transferChart } from './transfer-chart.ts';
 
 const HISTORY_LINES = 25;
 const PEERS_MAX = 100;
@@ -22,48 +36,81 @@ export function showMe(visit: Visit): Response {
 
 export async function showMember(visit: Visit): Promise<Response> {
   const { parts } = visit;
+  visit.expectPage();
   const member = await findMember(parts.sql, visit.param('name'));
   if (member === undefined) return await visit.notFound('No member has this name.');
   const isOwn = member.id === visit.signedIn().memberId;
-  const isInside = isOwn || visit.may('administer');
+  const isInside = isOwn || visit.may('administer') || visit.may('moderate');
+  const shown = isInside ? new Set(PROFILE_SECTIONS) : await shownBy(parts.sql, member.id);
   const { tracker } = visit.addresses;
+  const [totals, moved, judged] = await Promise.all([
+    memberTotals(parts.sql, member.id),
+    movedOf(visit, member, shown),
+    isInside ? judgedOf(visit, member) : undefined,
+  ]);
   const main = profileMain({
     member,
-    totals: await memberTotals(parts.sql, member.id),
+    totals,
     nowMs: visit.nowMs,
     isOwn,
     formerUrls: parts.addresses.former ?? [],
     isLocal: isLocalUrl(tracker.http) || isLocalUrl(tracker.udp),
-    ...(isInside ? { inside: await insideOf(visit, member) } : {}),
+    shown,
+    moved,
+    ...(judged === undefined ? {} : { judged }),
     ...(isOwn ? { announceUrls: memberAnnounceUrls(tracker, member.passkey) } : {}),
-    ...(visit.may('administer') && !isOwn
-      ? { manageHref: hrefTo('consoleMember', { name: member.name }) }
-      : {}),
+    ...(isOwn ? {} : linksAbout(visit, member)),
   });
   return await visit.page({ title: member.name, main, section: isOwn ? 'me' : 'members' });
 }
 
-async function insideOf(visit: Visit, member: Member): Promise<ProfileInside> {
+/** What the staff and others can do about somebody else. */
+function linksAbout(visit: Visit, { id, name }: Member) {
+  const manageHref = visit.may('administer')
+    ? hrefTo('consoleMember', { name })
+    : visit.may('moderate')
+      ? hrefTo('consoleModeration', { name })
+      : undefined;
+  const reportHref = hrefTo('report', { kind: 'member', id });
+  return { reportHref, ...(manageHref === undefined ? {} : { manageHref }) };
+}
+
+async function judgedOf({ parts, nowMs }: Visit, member: Member): Promise<ProfileJudged> {
+  const [standing, memberClass, warnings, milliPoints] = await Promise.all([
+    standingView(parts, member, nowMs),
+    classView(parts, member, nowMs),
+    listWarnings(parts.sql, member.id),
+    bonusBalance(parts.sql, member.id),
+  ]);
+  return { standing, memberClass, warnings, milliPoints };
+}
+
+async function movedOf(
+  visit: Visit,
+  member: Member,
+  shown: ReadonlySet<ProfileSection>,
+): Promise<ProfileMoved> {
   const { sql, swarms } = visit.parts;
+  const span = spanOf(visit.query('chart'));
   const after = Number(/^\d{1,10}$/.exec(visit.query('after'))?.[0] ?? 0);
-  const history = await memberHistory(sql, member.id, { limit: HISTORY_LINES + 1, after });
-  const shown = history.slice(0, HISTORY_LINES);
-  const last = shown.at(-1);
-  const peers = swarms.peersOfMember(member.id, PEERS_MAX);
+  const peers = shown.has('clients') ? swarms.peersOfMember(member.id, PEERS_MAX) : [];
   const ids = peers.map((peer) => peer.torrentId);
+  const [history, days, torrents] = await Promise.all([
+    shown.has('history') ? memberHistory(sql, member.id, { limit: HISTORY_LINES + 1, after }) : [],
+    shown.has('chart') ? transferChart(sql, member.id, { span, nowMs: visit.nowMs }) : [],
+    torrentNames(sql, ids),
+  ]);
+  const lines = history.slice(0, HISTORY_LINES);
+  const last = lines.at(-1);
   const more =
     history.length > HISTORY_LINES && last !== undefined
       ? `${hrefTo('member', { name: member.name }, { after: last.transfer.torrentId })}#history`
       : undefined;
-  const nowMs = visit.nowMs;
   return {
-    standing: await standingView(visit.parts, member, nowMs),
-    memberClass: await classView(visit.parts, member, nowMs),
-    days: await lastDays(sql, member.id, nowMs),
-    milliPoints: await bonusBalance(sql, member.id),
+    chart: { span, days },
     peers,
-    torrents: await torrentNames(sql, ids),
-    history: shown,
+    torrents,
+    history: lines,
     ...(more === undefined ? {} : { moreHref: more }),
   };
 }
@@ -97,12 +144,17 @@ export async function showMembers(visit: Visit): Promise<Response> {
   const hasNext = isBack || hasMore;
   const first = members.at(0)?.name;
   const last = members.at(-1)?.name;
+  const ids = members.map((member) => member.id);
+  const isStaff = visit.may('administer') || visit.may('moderate');
   const main = membersMain({
     members,
-    given: await totalsOfMembers(
-      sql,
-      members.map((member) => member.id),
-    ),
+    given: await totalsOfMembers(sql, ids),
+    shown: isStaff
+      ? new Map(ids.map((id) => [id, new Set(PROFILE_SECTIONS)]))
+      : new Map([
+          ...(await shownSections(sql, ids)),
+          [visit.signedIn().memberId, new Set(PROFILE_SECTIONS)],
+        ]),
     count: await countMembers(sql),
     nowMs: visit.nowMs,
     ...(hasPrevious && first !== undefined

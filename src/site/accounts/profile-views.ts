@@ -7,7 +7,6 @@ import { type ClassView, classPanel } from '#site/classes/class-panel.ts';
 import { badge } from '#site/components/badge.ts';
 import { linkButton } from '#site/components/button.ts';
 import { confirmation } from '#site/components/confirmation.ts';
-import { type ChartDay, dayChart } from '#site/components/day-chart.ts';
 import { emptyState } from '#site/components/empty-state.ts';
 import { facts, stats } from '#site/components/facts.ts';
 import { bytes, date, meter, timeAgo } from '#site/components/figures.ts';
@@ -24,11 +23,21 @@ import { formatCount, plural } from '#site/format/number.ts';
 import { formatPoints } from '#site/format/points.ts';
 import { ratioSentence } from '#site/format/ratio.ts';
 import { formatDuration } from '#site/format/time.ts';
+import { ownWarningsPanel } from '#site/moderation/own-warnings.ts';
+import type { Warning } from '#site/moderation/warnings.ts';
+import type { ProfileSection } from '#site/privacy/profile-sections.ts';
+import { roleLabel } from '#site/roles/role-words.ts';
 import { href, hrefTo } from '#site/routes.ts';
-import { type StandingView, standingPanel } from '#site/rules/standing-panel.ts';
+import {
+  bufferStats,
+  obligationsPanel,
+  type StandingView,
+  standingPanel,
+} from '#site/rules/standing-panel.ts';
 import type { SwarmPeer } from '#site/swarms.ts';
 import type { HistoryLine, TorrentName } from './history.ts';
 import type { Member } from './members.ts';
+import { chartPanel, type ShownChart } from './transfer-chart-panel.ts';
 
 export interface ProfileView {
   readonly member: Member;
@@ -36,8 +45,11 @@ export interface ProfileView {
   readonly nowMs: number;
   /** The profile is the reader's own. */
   readonly isOwn: boolean;
-  /** Present for the member and for admins: what is nobody else's business. */
-  readonly inside?: ProfileInside;
+  /** What the reader may see: the member and the staff everything. */
+  readonly shown: ReadonlySet<ProfileSection>;
+  /** Present for the member and for the staff: what is nobody else's business. */
+  readonly judged?: ProfileJudged;
+  readonly moved: ProfileMoved;
   /** Present for the member alone. */
   readonly announceUrls?: MemberAnnounceUrls;
   /** Where the tracker was reached before, and still is. */
@@ -46,16 +58,22 @@ export interface ProfileView {
   readonly isLocal: boolean;
   /** Where an admin manages this member. */
   readonly manageHref?: string;
+  /** Where this member is reported to the staff. */
+  readonly reportHref?: string;
 }
 
-export interface ProfileInside {
+export interface ProfileJudged {
   readonly standing: StandingView;
   /** Undefined where there is one class only. */
   readonly memberClass: ClassView | undefined;
-  /** The last 30 days. */
-  readonly days: readonly ChartDay[];
+  readonly warnings: readonly Warning[];
   /** Bonus points in thousandths. */
   readonly milliPoints: number;
+}
+
+/** What of it is not shown is empty. */
+export interface ProfileMoved {
+  readonly chart: ShownChart;
   readonly peers: readonly SwarmPeer[];
   readonly torrents: ReadonlyMap<number, TorrentName>;
   readonly history: readonly HistoryLine[];
@@ -64,27 +82,46 @@ export interface ProfileInside {
 }
 
 export function profileMain(view: ProfileView): Html {
-  const { member, totals, isOwn, inside } = view;
+  const { member, totals, isOwn, judged, moved, shown } = view;
   const ratio = {
     uploadedBytes: totals.creditedUploadedBytes,
     downloadedBytes: totals.creditedDownloadedBytes,
   };
   const head = pageHead({
     title: html`${member.name} ${roleBadges(member)}`,
-    lead: ratioSentence(ratio, isOwn ? 'you' : { name: member.name }),
-    ...(view.manageHref === undefined
-      ? {}
-      : { actions: linkButton({ label: 'Manage member', href: view.manageHref }) }),
+    ...(shown.has('totals')
+      ? { lead: ratioSentence(ratio, isOwn ? 'you' : { name: member.name }) }
+      : {}),
+    actions: [
+      ...(view.reportHref === undefined
+        ? []
+        : [linkButton({ label: 'Report', href: view.reportHref, kind: 'quiet' })]),
+      ...(view.manageHref === undefined
+        ? []
+        : [linkButton({ label: 'Manage member', href: view.manageHref })]),
+    ],
   });
-  const main = html`${movedStats(totals)}${inside === undefined ? NOTHING : html`${daysPanel(inside)}${peersPanel(inside, view)}${historyPanel(inside, view)}`}`;
+  const main = html`${shown.has('totals') ? movedStats(totals, judged) : NOTHING}${judged === undefined ? NOTHING : obligationsPanel(judged.standing)}${chartPanel(moved.chart, { name: member.name, hasMoved: totals.uploadedBytes + totals.downloadedBytes > 0 })}${shown.has('clients') ? peersPanel(moved, view) : NOTHING}${shown.has('history') ? historyPanel(moved, view) : NOTHING}${isAllHidden(view) ? hiddenNote(member.name) : NOTHING}`;
   return html`${head}${columns(main, sidePanels(view))}`;
 }
 
-function roleBadges(member: Member): Html {
-  return html`${member.role === 'admin' ? badge('accent', 'Admin') : NOTHING}${member.state === 'banned' ? badge('bad', 'Banned') : NOTHING}`;
+function isAllHidden({ shown }: ProfileView): boolean {
+  return !['totals', 'chart', 'clients', 'history'].some((one) => shown.has(one as ProfileSection));
 }
 
-function movedStats(totals: MemberTotals): Html {
+function hiddenNote(name: string): Html {
+  return emptyState({
+    title: 'Nothing is shown here',
+    text: `${name} keeps to themselves what they give and take.`,
+    icon: 'people',
+  });
+}
+
+function roleBadges(member: Member): Html {
+  return html`${member.role === 'member' ? NOTHING : badge('accent', roleLabel(member.role))}${member.state === 'banned' ? badge('bad', 'Banned') : NOTHING}`;
+}
+
+function movedStats(totals: MemberTotals, judged: ProfileJudged | undefined): Html {
   const real = (credited: number, moved: number): string =>
     moved === 0
       ? 'nothing yet'
@@ -106,6 +143,7 @@ function movedStats(totals: MemberTotals): Html {
       value: bytes(totals.creditedDownloadedBytes),
       note: `${real(totals.creditedDownloadedBytes, totals.downloadedBytes)}${free}`,
     },
+    ...(judged === undefined ? [] : bufferStats(judged.standing)),
     { label: 'Completed', value: formatCount(totals.completed), note: 'torrents' },
     {
       label: 'Seeded',
@@ -115,12 +153,7 @@ function movedStats(totals: MemberTotals): Html {
   ]);
 }
 
-function daysPanel({ days }: ProfileInside): Html {
-  if (days.every((day) => day.givenBytes + day.takenBytes === 0)) return NOTHING;
-  return panel({ title: 'The last 30 days', body: dayChart(days) });
-}
-
-function peersPanel(inside: ProfileInside, view: ProfileView): Html {
+function peersPanel(inside: ProfileMoved, view: ProfileView): Html {
   const { peers } = inside;
   const body =
     peers.length === 0
@@ -172,7 +205,7 @@ function progressOf(peer: SwarmPeer, sizeBytes: number | undefined): Html {
   return meter({ part: 1 - peer.left / sizeBytes, label: 'Has' });
 }
 
-function historyPanel(inside: ProfileInside, view: ProfileView): Html {
+function historyPanel(inside: ProfileMoved, view: ProfileView): Html {
   const { history } = inside;
   const body =
     history.length === 0
@@ -243,12 +276,16 @@ function sidePanels(view: ProfileView): Html {
   const about = panel({
     title: 'About',
     body: facts([
-      { term: 'Role', value: member.role === 'admin' ? 'Admin' : 'Member' },
+      { term: 'Role', value: roleLabel(member.role) },
       { term: 'Joined', value: date(member.createdMs) },
-      {
-        term: 'Last visit',
-        value: member.seenMs === undefined ? 'never' : timeAgo(member.seenMs, nowMs),
-      },
+      ...(view.shown.has('visits')
+        ? [
+            {
+              term: 'Last visit',
+              value: member.seenMs === undefined ? 'never' : timeAgo(member.seenMs, nowMs),
+            },
+          ]
+        : []),
       ...(member.state === 'banned' ? [{ term: 'Banned', value: member.reason }] : []),
     ]),
   });
@@ -265,10 +302,10 @@ function sidePanels(view: ProfileView): Html {
       { figures: true },
     ),
   });
-  return html`${view.announceUrls === undefined ? NOTHING : announcePanel(view.announceUrls, view)}${view.inside === undefined ? NOTHING : html`${standingPanel(view.inside.standing)}${classPanel(view.inside.memberClass)}`}${view.inside === undefined ? NOTHING : bonusPanel(view.inside, view.isOwn)}${about}${exact}`;
+  return html`${view.announceUrls === undefined ? NOTHING : announcePanel(view.announceUrls, view)}${view.judged === undefined ? NOTHING : html`${standingPanel(view.judged.standing)}${ownWarningsPanel(view.judged.warnings, nowMs)}${classPanel(view.judged.memberClass)}${bonusPanel(view.judged, view.isOwn)}`}${about}${view.shown.has('totals') ? exact : NOTHING}`;
 }
 
-function bonusPanel({ milliPoints }: ProfileInside, isOwn: boolean): Html {
+function bonusPanel({ milliPoints }: ProfileJudged, isOwn: boolean): Html {
   const more = isOwn ? html` <a href="${href('bonus')}">Where from, and what for</a>` : NOTHING;
   return panel({ title: 'Bonus', body: html`<p>${formatPoints(milliPoints)} points.${more}</p>` });
 }
@@ -295,7 +332,7 @@ function announcePanel(
     : NOTHING;
   return panel({
     title: 'Announce address',
-    body: html`${movedNotice(formerUrls)}<p class="small muted">Every .torrent you download has it inside. It holds your passkey: whoever knows it announces as you.</p>${reveal('Show my announce address', html`${items}${warning}`)}<p>${linkButton({ label: 'Reset passkey', href: href('passkeyReset'), kind: 'danger', small: true })} <a href="${href('downloadKeys')}">Keys of your downloads</a> <a href="${href('portTest')}">Test my port</a></p>`,
+    body: html`${movedNotice(formerUrls)}<p class="small muted">Every .torrent you download has it inside. It holds your passkey: whoever knows it announces as you.</p>${reveal('Show my announce address', html`${items}${warning}`)}<div class="row">${linkButton({ label: 'Reset passkey', href: href('passkeyReset'), kind: 'danger', small: true })}${linkButton({ label: 'Keys of your downloads', href: href('downloadKeys'), small: true })}${linkButton({ label: 'Test my port', href: href('portTest'), small: true })}</div>`,
     id: 'announce',
   });
 }
@@ -327,6 +364,8 @@ export interface MembersView {
     number,
     { readonly creditedUploadedBytes: number; readonly creditedDownloadedBytes: number }
   >;
+  /** What each of them shows to the reader. */
+  readonly shown: ReadonlyMap<number, ReadonlySet<ProfileSection>>;
   readonly count: number;
   readonly nowMs: number;
   readonly previousHref?: string;
@@ -347,19 +386,27 @@ export function membersMain(view: MembersView): Html {
       {
         label: 'Given',
         kind: 'figure',
-        cell: (member) => bytes(view.given.get(member.id)?.creditedUploadedBytes ?? 0),
+        cell: (member) =>
+          unlessKept(view, member.id, 'totals', () =>
+            bytes(view.given.get(member.id)?.creditedUploadedBytes ?? 0),
+          ),
       },
       {
         label: 'Taken',
         kind: 'figure',
-        cell: (member) => bytes(view.given.get(member.id)?.creditedDownloadedBytes ?? 0),
+        cell: (member) =>
+          unlessKept(view, member.id, 'totals', () =>
+            bytes(view.given.get(member.id)?.creditedDownloadedBytes ?? 0),
+          ),
       },
       { label: 'Joined', kind: 'figure', cell: (member) => date(member.createdMs) },
       {
         label: 'Last visit',
         kind: 'figure',
         cell: (member) =>
-          member.seenMs === undefined ? 'never' : timeAgo(member.seenMs, view.nowMs),
+          unlessKept(view, member.id, 'visits', () =>
+            member.seenMs === undefined ? 'never' : timeAgo(member.seenMs, view.nowMs),
+          ),
       },
     ],
   });
@@ -368,4 +415,14 @@ export function membersMain(view: MembersView): Html {
     ...(view.nextHref === undefined ? {} : { nextHref: view.nextHref }),
     summary: `${view.members.length} of ${formatCount(view.count)}, by name`,
   })}`;
+}
+
+function unlessKept(
+  { shown }: MembersView,
+  memberId: number,
+  section: ProfileSection,
+  cell: () => string | Html,
+): string | Html {
+  const isShown = shown.get(memberId)?.has(section) === true;
+  return isShown ? cell() : html`<span class="muted">not shown</span>`;
 }

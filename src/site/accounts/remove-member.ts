@@ -8,11 +8,11 @@ import { dropKeys } from './download-keys.ts';
 import {
   type AccountsWorld,
   changeMember,
-  endSessions,
   type Member,
   type MemberChange,
   refuseLastAdmin,
 } from './members.ts';
+import { endSessions } from './ways-in.ts';
 
 /** What a removed member is called. */
 export function removedName(memberId: number): string {

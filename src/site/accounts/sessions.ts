@@ -3,10 +3,13 @@
 // that each can be ended from any other device.
 
 import { createHash } from 'node:crypto';
+import type { Kysely } from 'kysely';
+import type { ClassTables } from '#accounting/classes/class-tables.ts';
 import { utf8 } from '#base/bytes.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Random } from '#base/random.ts';
-import { isRole, type Role } from '#site/permissions.ts';
+import type { Role } from '#site/permissions.ts';
+import { fixedQuery } from '#sql/fixed-query.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { AccountTables } from './account-tables.ts';
 
@@ -34,6 +37,8 @@ export interface Viewer {
   readonly memberId: number;
   readonly name: string;
   readonly role: Role;
+  /** The member's class; empty is the first. */
+  readonly className: string;
   readonly sessionId: number;
 }
 
@@ -121,31 +126,38 @@ export async function openSession(
   return token;
 }
 
+const viewerRows = fixedQuery(
+  (reading: Kysely<AccountTables & ClassTables>, given: { hash: Uint8Array; nowMs: number }) =>
+    reading
+      .selectFrom('session')
+      .innerJoin('member', 'member.id', 'session.member_id')
+      .leftJoin('member_class', 'member_class.member_id', 'member.id')
+      .select([
+        'session.id',
+        'member_class.name as class_name',
+        'session.seen_ms',
+        'member.id as member_id',
+        'member.name',
+        'member.role',
+      ])
+      .where('session.token_hash', '=', given.hash)
+      .where('session.expires_ms', '>', given.nowMs)
+      .where('member.state', '=', 'active'),
+);
+
 /** Undefined unless the token names a session that is not over, of an active member. */
 export async function findViewer(world: SessionsWorld, token: string): Promise<Viewer | undefined> {
   if (!isToken(token)) return undefined;
   const nowMs = world.clock.nowMs();
-  const row = await world.sql
-    .read<AccountTables>()
-    .selectFrom('session')
-    .innerJoin('member', 'member.id', 'session.member_id')
-    .select([
-      'session.id',
-      'session.seen_ms',
-      'member.id as member_id',
-      'member.name',
-      'member.role',
-    ])
-    .where('session.token_hash', '=', tokenHash(token))
-    .where('session.expires_ms', '>', nowMs)
-    .where('member.state', '=', 'active')
-    .executeTakeFirst();
+  const hash = tokenHash(token);
+  const [row] = await viewerRows(world.sql.read(), { hash, nowMs });
   if (row === undefined) return undefined;
   if (nowMs - row.seen_ms >= SEEN_MS) await noteVisit(world, row.id, row.member_id);
   return {
     memberId: row.member_id,
     name: row.name,
-    role: isRole(row.role) ? row.role : 'member',
+    role: row.role,
+    className: row.class_name ?? '',
     sessionId: row.id,
   };
 }

@@ -8,7 +8,7 @@ import type { Sql } from '#sql/sql.ts';
 import type { TrackerMode } from '#wire/control-message.ts';
 import type { AccountTables } from './account-tables.ts';
 
-export const SIGN_UP_MODES = ['open', 'invite', 'closed'] as const;
+export const SIGN_UP_MODES = ['open', 'application', 'invite', 'closed'] as const;
 export type SignUpMode = (typeof SIGN_UP_MODES)[number];
 export const TRACKER_MODES = ['private', 'members', 'listed', 'open'] as const;
 
@@ -23,6 +23,11 @@ export interface SiteSettings {
   readonly trackerWsUrl: string;
   /** Empty as long as the configuration decides. */
   readonly trackerMode: TrackerMode | '';
+  /** Peer id prefixes, one a line; what they say counts once `clientsSet` is `yes`. */
+  readonly clientsAllowed: string;
+  readonly clientsDenied: string;
+  /** Empty as long as the configuration decides. */
+  readonly clientsSet: 'yes' | '';
   /** SHA-256 in hex of the open first-run link's token; empty when there is none. */
   readonly firstRunTokenHash: string;
 }
@@ -38,10 +43,18 @@ export const SETTINGS_DEFAULT: SiteSettings = {
   trackerUdpUrl: '',
   trackerWsUrl: '',
   trackerMode: '',
+  clientsAllowed: '',
+  clientsDenied: '',
+  clientsSet: '',
   firstRunTokenHash: '',
 };
 
 const AGE_MS_MAX = 1000;
+
+/** Whether those without an invite can do anything to join. */
+export function isSignUpOpen({ signUpMode }: SiteSettings): boolean {
+  return signUpMode === 'open' || signUpMode === 'application';
+}
 
 export async function readSettings(reading: Kysely<AccountTables>): Promise<SiteSettings> {
   const rows = await reading.selectFrom('setting').selectAll().execute();
@@ -58,6 +71,9 @@ export async function readSettings(reading: Kysely<AccountTables>): Promise<Site
     trackerUdpUrl: text('trackerUdpUrl'),
     trackerWsUrl: text('trackerWsUrl'),
     trackerMode: oneOf(TRACKER_MODES, text('trackerMode')) ?? '',
+    clientsAllowed: text('clientsAllowed'),
+    clientsDenied: text('clientsDenied'),
+    clientsSet: text('clientsSet') === 'yes' ? 'yes' : '',
     firstRunTokenHash: text('firstRunTokenHash'),
   };
 }
@@ -114,8 +130,9 @@ export class Settings {
   async change(change: SettingsChange): Promise<void> {
     await this.#world.sql.transaction<AccountTables, void>(async (transaction) => {
       await writeSettings(transaction, change);
-      if (change.trackerMode !== undefined) {
-        await enqueueTrackerSettings(transaction, this.#world.trackerDefaults, change.trackerMode);
+      if (change.trackerMode !== undefined || change.clientsSet !== undefined) {
+        const stored = await readSettings(transaction);
+        await enqueueTrackerSettings(transaction, this.#world.trackerDefaults, stored);
       }
     });
     this.forget();
@@ -131,23 +148,40 @@ export class Settings {
 /** Tells the trackers again what the site set; for when the log and the database went apart. */
 export async function enqueueStoredSettings(sql: Sql, defaults: TrackerDefaults): Promise<void> {
   await sql.transaction<AccountTables, void>(async (transaction) => {
-    const { trackerMode } = await readSettings(transaction);
-    if (trackerMode !== '') await enqueueTrackerSettings(transaction, defaults, trackerMode);
+    const stored = await readSettings(transaction);
+    if (stored.trackerMode !== '' || stored.clientsSet === 'yes') {
+      await enqueueTrackerSettings(transaction, defaults, stored);
+    }
   });
 }
 
-/** An empty mode is the configuration's. */
+/** What the site did not set is the configuration's. */
 async function enqueueTrackerSettings(
   transaction: Transaction<AccountTables>,
   defaults: TrackerDefaults,
-  mode: TrackerMode | '',
+  stored: SiteSettings,
 ): Promise<void> {
   await enqueue(transaction, {
     kind: 'settings',
-    mode: mode === '' ? defaults.mode : mode,
-    clientsAllowed: defaults.clientsAllowed,
-    clientsDenied: defaults.clientsDenied,
+    mode: stored.trackerMode === '' ? defaults.mode : stored.trackerMode,
+    ...clientLists(stored, defaults),
   });
+}
+
+/** Peer id prefixes in force: the site's once it set them, else the configuration's. */
+export function clientLists(
+  settings: Pick<SiteSettings, 'clientsAllowed' | 'clientsDenied' | 'clientsSet'>,
+  defaults: TrackerDefaults,
+): Pick<TrackerDefaults, 'clientsAllowed' | 'clientsDenied'> {
+  if (settings.clientsSet === '') {
+    const { clientsAllowed, clientsDenied } = defaults;
+    return { clientsAllowed, clientsDenied };
+  }
+  const lines = (text: string): readonly string[] => text.split('\n').filter((line) => line !== '');
+  return {
+    clientsAllowed: lines(settings.clientsAllowed),
+    clientsDenied: lines(settings.clientsDenied),
+  };
 }
 
 export function oneOf<Value extends string>(

@@ -28,6 +28,8 @@ import { buyToken } from './buy-token.ts';
 const ENTRY_WORDS: Readonly<Record<BonusKind, string>> = {
   seeding: 'Seeding for an hour',
   token: 'Freeleech token',
+  bounty: 'Put into a request, or back from one',
+  request: 'Filled a request',
   keeping: 'Holding copies for the archive',
 };
 

@@ -32,7 +32,7 @@ test('a torrent page says whether the archive has all of it, and how lately that
 
 test('what the archive keeps whole is not called dead, what it lost is', () => {
   const nobody = { seeders: 0, leechers: 0, completed: 0 };
-  assert.match(verdictWords(nobody, true), /archive has, and gives it/);
+  assert.match(verdictWords(nobody, true), /archive alone has all of it now/);
   assert.match(verdictWords(nobody, false), /No client is here/);
   assert.match(verdictWords({ ...nobody, seeders: 1 }, true), /One client and the archive/);
 });

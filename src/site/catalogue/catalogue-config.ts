@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { bytes, ms } from '#base/field.ts';
+import { METAINFO_BYTES_MAX } from '#wire/metainfo.ts';
 
 const MIB = 1024 * 1024;
 
@@ -14,10 +15,21 @@ export const catalogueConfig = z.strictObject({
     .describe(
       'Written as `source` into uploaded torrents that have none, so that the same content shared elsewhere is another torrent. Name your community before the first upload; a change affects later uploads only.',
     ),
-  torrentBytesMax: bytes({ min: 16 * 1024, max: 16 * MIB })
+  torrentBytesMax: bytes({ min: 16 * 1024, max: METAINFO_BYTES_MAX })
     .default(10 * MIB)
     .describe(
-      'The largest .torrent file that may be uploaded, in bytes. 10 MiB describe about 10 TiB. Larger ones are refused before they are read.',
+      'The largest .torrent file that may be uploaded, in bytes. 10 MiB describe about 10 TiB, or 100,000 files. Larger ones are refused before they are read. Reading one takes up to 64 times as much memory for a few seconds; the `put` command takes 64 MiB whatever stands here.',
+    ),
+  coverBytesMax: bytes({ min: 65_536, max: 32 * MIB })
+    .default(4 * MIB)
+    .describe(
+      'The largest picture that an uploader may send as the cover of a torrent, in bytes. It is made smaller by ffmpeg; without it only pictures of at most 512 KiB are taken.',
+    ),
+  magnets: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Whether members may take a magnet link beside the .torrent. It holds their announce address as the file does, and is copied more easily. A client gets the description of the files from another one in the swarm, so somebody must be there.',
     ),
   draftsPerMemberMax: z
     .int()

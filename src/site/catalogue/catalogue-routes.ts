@@ -2,6 +2,7 @@
 
 import type { RouteHandlers } from '#site/admission.ts';
 import { torrentsPage } from './list-handlers.ts';
+import { magnetPage } from './magnet.ts';
 import {
   downloadTorrent,
   editPage,
@@ -16,6 +17,7 @@ export const catalogueRoutes: RouteHandlers = {
   torrents: { GET: torrentsPage },
   torrent: { GET: torrentPage },
   torrentDownload: { GET: downloadTorrent },
+  torrentMagnet: { GET: magnetPage },
   torrentEdit: { GET: editPage, POST: postEdit },
   torrentRemove: { GET: removePage, POST: postRemove },
   upload: { GET: uploadPage, POST: postUpload },

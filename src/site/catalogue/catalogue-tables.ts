@@ -36,6 +36,8 @@ export interface TorrentTable {
   removed_ms: number | null;
   removed_by: number | null;
   removed_reason: string;
+  /** The torrent that took its place; null while it has none. */
+  replaced_by: number | null;
   /** 1 when taking it asks for nothing in return. */
   is_exempt: Generated<number>;
 }
@@ -58,8 +60,15 @@ export interface CatalogueTables {
     /** `nameKey` of its last name. */
     name_key: number;
   };
-  tag: { id: Generated<number>; name: string };
+  tag: {
+    id: Generated<number>;
+    name: string;
+    /** That have it and are not removed. */
+    torrents: Generated<number>;
+  };
   torrent_tag: { torrent_id: number; tag_id: number };
+  /** For each term and block the torrents that have it, as `IdBlock.bytes` says. */
+  search_posting: { block: number; term: string; ids: Uint8Array };
   upload_draft: {
     id: string;
     member_id: number;

@@ -14,7 +14,7 @@ export interface FileNode {
   readonly children?: readonly FileNode[];
 }
 
-export const FILE_ROWS_MAX = 500;
+export const FILE_ROWS_MAX = 100;
 
 /** All files of a torrent as a tree; undefined when they are more than one page can show. */
 export async function fileTree(

@@ -30,6 +30,8 @@ export interface Torrent extends TorrentWords {
   readonly createdMs: number;
   readonly removedMs?: number;
   readonly removedReason: string;
+  /** The torrent that took its place. */
+  readonly replacedById?: number;
 }
 
 /** By the site's id. Removed torrents are found too. */
@@ -41,22 +43,19 @@ export async function findTorrent(sql: Sql, torrentId: number): Promise<Torrent 
 export async function findTorrentByHash(sql: Sql, hex: string): Promise<Torrent | undefined> {
   if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/i.test(hex)) return undefined;
   const hash = new Uint8Array(Buffer.from(hex, 'hex'));
-  const start = raw.ref<Uint8Array>('info_hash_v2');
-  const row = await sql
-    .read<CatalogueTables>()
-    .selectFrom('torrent')
-    .select('id')
-    .where((of) =>
-      of.or([
-        of('info_hash_v1', '=', hash),
-        of('info_hash_v2', '=', hash),
-        // As a range, so that the index on the whole hash serves the truncated one.
-        of.and([raw<boolean>`${start} >= ${hash}`, raw<boolean>`${start} <= ${withOnes(hash)}`]),
-      ]),
-    )
-    .orderBy(raw`case when removed_ms is null then 0 else 1 end`)
-    .orderBy('id', 'desc')
-    .executeTakeFirst();
+  const column = raw.ref(hash.length === 20 ? 'info_hash_v1' : 'info_hash_v2');
+  const listed = raw`removed_ms is null`;
+  const removed = raw`removed_ms is not null`;
+  // Each by an index of its own, which holds those that are listed, or those that are not. A truncated
+  // hash is a range, so that the index on the whole one serves it.
+  const within = raw`info_hash_v2 >= ${hash} and info_hash_v2 <= ${withOnes(hash)}`;
+  const { rows } = await raw<{ id: number }>`
+    select id, 0 as place from torrent where ${column} = ${hash} and ${listed}
+    union all select id, 1 from torrent where ${within} and ${listed}
+    union all select id, 2 from torrent where ${column} = ${hash} and ${removed}
+    union all select id, 3 from torrent where ${within} and ${removed}
+    order by place, id desc limit 1`.execute(sql.read<CatalogueTables>());
+  const [row] = rows;
   return row === undefined ? undefined : await findTorrent(sql, row.id);
 }
 
@@ -102,6 +101,7 @@ export async function findTorrentIn(
     createdMs: row.created_ms,
     ...(row.removed_ms === null ? {} : { removedMs: row.removed_ms }),
     removedReason: row.removed_reason,
+    ...(row.replaced_by === null ? {} : { replacedById: row.replaced_by }),
   };
 }
 

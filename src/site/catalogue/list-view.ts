@@ -3,32 +3,33 @@
 
 import { html } from 'hono/html';
 import { badge, badgeLink, health } from '#site/components/badge.ts';
-import { linkButton, submitButton } from '#site/components/button.ts';
+import { linkButton } from '#site/components/button.ts';
+import { thumb } from '#site/components/cover.ts';
 import { emptyState } from '#site/components/empty-state.ts';
 import { bytes, timeAgo } from '#site/components/figures.ts';
-import { selectField, textField } from '#site/components/form.ts';
 import { icon } from '#site/components/icon.ts';
+import { liveText } from '#site/components/live.ts';
 import { type Html, NOTHING } from '#site/components/markup.ts';
 import { pageHead } from '#site/components/page-head.ts';
 import { pager } from '#site/components/pager.ts';
 import { type Column, type Sorting, table } from '#site/components/table.ts';
+import { thumbHref } from '#site/covers/cover-pages.ts';
+import { creditWords } from '#site/credit/credit-form.ts';
 import { formatCount, formatPercent, plural } from '#site/format/number.ts';
 import { href, hrefTo } from '#site/routes.ts';
+import type { SavedSearch } from '#site/searches/saved-searches.ts';
 import type { SwarmCounts } from '#site/swarms.ts';
 import type { Category, TagCount } from './categories.ts';
+import { chips, corrections, filterForm, listHref, saveForm } from './filters-view.ts';
+import { filterFields, isNarrowed, type ListFilters, NO_FILTERS } from './list-filters.ts';
+import type { ListMarks } from './list-marks.ts';
 import type { MyState } from './my-state.ts';
 import type { ListedTorrent, TorrentList, TorrentSort } from './torrent-list.ts';
-
-export interface ListFilters {
-  readonly words: string;
-  readonly category: string;
-  readonly tags: readonly string[];
-  readonly sort: { readonly by: TorrentSort; readonly descending: boolean } | undefined;
-}
 
 export interface ListedRow extends ListedTorrent {
   readonly live: SwarmCounts;
   readonly mine: MyState;
+  readonly marks: ListMarks;
 }
 
 export interface ListPage {
@@ -37,6 +38,8 @@ export interface ListPage {
   readonly rows: readonly ListedRow[];
   readonly categories: readonly Category[];
   readonly commonTags: readonly TagCount[];
+  readonly searches: readonly SavedSearch[];
+  readonly csrf: string;
   readonly mayUpload: boolean;
   readonly nowMs: number;
 }
@@ -58,7 +61,14 @@ export function listView(page: ListPage): Html {
     lead: lead(page),
     ...upload,
   });
-  return html`${head}${filterForm(page)}${chips(page)}${page.rows.length === 0 ? empty(page) : rows(page)}`;
+  const shown = page.rows.length > 0 ? rows(page) : (nothingYet(page) ?? empty(page));
+  return html`${head}${filterForm(page)}${chips(page)}${corrections(page)}${shown}${saveForm(page)}${feedLink(page)}`;
+}
+
+/** The same list for feed readers and clients. */
+function feedLink({ filters }: ListPage): Html {
+  const { sort: _, ...fields } = filterFields(filters);
+  return html`<p class="small"><a href="${href('feeds', fields)}">Feed of this list</a></p>`;
 }
 
 export function headline(filters: ListFilters, categories: readonly Category[]): string {
@@ -71,112 +81,55 @@ function lead({ list, filters }: ListPage): string {
   if (list.total === 0) return '';
   const count = list.isTotalExact
     ? plural(list.total, 'torrent')
-    : `More than ${plural(list.total, 'torrent')}`;
+    : `At least ${plural(list.total, 'torrent')}`;
   if (filters.sort !== undefined) return `${count}.`;
   return filters.words === '' ? `${count}, newest first.` : `${count}, best matches first.`;
 }
 
-interface Change {
-  readonly words?: string;
-  readonly category?: string;
-  readonly tags?: readonly string[];
-  readonly sort?: ListFilters['sort'];
-  readonly cursor?: string;
-}
-
-/** This list with something changed; without `cursor` it is the first page. */
-export function listHref(filters: ListFilters, change: Change): string {
-  const next = { ...filters, ...change };
-  return href('torrents', {
-    q: next.words,
-    category: next.category,
-    tags: next.tags.join(','),
-    sort: sortText(next.sort),
-    at: change.cursor,
-  });
-}
-
-function filterForm({ filters, categories }: ListPage): Html {
-  const { words, category, tags } = filters;
-  const any = { value: '', label: 'All categories' };
-  return html`<form class="filters" action="${href('torrents')}" aria-label="Filter torrents">${hidden('q', words)}${hidden('sort', sortText(filters.sort))}${selectField(
-    {
-      name: 'category',
-      label: 'Category',
-      value: category,
-      options: [any, ...categories.map(({ slug, name }) => ({ value: slug, label: name }))],
-    },
-  )}${textField({
-    name: 'tags',
-    label: 'Tags',
-    value: tags.join(', '),
-    placeholder: 'csv, climate',
-    autocomplete: 'off',
-    autocapitalize: 'none',
-    lengthMax: 400,
-  })}${submitButton({ label: 'Show' })}</form>`;
-}
-
-function hidden(name: string, value: string): Html {
-  return value === '' ? NOTHING : html`<input type="hidden" name="${name}" value="${value}">`;
-}
-
-function sortText(sort: ListFilters['sort']): string {
-  return sort === undefined ? '' : `${sort.descending ? '-' : ''}${sort.by}`;
-}
-
-/** What narrows the list, each with a link that takes it away; or the tags to begin with. */
-function chips({ filters, categories, commonTags }: ListPage): Html {
-  const active: Html[] = [];
-  const remove = (text: string, target: string): void => {
-    active.push(
-      html`<li><a class="badge badge-accent" href="${target}">${text} ${icon('cross')}<span class="visually-hidden"> remove this filter</span></a></li>`,
-    );
-  };
-  if (filters.words !== '') remove(`“${filters.words}”`, listHref(filters, { words: '' }));
-  const category = categories.find((one) => one.slug === filters.category);
-  if (filters.category !== '') {
-    remove(category?.name ?? filters.category, listHref(filters, { category: '' }));
-  }
-  for (const tag of filters.tags) {
-    remove(tag, listHref(filters, { tags: filters.tags.filter((one) => one !== tag) }));
-  }
-  if (active.length > 0) return html`<ul class="chips" aria-label="Active filters">${active}</ul>`;
-  if (commonTags.length === 0) return NOTHING;
-  const tags = commonTags.map(
-    ({ name }) => html`<li>${badgeLink(name, listHref(filters, { tags: [name] }))}</li>`,
-  );
-  return html`<ul class="chips chips-common" aria-label="Common tags">${tags}</ul>`;
-}
-
 function rows(page: ListPage): Html {
-  const { filters, list } = page;
+  const { filters } = page;
   const shown = table({
     caption: headline(filters, page.categories),
     columns: tableColumns(page),
     rows: page.rows,
     isWide: true,
   });
+  return html`${shown}${ways(page, `${plural(page.rows.length, 'torrent')} on this page`)}`;
+}
+
+/** Where so much was looked at in vain that the page ended (list-order.ts). */
+function nothingYet(page: ListPage): Html | undefined {
+  const { nextCursor, previousCursor } = page.list;
+  if (nextCursor === undefined && previousCursor === undefined) return undefined;
+  const summary = 'None of the torrents that were looked at for this page fits all of that.';
+  return ways(page, nextCursor === undefined ? summary : `${summary} The next page looks further.`);
+}
+
+function ways({ filters, list }: ListPage, summary: string): Html {
   const { nextCursor, previousCursor } = list;
-  const ways = {
+  if (nextCursor === undefined && previousCursor === undefined) return NOTHING;
+  return pager({
+    summary,
     ...(previousCursor === undefined
       ? {}
-      : { previousHref: listHref(filters, { cursor: previousCursor }) }),
-    ...(nextCursor === undefined ? {} : { nextHref: listHref(filters, { cursor: nextCursor }) }),
-  };
-  const hasWays = nextCursor !== undefined || previousCursor !== undefined;
-  const summary = `${plural(page.rows.length, 'torrent')} on this page`;
-  return html`${shown}${hasWays ? pager({ summary, ...ways }) : NOTHING}`;
+      : { previousHref: listHref(filters, {}, previousCursor) }),
+    ...(nextCursor === undefined ? {} : { nextHref: listHref(filters, {}, nextCursor) }),
+  });
 }
 
 function tableColumns({ filters, nowMs }: ListPage): readonly Column<ListedRow>[] {
   const sort = (by: TorrentSort): Sorting => sorting(filters, by);
+  // Most rows lead to what other rows of the page lead to.
+  const categoryHref = once((category) => listHref(NO_FILTERS, { category }));
+  const tagHref = once((tag) => {
+    const isActive = filters.tags.includes(tag);
+    return listHref(filters, { tags: isActive ? filters.tags : [...filters.tags, tag] });
+  });
   return [
-    { label: 'Title', kind: 'title', sort: sort('title'), cell: (row) => titleCell(row, filters) },
+    { label: 'Title', kind: 'title', sort: sort('title'), cell: (row) => titleCell(row, tagHref) },
     {
       label: 'Category',
-      cell: (row) =>
-        html`<a href="${listHref(NO_FILTERS, { category: row.category })}">${row.categoryName}</a>`,
+      cell: (row) => html`<a href="${categoryHref(row.category)}">${row.categoryName}</a>`,
     },
     { label: 'Size', kind: 'figure', sort: sort('size'), cell: (row) => bytes(row.sizeBytes) },
     {
@@ -195,35 +148,50 @@ function tableColumns({ filters, nowMs }: ListPage): readonly Column<ListedRow>[
       label: 'Seeders',
       kind: 'figure',
       sort: sort('seeders'),
-      cell: (row) => formatCount(row.live.seeders),
+      cell: (row) => liveText('s', { torrentId: row.id }, formatCount(row.live.seeders)),
     },
     {
       label: 'Leechers',
       kind: 'figure',
       sort: sort('leechers'),
-      cell: (row) => formatCount(row.live.leechers),
+      cell: (row) => liveText('l', { torrentId: row.id }, formatCount(row.live.leechers)),
     },
     {
       label: 'Completed',
       kind: 'figure',
       sort: sort('completed'),
-      cell: (row) => formatCount(row.live.completed),
+      cell: (row) => liveText('c', { torrentId: row.id }, formatCount(row.live.completed)),
     },
     { label: 'Yours', cell: (row) => myStateBadge(row.mine) },
   ];
 }
 
-const NO_FILTERS: ListFilters = { words: '', category: '', tags: [], sort: undefined };
+/** Remembers what was made of each text. */
+function once(make: (text: string) => string): (text: string) => string {
+  const made = new Map<string, string>();
+  return (text) => {
+    const known = made.get(text);
+    if (known !== undefined) return known;
+    const one = make(text);
+    made.set(text, one);
+    return one;
+  };
+}
 
-function titleCell(row: ListedRow, filters: ListFilters): Html {
-  const tags = row.tags.slice(0, TAGS_SHOWN).map((tag) => {
-    const isActive = filters.tags.includes(tag);
-    const next = isActive ? filters.tags : [...filters.tags, tag];
-    return badgeLink(tag, listHref(filters, { tags: next }));
-  });
+function titleCell(row: ListedRow, tagHref: (tag: string) => string): Html {
+  const tags = row.tags.slice(0, TAGS_SHOWN).map((tag) => badgeLink(tag, tagHref(tag)));
   const more = row.tags.length - TAGS_SHOWN;
   const rest = more > 0 ? html`<span>+${more}</span>` : NOTHING;
-  return html`<a href="${hrefTo('torrent', { hash: row.infoHash })}">${row.title}</a><div class="under">${health(row.live)}${tags}${rest}</div>`;
+  const { cover } = row.marks;
+  const picture = cover === undefined ? NOTHING : thumb(thumbHref(row.infoHash, cover));
+  return html`${picture}<a href="${hrefTo('torrent', { hash: row.infoHash })}">${row.title}</a><div class="under">${health(row.live, { torrentId: row.id })}${markBadges(row.marks)}${tags}${rest}</div>`;
+}
+
+function markBadges({ isKept, credit }: ListMarks): Html {
+  const kept = isKept ? badge('plain', 'Kept by the archive') : NOTHING;
+  const { uploadCreditPercent: up, downloadCreditPercent: down } = credit;
+  if (up === 100 && down === 100) return kept;
+  return html`${badge('accent', down === 0 && up === 100 ? 'Freeleech' : creditWords(credit))}${kept}`;
 }
 
 function sorting(filters: ListFilters, by: TorrentSort): Sorting {
@@ -248,15 +216,16 @@ export function myStateBadge(mine: MyState): Html {
       return badge('plain', 'Completed');
     case 'begun':
       return badge('plain', 'Begun');
+    case 'owed':
+      return badge('warn', 'Seed it again');
   }
 }
 
 function empty({ filters, mayUpload }: ListPage): Html {
-  const isFiltered = filters.words !== '' || filters.category !== '' || filters.tags.length > 0;
-  if (isFiltered) {
+  if (isNarrowed(filters)) {
     return emptyState({
       title: 'Nothing fits all of that',
-      text: 'Fewer words or tags find more. Words match from their beginning, in titles, tags, descriptions and file names.',
+      text: 'Fewer words or tags find more. Words of three letters or more match from their beginning, in titles, tags, descriptions and file names.',
       action: linkButton({ label: 'Show all torrents', href: href('torrents') }),
       icon: 'search',
     });

@@ -1,7 +1,10 @@
 // What the reader has to do with a torrent: never touched, leeching or seeding it now, or had it.
 
+import type { Kysely } from 'kysely';
 import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
 import type { SwarmPeer } from '#site/swarms.ts';
+import { fixedQuery } from '#sql/fixed-query.ts';
+import { type GivenList, givenList, isOneOf } from '#sql/given-ids.ts';
 import type { Sql } from '#sql/sql.ts';
 
 export type MyState =
@@ -11,7 +14,9 @@ export type MyState =
   | { readonly kind: 'seeding' }
   | { readonly kind: 'completed' }
   /** Took some of it, and left. */
-  | { readonly kind: 'begun' };
+  | { readonly kind: 'begun' }
+  /** Left before they gave back what the rules ask. */
+  | { readonly kind: 'owed' };
 
 /** What the ledger says of one member and one torrent. */
 export interface MyTotals {
@@ -22,6 +27,15 @@ export interface MyTotals {
 
 const IN_MAX = 500;
 
+const transferRows = fixedQuery(
+  (reading: Kysely<LedgerTables>, given: { memberId: number; ids: GivenList }) =>
+    reading
+      .selectFrom('ledger_transfer')
+      .select(['torrent_id', 'downloaded_bytes', 'completed_ms', 'left_bytes'])
+      .where('member_id', '=', given.memberId)
+      .where(isOneOf(reading, 'torrent_id', given.ids)),
+);
+
 /** The member's totals for these torrents; those never announced are absent. */
 export async function myTotals(
   sql: Sql,
@@ -29,13 +43,9 @@ export async function myTotals(
   torrentIds: readonly number[],
 ): Promise<ReadonlyMap<number, MyTotals>> {
   if (torrentIds.length === 0) return new Map();
-  const rows = await sql
-    .read<LedgerTables>()
-    .selectFrom('ledger_transfer')
-    .select(['torrent_id', 'downloaded_bytes', 'completed_ms', 'left_bytes'])
-    .where('member_id', '=', memberId)
-    .where('torrent_id', 'in', torrentIds.slice(0, IN_MAX))
-    .execute();
+  const reading = sql.read<LedgerTables>();
+  const ids = givenList(reading, torrentIds.slice(0, IN_MAX));
+  const rows = await transferRows(reading, { memberId, ids });
   return new Map(
     rows.map((row) => [
       row.torrent_id,
@@ -51,12 +61,14 @@ export function myState(
   sizeBytes: number,
   peers: readonly SwarmPeer[],
   totals: MyTotals | undefined,
+  isOwed = false,
 ): MyState {
   if (peers.some((peer) => peer.state !== 'leecher')) return { kind: 'seeding' };
   if (peers.length > 0) {
     const left = Math.min(...peers.map((peer) => peer.left));
     return { kind: 'leeching', part: partHad(sizeBytes, left) };
   }
+  if (isOwed) return { kind: 'owed' };
   if (totals === undefined) return { kind: 'never' };
   if (totals.hasAll) return { kind: 'completed' };
   return totals.downloadedBytes > 0 ? { kind: 'begun' } : { kind: 'never' };

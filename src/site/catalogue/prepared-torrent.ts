@@ -73,10 +73,11 @@ export function prepareTorrent(
   };
 }
 
-/** The torrent that would refuse this one, if there is one. */
+/** The torrent that would refuse this one, if there is one; the one that it replaces may have its content. */
 export async function findDuplicate(
   catalogue: Catalogue,
   prepared: PreparedTorrent,
+  replacedId = 0,
 ): Promise<Duplicate | undefined> {
   const { metainfo, keys } = prepared;
   const conditions = [
@@ -87,13 +88,14 @@ export async function findDuplicate(
   ] as const;
   for (const [column, value] of conditions) {
     if (value === undefined) continue;
+    const by = column.startsWith('info') ? 'hash' : 'content';
     const existing = await catalogue
       .selectFrom('torrent')
       .select(['id', 'title'])
       .where(column, '=', value)
       .where('removed_ms', 'is', null)
+      .where('id', '<>', by === 'hash' ? 0 : replacedId)
       .executeTakeFirst();
-    const by = column.startsWith('info') ? 'hash' : 'content';
     if (existing !== undefined) return { kind: 'duplicate', existing, by };
   }
   return undefined;

@@ -1,134 +1,153 @@
-// The full-text index: the only place where the catalogue speaks to the two engines differently.
-// SQLite keeps an FTS5 table without a copy of the text, PostgreSQL a column of type tsvector. Both
-// get words that are cut already, weighted title over tags over the rest.
+// The search index: for each term (search-terms.ts) the set of torrents that have it, in blocks of
+// numbers (id-block.ts), as rows of a table. It is the same on both databases, written in the transaction
+// that writes what it is of, and read by search-matches.ts. docs/decisions/0030 tells why it is our own.
 
-import { type Expression, type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely';
-import { dialectOf } from '#sql/dialect.ts';
+import { type Kysely, sql } from 'kysely';
+import { lockForTransaction } from '#sql/dialect.ts';
+import { insertColumns } from '#sql/row-columns.ts';
 import type { CatalogueTables } from './catalogue-tables.ts';
-import { queryWords, wordsOf } from './search-words.ts';
-
-export interface SearchText {
-  readonly title: string;
-  readonly tags: readonly string[];
-  readonly description: string;
-  /** Names of files and folders, joined by blanks. */
-  readonly files: string;
-}
+import { BLOCK_IDS, blockOf, IdBlock } from './id-block.ts';
+import {
+  type SearchText,
+  termsOf,
+  VERSIONS_BLOCK,
+  versionBytes,
+  versionOf,
+} from './search-terms.ts';
+import { addWords } from './search-vocabulary.ts';
+import { storedTexts } from './stored-texts.ts';
 
 /** A transaction or, for reading, the database. */
 export type Catalogue = Kysely<CatalogueTables>;
 
-/** Words of one kind in one torrent that are kept; together they stay far below tsvector's 1 MiB. */
-const WORDS_MAX = 4000;
-/** Beyond this, PostgreSQL counts all words as standing at one place. */
-const POSITION_MAX = 16_383;
+const TERMS_AT_ONCE = 500;
 
-/** Puts the torrent's words in, or replaces them. */
-export async function indexTorrent(
-  transaction: Catalogue,
-  torrentId: number,
-  text: SearchText,
-): Promise<void> {
-  const title = words(text.title);
-  const tags = words(text.tags.join(' '));
-  const description = words(text.description);
-  const files = words(text.files);
-  await unindexTorrent(transaction, torrentId);
-  if (dialectOf(transaction) === 'sqlite') {
-    await sql`insert into torrent_search (rowid, title, tags, description, files)
-      values (${torrentId}, ${title.join(' ')}, ${tags.join(' ')}, ${description.join(' ')},
-        ${files.join(' ')})`.execute(transaction);
-    return;
-  }
-  const vector = tsvector([
-    ['A', title],
-    ['B', tags],
-    ['C', description],
-    ['D', files],
-  ]);
-  await sql`insert into torrent_search (torrent_id, words)
-    values (${torrentId}, cast(${vector} as tsvector))`.execute(transaction);
+/**
+ * Whoever writes the index waits here for whoever writes it now, since they write the same rows. Taken
+ * before anything else that a transaction waits for, so that no two wait for each other.
+ */
+export async function lockSearchIndex(transaction: Catalogue): Promise<void> {
+  await lockForTransaction(transaction, 'searchIndex');
 }
 
+/** Puts a torrent's words in, as they stand in the database. */
+export async function indexTorrent(transaction: Catalogue, torrentId: number): Promise<void> {
+  await indexTorrents(transaction, await storedTexts(transaction, [torrentId]));
+}
+
+/** Takes a torrent's words out, as they stand in the database: before they are changed there. */
 export async function unindexTorrent(transaction: Catalogue, torrentId: number): Promise<void> {
-  const column = sql.ref(dialectOf(transaction) === 'sqlite' ? 'rowid' : 'torrent_id');
-  await sql`delete from torrent_search where ${column} = ${torrentId}`.execute(transaction);
-}
-
-/** True for torrents that have every word of the query; undefined when it has no word at all. */
-export function matches(
-  catalogue: Catalogue,
-  query: string,
-  torrentId: Expression<number>,
-): RawBuilder<SqlBool> | undefined {
-  const found = matchingIds(catalogue, query);
-  return found === undefined ? undefined : sql<SqlBool>`${torrentId} in (${found})`;
-}
-
-function matchingIds(catalogue: Catalogue, query: string): RawBuilder<number> | undefined {
-  const asked = queryWords(query);
-  if (asked.length === 0) return undefined;
-  if (dialectOf(catalogue) === 'sqlite') {
-    return sql`select rowid from torrent_search where torrent_search match ${ftsQuery(asked)}`;
+  for (const { id, text } of await storedTexts(transaction, [torrentId])) {
+    const number = IdBlock.of([id % BLOCK_IDS]);
+    await changeTerms(transaction, {
+      block: blockOf(id),
+      terms: [...termsOf(text).terms],
+      change: (_, before) => before.without(number),
+    });
   }
-  return sql`select torrent_id from torrent_search
-    where words @@ cast(${tsquery(asked)} as tsquery)`;
 }
 
-export interface Ranking {
-  readonly query: string;
-  /** About the table `torrent`. */
-  readonly filter: Expression<SqlBool>;
-  /** A common word matches half of a large catalogue, and ranking all of it would take seconds. */
-  readonly newestMax: number;
+/** Adds what is not there yet; doing it twice is doing it once. */
+export async function indexTorrents(
+  transaction: Catalogue,
+  torrents: readonly { readonly id: number; readonly text: SearchText }[],
+): Promise<void> {
+  if (torrents.length === 0) return;
+  await lockSearchIndex(transaction);
+  const vocabulary = new Set<string>();
+  const blocks = new Map<number, Map<string, number[]>>();
+  for (const { id, text } of torrents) {
+    const { terms, words } = termsOf(text);
+    for (const word of words) vocabulary.add(word);
+    const lists = blocks.get(blockOf(id)) ?? new Map<string, number[]>();
+    blocks.set(blockOf(id), lists);
+    for (const term of terms) {
+      const list = lists.get(term);
+      if (list === undefined) lists.set(term, [id % BLOCK_IDS]);
+      else list.push(id % BLOCK_IDS);
+    }
+  }
+  for (const [block, lists] of blocks) {
+    await changeTerms(transaction, {
+      ...{ block, terms: [...lists.keys()] },
+      change: (term, before) => IdBlock.union([before, IdBlock.of(lists.get(term) ?? [])]),
+    });
+  }
+  await addWords(transaction, vocabulary);
 }
 
-/** Of the newest matches, the best first by the engine's own rank. */
-export async function rankedIds(catalogue: Catalogue, ranking: Ranking): Promise<number[]> {
-  const { filter, newestMax } = ranking;
-  const asked = queryWords(ranking.query);
-  if (asked.length === 0) return [];
-  const query = dialectOf(catalogue) === 'sqlite' ? ftsQuery(asked) : tsquery(asked);
-  const ranked =
-    dialectOf(catalogue) === 'sqlite'
-      ? sql<{ id: number }>`select id from (
-            select torrent.id as id, bm25(torrent_search, 10, 5, 2, 1) as score
-            from torrent_search join torrent on torrent.id = torrent_search.rowid
-            where torrent_search match ${query} and ${filter}
-            order by torrent_search.rowid desc limit ${newestMax}) as newest
-          order by score, id desc`
-      : sql<{ id: number }>`select id from (
-            select torrent.id as id,
-              ts_rank('{0.1, 0.2, 0.5, 1.0}', words, cast(${query} as tsquery)) as score
-            from torrent_search join torrent on torrent.id = torrent_search.torrent_id
-            where words @@ cast(${query} as tsquery) and ${filter}
-            order by torrent.id desc limit ${newestMax}) as newest
-          order by score desc, id desc`;
-  const { rows } = await ranked.execute(catalogue);
-  return rows.map((row) => row.id);
+async function changeTerms(
+  transaction: Catalogue,
+  of: {
+    readonly block: number;
+    readonly terms: readonly string[];
+    readonly change: (term: string, before: IdBlock) => IdBlock;
+  },
+): Promise<void> {
+  const { block, change } = of;
+  // In the table's own order, which is a third of the work where there are many.
+  const all = of.terms.toSorted();
+  for (let at = 0; at < all.length; at += TERMS_AT_ONCE) {
+    const terms = all.slice(at, at + TERMS_AT_ONCE);
+    const before = await transaction
+      .selectFrom('search_posting')
+      .select(['term', 'ids'])
+      .where('block', '=', block)
+      .where('term', 'in', terms)
+      .execute();
+    const known = new Map(before.map(({ term, ids }) => [term, IdBlock.read(ids)]));
+    const changed = terms.map((term) => ({
+      term,
+      ids: change(term, known.get(term) ?? IdBlock.empty),
+    }));
+    await writeBlocks(
+      transaction,
+      block,
+      changed.filter(({ ids }) => ids.count > 0),
+    );
+    const empty = changed.filter(({ term, ids }) => ids.count === 0 && known.has(term));
+    if (empty.length > 0) await deleteTerms(transaction, block, empty);
+  }
+  await countVersion(transaction, block);
 }
 
-function words(text: string): string[] {
-  return wordsOf(text).slice(0, WORDS_MAX);
+/** Under the lock, so that no two count the same. */
+async function countVersion(transaction: Catalogue, block: number): Promise<void> {
+  const before = await transaction
+    .selectFrom('search_posting')
+    .select('ids')
+    .where('block', '=', VERSIONS_BLOCK)
+    .where('term', '=', String(block))
+    .executeTakeFirst();
+  const ids = versionBytes(before === undefined ? 1 : versionOf(before.ids) + 1);
+  await transaction
+    .insertInto('search_posting')
+    .values({ block: VERSIONS_BLOCK, term: String(block), ids })
+    .onConflict((conflict) => conflict.columns(['block', 'term']).doUpdateSet({ ids }))
+    .execute();
 }
 
-// Words have letters, digits and marks only, so that quoting them needs no escapes.
-
-function ftsQuery(asked: readonly string[]): string {
-  return asked.map((word) => `"${word}"*`).join(' ');
+async function writeBlocks(
+  transaction: Catalogue,
+  block: number,
+  sets: readonly { readonly term: string; readonly ids: IdBlock }[],
+): Promise<void> {
+  await insertColumns(transaction, {
+    table: 'search_posting',
+    columns: [
+      { name: 'block', type: 'bigint', values: new Float64Array(sets.length).fill(block) },
+      { name: 'term', type: 'text', values: sets.map(({ term }) => term) },
+      { name: 'ids', type: 'bytes', values: sets.map(({ ids }) => ids.bytes()) },
+    ],
+    onConflict: '(block, term) do update set ids = excluded.ids',
+  });
 }
 
-function tsquery(asked: readonly string[]): string {
-  return asked.map((word) => `'${word}':*`).join(' & ');
-}
-
-function tsvector(parts: readonly (readonly [string, readonly string[]])[]): string {
-  let position = 0;
-  const entries = parts.flatMap(([weight, list]) =>
-    list.map((word) => {
-      position = Math.min(position + 1, POSITION_MAX);
-      return `'${word}':${position}${weight}`;
-    }),
-  );
-  return entries.join(' ');
+async function deleteTerms(
+  transaction: Catalogue,
+  block: number,
+  empty: readonly { readonly term: string }[],
+): Promise<void> {
+  await sql`delete from search_posting where block = ${block}
+    and term in (${sql.join(empty.map(({ term }) => term))})`.execute(transaction);
 }

@@ -1,12 +1,13 @@
 // For tests: small torrents made on the spot, and a catalogue in an empty database.
 
+import { accountingMigrations } from '#accounting/migrations/all.ts';
+import { archiveMigrations } from '#archive/migrations/all.ts';
 import { SeededRandom } from '#base/random.ts';
 import { SimClock } from '#sim/clock.ts';
 import { siteMigrations } from '#site/migrations/all.ts';
-import { migrate } from '#sql/migrate.ts';
 import { sqlMigrations } from '#sql/migrations/all.ts';
 import type { Sql } from '#sql/sql.ts';
-import type { OpenTestSql } from '#sql/test-databases.ts';
+import { type OpenTestSql, openMigrated } from '#sql/test-databases.ts';
 import { makeMetainfo } from '#wire/metainfo-maker.ts';
 import { catalogueConfig } from './catalogue-config.ts';
 import type { CatalogueWorld } from './torrents.ts';
@@ -55,9 +56,9 @@ export interface TestCatalogue extends CatalogueWorld {
 }
 
 export async function openCatalogue(open: OpenTestSql): Promise<TestCatalogue> {
-  const sql = await open();
+  const rooms = [sqlMigrations, accountingMigrations, archiveMigrations, siteMigrations];
+  const sql = await openMigrated(open, rooms.flat());
   const clock = new SimClock();
-  await migrate(sql, [...sqlMigrations, ...siteMigrations], { clock });
   const changes = { count: 0 };
   const changed = (): void => {
     changes.count += 1;

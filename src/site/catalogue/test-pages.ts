@@ -12,17 +12,16 @@ import { addMember } from '#site/accounts/members.ts';
 import { Passwords } from '#site/accounts/passwords.ts';
 import { openSession } from '#site/accounts/sessions.ts';
 import { siteConfig } from '#site/config.ts';
-import { csrfTokenOf } from '#site/cookies.ts';
+import { newCsrfToken } from '#site/csrf-token.ts';
 import { siteMigrations } from '#site/migrations/all.ts';
 import type { Role } from '#site/permissions.ts';
 import { Refusal } from '#site/refusal.ts';
 import { createSite } from '#site/site.ts';
 import type { SwarmCounts, SwarmPeer, Swarms } from '#site/swarms.ts';
 import type { SiteWorld } from '#site/world.ts';
-import { migrate } from '#sql/migrate.ts';
 import { sqlMigrations } from '#sql/migrations/all.ts';
 import type { Sql } from '#sql/sql.ts';
-import type { OpenTestSql } from '#sql/test-databases.ts';
+import { type OpenTestSql, openMigrated } from '#sql/test-databases.ts';
 
 const ORIGIN = 'http://127.0.0.1:8080';
 
@@ -71,15 +70,16 @@ const NO_JOBS: SiteWorld['jobs'] = {
   resume: async () => undefined,
 };
 
-export async function openPages(open: OpenTestSql): Promise<TestPages> {
-  const sql = await open();
+export async function openPages(
+  open: OpenTestSql,
+  settings: Readonly<Record<string, boolean>> = {},
+): Promise<TestPages> {
   const clock = new SimClock();
   const random = new SeededRandom(1);
   const rooms = [sqlMigrations, accountingMigrations, archiveMigrations, siteMigrations];
-  const migrations = rooms.flat();
-  await migrate(sql, migrations, { clock });
+  const sql = await openMigrated(open, rooms.flat());
   // Hashing as weak as it can be: these tests are not about passwords.
-  const config = siteConfig.parse({ passwordMemoryKib: 8, passwordPasses: 1 });
+  const config = siteConfig.parse({ passwordMemoryKib: 8, passwordPasses: 1, ...settings });
   const swarms = new TestSwarms();
   const none = { http: '', udp: '', ws: '' };
   const site = createSite({
@@ -132,7 +132,7 @@ export async function openPages(open: OpenTestSql): Promise<TestPages> {
         get: (path) => site.fetch(new Request(ORIGIN + path, { headers })),
         async post(path, fields = {}) {
           const form = new FormData();
-          form.set('csrf', csrfTokenOf(token));
+          form.set('csrf', newCsrfToken(token, random));
           for (const [field, value] of Object.entries(fields)) {
             if (typeof value === 'string') form.set(field, value);
             else form.set(field, new Blob([new Uint8Array(value)]), 'some.torrent');

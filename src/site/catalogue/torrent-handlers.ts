@@ -4,23 +4,29 @@
 import { torrentTransfer } from '#accounting/totals.ts';
 import { torrentHealth } from '#archive/catalogue/archive-health.ts';
 import { wantedTorrent } from '#archive/catalogue/wanted-torrents.ts';
-import { downloadKeyFor } from '#site/accounts/download-keys.ts';
 import { findMemberById } from '#site/accounts/members.ts';
-import { memberAnnounceUrls, urlsInTorrents } from '#site/announce-urls.ts';
+import { torrentCommunity } from '#site/community/torrent-community.ts';
+import { applyCover, coverForm, readCover } from '#site/covers/cover-pages.ts';
+import { findCover } from '#site/covers/covers.ts';
 import { creditNow } from '#site/credit/credit-now.ts';
 import { countTokens } from '#site/credit/credit-tokens.ts';
 import { isGivenTo, mayShareFrom } from '#site/downloads/is-given.ts';
 import { ERROR_WORDS } from '#site/error-pages.ts';
 import { largestAtTop } from '#site/folders/folder-rows.ts';
-import { previewsOf } from '#site/previews/previews.ts';
+import { keptUpToDate } from '#site/live/live-pages.ts';
+import { shownPreviews } from '#site/previews/preview-pages.ts';
 import { Refusal } from '#site/refusal.ts';
 import { hrefTo } from '#site/routes.ts';
 import { swarmHistory } from '#site/series/series-panels.ts';
+import { recordDeed } from '#site/staff-log/staff-deeds.ts';
+import { newestHistory } from '#site/torrent-history/history-pages.ts';
 import type { Visit } from '#site/visit.ts';
 import { listCategories } from './categories.ts';
 import { fileTree } from './file-page.ts';
 import { findTorrentByHash, type Torrent } from './find-torrent.ts';
+import { carriedUrls } from './magnet.ts';
 import { myState, myTotals } from './my-state.ts';
+import { replacementsOf } from './replacements.ts';
 import { torrentFileFor, torrentFileName, webSeedsFor } from './torrent-file.ts';
 import { type TorrentFiles, torrentView } from './torrent-view.ts';
 import { parseTags } from './torrent-words.ts';
@@ -32,23 +38,12 @@ const MY_PEERS_MAX = 1000;
 const REMOVED_WORDS = 'This torrent was removed.';
 
 export async function torrentPage(visit: Visit): Promise<Response> {
+  visit.expectPage();
   const torrent = await torrentOf(visit);
   if (torrent === undefined) return await visit.notFound();
-  const { sql, swarms } = visit.parts;
+  const { swarms } = visit.parts;
   const { memberId } = visit.signedIn();
-  const who = { memberId, torrentId: torrent.id };
-  const [uploader, files, transfer, totals, credit, tokens, history, health, wanted] =
-    await Promise.all([
-      findMemberById(sql, torrent.uploaderId),
-      filesShown(visit, torrent.id),
-      torrentTransfer(sql, memberId, torrent.id),
-      myTotals(sql, memberId, [torrent.id]),
-      creditNow(sql, who, visit.nowMs),
-      countTokens(sql, memberId, visit.nowMs),
-      swarmHistory(sql, torrent.id, visit.nowMs),
-      torrentHealth(sql, torrent.id),
-      wantedTorrent(sql, torrent.id),
-    ]);
+  const { uploader, files, totals, archive, ...shown } = await readPage(visit, torrent);
   const download = (await isGivenTo(visit, torrent)) ? wholeDownload(torrent, files) : undefined;
   const { infoHash: hash } = torrent;
   const mayShare = download !== undefined && mayShareFrom(visit);
@@ -63,39 +58,70 @@ export async function torrentPage(visit: Visit): Promise<Response> {
     isUploader: torrent.uploaderId === memberId,
     mayChange: mayChange(visit, torrent),
     mayDownload: visit.may('download'),
+    hasMagnet: visit.parts.config.magnets,
     live: swarms.counts(torrent.id) ?? { seeders: 0, leechers: 0, completed: torrent.completed },
     peers: swarms.peersOfTorrent(torrent.id, PEERS_SHOWN_MAX),
     archivePeerId: swarms.archivePeerId,
     files,
     mine: myState(torrent.sizeBytes, mine, totals.get(torrent.id)),
-    transfer,
-    credit,
-    tokens,
     mayOpenCredit: visit.may('administer'),
-    history,
-    archive: { health, wanted, download, shareHref },
-    previews: await previewsOf(sql, torrent.id),
+    ...shown,
+    archive: { ...archive, download, shareHref },
     nowMs: visit.nowMs,
   });
-  return await visit.page({ title: torrent.title, section: 'torrents', main });
+  const { title } = torrent;
+  return await visit.page({ title, section: 'torrents', main, ...keptUpToDate(visit) });
+}
+
+/** All that the page shows beside the torrent itself, asked for at once. */
+async function readPage(visit: Visit, torrent: Torrent) {
+  const { sql } = visit.parts;
+  const { memberId } = visit.signedIn();
+  const { id } = torrent;
+  const [uploader, files, transfer, totals, credit, tokens, history, health, wanted, ...others] =
+    await Promise.all([
+      findMemberById(sql, torrent.uploaderId),
+      filesShown(visit, id),
+      torrentTransfer(sql, memberId, id),
+      myTotals(sql, memberId, [id]),
+      creditNow(sql, { memberId, torrentId: id }, visit.nowMs),
+      countTokens(sql, memberId, visit.nowMs),
+      swarmHistory(sql, id, visit.nowMs),
+      torrentHealth(sql, id),
+      wantedTorrent(sql, id),
+      replacementsOf(sql, torrent),
+      shownPreviews(sql, id),
+      findCover(sql, id),
+      torrentCommunity(visit, torrent),
+      newestHistory(visit, torrent),
+    ]);
+  const [replacements, previews, cover, community, past] = others;
+  return {
+    ...{ uploader, files, transfer, totals, credit, tokens, history },
+    ...{ archive: { health, wanted }, replacements, previews, cover, community, past },
+  };
 }
 
 export async function downloadTorrent(visit: Visit): Promise<Response> {
   const torrent = await torrentOf(visit);
   if (torrent === undefined) return await visit.notFound();
+  return await torrentFileAnswer(visit, torrent, visit.signedIn().memberId);
+}
+
+/** The .torrent with the member's own announce URLs. */
+export async function torrentFileAnswer(
+  visit: Visit,
+  torrent: Torrent,
+  memberId: number,
+): Promise<Response> {
   if (torrent.removedMs !== undefined) return await visit.notFound(REMOVED_WORDS);
   const { sql } = visit.parts;
-  const member = await findMemberById(sql, visit.signedIn().memberId);
-  if (member === undefined || member.passkey === '')
-    return await visit.error(ERROR_WORDS.forbidden);
-  const key = visit.parts.config.downloadKeys
-    ? await downloadKeyFor(visit.parts, { memberId: member.id, torrentId: torrent.id })
-    : member.passkey;
-  const urls = memberAnnounceUrls(visit.addresses.tracker, key);
-  const carried = urlsInTorrents(urls, visit.parts.config);
+  const given = await carriedUrls(visit, torrent.id, memberId);
+  if (given === undefined) return await visit.error(ERROR_WORDS.forbidden);
+  const { member, urls } = given;
   const { siteUrl } = visit.addresses;
   const webSeeds = await webSeedsFor(sql, torrent, { member, siteUrl });
-  const bytes = await torrentFileFor(sql, torrent.id, { urls: carried, webSeeds });
+  const bytes = await torrentFileFor(sql, torrent.id, { urls, webSeeds });
   if (bytes === undefined) return await visit.notFound();
   const name = torrentFileName(torrent.title);
   return visit.download(bytes, { name, type: 'application/x-bittorrent' });
@@ -113,11 +139,16 @@ export async function postEdit(visit: Visit): Promise<Response> {
   const torrent = await changeable(visit);
   if (torrent instanceof Response) return torrent;
   const values = readWords(visit);
+  await tellStaffDeed(visit, torrent, 'torrentEdit', values.title);
+  const cover = await readCover(visit);
+  if (cover instanceof Refusal) return await showEdit(visit, torrent, values, cover);
   const result = await updateTorrent(visit.parts, torrent.id, {
     ...values,
     tags: parseTags(values.tags),
+    changedBy: visit.signedIn().memberId,
   });
   if (result instanceof Refusal) return await showEdit(visit, torrent, values, result);
+  if (cover !== undefined) await applyCover(visit, torrent.id, cover);
   const path = hrefTo('torrent', { hash: torrent.infoHash });
   return visit.redirect(path, { kind: 'good', text: 'The changes are saved.' });
 }
@@ -129,12 +160,16 @@ async function showEdit(
   refusal?: Refusal,
 ): Promise<Response> {
   const categories = await listCategories(visit.parts.sql);
+  const cover = await findCover(visit.parts.sql, torrent.id);
   const errors = refusal === undefined ? {} : { [refusal.field ?? 'title']: refusal.message };
   return await visit.page({
     title: `Edit ${torrent.title}`,
     section: 'torrents',
     status: refusal === undefined ? 200 : 422,
-    main: editView({ csrf: visit.csrfToken, torrent, values, categories, errors }),
+    main: editView({
+      ...{ csrf: visit.csrfToken, torrent, values, categories, errors },
+      cover: coverForm(visit, errors, { torrent, cover }),
+    }),
   });
 }
 
@@ -148,6 +183,7 @@ export async function postRemove(visit: Visit): Promise<Response> {
   if (torrent instanceof Response) return torrent;
   const reason = visit.form.text('reason');
   const removedBy = visit.signedIn().memberId;
+  await tellStaffDeed(visit, torrent, 'torrentRemove', reason);
   const result = await removeTorrent(visit.parts, { torrentId: torrent.id, removedBy, reason });
   if (result instanceof Refusal) return await showRemove(visit, torrent, reason, result);
   const path = hrefTo('torrent', { hash: torrent.infoHash });
@@ -202,9 +238,20 @@ async function torrentOf(visit: Visit): Promise<Torrent | undefined> {
   return await findTorrentByHash(visit.parts.sql, visit.param('hash'));
 }
 
+/** What the staff does to the torrents of others stands in its log. */
+export async function tellStaffDeed(
+  visit: Visit,
+  torrent: Torrent,
+  action: 'torrentEdit' | 'torrentRemove',
+  words: string,
+): Promise<void> {
+  if (torrent.uploaderId === visit.signedIn().memberId) return;
+  await recordDeed(visit, { action, subject: `torrent ${torrent.id}`, words });
+}
+
 /** Its uploader, and staff. */
-function mayChange(visit: Visit, torrent: Torrent): boolean {
-  return torrent.uploaderId === visit.signedIn().memberId || visit.may('administer');
+export function mayChange(visit: Visit, torrent: Torrent): boolean {
+  return torrent.uploaderId === visit.signedIn().memberId || visit.may('moderate');
 }
 
 async function changeable(visit: Visit): Promise<Torrent | Response> {

@@ -9,6 +9,8 @@ import { makeTorrent, openCatalogue, type TestCatalogue } from './test-catalogue
 import { type ListQuery, listTorrents, type TorrentSort } from './torrent-list.ts';
 import { addTorrent, removeTorrent } from './torrents.ts';
 
+const DAY_MS = 86_400_000;
+
 interface Some {
   readonly title: string;
   readonly category?: string;
@@ -76,6 +78,70 @@ forEachDatabase((name, open) => {
     await world.sql.close();
   });
 
+  test(`S10: a mistyped word finds what it nearly says, in titles, tags, descriptions and file names (${name})`, async () => {
+    const world = await openCatalogue(open);
+    await fill(world, [
+      { title: 'Glacier survey', description: 'Measurements of the Ötztal', tags: ['lidar'] },
+      { title: 'Flora', files: { 'herbarium/edelweiss.csv': 10 } },
+      { title: 'Glazier' },
+    ]);
+    const found = async (words: string) => {
+      const { rows, corrections } = await listTorrents(world.sql, { words, tags: [], rowsMax: 9 });
+      return [...rows.map((row) => row.title), ...corrections.flatMap(({ read }) => read)];
+    };
+    assert.deepEqual(await found('galcier'), ['Glacier survey', 'glacier']);
+    assert.deepEqual(await found('glacer survey'), ['Glacier survey', 'glacier']);
+    assert.deepEqual(await found('edelwess'), ['Flora', 'edelweiss']);
+    assert.deepEqual(await found('hebrarum'), ['Flora', 'herbarium']);
+    assert.deepEqual(await found('meaurments'), ['Glacier survey', 'measurements']);
+    assert.deepEqual(await found('lidra'), ['Glacier survey', 'lidar']);
+    // Two words are as near as each other: both.
+    assert.deepEqual(await found('glaxier'), ['Glazier', 'Glacier survey', 'glacier', 'glazier']);
+    // What is there, or begins a word that is, is not read as something else.
+    assert.deepEqual(await found('glacier'), ['Glacier survey']);
+    assert.deepEqual(await found('edelw'), ['Flora']);
+    assert.deepEqual(await found('xyzzyquux'), []);
+    assert.deepEqual(await found('flo'), ['Flora']);
+    await world.sql.close();
+  });
+
+  test(`S10: size, age, seeders and the reader's own state narrow the list (${name})`, async () => {
+    const world = await openCatalogue(open);
+    const ids = await fill(world, [
+      { title: 'small', files: { 'a.bin': 1000 } },
+      { title: 'large', files: { 'a.bin': 50_000 }, tags: ['x'] },
+    ]);
+    world.clock.advance(DAY_MS);
+    ids.push(...(await fill(world, [{ title: 'later', files: { 'b.bin': 2000 }, tags: ['x'] }])));
+    const counts = new Map([[ids[1], { seeders: 6, leechers: 0, completed: 0 }]]);
+    await saveSwarmCounts(world.sql, { counts: (id) => counts.get(id) });
+    for (const query of [
+      {},
+      { sort: { by: 'size', descending: true } as const },
+      { words: 'bin' },
+      { words: 'bin', sort: { by: 'added', descending: true } as const },
+    ]) {
+      const narrowed = async (more: Partial<ListQuery>): Promise<string> =>
+        (await titles(world, { ...query, ...more })).sort().join(' ');
+      assert.equal(await narrowed({ sizeBytesMin: 2000 }), 'large later');
+      assert.equal(await narrowed({ sizeBytesMin: 1500, sizeBytesMax: 2000 }), 'later');
+      assert.equal(await narrowed({ createdMsMin: world.clock.nowMs() - 1 }), 'later');
+      assert.equal(await narrowed({ seedersMin: 5 }), 'large');
+      assert.equal(await narrowed({ seedersMax: 0, tags: ['x'] }), 'later');
+      const mine = { memberId: 7, seeding: [ids[0]!], leeching: [ids[1]!] };
+      assert.equal(await narrowed({ mine: { ...mine, kind: 'seeding' } }), 'small');
+      assert.equal(await narrowed({ mine: { ...mine, kind: 'leeching' } }), 'large');
+      assert.equal(await narrowed({ mine: { ...mine, kind: 'never' } }), 'later');
+      assert.equal(await narrowed({ mine: { ...mine, kind: 'had' } }), 'small');
+      assert.equal(await narrowed({ mine: { ...mine, seeding: [], kind: 'seeding' } }), '');
+    }
+    const { total } = await listTorrents(world.sql, {
+      ...{ words: 'bin', tags: [], rowsMax: 5, sizeBytesMin: 1500 },
+    });
+    assert.equal(total, 2);
+    await world.sql.close();
+  });
+
   test(`${name}: category and tags narrow the list, several tags together`, async () => {
     const world = await openCatalogue(open);
     await fill(world, [
@@ -85,7 +151,7 @@ forEachDatabase((name, open) => {
     ]);
     assert.deepEqual(await titles(world, { tags: ['a', 'b'] }), ['three', 'one']);
     assert.deepEqual(await titles(world, { category: 'audio', tags: ['b'] }), ['one']);
-    assert.deepEqual(await titles(world, { category: 'audio', words: 'tw' }), ['two']);
+    assert.deepEqual(await titles(world, { category: 'audio', words: 'two' }), ['two']);
     assert.deepEqual(await titles(world, { category: 'nonsense' }), []);
     assert.deepEqual(await titles(world, { tags: ['nonsense'] }), []);
     assert.deepEqual(await commonTags(world.sql, 1), [{ name: 'a', torrents: 3 }]);

@@ -2,35 +2,62 @@
 // a cursor holds the sort key and the id of the row at the edge, so that a torrent added meanwhile
 // neither repeats nor hides another, and page 10,000 costs what page 1 does.
 
-import { type Expression, expressionBuilder, sql as raw, type SqlBool } from 'kysely';
+import { fixedQuery } from '#sql/fixed-query.ts';
+import { type GivenList, givenList, isOneOf } from '#sql/given-ids.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { CatalogueTables } from './catalogue-tables.ts';
 import { tagsOf } from './categories.ts';
 import { shownHash } from './find-torrent.ts';
-import { type Catalogue, matches, rankedIds } from './search-index.ts';
-import { queryWords } from './search-words.ts';
+import { bestIds, type Edge, orderedIds } from './list-order.ts';
+import { countOf, prepareSearch, type Search } from './list-search.ts';
+import type { Catalogue } from './search-index.ts';
 
-export type TorrentSort =
-  | 'added'
-  | 'title'
-  | 'size'
-  | 'files'
-  | 'seeders'
-  | 'leechers'
-  | 'completed';
+export const TORRENT_SORTS = [
+  'added',
+  'title',
+  'size',
+  'files',
+  'seeders',
+  'leechers',
+  'completed',
+] as const;
+
+export type TorrentSort = (typeof TORRENT_SORTS)[number];
 
 export interface ListQuery {
-  /** Full text; torrents that have every word, or words that begin so. */
+  /** Full text: torrents that have every word, words that begin so, or the nearest that there are. */
   readonly words: string;
   /** Slug; an unknown one finds nothing. */
   readonly category?: string;
   /** A torrent must have all of them. */
   readonly tags: readonly string[];
+  /** Both ends included. */
+  readonly sizeBytesMin?: number;
+  readonly sizeBytesMax?: number;
+  /** Added then or later, Unix milliseconds. */
+  readonly createdMsMin?: number;
+  /** As last saved, which may be a minute old; both ends included. */
+  readonly seedersMin?: number;
+  readonly seedersMax?: number;
+  readonly mine?: MineQuery;
   /** Absent with words: the best matches first. Absent without: the newest first. */
   readonly sort?: { readonly by: TorrentSort; readonly descending: boolean };
   /** From a page before; one that does not fit the rest of the query gives the first page. */
   readonly cursor?: string;
   readonly rowsMax: number;
+  /** Torrents that are looked at for a page; then it ends as it is. LOOKED_MAX unless given. */
+  readonly lookedMax?: number;
+}
+
+/** What one member has to do with a torrent. */
+export interface MineQuery {
+  readonly kind: 'never' | 'seeding' | 'leeching' | 'had' | 'owed';
+  readonly memberId: number;
+  /** Torrents that their clients are in now. */
+  readonly seeding: readonly number[];
+  readonly leeching: readonly number[];
+  /** That they left too early. */
+  readonly owed?: readonly number[];
 }
 
 export interface ListedTorrent {
@@ -51,13 +78,19 @@ export interface TorrentList {
   readonly rows: readonly ListedTorrent[];
   readonly nextCursor?: string;
   readonly previousCursor?: string;
-  /** How many torrents all pages have; counted up to COUNT_MAX. */
+  /** How many torrents all pages have at least; counted among the newest that fit. */
   readonly total: number;
   readonly isTotalExact: boolean;
+  /** Words of the query that are not here, and what was looked for instead. */
+  readonly corrections: readonly Correction[];
 }
 
-export const COUNT_MAX = 10_000;
-/** Best-first order covers the newest matches only; see `rankedIds`. */
+export interface Correction {
+  readonly asked: string;
+  readonly read: readonly string[];
+}
+
+/** Places of a list in best-first order. */
 export const RANKED_MAX = 2_000;
 
 const COLUMNS = {
@@ -74,123 +107,102 @@ export function isTorrentSort(text: string): text is TorrentSort {
   return Object.hasOwn(COLUMNS, text);
 }
 
-export async function listTorrents(sql: Sql, query: ListQuery): Promise<TorrentList> {
+/** `onFound` is told which torrents stand on the page while the rest of them is asked for. */
+export async function listTorrents(
+  sql: Sql,
+  query: ListQuery,
+  onFound: (ids: readonly number[]) => void = () => undefined,
+): Promise<TorrentList> {
   const catalogue = sql.read<CatalogueTables>();
-  const filter = filterOf(catalogue, query);
-  const isRanked = query.sort === undefined && queryWords(query.words).length > 0;
-  const page = isRanked
-    ? await rankedPage(catalogue, query)
-    : await keyedPage(catalogue, filter, query);
-  const counted = await countUpTo(catalogue, filter);
-  return { ...page, total: Math.min(counted, COUNT_MAX), isTotalExact: counted <= COUNT_MAX };
+  const search = await prepareSearch(catalogue, query);
+  const { words } = search.index;
+  const isRanked = query.sort === undefined && words.length > 0;
+  const { total, ...page } = isRanked
+    ? await rankedPage(search, query, onFound)
+    : await keyedPage(search, query, onFound);
+  const counted = total === undefined ? await countOf(search) : { total, isTotalExact: true };
+  const corrections = words
+    .filter((word) => word.isCorrected)
+    .map(({ asked, read }) => ({ asked, read }));
+  return { ...page, ...counted, corrections };
 }
 
-/** How many torrents there are, up to COUNT_MAX + 1. */
-async function countUpTo(catalogue: Catalogue, filter: Expression<SqlBool>): Promise<number> {
-  const some = catalogue
-    .selectFrom('torrent')
-    .select('torrent.id')
-    .where(filter)
-    .limit(COUNT_MAX + 1);
-  const row = await catalogue
-    .selectFrom(some.as('some'))
-    .select((of) => of.fn.countAll<number>().as('rows'))
-    .executeTakeFirstOrThrow();
-  return row.rows;
-}
+type OnFound = (ids: readonly number[]) => void;
 
-function filterOf(
-  catalogue: Catalogue,
-  query: ListQuery,
-  options: { readonly withWords: boolean } = { withWords: true },
-): Expression<SqlBool> {
-  const of = expressionBuilder<CatalogueTables, 'torrent'>();
-  const all: Expression<SqlBool>[] = [of('torrent.removed_ms', 'is', null)];
-  if (query.category !== undefined) {
-    const id = of.selectFrom('category').select('category.id').where('slug', '=', query.category);
-    all.push(of('torrent.category_id', '=', id));
-  }
-  for (const tag of query.tags) {
-    const tagged = of
-      .selectFrom('torrent_tag')
-      .innerJoin('tag', 'tag.id', 'torrent_tag.tag_id')
-      .select('torrent_tag.torrent_id')
-      .where('tag.name', '=', tag);
-    all.push(of('torrent.id', 'in', tagged));
-  }
-  const found = options.withWords
-    ? matches(catalogue, query.words, raw.ref<number>('torrent.id'))
-    : undefined;
-  if (found !== undefined) all.push(found);
-  return of.and(all);
-}
+type Page = Pick<TorrentList, 'rows' | 'nextCursor' | 'previousCursor'> & {
+  /** Where it came to light by the way. */
+  readonly total?: number;
+};
 
-type Page = Omit<TorrentList, 'total' | 'isTotalExact'>;
-
-async function keyedPage(
-  catalogue: Catalogue,
-  filter: Expression<SqlBool>,
-  query: ListQuery,
-): Promise<Page> {
+async function keyedPage(search: Search, query: ListQuery, onFound: OnFound): Promise<Page> {
+  const { catalogue } = search;
   const { by, descending } = query.sort ?? { by: 'added', descending: true };
   const cursor = readCursor(query.cursor, by);
   const isBackwards = cursor?.side === 'before';
-  const direction = descending !== isBackwards ? 'desc' : 'asc';
-  const column = COLUMNS[by];
-  let select = rowsQuery(catalogue)
-    .where(filter)
-    .orderBy(column, direction)
-    .orderBy('torrent.id', direction)
-    .limit(query.rowsMax + 1);
-  if (cursor !== undefined) {
-    const beyond = raw.raw(direction === 'desc' ? '<' : '>');
-    const edge = raw<SqlBool>`(${raw.ref(column)}, ${raw.ref('torrent.id')}) ${beyond}
-      (${cursor.key}, ${cursor.id})`;
-    select = select.where(edge);
-  }
-  const found = await select.execute();
-  const hasMore = found.length > query.rowsMax;
-  const rows = found.slice(0, query.rowsMax);
+  const { ids, left, total } = await orderedIds(search, {
+    column: COLUMNS[by],
+    direction: descending !== isBackwards ? 'desc' : 'asc',
+    edge: cursor,
+    limit: query.rowsMax + 1,
+  });
+  const hasMore = ids.length > query.rowsMax || left !== undefined;
+  const wanted = ids.slice(0, query.rowsMax);
+  onFound(wanted);
+  const { rows: found, tags } = await rowsById(catalogue, wanted);
+  const rows = [...found];
   if (isBackwards) rows.reverse();
-  const first = rows[0];
-  const last = rows.at(-1);
+  const edgeOf = (row: FoundRow | undefined): Edge | undefined =>
+    row === undefined ? undefined : { key: keyOf(row, by), id: row.id };
+  const end = ids.length > query.rowsMax ? undefined : left;
+  const next = (isBackwards ? undefined : end) ?? edgeOf(rows.at(-1));
+  const previous = (isBackwards ? end : undefined) ?? edgeOf(rows[0]);
   const hasNext = isBackwards || hasMore;
   const hasPrevious = isBackwards ? hasMore : cursor !== undefined;
   return {
-    rows: await withTags(catalogue, rows),
-    ...(hasNext && last !== undefined ? { nextCursor: writeCursor('after', by, last) } : {}),
-    ...(hasPrevious && first !== undefined
-      ? { previousCursor: writeCursor('before', by, first) }
+    rows: listed(rows, tags),
+    ...(hasNext && next !== undefined ? { nextCursor: writeCursor('after', by, next) } : {}),
+    ...(hasPrevious && previous !== undefined
+      ? { previousCursor: writeCursor('before', by, previous) }
       : {}),
+    ...(total === undefined ? {} : { total }),
   };
 }
 
 /** Ranks move with every torrent that is added, so these pages are places in a list of bounded length. */
-async function rankedPage(catalogue: Catalogue, query: ListQuery): Promise<Page> {
-  const ids = await rankedIds(catalogue, {
-    query: query.words,
-    filter: filterOf(catalogue, query, { withWords: false }),
-    newestMax: RANKED_MAX,
-  });
+async function rankedPage(search: Search, query: ListQuery, onFound: OnFound): Promise<Page> {
+  const { catalogue } = search;
   const from = readPlace(query.cursor);
+  const ids = await bestIds(search, Math.min(from + query.rowsMax + 1, RANKED_MAX));
   const wanted = ids.slice(from, from + query.rowsMax);
-  const found =
-    wanted.length === 0
-      ? []
-      : await rowsQuery(catalogue).where('torrent.id', 'in', wanted).execute();
-  const byId = new Map(found.map((row) => [row.id, row]));
-  const rows = wanted.map((id) => byId.get(id)).filter((row) => row !== undefined);
+  onFound(wanted);
+  const { rows, tags } = await rowsById(catalogue, wanted);
   const next = from + query.rowsMax;
   const previous = Math.max(0, from - query.rowsMax);
   return {
-    rows: await withTags(catalogue, rows),
+    rows: listed(rows, tags),
     ...(next < ids.length ? { nextCursor: encode([next]) } : {}),
     ...(from > 0 ? { previousCursor: encode([previous]) } : {}),
   };
 }
 
-function rowsQuery(catalogue: Catalogue) {
-  return catalogue
+interface FoundRows {
+  readonly rows: readonly FoundRow[];
+  readonly tags: ReadonlyMap<number, readonly string[]>;
+}
+
+/** In the order of `ids`. */
+async function rowsById(catalogue: Catalogue, ids: readonly number[]): Promise<FoundRows> {
+  if (ids.length === 0) return { rows: [], tags: new Map() };
+  const [found, tags] = await Promise.all([
+    foundRows(catalogue, { ids: givenList(catalogue, ids) }),
+    tagsOf(catalogue, ids),
+  ]);
+  const byId = new Map(found.map((row) => [row.id, row]));
+  return { rows: ids.map((id) => byId.get(id)).filter((row) => row !== undefined), tags };
+}
+
+const foundRows = fixedQuery((catalogue: Catalogue, given: { ids: GivenList }) =>
+  catalogue
     .selectFrom('torrent')
     .innerJoin('category', 'category.id', 'torrent.category_id')
     .select([
@@ -207,8 +219,10 @@ function rowsQuery(catalogue: Catalogue) {
       'torrent.created_ms',
       'category.slug as category',
       'category.name as category_name',
-    ]);
-}
+    ])
+    .where(isOneOf(catalogue, 'torrent.id', given.ids))
+    .where('torrent.removed_ms', 'is', null),
+);
 
 interface FoundRow {
   readonly id: number;
@@ -226,14 +240,7 @@ interface FoundRow {
   readonly category_name: string;
 }
 
-async function withTags(
-  catalogue: Catalogue,
-  rows: readonly FoundRow[],
-): Promise<readonly ListedTorrent[]> {
-  const tags = await tagsOf(
-    catalogue,
-    rows.map((row) => row.id),
-  );
+function listed(rows: readonly FoundRow[], tags: FoundRows['tags']): readonly ListedTorrent[] {
   return rows.map((row) => ({
     id: row.id,
     infoHash: shownHash(row.info_hash_v1, row.info_hash_v2),
@@ -248,10 +255,8 @@ async function withTags(
   }));
 }
 
-interface Cursor {
+interface Cursor extends Edge {
   readonly side: 'after' | 'before';
-  readonly key: string | number;
-  readonly id: number;
 }
 
 const CURSOR_CHARS_MAX = 1000;
@@ -271,8 +276,8 @@ function keyOf(row: FoundRow, by: TorrentSort): string | number {
   }
 }
 
-function writeCursor(side: Cursor['side'], by: TorrentSort, row: FoundRow): string {
-  return encode([side, by, keyOf(row, by), row.id]);
+function writeCursor(side: Cursor['side'], by: TorrentSort, { key, id }: Edge): string {
+  return encode([side, by, key, id]);
 }
 
 function readCursor(text: string | undefined, by: TorrentSort): Cursor | undefined {

@@ -9,12 +9,15 @@ import { linkButton } from '#site/components/button.ts';
 import { facts } from '#site/components/facts.ts';
 import { bytes, bytesBoth, meter, timeAgo, timeBoth } from '#site/components/figures.ts';
 import { icon } from '#site/components/icon.ts';
+import { liveText } from '#site/components/live.ts';
 import { type Html, NOTHING } from '#site/components/markup.ts';
 import { notice } from '#site/components/notice.ts';
 import { columns, pageHead } from '#site/components/page-head.ts';
 import { panel } from '#site/components/panel.ts';
 import { table } from '#site/components/table.ts';
 import { type TreeNode, tree } from '#site/components/tree.ts';
+import { coverBeside } from '#site/covers/cover-pages.ts';
+import type { Cover } from '#site/covers/covers.ts';
 import { type CreditNow, creditNotice } from '#site/credit/credit-notice.ts';
 import type { FolderRow } from '#site/folders/folder-rows.ts';
 import { folderList } from '#site/folders/folder-view.ts';
@@ -23,8 +26,7 @@ import { markdown } from '#site/format/markdown.ts';
 import { formatCount, plural } from '#site/format/number.ts';
 import { formatRatio } from '#site/format/ratio.ts';
 import { formatDuration } from '#site/format/time.ts';
-import { previewsPanel } from '#site/previews/preview-pages.ts';
-import type { NamedPreview } from '#site/previews/previews.ts';
+import { previewsPanel, type ShownPreviews } from '#site/previews/preview-pages.ts';
 import { href, hrefTo } from '#site/routes.ts';
 import { type SwarmHistory, swarmHistoryPanel } from '#site/series/series-panels.ts';
 import type { SwarmCounts, SwarmPeer } from '#site/swarms.ts';
@@ -34,6 +36,7 @@ import type { FileNode } from './file-page.ts';
 import type { Torrent } from './find-torrent.ts';
 import { myStateBadge } from './list-view.ts';
 import { type MyState, partHad } from './my-state.ts';
+import type { Replacements } from './replacements.ts';
 
 /** All of a torrent's files, or the largest when they are too many for one page. */
 export type TorrentFiles =
@@ -47,6 +50,8 @@ export interface TorrentPage {
   readonly isUploader: boolean;
   readonly mayChange: boolean;
   readonly mayDownload: boolean;
+  /** The operator allows magnet links. */
+  readonly hasMagnet: boolean;
   readonly live: SwarmCounts;
   readonly peers: readonly SwarmPeer[];
   /** By which the archive is known among them. */
@@ -61,7 +66,13 @@ export interface TorrentPage {
   readonly mayOpenCredit: boolean;
   readonly history: SwarmHistory;
   readonly archive: Keeping;
-  readonly previews: readonly NamedPreview[];
+  readonly replacements: Replacements;
+  readonly previews: ShownPreviews;
+  readonly cover: Cover | undefined;
+  /** What members say of it and do with it. */
+  readonly community: { readonly actions: readonly Html[]; readonly main: Html };
+  /** What became of it, the newest of it. */
+  readonly past: Html;
   readonly nowMs: number;
 }
 
@@ -79,7 +90,7 @@ export function torrentView(page: TorrentPage): Html {
   });
   const isGiven = page.archive.download !== undefined;
   const gallery = previewsPanel(torrent.infoHash, page.previews, isGiven);
-  const main = html`${descriptionPanel(torrent)}${gallery}${filesPanel(page)}${isRemoved ? NOTHING : html`${peersPanel(page)}${swarmHistoryPanel(page.history, page.nowMs)}`}`;
+  const main = html`${descriptionPanel(page)}${gallery}${filesPanel(page)}${isRemoved ? NOTHING : html`${peersPanel(page)}${swarmHistoryPanel(page.history, page.nowMs)}`}${page.past}${page.community.main}`;
   const side = html`${isRemoved ? NOTHING : html`${minePanel(page)}${archivePanel(page.archive, page.nowMs)}`}${factsPanel(page)}`;
   return html`${head}${notices(page)}${isRemoved ? NOTHING : creditNotice(page.credit, page.nowMs)}${columns(main, side)}`;
 }
@@ -97,9 +108,13 @@ function actions(page: TorrentPage): readonly Html[] {
       }),
     );
   }
+  if (mayDownload && page.hasMagnet) {
+    all.push(linkButton({ label: 'Magnet link', href: hrefTo('torrentMagnet', { hash }) }));
+  }
   if (mayDownload && tokens > 0 && credit?.credit.downloadCreditPercent !== 0) {
     all.push(linkButton({ label: 'Use a token', href: hrefTo('torrentToken', { hash }) }));
   }
+  all.push(...page.community.actions);
   if (page.mayOpenCredit) {
     all.push(linkButton({ label: 'Freeleech', href: hrefTo('torrentCredit', { hash }) }));
   }
@@ -113,7 +128,8 @@ function actions(page: TorrentPage): readonly Html[] {
 }
 
 /** Who keeps it alive: the word, the counts, and what follows from them. */
-function verdict({ live, peers, archivePeerId, archive, nowMs }: TorrentPage): Html {
+function verdict(page: TorrentPage): Html {
+  const { torrent, live, peers, archivePeerId, archive, nowMs } = page;
   const own = peers.filter((peer) => bytesEqual(peer.peerId, archivePeerId)).length;
   const others = { ...live, seeders: Math.max(0, live.seeders - own) };
   const lastSeedMs = Math.max(
@@ -121,14 +137,17 @@ function verdict({ live, peers, archivePeerId, archive, nowMs }: TorrentPage): H
     ...peers.filter((peer) => peer.state === 'seeder').map((peer) => peer.lastSeenSeconds * 1000),
   );
   const seen = lastSeedMs === 0 ? NOTHING : html` Last seeder seen ${timeAgo(lastSeedMs, nowMs)}.`;
-  return html`<p>${healthSentence(live)}</p><p>${verdictWords(others, archive.health?.damagedSegments === 0)}${seen}</p>`;
+  const isKept = archive.health?.damagedSegments === 0;
+  const id = { torrentId: torrent.id };
+  const words = liveText(isKept ? 'k' : 'v', id, verdictWords(others, isKept));
+  return html`<p>${healthSentence(live, id)}</p><p>${words}${seen}</p>`;
 }
 
 /** `isKept`: the archive has all of it. */
 export function verdictWords({ seeders, leechers }: SwarmCounts, isKept = false): string {
   if (seeders > 1) return `${formatCount(seeders)} clients keep all of it alive.`;
   if (isKept && seeders === 1) return 'One client and the archive keep all of it alive.';
-  if (isKept) return 'No client has all of it now. The archive has, and gives it.';
+  if (isKept) return 'The archive alone has all of it now, and gives it.';
   if (seeders === 1) return 'One client alone keeps it alive. Another seeder would make it safe.';
   if (leechers > 0) {
     return `Nobody here has all of it. ${plural(leechers, 'client')} may have parts and wait for a seeder.`;
@@ -139,7 +158,7 @@ export function verdictWords({ seeders, leechers }: SwarmCounts, isKept = false)
 function notices(page: TorrentPage): Html {
   const { torrent, isUploader, live, mayDownload } = page;
   if (torrent.removedMs !== undefined) {
-    const words = html`<strong>This torrent was removed</strong>${torrent.removedReason} <span class="muted">${timeAgo(torrent.removedMs, page.nowMs)}</span>. Trackers refuse it; what was moved still counts.`;
+    const words = html`<strong>This torrent was removed</strong>${torrent.removedReason} <span class="muted">${timeAgo(torrent.removedMs, page.nowMs)}</span>. Trackers refuse it; what was moved still counts.${replacedBy(page.replacements)}`;
     return html`<div class="flashes">${notice('bad', words)}</div>`;
   }
   if (!isUploader || live.seeders > 0 || !mayDownload) return NOTHING;
@@ -155,7 +174,13 @@ function notices(page: TorrentPage): Html {
   return html`<div class="flashes">${notice('info', body)}</div>`;
 }
 
-function descriptionPanel({ description, tags }: Torrent): Html {
+function replacedBy({ replacedBy: other }: Replacements): Html {
+  if (other === undefined) return NOTHING;
+  return html` The new one is <a href="${hrefTo('torrent', { hash: other.infoHash })}">${other.title}</a>.`;
+}
+
+function descriptionPanel({ torrent, cover }: TorrentPage): Html {
+  const { description, tags, title, infoHash } = torrent;
   const text =
     description === ''
       ? html`<p class="muted">The uploader wrote nothing about it.</p>`
@@ -163,7 +188,8 @@ function descriptionPanel({ description, tags }: Torrent): Html {
   const list = tags.map((tag) => html`<li>${badgeLink(tag, href('torrents', { tags: tag }))}</li>`);
   const chips =
     tags.length === 0 ? NOTHING : html`<ul class="chips" aria-label="Tags">${list}</ul>`;
-  return panel({ title: 'Description', body: html`${text}${chips}` });
+  const body = coverBeside(infoHash, { title, cover }, html`${text}${chips}`);
+  return panel({ title: 'Description', body });
 }
 
 function filesPanel({ torrent, files, archive }: TorrentPage): Html {
@@ -302,7 +328,8 @@ function shareSentence(transfer: MemberTransfer, torrent: Torrent): string {
   return `You have given ${formatRatio(uploadedBytes / downloadedBytes)} times what you took.`;
 }
 
-function factsPanel({ torrent, uploader, live, nowMs }: TorrentPage): Html {
+function factsPanel(page: TorrentPage): Html {
+  const { torrent, uploader, live, nowMs } = page;
   const pieces = Math.ceil(torrent.sizeBytes / torrent.pieceLength);
   const by =
     uploader === undefined
@@ -319,6 +346,10 @@ function factsPanel({ torrent, uploader, live, nowMs }: TorrentPage): Html {
     { term: 'Pieces', value: html`${formatCount(pieces)} of ${formatBytes(torrent.pieceLength)}` },
     { term: 'Kind', value: version },
     { term: 'Source', value: torrent.source === '' ? 'none' : torrent.source },
+    ...page.replacements.replaces.map((other) => ({
+      term: 'Replaces',
+      value: html`<a href="${hrefTo('torrent', { hash: other.infoHash })}">${other.title}</a>`,
+    })),
     ...(v1 === undefined ? [] : [{ term: 'Info hash', value: html`<code>${v1}</code>` }]),
     ...(v2 === undefined ? [] : [{ term: 'Info hash v2', value: html`<code>${v2}</code>` }]),
   ]);

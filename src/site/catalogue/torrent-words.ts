@@ -44,7 +44,7 @@ export function checkWords(words: TorrentWords): readonly Refusal[] {
   return problems;
 }
 
-/** One line, without control and direction characters. */
+/** One line, without control and direction characters; empty when nothing of it can be seen. */
 export function cleanTitle(text: string): string {
   return cleanLine(text);
 }
@@ -75,10 +75,12 @@ export function cleanDescription(text: string): string {
 }
 
 function cleanLine(text: string): string {
-  return text
+  const line = text
     .toWellFormed()
     .replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
     .replace(/[\u202a-\u202e\u2066-\u2069]/g, '')
     .replace(/\s+/g, ' ')
     .trim();
+  // Blanks without a width would be a link that nobody can press.
+  return /[^\p{Default_Ignorable_Code_Point}\p{Z}\u2800]/u.test(line) ? line : '';
 }

@@ -6,8 +6,10 @@ import { assert } from '#base/assert.ts';
 import { toHex } from '#base/bytes.ts';
 import type { Clock } from '#base/clock.ts';
 import { torrentId as asTorrentId } from '#base/ids.ts';
+import { dropCover } from '#site/covers/covers.ts';
 import { insertEntries } from '#site/folders/insert-entries.ts';
 import { Refusal } from '#site/refusal.ts';
+import { changedFields, noteEdit } from '#site/torrent-history/torrent-changes.ts';
 import { dialectOf, isUniqueViolation } from '#sql/dialect.ts';
 import { enqueue } from '#sql/outbox.ts';
 import type { Sql } from '#sql/sql.ts';
@@ -15,8 +17,7 @@ import type { TorrentMessage } from '#wire/control-message.ts';
 import type { Metainfo } from '#wire/metainfo.ts';
 import type { CatalogueConfig } from './catalogue-config.ts';
 import type { CatalogueTables, TorrentTable } from './catalogue-tables.ts';
-import { setTags } from './categories.ts';
-import { entryNames } from './file-entries.ts';
+import { setTags, uncountTags } from './categories.ts';
 import { findTorrentIn, type Torrent } from './find-torrent.ts';
 import { prepareApart } from './prepare-apart.ts';
 import {
@@ -25,8 +26,9 @@ import {
   type PreparedTorrent,
   titleOf,
 } from './prepared-torrent.ts';
-import { type Catalogue, indexTorrent, unindexTorrent } from './search-index.ts';
-import { SEARCH_LIMITS, sortKey } from './search-words.ts';
+import { replacedWords } from './replacements.ts';
+import { type Catalogue, indexTorrent, lockSearchIndex, unindexTorrent } from './search-index.ts';
+import { sortKey } from './search-words.ts';
 import {
   checkWords,
   cleanDescription,
@@ -54,6 +56,8 @@ export interface NewTorrent extends Omit<TorrentWords, 'title'> {
   readonly title?: string;
   /** May upload again what somebody else than its uploader removed. */
   readonly isStaff?: boolean;
+  /** Takes the place of this one, which is removed. Whether the uploader may is the caller's to check. */
+  readonly replacesId?: number;
   /** Of a torrent that is put back: the id it had, which it gets again when nobody else has it now. */
   readonly formerId?: number;
 }
@@ -93,6 +97,15 @@ export async function addTorrent(
   return result;
 }
 
+/** What `addTorrent` would refuse of the words alone: for whoever has a long way to the .torrent file. */
+export async function refusalOfWords(sql: Sql, asked: TorrentWords): Promise<Refusal | undefined> {
+  const words = cleanWords(asked);
+  const problem = checkWords(words)[0];
+  if (problem !== undefined) return problem;
+  const category = await findCategory(sql.read<CatalogueTables>(), words.category);
+  return category === undefined ? noCategory(words.category) : undefined;
+}
+
 interface Saving {
   readonly prepared: PreparedTorrent;
   readonly words: TorrentWords;
@@ -105,7 +118,8 @@ async function saveTorrent(
   saving: Saving,
 ): Promise<AddTorrentResult> {
   const { prepared, words, request } = saving;
-  const duplicate = await findDuplicate(transaction, prepared);
+  await lockSearchIndex(transaction);
+  const duplicate = await findDuplicate(transaction, prepared, request.replacesId);
   if (duplicate !== undefined) return duplicate;
   if (request.isStaff !== true) {
     const reason = await removedByStaff(transaction, prepared.metainfo);
@@ -114,7 +128,7 @@ async function saveTorrent(
       return new Refusal('torrent-removed', words, 'file');
     }
   }
-  const categoryId = await findCategory(transaction, words.category);
+  const categoryId = (await findCategory(transaction, words.category))?.id;
   if (categoryId === undefined) return noCategory(words.category);
   const formerId = await freeId(transaction, request.formerId);
   const { id } = await transaction
@@ -133,13 +147,32 @@ async function saveTorrent(
     .execute();
   await insertEntries(transaction, { torrentId: id, from: 0, entries: prepared.entries });
   await setTags(transaction, id, words.tags);
-  const files = entryNames(prepared.entries, SEARCH_LIMITS.textCharsMax);
-  await indexTorrent(transaction, id, { ...words, files: `${prepared.metainfo.name} ${files}` });
+  await indexTorrent(transaction, id);
   const torrent = await findTorrentIn(transaction, id);
   assert(torrent !== undefined, 'a torrent is there after it was inserted');
   await enqueue(transaction, torrentMessage(torrent));
+  if (request.replacesId !== undefined) await replace(transaction, torrent, saving);
   const { hashChanged, notes } = prepared;
   return { kind: 'added', torrent, hashChanged, notes };
+}
+
+/** One that is removed already stays what it is. */
+async function replace(
+  transaction: Transaction<CatalogueTables>,
+  torrent: Torrent,
+  { request, nowMs }: Saving,
+): Promise<void> {
+  assert(request.replacesId !== undefined, 'it replaces one');
+  await removeTorrentIn(
+    transaction,
+    {
+      torrentId: request.replacesId,
+      removedBy: request.uploaderId,
+      reason: replacedWords(torrent),
+      replacedBy: torrent.id,
+    },
+    nowMs,
+  );
 }
 
 async function freeId(
@@ -160,7 +193,10 @@ async function countOn(transaction: Transaction<CatalogueTables>): Promise<void>
   );
 }
 
-function torrentRow(saving: Saving, categoryId: number): Omit<TorrentTable, 'id' | 'is_exempt'> {
+function torrentRow(
+  saving: Saving,
+  categoryId: number,
+): Omit<TorrentTable, 'id' | 'is_exempt' | 'replaced_by'> {
   const { prepared, words, request, nowMs } = saving;
   const { metainfo, keys } = prepared;
   return {
@@ -190,49 +226,56 @@ function torrentRow(saving: Saving, categoryId: number): Omit<TorrentTable, 'id'
   };
 }
 
-/** Changes what is written about a torrent. Whether the asker may is the caller's to check. */
+export interface WordsChange extends TorrentWords {
+  /** Who writes; 0 for the operator at the command line. */
+  readonly changedBy: number;
+  /** False for what the staff does to many at once: else edits of a day are bounded. */
+  readonly isBounded?: boolean;
+}
+
+/**
+ * Changes what is written about a torrent; a function is given what stands there now. Whether the asker may
+ * is the caller's to check.
+ */
 export async function updateTorrent(
   world: CatalogueWorld,
   torrentId: number,
-  written: TorrentWords,
+  written: WordsChange | ((before: Torrent) => WordsChange),
 ): Promise<Torrent | Refusal> {
-  const words = cleanWords(written);
-  const problem = checkWords(words)[0];
-  if (problem !== undefined) return problem;
   return await world.sql.transaction<CatalogueTables, Torrent | Refusal>(async (transaction) => {
+    await lockSearchIndex(transaction);
     const before = await findTorrentIn(transaction, torrentId);
     if (before === undefined || before.removedMs !== undefined) return unknownTorrent();
-    const categoryId = await findCategory(transaction, words.category);
-    if (categoryId === undefined) return noCategory(words.category);
+    const asked = typeof written === 'function' ? written(before) : written;
+    const words = cleanWords(asked);
+    const problem = checkWords(words)[0];
+    if (problem !== undefined) return problem;
+    const category = await findCategory(transaction, words.category);
+    if (category === undefined) return noCategory(words.category);
+    const { changedBy: memberId, isBounded = true } = asked;
+    const change = { torrentId, memberId, atMs: world.clock.nowMs(), isBounded };
+    const { name: categoryName } = category;
+    const fields = changedFields(before, { ...words, categoryName });
+    const refused = await noteEdit(transaction, change, fields);
+    if (refused !== undefined) return refused;
+    await unindexTorrent(transaction, torrentId);
     await transaction
       .updateTable('torrent')
       .set({
         title: words.title,
         title_key: sortKey(words.title),
         description: words.description,
-        category_id: categoryId,
-        changed_ms: world.clock.nowMs(),
+        category_id: category.id,
+        changed_ms: change.atMs,
       })
       .where('id', '=', torrentId)
       .execute();
     await setTags(transaction, torrentId, words.tags);
-    const files = await storedNames(transaction, torrentId);
-    await indexTorrent(transaction, torrentId, { ...words, files: `${before.name} ${files}` });
+    await indexTorrent(transaction, torrentId);
     const torrent = await findTorrentIn(transaction, torrentId);
     assert(torrent !== undefined, 'a torrent does not vanish in a transaction');
     return torrent;
   });
-}
-
-async function storedNames(transaction: Catalogue, torrentId: number): Promise<string> {
-  const rows = await transaction
-    .selectFrom('torrent_entry')
-    .select('path')
-    .where('torrent_id', '=', torrentId)
-    .orderBy('position')
-    .limit(SEARCH_LIMITS.textCharsMax / 2)
-    .execute();
-  return entryNames(rows, SEARCH_LIMITS.textCharsMax);
 }
 
 export interface Removal {
@@ -241,6 +284,8 @@ export interface Removal {
   readonly removedBy: number;
   /** Shown by members' clients and on the page. */
   readonly reason: string;
+  /** The torrent that takes its place. */
+  readonly replacedBy?: number;
 }
 
 /** The trackers refuse the torrent, with the reason, within a second. Its page and history stay. */
@@ -264,17 +309,26 @@ export async function removeTorrent(
 /** The same in the caller's transaction; the reason is one already. Wake the relay after the commit. */
 export async function removeTorrentIn(
   transaction: Transaction<CatalogueTables>,
-  { torrentId, removedBy, reason }: Removal,
+  removal: Removal,
   nowMs: number,
 ): Promise<Torrent | Refusal> {
+  const { torrentId, removedBy, reason, replacedBy = null } = removal;
+  await lockSearchIndex(transaction);
   const { numUpdatedRows } = await transaction
     .updateTable('torrent')
-    .set({ removed_ms: nowMs, removed_by: removedBy, removed_reason: reason })
+    .set({
+      removed_ms: nowMs,
+      removed_by: removedBy,
+      removed_reason: reason,
+      replaced_by: replacedBy,
+    })
     .where('id', '=', torrentId)
     .where('removed_ms', 'is', null)
     .executeTakeFirst();
   if (Number(numUpdatedRows) === 0) return unknownTorrent();
   await unindexTorrent(transaction, torrentId);
+  await uncountTags(transaction, torrentId);
+  await dropCover(transaction, torrentId);
   const torrent = await findTorrentIn(transaction, torrentId);
   assert(torrent !== undefined, 'a removed torrent keeps its row');
   await enqueue(transaction, torrentMessage(torrent));
@@ -349,13 +403,15 @@ function cleanWords(words: TorrentWords): TorrentWords {
   };
 }
 
-async function findCategory(catalogue: Catalogue, slug: string): Promise<number | undefined> {
-  const row = await catalogue
+async function findCategory(
+  catalogue: Catalogue,
+  slug: string,
+): Promise<{ readonly id: number; readonly name: string } | undefined> {
+  return await catalogue
     .selectFrom('category')
-    .select('id')
+    .select(['id', 'name'])
     .where('slug', '=', slug)
     .executeTakeFirst();
-  return row?.id;
 }
 
 async function removedByStaff(

@@ -1,13 +1,14 @@
 // Uploading in three steps that each stand on their own: a file is sent and kept as a draft, its page
 // shows what is in it, and its words make it a torrent.
 
+import { applyCover, coverForm, readCover } from '#site/covers/cover-pages.ts';
 import { Refusal } from '#site/refusal.ts';
 import { href, hrefTo } from '#site/routes.ts';
 import type { Visit } from '#site/visit.ts';
 import type { CatalogueTables } from './catalogue-tables.ts';
 import { listCategories } from './categories.ts';
 import { FILE_ROWS_MAX, fileNodes } from './file-page.ts';
-import { findTorrent } from './find-torrent.ts';
+import { findTorrent, type Torrent } from './find-torrent.ts';
 import { prepareApart } from './prepare-apart.ts';
 import {
   type Duplicate,
@@ -15,7 +16,8 @@ import {
   type PreparedTorrent,
   titleOf,
 } from './prepared-torrent.ts';
-import { readWords } from './torrent-handlers.ts';
+import { namedTorrent } from './replacements.ts';
+import { mayChange, readWords } from './torrent-handlers.ts';
 import { parseTags } from './torrent-words.ts';
 import { addTorrent } from './torrents.ts';
 import { discardDraft, findDraft, keepDraft } from './upload-drafts.ts';
@@ -36,7 +38,9 @@ export async function postUpload(visit: Visit): Promise<Response> {
   const prepared = await prepareApart(parts.config, file.bytes);
   if (prepared instanceof Refusal) return await showChoose(visit, prepared);
   const duplicate = await findDuplicate(parts.sql.read<CatalogueTables>(), prepared);
-  if (duplicate !== undefined) return await showChoose(visit, duplicate);
+  if (duplicate !== undefined && (await replaceable(visit, duplicate)) === undefined) {
+    return await showChoose(visit, duplicate);
+  }
   const draft = await keepDraft(parts, visit.signedIn().memberId, file.bytes);
   return visit.redirect(hrefTo('uploadDraft', { draft }));
 }
@@ -90,21 +94,54 @@ export async function postDraft(visit: Visit): Promise<Response> {
   const bytes = await findDraft(parts, memberId, draft);
   if (bytes === undefined) return await visit.notFound(GONE);
   const values = readWords(visit);
-  const result = await addTorrent(parts, {
-    bytes,
-    uploaderId: memberId,
-    ...values,
-    tags: parseTags(values.tags),
-    isStaff: visit.may('administer'),
-  });
+  const replaced = await replacedOf(visit);
+  const cover = await readCover(visit);
+  const refused = [replaced, cover].find((one) => one instanceof Refusal);
+  const result =
+    refused instanceof Refusal
+      ? refused
+      : await addTorrent(parts, {
+          bytes,
+          uploaderId: memberId,
+          ...values,
+          tags: parseTags(values.tags),
+          isStaff: visit.may('administer'),
+          ...(replaced instanceof Refusal || replaced === undefined
+            ? {}
+            : { replacesId: replaced.id }),
+        });
   if (!(result instanceof Refusal) && result.kind === 'added') {
     await discardDraft(parts.sql, memberId, draft);
+    if (cover !== undefined && !(cover instanceof Refusal) && cover.picture !== undefined) {
+      await applyCover(visit, result.torrent.id, cover);
+    }
     const path = hrefTo('torrent', { hash: result.torrent.infoHash });
     return visit.redirect(path, { kind: 'good', text: `“${result.torrent.title}” is saved.` });
   }
   const prepared = await draftOf(visit);
   if (prepared === undefined) return await visit.notFound(GONE);
   return await showDraft(visit, prepared, values, result);
+}
+
+/** The torrent of the same content whose place this visitor may give to a new one. */
+async function replaceable(visit: Visit, duplicate: Duplicate): Promise<Torrent | undefined> {
+  if (duplicate.by === 'hash') return undefined;
+  const torrent = await findTorrent(visit.parts.sql, duplicate.existing.id);
+  return torrent !== undefined && mayChange(visit, torrent) ? torrent : undefined;
+}
+
+/** The torrent that the form says is replaced. */
+async function replacedOf(visit: Visit): Promise<Torrent | Refusal | undefined> {
+  const text = visit.form.text('replaces');
+  if (text === '') return undefined;
+  const torrent = await namedTorrent(visit.parts.sql, text);
+  if (torrent === undefined) {
+    const words = 'No torrent here has this info hash. Leave it empty if it replaces none.';
+    return new Refusal('replaced-unknown', words, 'replaces');
+  }
+  if (mayChange(visit, torrent)) return torrent;
+  const words = 'Only its uploader and the staff can replace it.';
+  return new Refusal('replaced-not-yours', words, 'replaces');
 }
 
 async function draftOf(visit: Visit): Promise<PreparedTorrent | undefined> {
@@ -123,7 +160,11 @@ async function showDraft(
   problem: Refusal | Duplicate | undefined,
 ): Promise<Response> {
   const isRefusal = problem instanceof Refusal;
+  const older = isRefusal || problem === undefined ? undefined : await replaceable(visit, problem);
+  const errors = isRefusal ? { [problem.field ?? 'title']: problem.message } : {};
   const main = previewView({
+    replaces: older?.infoHash ?? visit.form.text('replaces'),
+    mayReplace: older !== undefined,
     csrf: visit.csrfToken,
     draft: visit.param('draft'),
     prepared,
@@ -131,7 +172,8 @@ async function showDraft(
     files: fileNodes(prepared.entries.slice(0, FILE_ROWS_MAX)),
     values,
     categories: await listCategories(visit.parts.sql),
-    errors: isRefusal ? { [problem.field ?? 'title']: problem.message } : {},
+    cover: coverForm(visit, errors),
+    errors,
     ...(isRefusal || problem === undefined ? {} : { duplicate: await linked(visit, problem) }),
   });
   const status = problem === undefined ? 200 : isRefusal ? 422 : 409;

@@ -21,6 +21,7 @@ import { notice } from '#site/components/notice.ts';
 import { columns, pageHead } from '#site/components/page-head.ts';
 import { panel } from '#site/components/panel.ts';
 import { tree } from '#site/components/tree.ts';
+import { type CoverForm, coverFields } from '#site/covers/cover-pages.ts';
 import { formatBytes } from '#site/format/bytes.ts';
 import { formatCount, plural } from '#site/format/number.ts';
 import { href, hrefTo } from '#site/routes.ts';
@@ -86,13 +87,15 @@ export function wordsFields(
   values: WordsForm,
   categories: readonly Category[],
   errors: Errors,
+  /** For who may leave it out: what it is then. */
+  titleHint?: string,
 ): Html {
   return html`${textField({
     name: 'title',
     label: 'Title',
     value: values.title,
     error: errors['title'],
-    required: true,
+    ...(titleHint === undefined ? { required: true } : { hint: titleHint }),
     lengthMax: WORDS_LIMITS.titleCharsMax,
     autocomplete: 'off',
   })}${selectField({
@@ -130,8 +133,13 @@ export interface PreviewPage {
   /** As many rows as a page shows. */
   readonly files: readonly FileNode[];
   readonly duplicate?: Duplicate & { readonly infoHash: string };
+  /** The hash of a torrent whose place it takes, or what was typed there. */
+  readonly replaces: string;
+  /** The torrent of the same content may be replaced by whoever uploads this. */
+  readonly mayReplace: boolean;
   readonly values: WordsForm;
   readonly categories: readonly Category[];
+  readonly cover: CoverForm;
   readonly errors: Errors;
 }
 
@@ -144,7 +152,7 @@ export function previewView(page: PreviewPage): Html {
     inline: true,
     body: submitButton({ label: 'Discard', kind: 'quiet' }),
   });
-  const isThere = page.duplicate !== undefined;
+  const isThere = page.duplicate !== undefined && !page.mayReplace;
   const head = pageHead({
     title: isThere ? 'Nothing to upload' : 'Look, then save',
     lead: isThere
@@ -169,7 +177,8 @@ export function previewView(page: PreviewPage): Html {
   const form = postForm({
     action: hrefTo('uploadDraft', { draft }),
     csrf,
-    body: html`${wordsFields(page.values, page.categories, errors)}${formActions(submitButton({ label: 'Save torrent', kind: 'primary' }))}`,
+    multipart: true,
+    body: html`${wordsFields(page.values, page.categories, errors)}${coverFields(page.cover)}${replacesField(page)}${formActions(submitButton({ label: 'Save torrent', kind: 'primary' }))}`,
   });
   const words = isThere ? NOTHING : panel({ title: 'Words', body: form });
   const side = html`${panel({ title: 'Facts', body: fileFacts(prepared) })}`;
@@ -180,6 +189,19 @@ export function previewView(page: PreviewPage): Html {
     body: html`${tree({ nodes: page.files, openDepth: shown > 40 ? 1 : 3 })}`,
   });
   return html`${head}<div class="flashes">${top}${errorSummary(errors)}</div>${columns(html`${words}${files}`, side)}`;
+}
+
+function replacesField({ replaces, errors }: PreviewPage): Html {
+  return textField({
+    name: 'replaces',
+    label: 'Replaces',
+    hint: 'The info hash or the address of an older torrent of yours whose place this one takes. That one is removed, and its clients read which one is the new.',
+    value: replaces,
+    error: errors['replaces'],
+    lengthMax: 300,
+    autocomplete: 'off',
+    autocapitalize: 'none',
+  });
 }
 
 function fileFacts({ metainfo, hashChanged }: PreparedTorrent): Html {
@@ -209,10 +231,11 @@ export interface EditPage {
   readonly torrent: Torrent;
   readonly values: WordsForm;
   readonly categories: readonly Category[];
+  readonly cover: CoverForm;
   readonly errors: Errors;
 }
 
-export function editView({ csrf, torrent, values, categories, errors }: EditPage): Html {
+export function editView({ csrf, torrent, values, categories, cover, errors }: EditPage): Html {
   const hash = torrent.infoHash;
   const back = hrefTo('torrent', { hash });
   const head = pageHead({
@@ -226,7 +249,8 @@ export function editView({ csrf, torrent, values, categories, errors }: EditPage
   const form = postForm({
     action: hrefTo('torrentEdit', { hash }),
     csrf,
-    body: html`${wordsFields(values, categories, errors)}${formActions(
+    multipart: true,
+    body: html`${wordsFields(values, categories, errors)}${coverFields(cover)}${formActions(
       submitButton({ label: 'Save changes', kind: 'primary' }),
       linkButton({ label: 'Leave it as it is', href: back, kind: 'quiet' }),
     )}`,

@@ -8,8 +8,8 @@ import { prepareApart } from './prepare-apart.ts';
 import { prepareTorrent } from './prepared-torrent.ts';
 
 /** Of so many files that it is taken apart in a thread. */
-function largeTorrent(name: string, twice = false): Uint8Array<ArrayBuffer> {
-  const files = Array.from({ length: 4000 }, (_, at) => ({
+function largeTorrent(name: string, twice = false, count = 4000): Uint8Array<ArrayBuffer> {
+  const files = Array.from({ length: count }, (_, at) => ({
     length: 1000,
     path: ['folder', `${'x'.repeat(30)}-${twice ? 0 : at}.csv`],
   }));
@@ -23,6 +23,9 @@ test('a large torrent is taken apart in a thread as it would be here, and refuse
   const bytes = largeTorrent('large');
   assert.ok(bytes.byteLength > 200_000);
   assert.deepEqual(await prepareApart(config, bytes), prepareTorrent(config, bytes));
+  // More than one message brings.
+  const larger = largeTorrent('larger', false, 5500);
+  assert.deepEqual(await prepareApart(config, larger), prepareTorrent(config, larger));
   const refused = await prepareApart(config, largeTorrent('large', true));
   assert.ok(refused instanceof Refusal);
   assert.deepEqual(refused, prepareTorrent(config, largeTorrent('large', true)));

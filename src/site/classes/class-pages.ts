@@ -2,7 +2,7 @@
 // the change would touch.
 
 import { html } from 'hono/html';
-import { parseClasses } from '#accounting/classes/class-list.ts';
+import { type MemberClass, parseClasses } from '#accounting/classes/class-list.ts';
 import type { ClassStep } from '#accounting/classes/class-watch.ts';
 import { classFindingWords } from '#accounting/classes/class-words.ts';
 import { type MadeStep, tryClasses } from '#accounting/classes/member-classes.ts';
@@ -45,8 +45,32 @@ async function postClassesTry(visit: Visit): Promise<Response> {
   if (visit.form.text('deed') === 'edit') return await classesPage(visit, text, {});
   const parsed = parseClasses(text.split('\n'));
   if (typeof parsed === 'string') return await classesPage(visit, text, { classes: parsed });
-  const { sql, classes } = visit.parts;
-  const rules = { classes: parsed, graceMs: classes.graceMs };
+  const { sql } = visit.parts;
+  const { made, tried, isWhole } = await trialOf(visit, parsed);
+  const listed = made.slice(0, LISTED_MAX);
+  const main = trialMain({
+    csrf: visit.csrfToken,
+    text,
+    ...{ made, tried, isWhole },
+    names: await memberNames(
+      sql,
+      listed.map((one) => one.memberId),
+    ),
+  });
+  return await visit.page({ title: 'Try these classes', main, section: 'console' });
+}
+
+export interface ClassTrial {
+  readonly made: readonly MadeStep[];
+  /** Members; the oldest accounts when it is not whole. */
+  readonly tried: number;
+  readonly isWhole: boolean;
+}
+
+/** What the next check would do to members with these classes. */
+export async function trialOf(visit: Visit, classes: readonly MemberClass[]): Promise<ClassTrial> {
+  const { sql } = visit.parts;
+  const rules = { classes, graceMs: visit.parts.classes.graceMs };
   const uploads = (ids: readonly number[]) => uploadCounts(sql, ids);
   const members = judgedMembers(sql);
   const made: MadeStep[] = [];
@@ -59,19 +83,7 @@ async function postClassesTry(visit: Visit): Promise<Response> {
     tried += page.length;
     after = last.memberId;
   }
-  const listed = made.slice(0, LISTED_MAX);
-  const main = trialMain({
-    csrf: visit.csrfToken,
-    text,
-    made,
-    tried,
-    isWhole: (await members.count()) <= tried,
-    names: await memberNames(
-      sql,
-      listed.map((one) => one.memberId),
-    ),
-  });
-  return await visit.page({ title: 'Try these classes', main, section: 'console' });
+  return { made, tried, isWhole: (await members.count()) <= tried };
 }
 
 async function postClasses(visit: Visit): Promise<Response> {

@@ -17,6 +17,7 @@ export const uploadScript = `'use strict';
   const list = form.querySelector('[data-chosen]');
   const bar = form.querySelector('progress');
   const state = form.querySelector('[data-state]');
+  const pickers = form.querySelectorAll('input[type="file"][name="files"]');
   const button = form.querySelector('button[type="submit"]');
   const tus = { 'tus-resumable': '1.0.0' };
   let chosen = [];
@@ -34,18 +35,20 @@ export const uploadScript = `'use strict';
   };
   const show = () => {
     const bytes = chosen.reduce((sum, one) => sum + one.file.size, 0);
-    list.textContent = chosen.length === 0 ? 'Nothing chosen yet.'
+    list.textContent = chosen.length === 0 ? (hidden.value === '' ? 'Nothing chosen yet.' : '')
       : chosen.length + (chosen.length === 1 ? ' file, ' : ' files, ') + sizeWords(bytes);
   };
   const choose = (files) => {
     chosen = files.sort((a, b) => (a.path < b.path ? -1 : 1));
+    // Other files than those that a form which was sent back had.
+    hidden.value = '';
     show();
     const title = form.querySelector('input[name="title"]');
     if (chosen.length > 0 && title.value === '') title.value = chosen[0].path.split('/')[0];
   };
   const ofInput = (element) => Array.from(element.files, (file) =>
     ({ path: file.webkitRelativePath || file.name, file }));
-  for (const element of form.querySelectorAll('input[type="file"]')) {
+  for (const element of pickers) {
     element.addEventListener('change', () => choose(ofInput(element)));
   }
 
@@ -160,7 +163,7 @@ export const uploadScript = `'use strict';
     try {
       hidden.value = await send(chosen);
       say('All of it is here. The torrent is being made.');
-      for (const element of form.querySelectorAll('input[type="file"]')) element.disabled = true;
+      for (const element of pickers) element.disabled = true;
       form.submit();
     } catch (error) {
       button.disabled = false;

@@ -2,6 +2,7 @@
 
 import { html } from 'hono/html';
 import { plural } from '#site/format/number.ts';
+import { type Live, liveAttribute } from './live.ts';
 import type { Html } from './markup.ts';
 
 export type BadgeKind = 'plain' | 'accent' | 'good' | 'warn' | 'bad';
@@ -37,29 +38,21 @@ export function healthOf({ seeders, leechers }: HealthCounts): Health {
 }
 
 /** The word with its shape: a full, half, crossed or empty disc. */
-export function health(counts: HealthCounts): Html {
-  return healthMark(healthOf(counts));
+export function health(counts: HealthCounts, live?: Live): Html {
+  return healthMark(healthOf(counts), live);
 }
 
-/** Any verdict by word and shape. */
-export function healthMark({ kind, word }: Health): Html {
-  return html`<span class="health health-${kind}">${healthShape(kind)}${word}</span>`;
+/** Any verdict by word and shape; the shape comes with the class, so that a script changes both at once. */
+export function healthMark({ kind, word }: Health, live?: Live): Html {
+  return html`<span class="health health-${kind}"${liveAttribute('h', live)}>${word}</span>`;
 }
 
 /** The verdict line of a torrent page. */
-export function healthSentence(counts: HealthCounts): Html {
-  const { seeders, leechers } = counts;
-  const who = `${plural(seeders, 'seeder')}, ${plural(leechers, 'leecher')}`;
-  return html`<span class="verdict">${health(counts)}</span> <span class="muted">${who} right now</span>`;
+export function healthSentence(counts: HealthCounts, live?: Live): Html {
+  return html`<span class="verdict">${health(counts, live)}</span> <span class="muted"><span${liveAttribute('w', live)}>${whoIsHere(counts)}</span> right now</span>`;
 }
 
-function healthShape(kind: Health['kind']): Html {
-  const ring = html`<circle cx="8" cy="8" r="6.5" fill="none" stroke="currentColor" stroke-width="2"></circle>`;
-  const inside = {
-    good: html`<circle cx="8" cy="8" r="7.5" fill="currentColor"></circle>`,
-    warn: html`${ring}<path d="M8 1.5a6.5 6.5 0 000 13z" fill="currentColor"></path>`,
-    bad: html`${ring}<path d="M4 12L12 4" stroke="currentColor" stroke-width="2"></path>`,
-    none: ring,
-  }[kind];
-  return html`<svg viewBox="0 0 16 16" aria-hidden="true" focusable="false">${inside}</svg>`;
+/** `3 seeders, 1 leecher`. */
+export function whoIsHere({ seeders, leechers }: HealthCounts): string {
+  return `${plural(seeders, 'seeder')}, ${plural(leechers, 'leecher')}`;
 }

@@ -1,5 +1,6 @@
-// Bars per day, drawn on the server: what was given above the line, what was taken below it. The same
-// numbers stand in a table below, for those who read rather than look.
+// Bars per day, or per week and more where the time is long, drawn on the server: what was given above the
+// line, what was taken below it. The same numbers stand in a table below, for those who read rather than
+// look.
 
 import { html } from 'hono/html';
 import { formatBytes } from '#site/format/bytes.ts';
@@ -9,12 +10,15 @@ import { type Html, NOTHING } from './markup.ts';
 import { table } from './table.ts';
 
 export interface ChartDay {
-  /** Midnight UTC, Unix milliseconds. */
+  /** Midnight UTC of the first day, Unix milliseconds. */
   readonly dayMs: number;
+  /** Days that are one bar; all bars of a chart have as many. */
+  readonly days: number;
   readonly givenBytes: number;
   readonly takenBytes: number;
 }
 
+const DAY_MS = 86_400_000;
 const HEIGHT = 120;
 const BAR = 8;
 const GAP = 4;
@@ -32,13 +36,27 @@ export function dayChart(days: readonly ChartDay[]): Html {
     const x = at * (BAR + GAP);
     const up = heightOf(day.givenBytes, most, middle);
     const down = heightOf(day.takenBytes, most, middle);
-    const title = `${formatDate(day.dayMs)}: given ${formatBytes(day.givenBytes)}, taken ${formatBytes(day.takenBytes)}`;
+    const title = `${dayWords(day)}: given ${formatBytes(day.givenBytes)}, taken ${formatBytes(day.takenBytes)}`;
     return html`<g><title>${title}</title><rect class="hit" x="${x - GAP / 2}" y="0" width="${BAR + GAP}" height="${HEIGHT}"></rect>${bar('given', x, middle - up, up)}${bar('taken', x, middle, down)}</g>`;
   });
-  const summary = `Over ${days.length} days: given ${formatBytes(given)}, taken ${formatBytes(taken)}.`;
+  const summary = `Over ${days.reduce((sum, day) => sum + day.days, 0)} days: given ${formatBytes(given)}, taken ${formatBytes(taken)}.`;
   const first = days[0]!;
   const last = days.at(-1)!;
-  return html`<figure class="day-chart"><svg viewBox="0 0 ${width} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${summary}" focusable="false">${bars}<path class="axis" d="M0 ${middle}H${width}"></path></svg><div class="day-chart-ends small muted"><span>${formatDate(first.dayMs)}</span><span>${formatDate(last.dayMs)}</span></div><figcaption class="small"><span class="key key-given"></span>Given ${formatBytes(given)} <span class="key key-taken"></span>Taken ${formatBytes(taken)} <span class="muted">highest day ${formatBytes(most === 1 ? 0 : most)}</span></figcaption></figure>${dayTable(days)}`;
+  return html`<figure class="day-chart"><svg viewBox="0 0 ${width} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${summary}" focusable="false">${bars}<path class="axis" d="M0 ${middle}H${width}"></path></svg><div class="day-chart-ends small muted"><span>${formatDate(first.dayMs)}</span><span>${formatDate(lastDayMs(last))}</span></div><figcaption class="small"><span class="key key-given"></span>Given ${formatBytes(given)} <span class="key key-taken"></span>Taken ${formatBytes(taken)} <span class="muted">highest ${stepWords(first)} ${formatBytes(most === 1 ? 0 : most)}</span></figcaption></figure>${dayTable(days)}`;
+}
+
+function lastDayMs({ dayMs, days }: ChartDay): number {
+  return dayMs + (days - 1) * DAY_MS;
+}
+
+function dayWords(day: ChartDay): string {
+  const from = formatDate(day.dayMs);
+  return day.days === 1 ? from : `${from} to ${formatDate(lastDayMs(day))}`;
+}
+
+function stepWords({ days }: ChartDay): string {
+  if (days === 1) return 'day';
+  return days === 7 ? 'week' : `${days} days`;
 }
 
 function heightOf(value: number, most: number, room: number): number {
@@ -53,11 +71,11 @@ function bar(kind: 'given' | 'taken', x: number, y: number, height: number): Htm
 function dayTable(days: readonly ChartDay[]): Html {
   const rows = days.filter((day) => day.givenBytes + day.takenBytes > 0).toReversed();
   if (rows.length === 0) return NOTHING;
-  return html`<details><summary>Day by day</summary>${table({
-    caption: 'Given and taken by day',
+  return html`<details><summary>In figures</summary>${table({
+    caption: 'Given and taken over time',
     rows,
     columns: [
-      { label: 'Day', kind: 'title', cell: (day) => formatDate(day.dayMs) },
+      { label: 'Day', kind: 'title', cell: dayWords },
       { label: 'Given', kind: 'figure', cell: (day) => bytes(day.givenBytes) },
       { label: 'Taken', kind: 'figure', cell: (day) => bytes(day.takenBytes) },
     ],

@@ -4,7 +4,7 @@
 
 import { html } from 'hono/html';
 import { attribute, type Html, NOTHING } from './markup.ts';
-import { notice } from './notice.ts';
+import { refusalNotice } from './notice.ts';
 
 /** The field in which every changing form carries its CSRF token. */
 export const CSRF_FIELD = 'csrf';
@@ -59,7 +59,7 @@ export function textField(field: TextField): Html {
   const { name, type = 'text', value, required, autocomplete, placeholder } = field;
   return wrap(
     field,
-    html`<input class="input" id="${name}" name="${name}" type="${type}"${attribute('value', value)}${attribute('required', required)}${attribute('autocomplete', autocomplete)}${attribute('minlength', field.lengthMin)}${attribute('maxlength', field.lengthMax)}${attribute('placeholder', placeholder)}${attribute('autofocus', field.autofocus)}${attribute('autocapitalize', field.autocapitalize)}${described(field)}>`,
+    html`<input class="input" id="${name}" name="${name}" type="${type}"${attribute('value', value)}${attribute('required', required)}${attribute('autocomplete', autocomplete)}${attribute('minlength', field.lengthMin)}${attribute('maxlength', field.lengthMax)}${attribute('placeholder', placeholder)}${attribute('autofocus', field.error === undefined ? field.autofocus : undefined)}${attribute('autocapitalize', field.autocapitalize)}${described(field)}>`,
   );
 }
 
@@ -108,7 +108,21 @@ export function radioField(field: SelectField): Html {
     (option) =>
       html`<label class="choice"><input type="radio" name="${field.name}" value="${option.value}"${attribute('checked', option.value === field.value)}${attribute('required', field.required)}><span>${option.label}${option.hint === undefined ? NOTHING : html`<span class="hint">${option.hint}</span>`}</span></label>`,
   );
-  return html`<fieldset class="field" id="${field.name}"${described(field)}><legend>${field.label}</legend>${below(field)}${items}</fieldset>`;
+  return html`<fieldset class="field" id="${field.name}"${attribute('tabindex', field.error === undefined ? undefined : '-1')}${described(field)}><legend>${field.label}</legend>${below(field)}${items}</fieldset>`;
+}
+
+export interface CheckField extends Omit<SelectField, 'value'> {
+  /** Those that are ticked. */
+  readonly values: readonly string[];
+}
+
+/** Any of several, sent under one name. */
+export function checkField(field: CheckField): Html {
+  const items = field.options.map(
+    (option) =>
+      html`<label class="choice"><input type="checkbox" name="${field.name}" value="${option.value}"${attribute('checked', field.values.includes(option.value))}><span>${option.label}${option.hint === undefined ? NOTHING : html`<span class="hint">${option.hint}</span>`}</span></label>`,
+  );
+  return html`<fieldset class="field" id="${field.name}"${attribute('tabindex', field.error === undefined ? undefined : '-1')}${described(field)}><legend>${field.label}</legend>${below(field)}${items}</fieldset>`;
 }
 
 export interface FileField extends FieldBase {
@@ -131,7 +145,7 @@ export function errorSummary(errors: Readonly<Record<string, string>>): Html {
   const lines = entries.map(([name, text]) => html`<li><a href="#${name}">${text}</a></li>`);
   const title =
     entries.length === 1 ? 'One thing to correct' : `${entries.length} things to correct`;
-  return notice('bad', html`<strong>${title}</strong><ul>${lines}</ul>`);
+  return refusalNotice(html`<strong>${title}</strong><ul>${lines}</ul>`);
 }
 
 /** The buttons that end a form. */
@@ -151,11 +165,12 @@ function below({ name, hint, error }: FieldBase): Html {
   return html`${hintLine}${errorLine}`;
 }
 
+/** Of all that have the focus when a page comes, the first one gets it: the summary where there is one. */
 function described({ name, hint, error }: FieldBase): Html {
   const ids = [
     hint === undefined ? '' : `${name}-hint`,
     error === undefined ? '' : `${name}-error`,
   ];
   const described = ids.filter((id) => id !== '').join(' ');
-  return html`${attribute('aria-describedby', described === '' ? undefined : described)}${attribute('aria-invalid', error === undefined ? undefined : 'true')}`;
+  return html`${attribute('aria-describedby', described === '' ? undefined : described)}${error === undefined ? NOTHING : html` aria-invalid="true" autofocus`}`;
 }

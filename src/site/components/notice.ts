@@ -18,3 +18,8 @@ export function notice(kind: NoticeKind, body: string | Html): Html {
   const role = kind === 'bad' || kind === 'warn' ? 'alert' : 'status';
   return html`<div class="notice notice-${kind}" role="${role}">${icon(ICONS[kind])}<div>${body}</div></div>`;
 }
+
+/** Why what was sent was not done. The focus is in it when the page has come, without a script. */
+export function refusalNotice(body: string | Html): Html {
+  return html`<div class="notice notice-bad" role="alert" tabindex="-1" autofocus>${icon(ICONS.bad)}<div>${body}</div></div>`;
+}

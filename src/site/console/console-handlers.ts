@@ -2,20 +2,12 @@
 
 import { checkSiteSettings } from '#site/accounts/entry-handlers.ts';
 import type { Errors } from '#site/accounts/entry-views.ts';
-import {
-  banMember,
-  countMembers,
-  findMember,
-  findMemberById,
-  type Member,
-  setMemberRole,
-  unbanMember,
-} from '#site/accounts/members.ts';
+import { countMembers, findMember, findMemberById, type Member } from '#site/accounts/members.ts';
 import { oneOf, SIGN_UP_MODES, TRACKER_MODES } from '#site/accounts/settings.ts';
 import { listTorrents } from '#site/catalogue/torrent-list.ts';
-import { isRole } from '#site/permissions.ts';
-import { protectMember } from '#site/privacy/protect-member.ts';
+import { readUtc } from '#site/credit/credit-form.ts';
 import { Refusal } from '#site/refusal.ts';
+import { roleLabel } from '#site/roles/role-words.ts';
 import { href, hrefTo } from '#site/routes.ts';
 import { healthHistory } from '#site/series/series-panels.ts';
 import type { Visit } from '#site/visit.ts';
@@ -26,6 +18,7 @@ import {
   settingsMain,
   statusMain,
 } from './console-views.ts';
+import { banByStaff, changeRole, protectByStaff, unbanByStaff } from './member-deeds.ts';
 
 export async function showStatus(visit: Visit): Promise<Response> {
   const { parts } = visit;
@@ -49,10 +42,10 @@ export async function postSettings(visit: Visit): Promise<Response> {
   const signUpMode = oneOf(SIGN_UP_MODES, form.text('signUpMode'));
   const mode = form.text('trackerMode');
   const trackerMode = mode === '' ? '' : oneOf(TRACKER_MODES, mode);
-  const { configured } = parts.addresses;
+  const { configured, listening } = parts.addresses;
   // An address that the configuration sets is not in the form; what was stored stays.
   const address = (
-    name: 'publicUrl' | 'trackerHttpUrl' | 'trackerUdpUrl',
+    name: 'publicUrl' | 'trackerHttpUrl' | 'trackerUdpUrl' | 'trackerWsUrl',
     fixed: string,
   ): string => (fixed === '' ? form.text(name).trim() : settings[name]);
   const values: SettingsValues = {
@@ -62,9 +55,21 @@ export async function postSettings(visit: Visit): Promise<Response> {
     publicUrl: address('publicUrl', configured.siteUrl),
     trackerHttpUrl: address('trackerHttpUrl', configured.tracker.http),
     trackerUdpUrl: address('trackerUdpUrl', configured.tracker.udp),
+    trackerWsUrl:
+      listening.tracker.ws === ''
+        ? settings.trackerWsUrl
+        : address('trackerWsUrl', configured.tracker.ws),
   };
+  const errors = await saveSettings(visit, values);
+  if (Object.keys(errors).length > 0) return await settingsPage(visit, values, errors);
+  return visit.redirect(href('consoleSettings'), { kind: 'good', text: 'The settings are saved.' });
+}
+
+/** What is wrong by field, and then nothing is saved. */
+export async function saveSettings(visit: Visit, values: SettingsValues): Promise<Errors> {
+  const { parts, settings } = visit;
   const checked = checkSiteSettings(values, parts.addresses.listening);
-  if ('errors' in checked) return await settingsPage(visit, values, checked.errors);
+  if ('errors' in checked) return checked.errors;
   const isModeChanged = values.trackerMode !== settings.trackerMode;
   await parts.settings.change({
     ...checked.settings,
@@ -72,7 +77,7 @@ export async function postSettings(visit: Visit): Promise<Response> {
     ...(isModeChanged ? { trackerMode: values.trackerMode } : {}),
   });
   parts.logger.info('Settings were changed', { memberId: visit.signedIn().memberId });
-  return visit.redirect(href('consoleSettings'), { kind: 'good', text: 'The settings are saved.' });
+  return {};
 }
 
 async function settingsPage(
@@ -103,6 +108,7 @@ export async function showConsoleMember(visit: Visit): Promise<Response> {
     csrf: visit.csrfToken,
     member,
     invitedBy: inviter?.name,
+    roles: (await visit.parts.roleBook.current()).roles.map((role) => role.name),
     nowMs: visit.nowMs,
     isSelf: member.id === visit.signedIn().memberId,
   });
@@ -112,13 +118,8 @@ export async function showConsoleMember(visit: Visit): Promise<Response> {
 export async function postRole(visit: Visit): Promise<Response> {
   const role = visit.form.text('role');
   const name = visit.param('name');
-  if (!isRole(role)) return await visit.notFound('There is no such role.');
-  const changed = await setMemberRole(visit.parts, name, role);
-  return await answerChange(
-    visit,
-    changed,
-    `${name} is ${role === 'admin' ? 'an admin' : 'a member'} now.`,
-  );
+  const changed = await changeRole(visit, name, role);
+  return await answerChange(visit, changed, `${name} has the role ${roleLabel(role)} now.`);
 }
 
 export async function showBan(visit: Visit): Promise<Response> {
@@ -127,12 +128,14 @@ export async function showBan(visit: Visit): Promise<Response> {
 
 export async function postBan(visit: Visit): Promise<Response> {
   const name = visit.param('name');
-  if (name.toLowerCase() === visit.signedIn().name.toLowerCase()) {
-    return await banPage(visit, { reason: 'You cannot ban yourself.' });
+  const typed = visit.form.text('until').trim();
+  const untilMs = typed === '' ? undefined : readUtc(typed);
+  if (typed !== '' && untilMs === undefined) {
+    return await banPage(visit, { until: 'A time that lies ahead is needed, in UTC.' });
   }
-  const changed = await banMember(visit.parts, name, visit.form.text('reason'));
-  if (changed instanceof Refusal && changed.field === 'reason') {
-    return await banPage(visit, { reason: changed.message });
+  const changed = await banByStaff(visit, name, visit.form.text('reason'), untilMs);
+  if (changed instanceof Refusal && (changed.field === 'reason' || changed.field === 'until')) {
+    return await banPage(visit, { [changed.field]: changed.message });
   }
   return await answerChange(visit, changed, `${name} is banned.`);
 }
@@ -140,24 +143,30 @@ export async function postBan(visit: Visit): Promise<Response> {
 async function banPage(visit: Visit, errors: Errors): Promise<Response> {
   const member = await findMember(visit.parts.sql, visit.param('name'));
   if (member === undefined) return await visit.notFound('No member has this name.');
-  const main = banMain(visit.csrfToken, member.name, errors);
+  const cancelHref = pathOf(visit, member.name);
+  const main = banMain({ csrf: visit.csrfToken, name: member.name, errors, cancelHref });
   const status = Object.keys(errors).length === 0 ? 200 : 422;
   return await visit.page({ title: `Ban ${member.name}`, main, section: 'console', status });
 }
 
 export async function postUnban(visit: Visit): Promise<Response> {
   const name = visit.param('name');
-  return await answerChange(visit, await unbanMember(visit.parts, name), `${name} is in again.`);
+  return await answerChange(visit, await unbanByStaff(visit, name), `${name} is in again.`);
 }
 
 export async function postProtect(visit: Visit): Promise<Response> {
   const name = visit.param('name');
   const isProtected = visit.form.text('protected') === 'yes';
-  const changed = await protectMember(visit.parts, name, isProtected);
+  const changed = await protectByStaff(visit, name, isProtected);
   const done = isProtected
     ? `${name} is protected: addresses of theirs are written nowhere.`
     : `${name} is not protected any more.`;
   return await answerChange(visit, changed, done);
+}
+
+/** Moderators have a page of their own about a member. */
+function pathOf(visit: Visit, name: string): string {
+  return hrefTo(visit.may('administer') ? 'consoleMember' : 'consoleModeration', { name });
 }
 
 async function answerChange(
@@ -166,16 +175,11 @@ async function answerChange(
   done: string,
 ): Promise<Response> {
   if (changed instanceof Refusal) {
-    if (changed.code === 'member-unknown') return await visit.notFound(changed.message);
-    const path = hrefTo('consoleMember', { name: visit.param('name') });
-    return visit.redirect(path, { kind: 'bad', text: changed.message });
+    if (changed.code.endsWith('-unknown')) return await visit.notFound(changed.message);
+    return visit.redirect(pathOf(visit, visit.param('name')), {
+      ...{ kind: 'bad', text: changed.message },
+    });
   }
-  visit.parts.logger.info('A member was changed by the staff', {
-    memberId: changed.id,
-    by: visit.signedIn().memberId,
-    role: changed.role,
-    state: changed.state,
-  });
-  const path = hrefTo('consoleMember', { name: changed.name });
+  const path = pathOf(visit, changed.name);
   return visit.redirect(path, { kind: 'good', text: done });
 }

@@ -1,6 +1,9 @@
 // The pages of the console by route.
 
 import type { RouteHandlers } from '#site/admission.ts';
+import { showArchive } from './archive-pages.ts';
+import { postCategories, showCategories } from './category-pages.ts';
+import { postClients, showClients } from './client-pages.ts';
 import {
   postBan,
   postProtect,
@@ -13,6 +16,7 @@ import {
   showStatus,
 } from './console-handlers.ts';
 import { postJob, showJob, showJobs } from './job-handlers.ts';
+import { showLog } from './log-pages.ts';
 import {
   postRules,
   postRulesReset,
@@ -23,6 +27,10 @@ import {
 
 export const consoleRoutes: RouteHandlers = {
   console: { GET: showStatus },
+  consoleCategories: { GET: showCategories, POST: postCategories },
+  consoleClients: { GET: showClients, POST: postClients },
+  consoleLog: { GET: showLog },
+  consoleArchive: { GET: showArchive },
   consoleJobs: { GET: showJobs },
   consoleJob: { GET: showJob, POST: postJob },
   consoleRules: { GET: showRules, POST: postRules },

@@ -30,7 +30,7 @@ import { notice } from '#site/components/notice.ts';
 import { pageHead } from '#site/components/page-head.ts';
 import { panel, panels } from '#site/components/panel.ts';
 import { formatCount } from '#site/format/number.ts';
-import { ROLES } from '#site/permissions.ts';
+import { roleLabel } from '#site/roles/role-words.ts';
 import { href, hrefTo } from '#site/routes.ts';
 import { type HealthHistory, healthPanel } from '#site/series/series-panels.ts';
 import type { SiteStatus } from '#site/world.ts';
@@ -39,10 +39,20 @@ import type { TrackerMode } from '#wire/control-message.ts';
 type ConsolePart =
   | 'status'
   | 'settings'
+  | 'categories'
+  | 'tags'
+  | 'clients'
+  | 'archive'
+  | 'stores'
+  | 'nodes'
+  | 'logging'
+  | 'log'
   | 'rules'
+  | 'roles'
   | 'classes'
   | 'credit'
   | 'shares'
+  | 'keepers'
   | 'transfers'
   | 'signals'
   | 'jobs'
@@ -53,13 +63,24 @@ export function inConsole(part: ConsolePart, body: Html): Html {
     { label: 'Status', href: href('console'), current: part === 'status' },
     { label: 'Settings', href: href('consoleSettings'), current: part === 'settings' },
     { label: 'Rules', href: href('consoleRules'), current: part === 'rules' },
+    { label: 'Roles', href: href('consoleRoles'), current: part === 'roles' },
     { label: 'Classes', href: href('consoleClasses'), current: part === 'classes' },
     { label: 'Freeleech', href: href('consoleCredit'), current: part === 'credit' },
     { label: 'Shares', href: href('consoleShares'), current: part === 'shares' },
+    { label: 'Keepers', href: href('consoleKeepers'), current: part === 'keepers' },
     { label: 'Transfers', href: href('consoleTransfers'), current: part === 'transfers' },
     { label: 'Signals', href: href('consoleSignals'), current: part === 'signals' },
     { label: 'Jobs', href: href('consoleJobs'), current: part === 'jobs' },
+    { label: 'Event log', href: href('consoleLog'), current: part === 'log' },
+    { label: 'Archive', href: href('consoleArchive'), current: part === 'archive' },
+    { label: 'Stores', href: href('consoleStores'), current: part === 'stores' },
+    { label: 'Nodes', href: href('consoleNodes'), current: part === 'nodes' },
+    { label: 'Logging', href: href('consoleLogging'), current: part === 'logging' },
+    { label: 'Clients', href: href('consoleClients'), current: part === 'clients' },
+    { label: 'Categories', href: href('consoleCategories'), current: part === 'categories' },
+    { label: 'Tags', href: href('consoleTags'), current: part === 'tags' },
     { label: 'Members', href: href('members'), current: part === 'members' },
+    { label: 'Moderation', href: href('consoleReports'), current: false },
   ];
   return consoleFrame('Console', links, body);
 }
@@ -89,6 +110,14 @@ export function statusMain(view: StatusView): Html {
         { term: 'Site', value: html`<code>${view.addresses.siteUrl}</code>` },
         { term: 'Tracker, HTTP', value: html`<code>${view.addresses.tracker.http}</code>` },
         { term: 'Tracker, UDP', value: html`<code>${view.addresses.tracker.udp}</code>` },
+        ...(view.addresses.tracker.ws === ''
+          ? []
+          : [
+              {
+                term: 'Tracker, WebSocket',
+                value: html`<code>${view.addresses.tracker.ws}</code>`,
+              },
+            ]),
       ]),
     },
   )}</div>`;
@@ -132,14 +161,14 @@ function statusPanels(status: SiteStatus, nowMs: number): Html {
     title: 'Server',
     body: facts([
       { term: 'Started', value: timeAgo(status.startedMs, nowMs) },
-      { term: 'Sockets', value: status.sockets },
+      { term: 'Sockets', value: status.sockets.replace(/^sockets: /, '') },
     ]),
   });
   return html`${more}${server}`;
 }
 
 function addressWarning({ siteUrl, tracker }: Addresses): Html {
-  const local = [siteUrl, tracker.http, tracker.udp].filter((url) => isLocalUrl(url));
+  const local = [siteUrl, tracker.http, tracker.udp, tracker.ws].filter((url) => isLocalUrl(url));
   if (local.length === 0) return NOTHING;
   const text = html`<strong>Only this machine can use these addresses</strong><p>Every .torrent that a member downloads names the tracker. At present one or more of the addresses begin with 127.0.0.1 or localhost. <a href="${href('consoleSettings')}">Set the public ones</a>.</p>`;
   return html`<div class="flashes">${notice('warn', text)}</div>`;
@@ -152,6 +181,7 @@ export interface SettingsValues {
   readonly publicUrl: string;
   readonly trackerHttpUrl: string;
   readonly trackerUdpUrl: string;
+  readonly trackerWsUrl: string;
 }
 
 interface SettingsForm {
@@ -164,6 +194,10 @@ interface SettingsForm {
 
 const SIGN_UP_OPTIONS: Readonly<Record<SignUpMode, Omit<Option, 'value'>>> = {
   open: { label: 'Open', hint: 'Anybody can make an account.' },
+  application: {
+    label: 'By application',
+    hint: 'Whoever wants to join says why, and the staff decides. Invites work beside it.',
+  },
   invite: { label: 'By invite', hint: 'Members bring in new members; each link works once.' },
   closed: { label: 'Closed', hint: 'Nobody can, not even with an invite.' },
 };
@@ -220,12 +254,16 @@ export function settingsMain(form: SettingsForm): Html {
 
 function addressFields({ values, errors, known }: SettingsForm): Html {
   const { configured, listening } = known;
+  const { http, udp, ws } = listening.tracker;
   const fields = [
     ['publicUrl', 'Site', configured.siteUrl, listening.siteUrl],
-    ['trackerHttpUrl', 'Tracker, HTTP', configured.tracker.http, listening.tracker.http],
-    ['trackerUdpUrl', 'Tracker, UDP', configured.tracker.udp, listening.tracker.udp],
+    ['trackerHttpUrl', 'Tracker, HTTP', configured.tracker.http, http],
+    ['trackerUdpUrl', 'Tracker, UDP', configured.tracker.udp, udp],
+    ['trackerWsUrl', 'Tracker, WebSocket', configured.tracker.ws, ws],
   ] as const;
-  const items = fields.map(([name, label, fixed, fallback]) =>
+  // A door that is closed has no address to change; what was said of it stays.
+  const open = fields.filter(([name]) => name !== 'trackerWsUrl' || ws !== '');
+  const items = open.map(([name, label, fixed, fallback]) =>
     fixed !== ''
       ? html`<div class="field"><p class="label">${label}</p><p class="hint">Set in the configuration.</p><code>${fixed}</code></div>`
       : textField({
@@ -234,7 +272,10 @@ function addressFields({ values, errors, known }: SettingsForm): Html {
           value: values[name],
           error: errors[name],
           placeholder: fallback,
-          hint: 'Empty means the address that is listened on.',
+          hint:
+            name === 'trackerWsUrl'
+              ? 'Empty means the address for HTTP, where the same door is.'
+              : 'Empty means the address that is listened on.',
           lengthMax: 300,
           autocapitalize: 'none',
           autocomplete: 'off',
@@ -247,6 +288,8 @@ export interface ConsoleMemberView {
   readonly csrf: string;
   readonly member: Member;
   readonly invitedBy: string | undefined;
+  /** That there are. */
+  readonly roles: readonly string[];
   readonly nowMs: number;
   /** The member is the reader. */
   readonly isSelf: boolean;
@@ -276,10 +319,14 @@ export function consoleMemberMain(view: ConsoleMemberView): Html {
         name: 'role',
         label: 'Role',
         value: member.role,
-        hint: 'An admin may change everything here.',
-        options: ROLES.map((value) => ({ value, label: value === 'admin' ? 'Admin' : 'Member' })),
+        hint: html`What each may is on the page of <a href="${href('consoleRoles')}">roles</a>.`,
+        options: view.roles.map((value) => ({ value, label: roleLabel(value) })),
       })}${formActions(submitButton({ label: 'Save role' }))}`,
     }),
+  });
+  const access = panel({
+    title: 'Ways in',
+    body: html`<p class="muted">For somebody who lost their password, or their phone.</p><p class="row">${linkButton({ label: 'Link for a new password', href: hrefTo('consoleMemberReset', { name: member.name }) })} ${linkButton({ label: 'Take away the second factor', href: hrefTo('consoleMemberFactor', { name: member.name }) })}</p>`,
   });
   const ban =
     member.state === 'banned'
@@ -304,8 +351,14 @@ export function consoleMemberMain(view: ConsoleMemberView): Html {
   const body = html`${pageHead({
     title: member.name,
     crumbs: [{ label: 'Members', href: href('members') }],
-    actions: linkButton({ label: 'Profile', href: hrefTo('member', { name: member.name }) }),
-  })}${panels(about, role, privacy, ...(view.isSelf ? [] : [ban]))}`;
+    actions: [
+      linkButton({
+        label: 'Moderation',
+        href: hrefTo('consoleModeration', { name: member.name }),
+      }),
+      linkButton({ label: 'Profile', href: hrefTo('member', { name: member.name }) }),
+    ],
+  })}${panels(about, role, access, privacy, ...(view.isSelf ? [] : [ban]))}`;
   return inConsole('members', body);
 }
 
@@ -313,21 +366,37 @@ function stateBadge(member: Member): Html {
   return member.state === 'banned' ? badge('bad', 'Banned') : badge('good', 'Active');
 }
 
-export function banMain(csrf: string, name: string, errors: Errors): Html {
+export function banMain({
+  csrf,
+  name,
+  errors,
+  cancelHref,
+}: {
+  readonly csrf: string;
+  readonly name: string;
+  readonly errors: Errors;
+  readonly cancelHref: string;
+}): Html {
   return confirmation({
     question: `Ban ${name}?`,
     consequence: html`<p>${name} is signed out everywhere, and the tracker refuses their clients within a second. What they gave and took stays on their account. You can let them in again.</p>`,
     action: hrefTo('consoleMemberBan', { name }),
     csrf,
     confirmLabel: `Ban ${name}`,
-    cancelHref: hrefTo('consoleMember', { name }),
-    fields: textField({
+    cancelHref,
+    fields: html`${textField({
       name: 'reason',
       label: 'Reason',
       hint: `${name} reads it, here and in their client.`,
       lengthMax: 200,
       autocomplete: 'off',
       error: errors['reason'],
-    }),
+    })}${textField({
+      name: 'until',
+      label: 'Ends',
+      type: 'datetime-local',
+      hint: 'In UTC. Empty is when you let them in again.',
+      error: errors['until'],
+    })}`,
   });
 }

@@ -148,8 +148,9 @@ function progressOf({ progress }: JobView): Html {
 function lastCell({ lastRun }: JobView, nowMs: number): Html {
   if (lastRun === undefined) return html`<span class="muted">never</span>`;
   if (lastRun.result === 'running') return html`since ${timeAgo(lastRun.startedMs, nowMs)}`;
-  const took = html`<span class="small muted">took ${tookOf(lastRun)}</span>`;
-  return html`${resultBadge(lastRun)} ${timeAgo(lastRun.startedMs, nowMs)} ${took}`;
+  const took = html`<div class="under nowrap small muted">took ${tookOf(lastRun)}</div>`;
+  const ended = html`${resultBadge(lastRun)} ${timeAgo(lastRun.startedMs, nowMs)}`;
+  return html`<div class="nowrap">${ended}</div>${took}`;
 }
 
 const RESULTS: Readonly<Record<JobRunView['result'], readonly [BadgeKind, string]>> = {

@@ -1,7 +1,7 @@
 // The console's page of rules. Nothing is saved before the operator has seen whom it would touch: the
 // form leads to a dry run, and only the dry run's page has the button that puts rules in force.
 
-import { tryRules } from '#accounting/rules/dry-run.ts';
+import { type DryRun, tryRules } from '#accounting/rules/dry-run.ts';
 import type { RulesConfig } from '#accounting/rules-config.ts';
 import type { Errors } from '#site/accounts/entry-views.ts';
 import { memberNames } from '#site/accounts/members.ts';
@@ -80,18 +80,8 @@ async function trialPage(
   before: RulesConfig,
   isReset = false,
 ): Promise<Response> {
-  const { sql, clock } = visit.parts;
-  const sinceMs = clock.monotonicMs();
-  const trial = await tryRules(
-    { sql, torrents: torrentCatalogue(sql), members: judgedMembers(sql) },
-    rules,
-    {
-      nowMs: visit.nowMs,
-      membersMax: TRIED_MEMBERS_MAX,
-      listMax: LISTED_MEMBERS_MAX,
-      isTimeOver: () => clock.monotonicMs() - sinceMs > TRIED_MS_MAX,
-    },
-  );
+  const { sql } = visit.parts;
+  const trial = await trialOfRules(visit, rules);
   const ids = trial.touched.map((one) => one.memberId);
   const main = ruleTrialMain({
     csrf: visit.csrfToken,
@@ -103,4 +93,20 @@ async function trialPage(
     isReset,
   });
   return await visit.page({ title: 'Try these rules', main, section: 'console' });
+}
+
+/** Whom these rules would touch; nothing is saved. */
+export async function trialOfRules(visit: Visit, rules: RulesConfig): Promise<DryRun> {
+  const { sql, clock } = visit.parts;
+  const sinceMs = clock.monotonicMs();
+  return await tryRules(
+    { sql, torrents: torrentCatalogue(sql), members: judgedMembers(sql) },
+    rules,
+    {
+      nowMs: visit.nowMs,
+      membersMax: TRIED_MEMBERS_MAX,
+      listMax: LISTED_MEMBERS_MAX,
+      isTimeOver: () => clock.monotonicMs() - sinceMs > TRIED_MS_MAX,
+    },
+  );
 }

@@ -95,7 +95,8 @@ async function postTokens(visit: Visit): Promise<Response> {
   return visit.redirect(href('consoleCredit'), { kind: 'good', text });
 }
 
-async function everybody(parts: SiteParts): Promise<readonly number[]> {
+/** Ids of all active members. */
+export async function everybody(parts: SiteParts): Promise<readonly number[]> {
   const members = judgedMembers(parts.sql);
   const ids: number[] = [];
   for (let after = 0; ; ) {
@@ -198,11 +199,12 @@ async function postExempt(visit: Visit): Promise<Response> {
   const torrent = await torrentOf(visit);
   if (torrent === undefined) return await visit.notFound();
   const exempt = visit.form.text('exempt') === 'yes';
-  await setExempt(visit.parts.sql, torrent.id, exempt);
+  const { memberId } = visit.signedIn();
+  await setExempt(visit.parts, { torrentId: torrent.id, isExempt: exempt, memberId });
   visit.parts.logger.info('A torrent was exempted, or is so no more', {
     torrentId: torrent.id,
     exempt,
-    by: visit.signedIn().memberId,
+    by: memberId,
   });
   const text = exempt
     ? 'It asks nothing of anybody, from the next check on.'

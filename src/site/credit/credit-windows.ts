@@ -1,10 +1,12 @@
 // Opens and ends windows of credit: for a time, other percentages count than what really moved. The
 // trackers are told in the same transaction, and decide by their clock when a window opens and ends.
 
-import type { Transaction } from 'kysely';
+import type { Kysely, Transaction } from 'kysely';
 import { type CreditWindow, NO_END_MS } from '#accounting/credit.ts';
 import type { Clock } from '#base/clock.ts';
 import { Refusal } from '#site/refusal.ts';
+import { fixedQuery } from '#sql/fixed-query.ts';
+import { type GivenList, givenList, isOneOf } from '#sql/given-ids.ts';
 import { enqueue } from '#sql/outbox.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { CreditWindowMessage } from '#wire/control-message.ts';
@@ -129,19 +131,40 @@ export async function windowsFor(
   who: { readonly memberId: number; readonly torrentId: number },
   nowMs: number,
 ): Promise<readonly OpenWindow[]> {
-  const rows = await sql
-    .read<CreditTables>()
-    .selectFrom('credit_window')
-    .selectAll()
-    .where('is_over', '=', 0)
-    .where('member_id', 'in', [0, who.memberId])
-    .where('torrent_id', 'in', [0, who.torrentId])
-    .where('from_ms', '<=', nowMs)
-    .where('until_ms', '>', nowMs)
-    .limit(ROWS_AT_ONCE)
-    .execute();
+  const { memberId, torrentId } = who;
+  return await windowsOfTorrents(sql, { memberId, torrentIds: [torrentId] }, nowMs);
+}
+
+/** The same for several torrents; those for every torrent are among them. */
+export async function windowsOfTorrents(
+  sql: Sql,
+  who: { readonly memberId: number; readonly torrentIds: readonly number[] },
+  nowMs: number,
+): Promise<readonly OpenWindow[]> {
+  const reading = sql.read<CreditTables>();
+  const rows = await openWindows(reading, {
+    memberId: who.memberId,
+    torrentIds: givenList(reading, [0, ...who.torrentIds]),
+    nowMs,
+  });
   return rows.map(windowOf);
 }
+
+const openWindows = fixedQuery(
+  (
+    reading: Kysely<CreditTables>,
+    given: { memberId: number; torrentIds: GivenList; nowMs: number },
+  ) =>
+    reading
+      .selectFrom('credit_window')
+      .selectAll()
+      .where('is_over', '=', 0)
+      .where('member_id', 'in', [0, given.memberId])
+      .where(isOneOf(reading, 'torrent_id', given.torrentIds))
+      .where('from_ms', '<=', given.nowMs)
+      .where('until_ms', '>', given.nowMs)
+      .limit(ROWS_AT_ONCE),
+);
 
 /** Tells the trackers to forget windows that are over; returns how many. Idempotent. */
 export async function forgetOldWindows(world: CreditWorld): Promise<number> {

@@ -1,7 +1,9 @@
 // Torrents that ask nothing of those who took them: a moderator's word, heard by every strategy that
 // looks at single torrents, from the next judgement on.
 
+import type { Clock } from '#base/clock.ts';
 import type { CatalogueTables } from '#site/catalogue/catalogue-tables.ts';
+import { noteChange } from '#site/torrent-history/torrent-changes.ts';
 import type { Sql } from '#sql/sql.ts';
 
 export async function isExempt(sql: Sql, torrentId: number): Promise<boolean> {
@@ -14,12 +16,20 @@ export async function isExempt(sql: Sql, torrentId: number): Promise<boolean> {
   return row?.is_exempt === 1;
 }
 
-export async function setExempt(sql: Sql, torrentId: number, exempt: boolean): Promise<void> {
+export async function setExempt(
+  { sql, clock }: { readonly sql: Sql; readonly clock: Clock },
+  asked: { readonly torrentId: number; readonly isExempt: boolean; readonly memberId: number },
+): Promise<void> {
+  const { torrentId, isExempt, memberId } = asked;
   await sql.transaction<CatalogueTables, void>(async (transaction) => {
-    await transaction
+    const { numUpdatedRows } = await transaction
       .updateTable('torrent')
-      .set({ is_exempt: exempt ? 1 : 0 })
+      .set({ is_exempt: isExempt ? 1 : 0 })
       .where('id', '=', torrentId)
-      .execute();
+      .where('is_exempt', '=', isExempt ? 0 : 1)
+      .executeTakeFirst();
+    if (numUpdatedRows === 0n) return;
+    const change = { torrentId, memberId, atMs: clock.nowMs() };
+    await noteChange(transaction, change, { kind: 'exempted', isExempt });
   });
 }

@@ -17,7 +17,8 @@ import { davKeyOf } from './dav-key.ts';
 import { downloadRequest, downloadResponse } from './download-response.ts';
 import { mayTake, memberGrant } from './member-grant.ts';
 
-async function download(visit: Visit): Promise<Response> {
+/** Of the route's `hash` and `entry`. */
+export async function downloadContent(visit: Visit): Promise<Response> {
   const { sql, content } = visit.parts;
   const torrent = await findTorrentByHash(sql, visit.param('hash'));
   if (torrent === undefined || torrent.removedMs !== undefined || content === undefined) {
@@ -82,6 +83,6 @@ async function webDavPage(visit: Visit): Promise<Response> {
 }
 
 export const contentRoutes: RouteHandlers = {
-  torrentContent: { GET: download },
+  torrentContent: { GET: downloadContent },
   webDav: { GET: webDavPage },
 };

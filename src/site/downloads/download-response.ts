@@ -1,10 +1,11 @@
 // An answer of the archive's downloads as a page's response: read as the browser takes it, and broken off
 // when the right to it ends.
 
-import type { DownloadAnswer, DownloadRequest } from '#archive/downloads/downloads.ts';
+import type { DownloadAnswer } from '#archive/downloads/downloads.ts';
+import type { RangeRequest } from '#archive/web-seed/range-answer.ts';
 import { fileHeaders, type Visit } from '#site/visit.ts';
 
-export function downloadRequest(visit: Visit): DownloadRequest {
+export function downloadRequest(visit: Visit): RangeRequest {
   const header = (name: string): string | undefined => visit.header(name) || undefined;
   return {
     isHead: visit.request.method === 'HEAD',
@@ -25,6 +26,10 @@ export function downloadResponse(
 ): Response {
   const { status, body } = answer;
   const isGiven = status === 200 || status === 206;
+  if (answer.words !== undefined) {
+    const headers = { ...answer.headers, 'content-type': 'text/plain; charset=utf-8' };
+    return new Response(`${answer.words}\n`, { status, headers });
+  }
   const headers = { ...answer.headers, ...(isGiven ? fileHeaders(file) : {}) };
   return new Response(body === undefined ? null : streamOf(body, answer.ended, gone), {
     status,

@@ -115,6 +115,13 @@ forEachDatabase((name, open) => {
     );
     const below = { torrentId, path: 'deep/er/', after: er.position };
     assert.equal((await rowsBelow(sql, below, 1000)).length, 150);
+    const first = await folderPage(sql, { ...within, order: 'name' });
+    const before = first.rows[0]?.position;
+    for (const order of ['name', 'size'] as const) {
+      const page = await folderPage(sql, { ...within, order, before });
+      assert.equal(page.rows.length, 100, 'what is before the first is the first page');
+      assert.equal(page.hasPrevious, false);
+    }
     const foreign = await folderPage(sql, { ...within, order: 'name', after: deep.position });
     assert.equal(foreign.hasPrevious, false, 'a place that is not in the folder is its beginning');
     await sql.close();
@@ -172,8 +179,8 @@ async function insertMillion(sql: Sql): Promise<void> {
   });
 }
 
-/** Far above what a page takes (a few ms), far below what reading the folder would. */
-const PAGE_MS_MAX = 500;
+/** Far above what a page takes (a few ms of the processor), far below what reading the folder would. */
+const PAGE_CPU_MS_MAX = 500;
 
 test('a folder of a million files is browsed page by page, each of which costs as much as any', async (t) => {
   const pages = await openPages(openTestSqlite);
@@ -187,10 +194,10 @@ test('a folder of a million files is browsed page by page, each of which costs a
   const times: number[] = [];
 
   const shown = async (query: string): Promise<string> => {
-    const startMs = performance.now();
+    const before = process.cpuUsage();
     const page = await visitor.get(`${path}/files${query}`);
     const text = await page.text();
-    times.push(performance.now() - startMs);
+    times.push(process.cpuUsage(before).user / 1000);
     assert.equal(page.status, 200, query);
     return text;
   };
@@ -210,12 +217,12 @@ test('a folder of a million files is browsed page by page, each of which costs a
   assert.match(await shown('?in=0&name=frame+777777a'), /frame 777778\.png/);
   assert.match(await shown('?in=900001&name=SHOT+4999'), />shot 4999</);
   assert.equal(rowsOn(await shown('?in=0&name=g')), 0);
-  const startMs = performance.now();
+  const before = process.cpuUsage();
   assert.match(await (await visitor.get(path)).text(), /Browse all 1,000,000 files/);
-  times.push(performance.now() - startMs);
+  times.push(process.cpuUsage(before).user / 1000);
   const sorted = times.toSorted((a, b) => a - b);
-  t.diagnostic(`ms a page: ${sorted.map((ms) => ms.toFixed(1)).join(' ')}`);
-  assert.ok((sorted[sorted.length >> 1] ?? 0) < PAGE_MS_MAX);
+  t.diagnostic(`ms of CPU a page: ${sorted.map((ms) => ms.toFixed(1)).join(' ')}`);
+  assert.ok((sorted[sorted.length >> 1] ?? 0) < PAGE_CPU_MS_MAX);
   assert.equal((await visitor.get(`${path}/files?in=1`)).status, 404, 'a file is no folder');
   assert.equal((await visitor.get(`${path}/files?in=x`)).status, 404);
   assert.equal(await folderRow(sql, 1, 9_999_999), undefined);

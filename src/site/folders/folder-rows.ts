@@ -118,6 +118,8 @@ export async function folderPage(sql: Sql, query: FolderQuery): Promise<FolderPa
   const found = await rowsFrom(sql, query, { start, isBack });
   const isMore = found.length > FOLDER_ROWS_MAX;
   const rows = found.slice(0, FOLDER_ROWS_MAX);
+  // Nothing is before the first: an address that says so is the first page's.
+  if (isBack && rows.length === 0) return await folderPage(sql, { ...query, before: undefined });
   if (isBack) return { rows: rows.toReversed(), hasPrevious: isMore, hasNext: true };
   return { rows, hasPrevious: isIn, hasNext: isMore };
 }

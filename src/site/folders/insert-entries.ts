@@ -14,7 +14,20 @@ export interface EntriesToInsert {
   readonly table?: string;
 }
 
+/** Of one statement: what is made for it keeps the thread for a few milliseconds. */
+const ENTRIES_AT_ONCE = 5000;
+
 export async function insertEntries<Tables>(
+  transaction: Transaction<Tables> | Transaction<CatalogueTables>,
+  asked: EntriesToInsert,
+): Promise<void> {
+  for (let at = 0; at < asked.entries.length; at += ENTRIES_AT_ONCE) {
+    const entries = asked.entries.slice(at, at + ENTRIES_AT_ONCE);
+    await insertSome(transaction, { ...asked, from: asked.from + at, entries });
+  }
+}
+
+async function insertSome<Tables>(
   transaction: Transaction<Tables> | Transaction<CatalogueTables>,
   { torrentId, from, entries, table = 'torrent_entry' }: EntriesToInsert,
 ): Promise<void> {

@@ -12,7 +12,7 @@ const CASES: readonly (readonly [string, string])[] = [
   ['3. a\n4. b', '<ol start="3"><li>a</li><li>b</li></ol>'],
   ['- a\n  - b', '<ul><li>a\n<ul><li>b</li></ul></li></ul>'],
   ['> a\n> b', '<blockquote><p>a\nb</p></blockquote>'],
-  ['```sh\na <b>\n```\nc', '<pre><code>a &lt;b&gt;</code></pre>\n<p>c</p>'],
+  ['```sh\na <b>\n```\nc', '<pre tabindex="0"><code>a &lt;b&gt;</code></pre>\n<p>c</p>'],
   ['---', '<hr>'],
   ['`a*b*` **c _d_** ~~e~~', '<p><code>a*b*</code> <strong>c <em>d</em></strong> <s>e</s></p>'],
   ['snake_case_name 2*3*4', '<p>snake_case_name 2<em>3</em>4</p>'],
@@ -40,7 +40,7 @@ test('markdown() renders the marks it knows and shows the rest as text', () => {
 });
 
 const TAGS =
-  /<\/?(?:h[3-6]|p|ul|li|blockquote|pre|code|em|strong|s)>|<hr>|<br>|<ol(?: start="\d+")?>|<\/ol>|<a href="(?:https?:\/\/|\/)[^"<>]*"(?: rel="nofollow noopener noreferrer")?>|<\/a>/g;
+  /<\/?(?:h[3-6]|p|ul|li|blockquote|pre|code|em|strong|s)>|<pre tabindex="0">|<hr>|<br>|<ol(?: start="\d+")?>|<\/ol>|<a href="(?:https?:\/\/|\/)[^"<>]*"(?: rel="nofollow noopener noreferrer")?>|<\/a>/g;
 
 test('markdown() writes no tag and no address but its own, whatever it is given', () => {
   const pieces = fc.constantFrom(

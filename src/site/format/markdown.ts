@@ -1,5 +1,5 @@
 // Descriptions are written in a part of Markdown: headings, paragraphs, lists, quotes, code, rules,
-// emphasis, links. There is no raw HTML, and there are no images: a page loads nothing from another
+// tables, emphasis, links. There is no raw HTML, and there are no images: a page loads nothing from another
 // host. Everything that is not markup known here is text and is escaped, so that the output has only
 // the tags that this file writes. A library would be ten times the size of this and would need a
 // sanitizer after it.
@@ -8,6 +8,7 @@
 
 import { raw } from 'hono/html';
 import type { Html } from '#site/components/markup.ts';
+import { cellsOf, isTableAt, TABLE_COLUMNS_MAX } from './markdown-table.ts';
 
 /** Longest text between two marks of emphasis, and longest link. */
 const SPAN_CHARS_MAX = 2000;
@@ -55,6 +56,7 @@ function readBlock(lines: readonly string[], at: number, depth: number): Block {
     return { html: `<h${level}>${spans(heading[2] ?? '')}</h${level}>`, next: at + 1 };
   }
   if (RULE.test(line)) return { html: '<hr>', next: at + 1 };
+  if (isTableAt(lines, at)) return readTable(lines, at);
   if (depth < DEPTH_MAX && QUOTE.test(line)) return readQuote(lines, at, depth);
   if (depth < DEPTH_MAX && ITEM.test(line)) return readList(lines, at, depth);
   return readParagraph(lines, at, depth);
@@ -64,7 +66,8 @@ function readCode(lines: readonly string[], from: number, fence: string): Block 
   let end = from;
   while (end < lines.length && !(lines[end] ?? '').trimStart().startsWith(fence)) end += 1;
   return {
-    html: `<pre><code>${escapeText(lines.slice(from, end).join('\n'))}</code></pre>`,
+    // With long lines it scrolls, which needs a place for the keyboard.
+    html: `<pre tabindex="0"><code>${escapeText(lines.slice(from, end).join('\n'))}</code></pre>`,
     next: end + 1,
   };
 }
@@ -111,6 +114,25 @@ function itemHtml(lines: readonly string[], depth: number): string {
   // An item of one paragraph reads better without the paragraph's space around it.
   const only = /^<p>((?:(?!<p>)[\s\S])*?)<\/p>(\n<[uo]l[\s\S]*)?$/.exec(html);
   return only === null ? html : `${only[1]}${only[2] ?? ''}`;
+}
+
+/** As tables of pages stand, so that a narrow screen shows its rows as cards. */
+function readTable(lines: readonly string[], at: number): Block {
+  const labels = cellsOf(lines[at] ?? '').slice(0, TABLE_COLUMNS_MAX);
+  const heads = labels.map((label) => `<th role="columnheader" scope="col">${spans(label)}</th>`);
+  let next = at + 2;
+  const rows: string[] = [];
+  for (; (lines[next] ?? '').trimStart().startsWith('|'); next++) {
+    const cells = cellsOf(lines[next] ?? '');
+    const first = `<th role="rowheader" scope="row" class="title">${spans(cells[0] ?? '')}</th>`;
+    const others = labels.slice(1).map((label, column) => {
+      return `<td role="cell" data-label="${escapeText(label)}">${spans(cells[column + 1] ?? '')}</td>`;
+    });
+    rows.push(`<tr role="row">${first}${others.join('')}</tr>`);
+  }
+  const head = `<thead role="rowgroup"><tr role="row">${heads.join('')}</tr></thead>`;
+  const html = `<div class="table-frame"><table class="table" role="table">${head}<tbody role="rowgroup">${rows.join('')}</tbody></table></div>`;
+  return { html, next };
 }
 
 function readParagraph(lines: readonly string[], at: number, depth: number): Block {

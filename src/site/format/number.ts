@@ -4,7 +4,8 @@ const GROUPED = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 0 });
 
 /** `1,234,567`. */
 export function formatCount(count: number): string {
-  return GROUPED.format(count);
+  // A list shows hundreds of small ones, and the formatter is slow.
+  return count >= 0 && count < 1000 && Number.isInteger(count) ? `${count}` : GROUPED.format(count);
 }
 
 /** `1 seeder`, `3 seeders`, `2 entries` when the plural is given. */

@@ -1,7 +1,8 @@
 // What members are told on the site. A notice is written in the transaction of what it tells, under a
 // name of its own (`once`), so that it is neither lost nor told twice, whatever crashes and runs again.
 
-import type { Generated, Transaction } from 'kysely';
+import type { Generated, Kysely, Transaction } from 'kysely';
+import { fixedQuery } from '#sql/fixed-query.ts';
 import type { Sql } from '#sql/sql.ts';
 
 export interface NoticeTables {
@@ -93,15 +94,17 @@ export async function listNotices(
 }
 
 export async function unreadNotices(sql: Sql, memberId: number): Promise<number> {
-  const row = await sql
-    .read<NoticeTables>()
+  const [row] = await unreadRows(sql.read(), { memberId });
+  return row?.rows ?? 0;
+}
+
+const unreadRows = fixedQuery((reading: Kysely<NoticeTables>, given: { memberId: number }) =>
+  reading
     .selectFrom('notice')
     .select((of) => of.fn.countAll<number>().as('rows'))
-    .where('member_id', '=', memberId)
-    .where('read_ms', 'is', null)
-    .executeTakeFirstOrThrow();
-  return row.rows;
-}
+    .where('member_id', '=', given.memberId)
+    .where('read_ms', 'is', null),
+);
 
 /** Those up to `throughId`, so that one that came meanwhile stays unread. */
 export async function markRead(

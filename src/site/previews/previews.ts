@@ -1,13 +1,14 @@
 // Previews: small pictures of a kept torrent's first images, films and covers, each a blob of the store.
 // They stay while the torrent is kept, and can be made again at any time.
 
-import type { Transaction } from 'kysely';
+import { sql as raw, type Transaction } from 'kysely';
 import type { ArchiveTables } from '#archive/catalogue/archive-tables.ts';
 import { type BlobRef, blobRef } from '#base/ids.ts';
 import type { CatalogueTables } from '#site/catalogue/catalogue-tables.ts';
 import { nameOf } from '#site/catalogue/file-entries.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { RootSource } from '#store/gc/roots.ts';
+import { type Extracts, saveExtracts } from './extracts.ts';
 
 const PAGE = 1000;
 
@@ -42,6 +43,8 @@ export interface Preview {
 export interface NamedPreview extends Preview {
   /** Of the file. */
   readonly name: string;
+  /** Position of the folder it lies in. */
+  readonly parent: number;
 }
 
 /** Of a kept torrent, in the order of its tree. */
@@ -52,15 +55,15 @@ export async function previewsOf(sql: Sql, torrentId: number): Promise<readonly 
         .onRef('torrent_entry.torrent_id', '=', 'torrent_preview.torrent_id')
         .onRef('torrent_entry.position', '=', 'torrent_preview.position'),
     )
-    .select('path')
+    .select(['path', 'parent'])
     .where('torrent_preview.torrent_id', '=', torrentId)
     .orderBy('torrent_preview.position')
     .execute();
   return rows.flatMap((row) => {
     const ref = blobRef(row.blob_ref);
     if (ref === undefined) return [];
-    const { position, width, height, path } = row;
-    return [{ position, ref, width, height, name: nameOf(path) }];
+    const { position, width, height, path, parent } = row;
+    return [{ position, ref, width, height, name: nameOf(path), parent }];
   });
 }
 
@@ -116,7 +119,7 @@ export async function torrentsToPreview(
 export async function savePreviews<Any>(
   transaction: Transaction<Any>,
   torrent: KeptTorrent,
-  made: { readonly maker: string; readonly previews: readonly Preview[] },
+  made: Extracts & { readonly maker: string; readonly previews: readonly Preview[] },
 ): Promise<void> {
   const tables = transaction as unknown as Transaction<Tables>;
   const { id, keptMs } = torrent;
@@ -128,6 +131,7 @@ export async function savePreviews<Any>(
       .values({ torrent_id: id, position, blob_ref: ref, width, height })
       .execute();
   }
+  await saveExtracts(transaction, id, made);
   await tables
     .insertInto('torrent_previewed')
     .values({ torrent_id: id, kept_ms: keptMs, maker: made.maker })
@@ -144,22 +148,23 @@ export class PreviewRoots implements RootSource {
   }
 
   async *refs(signal: AbortSignal): AsyncGenerator<BlobRef> {
+    for (const table of ['torrent_preview', 'torrent_text'] as const) {
+      yield* this.#refsOf(table, signal);
+    }
+  }
+
+  async *#refsOf(
+    table: 'torrent_preview' | 'torrent_text',
+    signal: AbortSignal,
+  ): AsyncGenerator<BlobRef> {
+    const [id, position] = [raw.ref(`${table}.torrent_id`), raw.ref(`${table}.position`)];
     for (let last = { torrent_id: -1, position: -1 }; ; ) {
       signal.throwIfAborted();
-      const rows = await keptPreviews(this.#sql)
-        .where((of) =>
-          of.or([
-            of('torrent_preview.torrent_id', '>', last.torrent_id),
-            of.and([
-              of('torrent_preview.torrent_id', '=', last.torrent_id),
-              of('torrent_preview.position', '>', last.position),
-            ]),
-          ]),
-        )
-        .orderBy('torrent_preview.torrent_id')
-        .orderBy('torrent_preview.position')
-        .limit(PAGE)
-        .execute();
+      const { rows } = await raw<{ torrent_id: number; position: number; blob_ref: string }>`
+        select ${id}, position, blob_ref from ${raw.table(table)}
+        inner join archive_torrent on archive_torrent.torrent_id = ${id}
+        where (${id}, ${position}) > (${last.torrent_id}, ${last.position})
+        order by ${id}, ${position} limit ${PAGE}`.execute(this.#sql.read());
       for (const row of rows) {
         const ref = blobRef(row.blob_ref);
         if (ref !== undefined) yield ref;

@@ -37,15 +37,20 @@ async function showData(visit: Visit): Promise<Response> {
 }
 
 async function getExport(visit: Visit): Promise<Response> {
+  const answer = await exportAnswer(visit);
+  if (answer !== undefined) return answer;
+  const text = 'An export is being made already. Try again when it is done.';
+  return visit.redirect(href('myData'), { kind: 'warn', text });
+}
+
+/** All of it as a file, made while it is sent; undefined while another one is being made. */
+export async function exportAnswer(visit: Visit): Promise<Response | undefined> {
   const { parts } = visit;
   const { memberId, name } = visit.signedIn();
   const member = await findMemberById(parts.sql, memberId);
   if (member === undefined) return await visit.notFound();
   const end = parts.exports.begin(memberId);
-  if (end === undefined) {
-    const text = 'An export is being made already. Try again when it is done.';
-    return visit.redirect(href('myData'), { kind: 'warn', text });
-  }
+  if (end === undefined) return undefined;
   const pieces = exportMember(parts, member, { signal: visit.request.signal });
   const bytes = new ReadableStream<Uint8Array>({
     async pull(controller) {

@@ -30,8 +30,15 @@ const DEEDS = new Set([
   'opened_by',
   'dismissed_by',
   'removed_by',
+  'written_by',
+  'edited_by',
+  'banned_by',
+  'claimed_by',
+  'resolved_by',
   // Of a copy: which keeper has it, whose own row tells whose it is.
   'keeper_id',
+  // Of a torrent: which other one came in its place.
+  'replaced_by',
 ]);
 
 function worldOf(site: TestSite): AccountsWorld {

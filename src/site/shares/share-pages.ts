@@ -1,6 +1,7 @@
 // Shares as their members and the staff see them: making one, the list, ending one.
 
 import type { RouteHandlers } from '#site/admission.ts';
+import { NO_PARENT } from '#site/catalogue/file-entries.ts';
 import { findTorrentByHash, type Torrent } from '#site/catalogue/find-torrent.ts';
 import { inConsole } from '#site/console/console-views.ts';
 import { isGivenTo } from '#site/downloads/is-given.ts';
@@ -8,9 +9,18 @@ import { type FolderRow, folderRow } from '#site/folders/folder-rows.ts';
 import { Refusal } from '#site/refusal.ts';
 import { href, hrefTo } from '#site/routes.ts';
 import type { Visit } from '#site/visit.ts';
-import { newShareMain, type ShareForm, shareMadeMain, sharesMain } from './share-views.ts';
-import { postUnlock, shareDownload, sharePage } from './shared-content.ts';
-import { listShares, makeShare, revokeShare, SHARES_LISTED_MAX } from './shares.ts';
+import { newShareMain, type ShareForm, shareMadeMain } from './new-share-views.ts';
+import type { NewShareItem } from './share-items.ts';
+import { sharesMain } from './share-views.ts';
+import { postUnlock, shareDownload, sharePage, sharePreview, shareSeed } from './shared-content.ts';
+import {
+  addToShare,
+  listedState,
+  listShares,
+  makeShare,
+  revokeShare,
+  SHARES_LISTED_MAX,
+} from './shares.ts';
 
 /** What the form is about. */
 interface Wanted {
@@ -25,7 +35,8 @@ async function showNew(visit: Visit): Promise<Response> {
   const wanted = await wantedOf(visit, visit.query('entry'));
   if (wanted === undefined) return await visit.notFound();
   const days = Math.min(DAYS, visit.parts.config.shareDaysMax);
-  return await newPage(visit, wanted, { values: { days: String(days), downloads: '' } });
+  const values = { days: String(days), downloads: '', depth: 'deep', into: '' } as const;
+  return await newPage(visit, wanted, { values });
 }
 
 async function postNew(visit: Visit): Promise<Response> {
@@ -33,12 +44,26 @@ async function postNew(visit: Visit): Promise<Response> {
   const wanted = await wantedOf(visit, form.text('entry'));
   if (wanted === undefined) return await visit.notFound();
   const { torrent, row } = wanted;
-  const values = { days: form.text('days').trim(), downloads: form.text('downloads').trim() };
+  const into = form.text('into');
+  // A collection is shallow unless it is said otherwise; a share of one thing is deep.
+  const isDeep =
+    into === '' ? form.text('depth') !== 'shallow' : form.text('added-depth') === 'deep';
+  const values: ShareForm = {
+    days: form.text('days').trim(),
+    downloads: form.text('downloads').trim(),
+    depth: isDeep ? 'deep' : 'shallow',
+    into,
+  };
+  const item = {
+    ...{ torrentId: torrent.id, position: row?.position ?? NO_PARENT },
+    label: row?.name ?? torrent.title,
+    depth: isDeep || row?.isFolder === false ? undefined : 0,
+  };
+  if (values.into !== '') return await addToOwn(visit, wanted, { values, item });
   const made = await makeShare(parts, {
     memberId: visit.signedIn().memberId,
-    torrentId: torrent.id,
-    position: row?.position ?? -1,
-    label: row?.name ?? torrent.title,
+    items: [item],
+    label: item.label,
     days: /^\d{1,5}$/.test(values.days) ? Number(values.days) : Number.NaN,
     downloadsMax: countOf(values.downloads),
     password: form.text('password'),
@@ -47,6 +72,19 @@ async function postNew(visit: Visit): Promise<Response> {
   const path = hrefTo('share', { token: made.token });
   const main = shareMadeMain({ url: visit.addresses.siteUrl + path, path, torrent });
   return await visit.page({ title: 'The share is ready', section: 'torrents', main });
+}
+
+async function addToOwn(
+  visit: Visit,
+  wanted: Wanted,
+  { values, item }: { readonly values: ShareForm; readonly item: NewShareItem },
+): Promise<Response> {
+  const shareId = /^\d{1,10}$/.test(values.into) ? Number(values.into) : 0;
+  const to = { shareId, memberId: visit.signedIn().memberId };
+  const refusal = await addToShare(visit.parts, to, item);
+  if (refusal !== undefined) return await newPage(visit, wanted, { values, refusal });
+  const text = `The link of share ${shareId} leads to “${item.label}” too.`;
+  return visit.redirect(href('shares'), { kind: 'good', text });
 }
 
 function countOf(text: string): number | undefined {
@@ -60,10 +98,12 @@ async function newPage(
   typed: { readonly values: ShareForm; readonly refusal?: Refusal },
 ): Promise<Response> {
   const { values, refusal } = typed;
-  const daysMax = visit.parts.config.shareDaysMax;
+  const { sql, config } = visit.parts;
+  const listed = await listShares(sql, { memberId: visit.signedIn().memberId });
+  const own = listed.filter((share) => listedState(share, visit.nowMs) === 'open');
   const main = newShareMain({
     csrf: visit.csrfToken,
-    ...{ torrent, row, values, daysMax },
+    ...{ torrent, row, values, own, daysMax: config.shareDaysMax },
     errors: refusal === undefined ? {} : { [refusal.field ?? 'days']: refusal.message },
   });
   const status = refusal === undefined ? 200 : 422;
@@ -138,4 +178,6 @@ export const shareRoutes: RouteHandlers = {
   consoleShareRevoke: { POST: postRevokeAny },
   share: { GET: sharePage, POST: postUnlock },
   shareContent: { GET: shareDownload },
+  sharePreview: { GET: sharePreview },
+  shareSeed: { GET: shareSeed },
 };

@@ -1,100 +1,20 @@
-// The pages on which members make and end shares, and the staff's list of them.
+// The lists of shares, in which they are ended: a member's own, and everybody's for the staff.
 
 import { html } from 'hono/html';
-import { toHex } from '#base/bytes.ts';
-import type { Errors } from '#site/accounts/entry-views.ts';
-import type { Torrent } from '#site/catalogue/find-torrent.ts';
 import { badge } from '#site/components/badge.ts';
-import { linkButton, submitButton } from '#site/components/button.ts';
+import { submitButton } from '#site/components/button.ts';
 import { emptyState } from '#site/components/empty-state.ts';
 import { bytes, timeAgo, timeUntil } from '#site/components/figures.ts';
-import { errorSummary, formActions, postForm, textField } from '#site/components/form.ts';
+import { postForm } from '#site/components/form.ts';
 import { type Html, NOTHING } from '#site/components/markup.ts';
-import { notice } from '#site/components/notice.ts';
 import { pageHead } from '#site/components/page-head.ts';
 import { pager } from '#site/components/pager.ts';
-import { secret } from '#site/components/secret.ts';
 import { type Column, table } from '#site/components/table.ts';
-import type { FolderRow } from '#site/folders/folder-rows.ts';
 import { formatBytes } from '#site/format/bytes.ts';
 import { formatCount, plural } from '#site/format/number.ts';
-import { href, hrefTo } from '#site/routes.ts';
-import { type ListedShare, SHARE_LIMITS, type ShareState, stateOf } from './shares.ts';
-
-export interface ShareForm {
-  readonly days: string;
-  readonly downloads: string;
-}
-
-export interface NewShareView {
-  readonly csrf: string;
-  readonly torrent: Torrent;
-  readonly row: FolderRow | undefined;
-  readonly values: ShareForm;
-  readonly daysMax: number;
-  readonly errors: Errors;
-}
-
-export function newShareMain(view: NewShareView): Html {
-  const { csrf, torrent, row, values, daysMax, errors } = view;
-  const { fileCount, sizeBytes } = row ?? torrent;
-  const hash = torrent.infoHash;
-  const isFile = row?.isFolder === false;
-  const what = isFile ? 'file' : row === undefined ? 'torrent' : 'folder';
-  const head = pageHead({
-    title: `Share “${row?.name ?? torrent.title}”`,
-    lead: `A link by which people without an account see and download this ${what} from the archive: ${plural(fileCount, 'file')}, ${formatBytes(sizeBytes)}.`,
-    crumbs: [
-      { label: 'Torrents', href: href('torrents') },
-      { label: torrent.title, href: hrefTo('torrent', { hash }) },
-    ],
-  });
-  const entry =
-    row === undefined ? NOTHING : html`<input type="hidden" name="entry" value="${row.position}">`;
-  const body = html`${entry}${textField({
-    name: 'days',
-    label: 'Days until it ends',
-    hint: `1 to ${daysMax}. You can revoke it before; downloads that run end then, too.`,
-    type: 'number',
-    value: values.days,
-    required: true,
-    error: errors['days'],
-  })}${textField({
-    name: 'downloads',
-    label: 'Downloads at most',
-    hint: 'Empty for as many as there are. With a number, each file or tar counts one, and none can be resumed.',
-    type: 'number',
-    value: values.downloads,
-    error: errors['downloads'],
-  })}${textField({
-    name: 'password',
-    label: 'Password',
-    hint: 'Empty for none. Send it another way than the link.',
-    type: 'password',
-    autocomplete: 'new-password',
-    lengthMax: SHARE_LIMITS.passwordCharsMax,
-    error: errors['password'],
-  })}${formActions(
-    submitButton({ label: 'Make the link', kind: 'primary' }),
-    linkButton({ label: 'Cancel', href: hrefTo('torrent', { hash }), kind: 'quiet' }),
-  )}`;
-  const form = postForm({ action: hrefTo('torrentShare', { hash }), csrf, body });
-  return html`<div class="medium stack">${head}${errorSummary(errors)}${form}</div>`;
-}
-
-export function shareMadeMain(view: {
-  readonly url: string;
-  readonly path: string;
-  readonly torrent: Torrent;
-}): Html {
-  const { url, path, torrent } = view;
-  const made = notice(
-    'good',
-    html`<strong>The link is ready</strong><p>Whoever has it sees and takes what you share. It is not shown again.</p>${secret(url)}`,
-  );
-  const ways = html`<div class="row">${linkButton({ label: 'See it as they do', href: path })}${linkButton({ label: 'My shares', href: href('shares') })}${linkButton({ label: 'Back to the torrent', href: hrefTo('torrent', { hash: torrent.infoHash }), kind: 'quiet' })}</div>`;
-  return html`<div class="medium stack">${pageHead({ title: 'Shared' })}${made}${ways}</div>`;
-}
+import { hrefTo } from '#site/routes.ts';
+import type { ListedItem } from './share-items.ts';
+import { type ListedShare, listedState, type ShareState } from './shares.ts';
 
 export interface SharesView {
   readonly shares: readonly ListedShare[];
@@ -110,6 +30,7 @@ const STATES: Readonly<Record<ShareState, Html>> = {
   'used-up': badge('plain', 'Used up'),
   revoked: badge('plain', 'Revoked'),
   expired: badge('plain', 'Over'),
+  'let-go': badge('plain', 'Let go'),
 };
 
 export function sharesMain(view: SharesView): Html {
@@ -136,20 +57,16 @@ export function sharesMain(view: SharesView): Html {
 
 function columnsOf({ csrf, nowMs, isOwn }: SharesView): readonly Column<ListedShare>[] {
   const route = isOwn ? 'shareRevoke' : 'consoleShareRevoke';
-  const what = ({ infoHash, label, passwordHash }: ListedShare): Html => {
-    const lock = passwordHash === undefined ? NOTHING : html` ${badge('plain', 'Password')}`;
-    if (infoHash === undefined) return html`${label}${lock}`;
-    return html`<a href="${hrefTo('torrent', { hash: toHex(infoHash) })}">${label}</a>${lock}`;
-  };
   const member: Column<ListedShare> = {
     label: 'Member',
     cell: (share) =>
       html`<a href="${hrefTo('member', { name: share.member })}">${share.member}</a>`,
   };
   return [
-    { label: 'What', kind: 'title', cell: what },
+    { label: 'Share', kind: 'title', cell: nameOf },
+    { label: 'Leads to', cell: whatOf },
     ...(isOwn ? [] : [member]),
-    { label: 'State', cell: (share) => STATES[stateOf(share, nowMs)] },
+    { label: 'State', cell: (share) => STATES[listedState(share, nowMs)] },
     { label: 'Made', kind: 'figure', cell: (share) => timeAgo(share.createdMs, nowMs) },
     {
       label: 'Ends',
@@ -180,4 +97,38 @@ function columnsOf({ csrf, nowMs, isOwn }: SharesView): readonly Column<ListedSh
             }),
     },
   ];
+}
+
+const ITEMS_SHOWN_MAX = 3;
+
+/** With its number, by which the command line names it. */
+function nameOf({ id, label, passwordHash }: ListedShare): Html {
+  const lock = passwordHash === undefined ? NOTHING : html` ${badge('plain', 'Password')}`;
+  return html`${label}${lock} <span class="small muted">share ${id}</span>`;
+}
+
+/** What each thing in it is: many have the same name. */
+function whatOf({ items }: ListedShare): Html {
+  const lines = items.slice(0, ITEMS_SHOWN_MAX).map(itemLine);
+  const rest = items.length - lines.length;
+  const more = rest > 0 ? html`<div>and ${formatCount(rest)} more</div>` : NOTHING;
+  return html`<div class="small">${lines}${more}</div>`;
+}
+
+function itemLine(item: ListedItem): Html {
+  const { kind, path, torrentTitle, infoHash, fileCount, sizeBytes, depth, isOpen } = item;
+  const torrent = html`<a href="${hrefTo('torrent', { hash: infoHash })}">${torrentTitle}</a>`;
+  const size = formatBytes(sizeBytes);
+  const words = {
+    torrent: html`Torrent ${torrent}, ${plural(fileCount, 'file')}, ${size}`,
+    folder: html`Folder ${path} of ${torrent}, ${plural(fileCount, 'file')}, ${size}`,
+    file: html`File ${path} of ${torrent}, ${size}`,
+  }[kind];
+  const only = depth === undefined || kind === 'file' ? '' : `, ${depthWords(depth)}`;
+  const gone = isOpen ? '' : '; the archive let it go';
+  return html`<div>${words}${only}${gone}</div>`;
+}
+
+function depthWords(depth: number): string {
+  return depth === 0 ? 'only the files right in it' : `${plural(depth, 'level')} deep`;
 }

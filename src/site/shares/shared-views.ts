@@ -3,127 +3,162 @@
 import { html } from 'hono/html';
 import { linkButton, submitButton } from '#site/components/button.ts';
 import { emptyState } from '#site/components/empty-state.ts';
-import { timeUntil } from '#site/components/figures.ts';
+import { bytes, timeUntil } from '#site/components/figures.ts';
 import { formActions, postForm, textField } from '#site/components/form.ts';
 import { icon } from '#site/components/icon.ts';
-import type { Html } from '#site/components/markup.ts';
-import { NOTHING } from '#site/components/markup.ts';
+import { type Html, NOTHING } from '#site/components/markup.ts';
 import { notice } from '#site/components/notice.ts';
 import { pageHead } from '#site/components/page-head.ts';
-import type { FolderOrder, FolderPage, FolderRow } from '#site/folders/folder-rows.ts';
+import { table } from '#site/components/table.ts';
+import type { FolderRow } from '#site/folders/folder-rows.ts';
 import { folderPager, folderTable } from '#site/folders/folder-table.ts';
 import { formatBytes } from '#site/format/bytes.ts';
-import { plural } from '#site/format/number.ts';
+import { formatCount, plural } from '#site/format/number.ts';
+import { gallery, type ShownPreviews } from '#site/previews/preview-pages.ts';
 import { hrefTo } from '#site/routes.ts';
-import { isLeft, type Shared } from './shared-content.ts';
+import { isCollection, isWithin, type Shared, type SharedItem, spotName } from './share-places.ts';
+import { contentHref, itemKind, placeHref, type SpotPage, topOf } from './shared-json.ts';
+import { stateOf } from './shares.ts';
 
-export interface SharedView {
-  readonly shared: Shared;
-  readonly page: FolderPage;
-  readonly order: FolderOrder;
+export interface SpotView extends SpotPage {
   /** From what is shared down to here; empty where all of a torrent is and this is its top. */
   readonly way: readonly FolderRow[];
+  readonly previews: ShownPreviews;
   readonly nowMs: number;
 }
 
-export function sharedMain(view: SharedView): Html {
-  const { shared, page, way, nowMs } = view;
-  const { share, token, torrent } = shared;
-  const here = way.at(-1);
-  const { sizeBytes, fileCount } = here ?? torrent;
-  const isOpen = isLeft(shared, nowMs);
-  const isFile = here?.isFolder === false;
-  const above = way.slice(0, -1);
-  const entry = here?.position ?? 'all';
-  const label = isFile ? 'Download' : 'Download all as tar';
+const KIND_WORDS = { torrent: 'Torrent', folder: 'Folder', file: 'File' } as const;
+
+/** The things that a collection leads to. */
+export function collectionMain(view: { readonly shared: Shared; readonly nowMs: number }): Html {
+  const { shared, nowMs } = view;
+  const isOpen = stateOf(shared.share, nowMs) === 'open';
   const head = pageHead({
-    title: here?.name ?? share.label,
-    lead: html`${plural(fileCount, 'file')}, ${formatBytes(sizeBytes)}. This link ends ${timeUntil(share.expiresMs, nowMs)}${leftWords(shared)}.`,
-    crumbs: [
-      ...(shared.root === undefined && here !== undefined
-        ? [{ label: share.label, href: pageHref(view, undefined) }]
-        : []),
-      ...above.map((row) => ({ label: row.name, href: pageHref(view, row) })),
+    title: shared.share.label,
+    lead: html`${plural(shared.items.length, 'thing')} shared with you. ${endWords(view)}`,
+  });
+  const name = (item: SharedItem): Html => {
+    const isFile = item.root?.isFolder === false;
+    const line = html`${icon(isFile ? 'file' : 'folder')}<span class="name"><a href="${placeHref(shared, topOf(item))}">${item.item.label}</a></span>`;
+    return html`<span class="tree-line">${line}</span>`;
+  };
+  const list = table({
+    caption: 'What is shared',
+    rows: shared.items,
+    columns: [
+      { label: 'Name', kind: 'title', cell: name },
+      { label: 'What', cell: (item) => KIND_WORDS[itemKind(item)] },
+      {
+        label: 'Files',
+        kind: 'figure',
+        cell: (item) => formatCount((item.root ?? item.torrent).fileCount),
+      },
+      {
+        label: 'Size',
+        kind: 'figure',
+        cell: (item) => bytes((item.root ?? item.torrent).sizeBytes),
+      },
     ],
+  });
+  return html`${head}${overNotice(isOpen)}${list}`;
+}
+
+export function spotMain(view: SpotView): Html {
+  const { shared, spot, page, way, nowMs } = view;
+  const { row, torrent, item } = spot;
+  const isOpen = stateOf(shared.share, nowMs) === 'open';
+  const isFile = row?.isFolder === false;
+  const { sizeBytes, fileCount } = row ?? torrent;
+  const label = isFile ? 'Download' : 'Download as tar';
+  const shown =
+    isFile || item.depth === undefined
+      ? `${plural(fileCount, 'file')}, ${formatBytes(sizeBytes)}.`
+      : 'Not all of what lies deeper is shared.';
+  const head = pageHead({
+    title: way.at(-1)?.name ?? item.label,
+    lead: html`${shown} ${endWords(view)}`,
+    crumbs: crumbsOf(view),
     actions: isOpen
       ? linkButton({
           label: html`${icon('down')} ${label}`,
-          href: hrefTo('shareContent', { token, entry }),
+          href: contentHref(shared, spot),
           kind: 'primary',
         })
       : [],
   });
-  const over = isOpen
-    ? NOTHING
-    : html`<div class="flashes">${notice('warn', 'This link was used as often as it may be. Ask whoever sent it for another one.')}</div>`;
-  if (isFile) return html`${head}${over}`;
+  const pictures = picturesOf(view, isOpen);
+  if (isFile) return html`${head}${overNotice(isOpen)}${pictures}`;
   if (page.rows.length === 0) {
     const empty = emptyState({ title: 'Nothing lies here', text: 'The folder has no files.' });
-    return html`${head}${over}${empty}`;
+    return html`${head}${overNotice(isOpen)}${empty}`;
   }
-  return html`${head}${over}${rowsTable(view, isOpen)}${ways(view)}`;
+  const list = html`${rowsTable(view, isOpen)}${ways(view)}`;
+  return html`${head}${overNotice(isOpen)}<div class="stack">${pictures}<div>${list}</div></div>`;
 }
 
-function leftWords({ share }: Shared): string {
-  const { downloads, downloadsMax } = share;
-  if (downloadsMax === undefined) return '';
-  return `, or after ${plural(Math.max(0, downloadsMax - downloads), 'more download')}`;
+function crumbsOf({ shared, spot, way, order }: SpotView) {
+  const sort = order === 'size' ? 'size' : undefined;
+  const whole = isCollection(shared)
+    ? [{ label: shared.share.label, href: placeHref(shared, undefined) }]
+    : [];
+  const isBelowTorrent = spot.root === undefined && way.length > 0;
+  const top = isBelowTorrent
+    ? [{ label: spot.item.label, href: placeHref(shared, { ...spot, row: undefined }, { sort }) }]
+    : [];
+  const above = way.slice(0, -1).map((row) => ({
+    label: row.name,
+    href: placeHref(shared, { ...spot, row }, { sort }),
+  }));
+  return [...whole, ...top, ...above];
 }
 
-function rowsTable(view: SharedView, isOpen: boolean): Html {
-  const { shared, page, order } = view;
+function picturesOf({ shared, spot, previews }: SpotView, isOpen: boolean): Html {
+  const entryOf = (position: number): string =>
+    spotName(shared, { ...spot, row: { position } as FolderRow });
   const { token } = shared;
-  const here = view.way.at(-1);
-  const name = (row: FolderRow): Html => {
-    if (row.isFolder) return html`<a href="${pageHref(view, row)}">${row.name}</a>`;
-    if (!isOpen) return html`${row.name}`;
-    return html`<a href="${hrefTo('shareContent', { token, entry: row.position })}">${row.name}</a>`;
-  };
-  return folderTable({
-    ...{ page, order, name },
-    sortHref: (by) => pageHref(view, here, { sort: by === 'size' ? 'size' : undefined }),
+  return gallery(previews, {
+    preview: (position) => hrefTo('sharePreview', { token, entry: entryOf(position) }),
+    file: (position) =>
+      isOpen ? hrefTo('shareContent', { token, entry: entryOf(position) }) : undefined,
   });
 }
 
-function ways(view: SharedView): Html {
-  const here = view.way.at(-1);
-  return folderPager(view.page, (query) => pageHref(view, here, query));
+function overNotice(isOpen: boolean): Html {
+  if (isOpen) return NOTHING;
+  return html`<div class="flashes">${notice('warn', 'This link was used as often as it may be. Ask whoever sent it for another one.')}</div>`;
 }
 
-type Query = Readonly<Record<string, string | number | undefined>>;
-
-function pageHref({ shared, order }: SharedView, row: FolderRow | undefined, query: Query = {}) {
-  const isRoot = row === undefined || row.position === shared.root?.position;
-  const sort = order === 'size' ? 'size' : undefined;
-  const all = { in: isRoot ? undefined : row.position, sort, ...query };
-  return hrefTo('share', { token: shared.token }, all);
+function endWords(view: { readonly shared: Shared; readonly nowMs: number }): Html {
+  const { share } = view.shared;
+  const { downloads, downloadsMax, expiresMs } = share;
+  const left =
+    downloadsMax === undefined
+      ? ''
+      : `, or after ${plural(Math.max(0, downloadsMax - downloads), 'more download')}`;
+  return html`This link ends ${timeUntil(expiresMs, view.nowMs)}${left}.`;
 }
 
-/** What programs get: one page, with where the next one is. */
-export function sharedJson(view: SharedView, siteUrl: string): unknown {
-  const { shared, page } = view;
-  const { share, token } = shared;
-  const here = view.way.at(-1);
-  const content = (entry: number | 'all'): string =>
-    siteUrl + hrefTo('shareContent', { token, entry });
-  return {
-    label: share.label,
-    expiresMs: share.expiresMs,
-    ...(share.downloadsMax === undefined
-      ? {}
-      : { downloadsLeft: Math.max(0, share.downloadsMax - share.downloads) }),
-    tar: content(here?.position ?? 'all'),
-    entries: page.rows.map((row) => ({
-      name: row.name,
-      kind: row.isFolder ? 'folder' : 'file',
-      sizeBytes: row.sizeBytes,
-      ...(row.isFolder ? { fileCount: row.fileCount, page: siteUrl + pageHref(view, row) } : {}),
-      content: content(row.position),
-    })),
-    ...(page.hasNext
-      ? { next: siteUrl + pageHref(view, here, { after: page.rows.at(-1)?.position }) }
-      : {}),
+function rowsTable(view: SpotView, isOpen: boolean): Html {
+  const { shared, spot, page, order } = view;
+  const name = (row: FolderRow): Html => {
+    const own = { ...spot, row };
+    if (row.isFolder && !isWithin(spot.item, spot.root, row)) {
+      return html`${row.name} <span class="muted small">not shared</span>`;
+    }
+    const sort = order === 'size' ? 'size' : undefined;
+    if (row.isFolder) return html`<a href="${placeHref(shared, own, { sort })}">${row.name}</a>`;
+    if (!isOpen) return html`${row.name}`;
+    return html`<a href="${contentHref(shared, own)}">${row.name}</a>`;
   };
+  return folderTable({
+    ...{ page, order, name },
+    sortHref: (by) => placeHref(shared, spot, { sort: by === 'size' ? 'size' : undefined }),
+  });
+}
+
+function ways({ shared, spot, page, order }: SpotView): Html {
+  const sort = order === 'size' ? 'size' : undefined;
+  return folderPager(page, (query) => placeHref(shared, spot, { sort, ...query }));
 }
 
 export function unlockMain(view: {

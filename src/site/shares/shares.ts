@@ -1,22 +1,29 @@
-// Shares: a member's link to a torrent, a folder or a file that the archive keeps, for people without an
+// Shares: a member's link to torrents, folders or files that the archive keeps, for people without an
 // account. The link holds 256 random bits, of which the database has the hash alone, so that it can be
 // neither guessed nor read there; it is shown once. It ends by its time, when it was used as often as was
-// said, when it is revoked, and when its member is banned, may take no more, or the torrent is gone.
+// said, when it is revoked, when its member is banned or may take no more, and when the archive has let go
+// of all it leads to. docs/shares.md has what links answer.
 
 import { sql as raw, type Selectable } from 'kysely';
-import type { ArchiveTables } from '#archive/catalogue/archive-tables.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Random } from '#base/random.ts';
 import type { AccountTables } from '#site/accounts/account-tables.ts';
 import type { Passwords } from '#site/accounts/passwords.ts';
 import { isToken, newToken, tokenHash } from '#site/accounts/sessions.ts';
-import type { CatalogueTables } from '#site/catalogue/catalogue-tables.ts';
 import { Refusal } from '#site/refusal.ts';
 import type { Sql } from '#sql/sql.ts';
+import {
+  insertItems,
+  type ListedItem,
+  listItems,
+  type NewShareItem,
+  openItems,
+  SHARE_ITEMS_MAX,
+  shortLabel,
+} from './share-items.ts';
 import type { ShareTables } from './share-tables.ts';
 
 export const SHARE_LIMITS = {
-  labelCharsMax: 200,
   downloadsMax: 1_000_000,
   passwordCharsMin: 8,
   passwordCharsMax: 200,
@@ -27,7 +34,7 @@ export const SHARES_LISTED_MAX = 50;
 /** How long a share that is over still stands in lists. */
 const KEPT_AFTER_MS = 30 * DAY_MS;
 
-type Tables = ShareTables & ArchiveTables & CatalogueTables & AccountTables;
+type Tables = ShareTables & AccountTables;
 
 export interface SharesWorld {
   readonly sql: Sql;
@@ -40,9 +47,6 @@ export interface SharesWorld {
 export interface Share {
   readonly id: number;
   readonly memberId: number;
-  readonly torrentId: number;
-  /** Of the file or folder; -1 for all of the torrent. */
-  readonly position: number;
   readonly label: string;
   readonly passwordHash: string | undefined;
   /** Unix milliseconds. */
@@ -56,8 +60,8 @@ export interface Share {
 
 export interface NewShare {
   readonly memberId: number;
-  readonly torrentId: number;
-  readonly position: number;
+  /** 1 to SHARE_ITEMS_MAX, all of them kept. */
+  readonly items: readonly NewShareItem[];
   readonly label: string;
   readonly days: number;
   readonly downloadsMax: number | undefined;
@@ -65,48 +69,108 @@ export interface NewShare {
   readonly password: string;
 }
 
+export interface ShareMade {
+  readonly id: number;
+  readonly token: string;
+  /** Unix milliseconds. */
+  readonly expiresMs: number;
+}
+
 /** The token is told here and nowhere else. @throws SiteError SITE_PASSWORDS_BUSY */
 export async function makeShare(
   world: SharesWorld,
   wanted: NewShare,
-): Promise<{ readonly id: number; readonly token: string } | Refusal> {
+): Promise<ShareMade | Refusal> {
   const { sql, clock, random, passwords, config } = world;
   const problem = problemOf(wanted, config.shareDaysMax);
   if (problem !== undefined) return problem;
-  const { password, memberId, torrentId, position, downloadsMax } = wanted;
+  const { password, memberId, items, downloadsMax } = wanted;
   const passwordHash = password === '' ? null : await passwords.hash(password);
   const token = newToken(random);
   const nowMs = clock.nowMs();
-  return await sql.transaction<ShareTables, { id: number; token: string } | Refusal>(
-    async (transaction) => {
-      const { open } = await transaction
-        .selectFrom('share')
-        .select((of) => of.fn.countAll<number>().as('open'))
-        .where('member_id', '=', memberId)
-        .where('revoked_ms', 'is', null)
-        .where('expires_ms', '>', nowMs)
-        .executeTakeFirstOrThrow();
-      if (open >= config.sharesPerMemberMax) {
-        const words = `You have ${open} shares that are open, as many as one member may. Revoke one first.`;
-        return new Refusal('shares-full', words);
-      }
-      const { id } = await transaction
-        .insertInto('share')
-        .values({
-          ...{ token_hash: tokenHash(token), member_id: memberId, torrent_id: torrentId, position },
-          label: wanted.label.slice(0, SHARE_LIMITS.labelCharsMax).toWellFormed(),
-          ...{ password_hash: passwordHash, created_ms: nowMs },
-          expires_ms: nowMs + wanted.days * DAY_MS,
-          ...{ revoked_ms: null, downloads_max: downloadsMax ?? null, downloads: 0, sent_bytes: 0 },
-        })
-        .returning('id')
-        .executeTakeFirstOrThrow();
-      return { id, token };
-    },
-  );
+  const expiresMs = nowMs + wanted.days * DAY_MS;
+  return await sql.transaction<ShareTables, ShareMade | Refusal>(async (transaction) => {
+    const { open } = await transaction
+      .selectFrom('share')
+      .select((of) => of.fn.countAll<number>().as('open'))
+      .where('member_id', '=', memberId)
+      .where('revoked_ms', 'is', null)
+      .where('expires_ms', '>', nowMs)
+      .executeTakeFirstOrThrow();
+    if (open >= config.sharesPerMemberMax) {
+      const words = `You have ${open} shares that are open, as many as one member may. Revoke one first.`;
+      return new Refusal('shares-full', words);
+    }
+    const { id } = await transaction
+      .insertInto('share')
+      .values({
+        ...{ token_hash: tokenHash(token), member_id: memberId, label: shortLabel(wanted.label) },
+        ...{ password_hash: passwordHash, created_ms: nowMs },
+        expires_ms: expiresMs,
+        ...{ revoked_ms: null, downloads_max: downloadsMax ?? null, downloads: 0, sent_bytes: 0 },
+      })
+      .returning('id')
+      .executeTakeFirstOrThrow();
+    await insertItems(transaction, { id, from: 0 }, items);
+    return { id, token, expiresMs };
+  });
 }
 
-function problemOf({ days, downloadsMax, password }: NewShare, daysMax: number) {
+/** Into one of the member's own that is in force; twice the same is one. */
+export async function addToShare(
+  { sql, clock }: Pick<SharesWorld, 'sql' | 'clock'>,
+  to: { readonly shareId: number; readonly memberId: number },
+  item: NewShareItem,
+): Promise<Refusal | undefined> {
+  const nowMs = clock.nowMs();
+  return await sql.transaction<ShareTables, Refusal | undefined>(async (transaction) => {
+    const share = await transaction
+      .updateTable('share')
+      // Of two at once the second one waits here, and takes the next place.
+      .set((of) => ({ downloads: of.ref('downloads') }))
+      .where('id', '=', to.shareId)
+      .where('member_id', '=', to.memberId)
+      .where('revoked_ms', 'is', null)
+      .where('expires_ms', '>', nowMs)
+      .returning('id')
+      .executeTakeFirst();
+    if (share === undefined) {
+      return new Refusal('share-unknown', 'That share is over, or none of yours.', 'into');
+    }
+    const { id } = share;
+    const there = await transaction
+      .selectFrom('share_item')
+      .selectAll()
+      .where('share_id', '=', id)
+      .execute();
+    const { torrentId, position, depth } = item;
+    const same = there.find(
+      (one) => one.torrent_id === torrentId && one.position === position && one.ended_ms === null,
+    );
+    if (same !== undefined) {
+      await transaction
+        .updateTable('share_item')
+        .set({ depth: depth ?? null })
+        .where('share_id', '=', id)
+        .where('place', '=', same.place)
+        .execute();
+      return undefined;
+    }
+    if (there.length >= SHARE_ITEMS_MAX) {
+      const words = `A share leads to ${SHARE_ITEMS_MAX} things at most. Make another one.`;
+      return new Refusal('share-full', words, 'into');
+    }
+    const from = Math.max(-1, ...there.map(({ place }) => place)) + 1;
+    await insertItems(transaction, { id, from }, [item]);
+    return undefined;
+  });
+}
+
+function problemOf({ days, downloadsMax, password, items }: NewShare, daysMax: number) {
+  if (items.length === 0 || items.length > SHARE_ITEMS_MAX) {
+    const words = `A share leads to 1 to ${SHARE_ITEMS_MAX} torrents, folders and files.`;
+    return new Refusal('items-invalid', words);
+  }
   if (!Number.isInteger(days) || days < 1 || days > daysMax) {
     return new Refusal('days-invalid', `A share lasts 1 to ${daysMax} days.`, 'days');
   }
@@ -124,7 +188,7 @@ function problemOf({ days, downloadsMax, password }: NewShare, daysMax: number) 
   return undefined;
 }
 
-/** By the token of its link, as long as it is in force and there is something to give. */
+/** By the token of its link, as long as it is in force; what it leads to is asked of its items. */
 export async function findOpenShare(
   world: Pick<SharesWorld, 'sql' | 'clock'>,
   token: string,
@@ -135,11 +199,17 @@ export async function findOpenShare(
 }
 
 /** What running downloads ask: the count was theirs when they began. */
-export async function isShareOpen(
+export async function isItemOpen(
   world: Pick<SharesWorld, 'sql' | 'clock'>,
-  id: number,
+  item: { readonly shareId: number; readonly place: number },
 ): Promise<boolean> {
-  return (await openShares(world).where('share.id', '=', id).executeTakeFirst()) !== undefined;
+  const share = await openShares(world).where('share.id', '=', item.shareId).executeTakeFirst();
+  if (share === undefined) return false;
+  const row = await openItems(world.sql)
+    .where('share_id', '=', item.shareId)
+    .where('place', '=', item.place)
+    .executeTakeFirst();
+  return row !== undefined;
 }
 
 function openShares({ sql, clock }: Pick<SharesWorld, 'sql' | 'clock'>) {
@@ -147,12 +217,9 @@ function openShares({ sql, clock }: Pick<SharesWorld, 'sql' | 'clock'>) {
     .read<Tables>()
     .selectFrom('share')
     .innerJoin('member', 'member.id', 'share.member_id')
-    .innerJoin('torrent', 'torrent.id', 'share.torrent_id')
-    .innerJoin('archive_torrent', 'archive_torrent.torrent_id', 'share.torrent_id')
     .selectAll('share')
     .where('share.revoked_ms', 'is', null)
     .where('share.expires_ms', '>', clock.nowMs())
-    .where('torrent.removed_ms', 'is', null)
     .where('member.state', '=', 'active')
     .where('member.may_leech', '=', 1);
 }
@@ -204,8 +271,8 @@ export async function revokeShare(
 
 export interface ListedShare extends Share {
   readonly member: string;
-  /** Undefined when the torrent is gone. */
-  readonly infoHash: Uint8Array | undefined;
+  /** What it leads to, also what it led to. */
+  readonly items: readonly ListedItem[];
 }
 
 /** The newest first, before that id; of one member, or of all. */
@@ -217,19 +284,19 @@ export async function listShares(
     .read<Tables>()
     .selectFrom('share')
     .innerJoin('member', 'member.id', 'share.member_id')
-    .leftJoin('torrent', (join) =>
-      join.onRef('torrent.id', '=', 'share.torrent_id').on('removed_ms', 'is', null),
-    )
     .selectAll('share')
-    .select(['member.name as member', 'info_hash_v1', 'info_hash_v2'])
+    .select('member.name as member')
     .orderBy('share.id', 'desc')
     .limit(SHARES_LISTED_MAX + 1);
   if (of.memberId !== undefined) query = query.where('share.member_id', '=', of.memberId);
   if (of.before !== undefined) query = query.where('share.id', '<', of.before);
-  return (await query.execute()).map((row) => ({
+  const rows = await query.execute();
+  const ids = rows.map(({ id }) => id);
+  const items = await listItems(sql, ids);
+  return rows.map((row) => ({
     ...shareOf(row),
     member: row.member,
-    infoHash: row.info_hash_v1 ?? row.info_hash_v2?.subarray(0, 20),
+    items: items.get(row.id) ?? [],
   }));
 }
 
@@ -256,8 +323,15 @@ export async function removeOldShares(sql: Sql, nowMs: number): Promise<number> 
   });
 }
 
-export type ShareState = 'open' | 'used-up' | 'revoked' | 'expired';
+export type ShareState = 'open' | 'used-up' | 'revoked' | 'expired' | 'let-go';
 
+export function listedState(share: ListedShare, nowMs: number): ShareState {
+  const state = stateOf(share, nowMs);
+  const isGone = !share.items.some((item) => item.isOpen);
+  return isGone && (state === 'open' || state === 'used-up') ? 'let-go' : state;
+}
+
+/** Of one whose torrents are kept. */
 export function stateOf(share: Share, nowMs: number): ShareState {
   if (share.revokedMs !== undefined) return 'revoked';
   if (share.expiresMs <= nowMs) return 'expired';
@@ -269,8 +343,6 @@ function shareOf(row: Selectable<ShareTables['share']>): Share {
   return {
     id: row.id,
     memberId: row.member_id,
-    torrentId: row.torrent_id,
-    position: row.position,
     label: row.label,
     passwordHash: row.password_hash ?? undefined,
     createdMs: row.created_ms,

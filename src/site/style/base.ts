@@ -37,6 +37,8 @@ code { overflow-wrap: anywhere; }
 hr { border: 0; border-top: 1px solid var(--line); margin: 0; }
 summary { cursor: pointer; }
 svg { flex: none; }
+/* Words from right to left keep their order to themselves. */
+a, strong, code, h1 { unicode-bidi: isolate; }
 strong { font-weight: 650; }
 .icon { width: 1em; height: 1em; vertical-align: -0.125em; fill: none; stroke: currentColor;
   stroke-width: 2; stroke-linecap: round; stroke-linejoin: round; }

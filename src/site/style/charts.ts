@@ -15,4 +15,6 @@ export const chartsStyle = `
 .day-chart-ends { display: flex; justify-content: space-between; }
 .day-chart figcaption { display: flex; flex-wrap: wrap; gap: var(--space-1) var(--space-3); align-items: center; margin-top: var(--space-2); }
 .key { display: inline-block; width: 0.75rem; height: 0.75rem; border-radius: 2px; margin-right: -0.5rem; }
+.spans { list-style: none; display: flex; flex-wrap: wrap; gap: var(--space-1) var(--space-3); }
+.spans a[aria-current] { color: inherit; font-weight: 600; text-decoration: none; }
 `;

@@ -15,7 +15,8 @@ export const frameStyle = `
   grid-template-columns: 1fr auto; grid-template-areas: "brand member" "search search" "nav nav";
 }
 .brand {
-  grid-area: brand; display: inline-flex; align-items: center; gap: var(--space-2); min-width: 0;
+  grid-area: brand; display: inline-flex; align-items: center; gap: var(--space-2);
+  min-width: 0; max-width: 100%;
   padding: var(--space-3) 0; color: var(--text); font-weight: 700; font-size: var(--type-large);
   text-decoration: none; justify-self: start; letter-spacing: -0.01em;
 }
@@ -122,10 +123,11 @@ main { flex: 1; padding-top: var(--space-5); padding-bottom: var(--space-7); out
   h1 { font-size: 1.375rem; }
   .strip a { gap: 0 var(--space-3); justify-content: space-between; }
   .strip .wide { display: none; }
-  .nav ul { justify-content: space-between; }
-  .nav a { padding-inline: 0.375rem; font-size: 0.9375rem; }
+  .nav ul { flex-wrap: wrap; }
+  .nav a { padding: 0.375rem 0.5rem; font-size: 0.9375rem; border-top-width: 0; }
   .menu > summary .name { display: none; }
   main { padding-top: var(--space-4); }
+  .console-nav a { padding: var(--space-1) var(--space-2); font-size: var(--type-small); border-bottom-width: 2px; }
 }
 @media (min-width: 40rem) {
   .site-header > .wrap {
@@ -140,7 +142,8 @@ main { flex: 1; padding-top: var(--space-5); padding-bottom: var(--space-7); out
 }
 @media (min-width: 60rem) {
   .site-header > .wrap {
-    column-gap: var(--space-5); grid-template-columns: auto 1fr minmax(10rem, 20rem) auto;
+    column-gap: var(--space-5);
+    grid-template-columns: auto minmax(0, max-content) minmax(10rem, 1fr) auto;
     grid-template-areas: "brand nav search member";
   }
   .columns { grid-template-columns: minmax(0, 1fr) 21rem; gap: var(--space-6); }

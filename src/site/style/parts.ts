@@ -105,8 +105,11 @@ a.badge:hover { color: var(--text); text-decoration: underline; }
 .badge-good { background: var(--good-soft); color: var(--good); }
 .badge-warn { background: var(--warn-soft); color: var(--warn); }
 .badge-bad { background: var(--bad-soft); color: var(--bad); }
-.health { display: inline-flex; align-items: center; gap: var(--space-2); font-weight: 600; white-space: nowrap; }
-.health svg { width: 0.875rem; height: 0.875rem; }
+.health { display: inline-flex; align-items: baseline; gap: var(--space-2); font-weight: 600; white-space: nowrap; }
+.health::before { content: ""; flex: none; align-self: center; box-sizing: border-box; width: 0.875rem; height: 0.875rem; border: 2px solid; border-radius: 50%; }
+.health-good::before { background: linear-gradient(currentColor, currentColor) border-box; }
+.health-warn::before { background: linear-gradient(90deg, currentColor 50%, transparent 50%); }
+.health-bad::before { background: linear-gradient(to top left, transparent 42%, currentColor 42% 58%, transparent 58%); }
 .health-good { color: var(--good); }
 .health-warn { color: var(--warn); }
 .health-bad { color: var(--bad); }
@@ -173,7 +176,11 @@ progress { width: 100%; height: 0.75rem; accent-color: var(--accent); }
 [data-state]:empty { display: none; }
 .pager { display: flex; flex-wrap: wrap; gap: var(--space-3); align-items: center; justify-content: space-between; margin-top: var(--space-4); }
 .pager p { color: var(--muted); font-size: var(--type-small); }
-.secret { display: block; padding: var(--space-3); background: var(--sunken); border-radius: 6px; overflow-wrap: anywhere; user-select: all; }
+.as-typed { white-space: pre-line; overflow-wrap: anywhere; }
+.qr-code { display: block; width: 12rem; max-width: 100%; border-radius: 6px; }
+.qr-code rect { fill: #ffffff; }
+.qr-code path { fill: #000000; }
+.secret { display: block; white-space: pre-wrap; padding: var(--space-3); background: var(--sunken); border-radius: 6px; overflow-wrap: anywhere; user-select: all; }
 .reveal > summary { color: var(--accent); font-weight: 600; padding: var(--space-2) 0; }
 .reveal[open] > summary { margin-bottom: var(--space-2); }
 .reveal > * + * { margin-top: var(--space-2); }

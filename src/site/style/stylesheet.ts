@@ -2,6 +2,7 @@
 
 import { baseStyle } from './base.ts';
 import { chartsStyle } from './charts.ts';
+import { coversStyle } from './covers.ts';
 import { frameStyle } from './frame.ts';
 import { listsStyle } from './lists.ts';
 import { partsStyle } from './parts.ts';
@@ -18,6 +19,7 @@ export function stylesheet(): string {
     tablesStyle,
     listsStyle,
     chartsStyle,
+    coversStyle,
   ];
   return parts.join('\n').replaceAll(/\n\s*/g, '\n').trimStart();
 }

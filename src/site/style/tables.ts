@@ -37,7 +37,8 @@ function cards(table: string): string {
   ${table} thead th:not(.sortable) { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   ${table}:not(.has-sort) thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   ${table} thead a { padding: var(--space-2) 0; }
-  ${table} tbody tr { display: flex; flex-wrap: wrap; gap: 0 var(--space-4); align-items: baseline; padding: var(--space-3) var(--space-4); }
+  ${table} tbody tr { display: flex; flex-wrap: wrap; gap: 0 var(--space-4); align-items: baseline; padding: var(--space-3) var(--space-4);
+    content-visibility: auto; contain-intrinsic-block-size: auto 7rem; }
   ${table} tbody tr + tr { border-top: 1px solid var(--line); }
   ${table} tbody tr + tr > * { border-top: 0; }
   ${table} tbody tr:hover > * { background: none; }

@@ -54,7 +54,7 @@ export interface EventsAsked {
   /** An offset, or where the topic ends now. */
   readonly from: number | 'end' | 'beginning';
   readonly signal: AbortSignal;
-  /** Asked before each answer; false ends the stream: rights were taken away. */
+  /** Asked before anything is told; false ends the stream: rights were taken away. */
   isAllowed(): Promise<boolean>;
   /** Once, whatever ends it. */
   ended(): void;
@@ -90,14 +90,15 @@ export async function transferEvents(world: EventsWorld, asked: EventsAsked): Pr
     {
       async pull(controller) {
         try {
+          const page =
+            next ?? (await log.read(TRANSFERS_TOPIC, { ...read, from, waitMs: WAIT_MS }));
+          next = undefined;
+          // After the wait, in which the right may have ended.
           if (!(await asked.isAllowed())) {
             end();
             controller.close();
             return;
           }
-          const page =
-            next ?? (await log.read(TRANSFERS_TOPIC, { ...read, from, waitMs: WAIT_MS }));
-          next = undefined;
           from = page.nextOffset;
           controller.enqueue(encoder.encode(await textOf(world, page)));
         } catch (error) {

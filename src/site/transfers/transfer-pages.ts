@@ -14,7 +14,6 @@ import { pageHead } from '#site/components/page-head.ts';
 import { panel } from '#site/components/panel.ts';
 import { table } from '#site/components/table.ts';
 import { inConsole } from '#site/console/console-views.ts';
-import { roleMay } from '#site/permissions.ts';
 import { href, hrefTo } from '#site/routes.ts';
 import type { Visit } from '#site/visit.ts';
 import { eventsOf, type TransferEvent, transferEvents } from './transfer-events.ts';
@@ -50,9 +49,8 @@ async function streamTransfers(visit: Visit): Promise<Response> {
         ended: end,
         isAllowed: async () => {
           const now = await findViewer(parts, token);
-          return (
-            now?.memberId === viewer?.memberId && roleMay(now?.role ?? 'visitor', 'administer')
-          );
+          if (now === undefined || now.memberId !== viewer?.memberId) return false;
+          return (await parts.roleBook.current()).holderMay(now, 'administer');
         },
       },
     );

@@ -5,7 +5,7 @@
 import type { BlobRef } from '#base/ids.ts';
 import { Slots } from '#base/slots.ts';
 import { throwIfCancelled } from '#store/calls.ts';
-import type { BlobInfo, CallOptions, Store } from '#store/store.ts';
+import { type BlobInfo, type CallOptions, type Store, statSound } from '#store/store.ts';
 import { contentLists } from './content-list.ts';
 import { encodeIndex, type IndexedFile } from './manifest.ts';
 
@@ -114,7 +114,7 @@ export class BackupWriter {
     if (known.bytes !== file.bytes) return undefined;
     for (let at = 0; at < known.chunks.length; at += STAT_AT_ONCE) {
       const some = [...new Set(known.chunks.slice(at, at + STAT_AT_ONCE))];
-      const there = await this.#store.stat(some, this.#options);
+      const there = await statSound(this.#store, some, this.#options);
       if (there.length < some.length) return undefined;
     }
     return known.chunks;

@@ -174,7 +174,7 @@ it('the order outlives the process; a smaller bound is kept at once', async () =
 
 /** The near store is written after the answer. */
 async function holds(near: Store, ref: BlobRef): Promise<void> {
-  for (let n = 0; n < 400 && (await near.stat([ref])).length === 0; n++) {
+  for (let n = 0; n < 6000 && (await near.stat([ref])).length === 0; n++) {
     await new Promise((go) => setTimeout(go, 5));
   }
 }

@@ -131,6 +131,10 @@ export class CacheStore implements Store {
     return sliceRange(await this.get(ref, options), range);
   }
 
+  isKnownCorrupt(ref: BlobRef): boolean {
+    return this.#options.far.isKnownCorrupt?.(ref) === true;
+  }
+
   async stat(refs: readonly BlobRef[], options: CallOptions = {}): Promise<BlobInfo[]> {
     this.#gate.enter(options.signal);
     return this.#options.far.stat(refs, options);

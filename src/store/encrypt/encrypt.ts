@@ -4,11 +4,11 @@
 //
 // A put writes the parts, then the manifest's entry, then answers; a removal writes the entry first and
 // removes the parts after. So a crash leaves parts that nothing names, never an entry without its parts;
-// `sweep` removes such parts. The index is in memory: 86 bytes a blob.
+// `sweep` (sweep.ts) sees to them. The index is in memory: 86 bytes a blob.
 
-import { fromHex, toHex } from '#base/bytes.ts';
+import { toHex } from '#base/bytes.ts';
 import type { Clock } from '#base/clock.ts';
-import { type BlobRef, blobRef } from '#base/ids.ts';
+import type { BlobRef } from '#base/ids.ts';
 import type { Random } from '#base/random.ts';
 import { Gate, throwIfCancelled, unlessCancelled } from '#store/calls.ts';
 import { StoreError } from '#store/errors.ts';
@@ -18,28 +18,30 @@ import {
   type BlobInfo,
   type BlobSource,
   type CallOptions,
+  hashOf,
   type ListOptions,
   missing,
   type PutOptions,
   type PutResult,
   readStore,
   readVerified,
+  refOfHash,
   type Store,
   type StoreStats,
   sliceRange,
+  statSound,
   walkStore,
 } from '#store/store.ts';
 import { Turns } from '#store/turns.ts';
 import type { StoreKey } from './key-file.ts';
+import type { ManifestEntry } from './manifest.ts';
 import { type LiveEntries, ManifestLog } from './manifest-log.ts';
 import { decodePart, encodePart, open, PART_BYTES_MAX, partsOf, seal } from './sealed-blob.ts';
 import { type SealedBlob, SealedIndex } from './sealed-index.ts';
+import { type Swept, sweepParts, unnamedParts } from './sweep.ts';
 
 /** Entries that one removal writes at once. */
 const ENTRIES_MAX = 1000;
-/** Parts without an entry that a sweep takes for what crashes left: so many, or this share of all. */
-const SWEPT_MIN = 100;
-const SWEPT_SHARE_MAX = 0.1;
 
 export interface EncryptWorld {
   readonly parts: Store;
@@ -59,25 +61,36 @@ export class EncryptStore implements Store {
   /** Blobs whose parts were found wrong: a put of one is stored again. */
   readonly #corrupt = new Set<BlobRef>();
 
+  /** Parts that a removal names, and that were not seen gone yet. */
+  readonly #garbage: HashTable;
+
   readonly #live: LiveEntries = {
     isLive: ({ hash, sequence }) => this.#index.get(hash)?.sequence === sequence,
     isThere: (hash) => this.#index.get(hash) !== undefined,
+    isSwept: ({ removed = [] }) => removed.every((part) => this.#garbage.get(part) === undefined),
   };
 
-  private constructor(world: EncryptWorld, index: SealedIndex, manifest: ManifestLog) {
+  private constructor(
+    world: EncryptWorld,
+    read: { readonly index: SealedIndex; readonly garbage: HashTable },
+    manifest: ManifestLog,
+  ) {
     this.#world = world;
-    this.#index = index;
+    this.#index = read.index;
+    this.#garbage = read.garbage;
     this.#manifest = manifest;
   }
 
   /** @throws StoreError STORE_MANIFEST_DAMAGED (then `rebuild` helps), STORE_KEY_MISSING */
   static async open(world: EncryptWorld): Promise<EncryptStore> {
     const index = new SealedIndex(world.keys);
-    const manifest = await ManifestLog.open({ ...world, store: world.manifests }, (entry) =>
-      index.apply(entry),
-    );
+    const garbage = new HashTable(0);
+    const manifest = await ManifestLog.open({ ...world, store: world.manifests }, (entry) => {
+      index.apply(entry);
+      for (const part of entry.removed ?? []) garbage.claim(part);
+    });
     index.settle();
-    return new EncryptStore(world, index, manifest);
+    return new EncryptStore(world, { index, garbage }, manifest);
   }
 
   /**
@@ -163,6 +176,14 @@ export class EncryptStore implements Store {
     return sliceRange(await this.get(ref, options), range);
   }
 
+  /** Itself, or by a part of it. */
+  isKnownCorrupt(ref: BlobRef): boolean {
+    const { parts } = this.#world;
+    if (this.#corrupt.has(ref)) return true;
+    const blob = parts.isKnownCorrupt === undefined ? undefined : this.#index.get(hashOf(ref));
+    return blob?.parts.some((part) => parts.isKnownCorrupt?.(refOfHash(part)) === true) === true;
+  }
+
   async stat(refs: readonly BlobRef[], options: CallOptions = {}): Promise<BlobInfo[]> {
     this.#gate.enter(options.signal);
     return refs.flatMap((ref) => {
@@ -234,39 +255,76 @@ export class EncryptStore implements Store {
     return count;
   }
 
-  /**
-   * Removes parts that no entry names. Only parts that were there before are looked at, and those of
-   * puts that were under way then have their entries or have failed: no part is made twice. More than
-   * crashes leave is not removed, nor anything when no blob is named at all: rather a manifest is missing.
-   * @throws StoreError STORE_MANIFEST_DAMAGED
-   */
-  async sweep(options: CallOptions = {}): Promise<number> {
-    const found = new HashTable(0);
-    for await (const { ref } of walkStore(this.#world.parts, { signal: options.signal })) {
-      this.#gate.enter(options.signal);
-      found.claim(hashOf(ref));
-    }
-    await this.#turns.idle();
-    const named = this.#index.partHashes();
-    const gone: BlobRef[] = [];
-    for (let after: Uint8Array | undefined; ; ) {
-      const page = found.page(after, ENTRIES_MAX);
+  /** Sees to parts that no entry names: as sweep.ts says, none of a blob that was not removed is removed. */
+  async sweep(options: CallOptions = {}): Promise<Swept> {
+    this.#gate.enter(options.signal);
+    const { keys } = this.#world;
+    const adopt = (entry: ManifestEntry): Promise<boolean> => this.#adopt(entry, options);
+    const isSound = async (ref: BlobRef): Promise<boolean> => {
+      const blob = this.#index.get(hashOf(ref));
+      return blob !== undefined && (await this.#canRead(ref, blob, options));
+    };
+    const work = { ...this.#below, keys, garbage: this.#garbage, adopt, isSound };
+    return await sweepParts(work, options);
+  }
+
+  /** The blobs that have these parts, by the part. */
+  blobsOf(parts: readonly BlobRef[]): Map<BlobRef, BlobRef> {
+    const wanted = new Set(parts);
+    const found = new Map<BlobRef, BlobRef>();
+    for (let after: Uint8Array | undefined; wanted.size > 0; ) {
+      const page = this.#index.page(after, ENTRIES_MAX);
       after = page.at(-1)?.hash;
       if (after === undefined) break;
-      for (const { hash } of page) if (named.get(hash) === undefined) gone.push(refOfHash(hash));
+      for (const { hash } of page) {
+        for (const part of this.#index.get(hash)?.parts.map(refOfHash) ?? []) {
+          if (wanted.delete(part)) found.set(part, refOfHash(hash));
+        }
+      }
     }
-    const isMost = gone.length > 0 && this.#index.count === 0;
-    if (isMost || gone.length > Math.max(SWEPT_MIN, found.count * SWEPT_SHARE_MAX)) {
-      throw new StoreError(
-        'STORE_MANIFEST_DAMAGED',
-        `${gone.length} of ${found.count} parts are in no manifest: a manifest may be missing`,
-      );
+    return found;
+  }
+
+  /** How many parts no entry names: of crashes, or of a manifest that was lost. */
+  async unnamed(options: CallOptions = {}): Promise<number> {
+    this.#gate.enter(options.signal);
+    let count = 0;
+    for await (const hash of unnamedParts(this.#below, options)) {
+      if (this.#garbage.get(hash) === undefined) count++;
     }
-    let removed = 0;
-    for (let at = 0; at < gone.length; at += ENTRIES_MAX) {
-      removed += await this.#world.parts.remove(gone.slice(at, at + ENTRIES_MAX), options);
+    return count;
+  }
+
+  get #below() {
+    const idle = (): Promise<void> => this.#turns.idle();
+    return { parts: this.#world.parts, index: this.#index, idle };
+  }
+
+  #adopt(entry: ManifestEntry, options: CallOptions): Promise<boolean> {
+    const ref = refOfHash(entry.hash);
+    return this.#turns.take(ref, async () => {
+      throwIfCancelled(options.signal);
+      const isRemoved = entry.parts.some((part) => this.#garbage.get(part) !== undefined);
+      if (isRemoved) return false;
+      const old = this.#index.get(entry.hash);
+      if (old !== undefined && (await this.#canRead(ref, old, options))) return false;
+      const blob = { ...entry, sequence: this.#manifest.nextSequence() };
+      await this.#unseal(ref, blob, options);
+      await this.#manifest.append([blob], false);
+      this.#index.apply(blob);
+      this.#corrupt.delete(ref);
+      return true;
+    });
+  }
+
+  async #canRead(ref: BlobRef, blob: SealedBlob, options: CallOptions): Promise<boolean> {
+    try {
+      await this.#unseal(ref, blob, options);
+      return true;
+    } catch (error) {
+      if (isCode(error, 'STORE_CORRUPT_BLOB', 'STORE_BLOB_MISSING')) return false;
+      throw error;
     }
-    return removed;
   }
 
   /** Blobs that the manifest names and of which a part is not there. */
@@ -298,7 +356,7 @@ export class EncryptStore implements Store {
   async #hasParts(ref: BlobRef, options: CallOptions): Promise<boolean> {
     const blob = this.#index.get(hashOf(ref));
     if (blob === undefined || this.#corrupt.has(ref)) return false;
-    const there = await this.#world.parts.stat(blob.parts.map(refOfHash), options);
+    const there = await statSound(this.#world.parts, blob.parts.map(refOfHash), options);
     return there.length === blob.parts.length;
   }
 
@@ -332,13 +390,17 @@ export class EncryptStore implements Store {
       return blob === undefined ? [] : [{ hash: hashOf(ref), blob }];
     });
     if (there.length === 0) return 0;
-    const entries = there.map(({ hash }) => ({
+    const entries = there.map(({ hash, blob }) => ({
       ...{ hash, size: 0, sequence: this.#manifest.nextSequence(), keyId: '', parts: [] },
+      removed: blob.parts,
     }));
     // When this fails it may be written all the same: a put must not take the blob for there.
     for (const ref of refs) this.#corrupt.add(ref);
     await this.#manifest.append(entries, false);
-    for (const { hash } of there) this.#index.delete(hash);
+    for (const { hash, blob } of there) {
+      this.#index.delete(hash);
+      for (const part of blob.parts) this.#garbage.claim(part);
+    }
     for (const ref of refs) this.#corrupt.delete(ref);
     await this.#removeParts(there.map(({ blob }) => blob));
     // What fails is tried again with the next change; nothing was removed then.
@@ -348,8 +410,11 @@ export class EncryptStore implements Store {
 
   /** Not made, they are left for `sweep`: the blob is gone all the same. */
   async #removeParts(blobs: readonly SealedBlob[]): Promise<void> {
-    const refs = blobs.flatMap(({ parts }) => parts.map(refOfHash));
-    await this.#world.parts.remove(refs).catch(() => {});
+    const parts = blobs.flatMap((blob) => blob.parts);
+    try {
+      await this.#world.parts.remove(parts.map(refOfHash));
+      for (const part of parts) this.#garbage.delete(part);
+    } catch {}
   }
 
   async #unseal(ref: BlobRef, blob: SealedBlob, options: CallOptions): Promise<Uint8Array> {
@@ -382,14 +447,6 @@ function emptyView(store: Store): Store {
     flush: () => store.flush(),
     close: async () => {},
   };
-}
-
-function hashOf(ref: BlobRef): Uint8Array {
-  return fromHex(ref.slice('sha256-'.length)) as Uint8Array;
-}
-
-function refOfHash(hash: Uint8Array): BlobRef {
-  return blobRef(`sha256-${toHex(hash)}`) as BlobRef;
 }
 
 function isCode(error: unknown, ...codes: readonly string[]): boolean {

@@ -41,6 +41,8 @@ export interface LiveEntries {
   isLive(entry: ManifestEntry): boolean;
   /** Whether any blob of that hash is there. */
   isThere(hash: Uint8Array): boolean;
+  /** Whether none of the parts that a removal names is left. */
+  isSwept(removal: ManifestEntry): boolean;
 }
 
 interface Waiting {
@@ -210,7 +212,7 @@ export class ManifestLog {
     for (const ref of refs) {
       for (const entry of this.#read(ref, await this.#world.store.get(ref))) {
         if (entry.parts.length === 0) {
-          if (!index.isThere(entry.hash)) removals.push(entry);
+          if (!index.isThere(entry.hash) || !index.isSwept(entry)) removals.push(entry);
           continue;
         }
         blobs.claim(entry.hash);
@@ -219,7 +221,10 @@ export class ManifestLog {
     }
     // The manifests go one by one: a crash may leave the older entry that a removal hides. So a removal
     // goes only with a merge that has seen no such entry anywhere.
-    kept.push(...removals.filter(({ hash }) => !isAll || blobs.get(hash) !== undefined));
+    // And it alone says that what is left of the blob's parts is not wanted.
+    const stays = (removal: ManifestEntry): boolean =>
+      !isAll || blobs.get(removal.hash) !== undefined || !index.isSwept(removal);
+    kept.push(...removals.filter(stays));
     if (kept.length > 0) await this.#put(kept, false);
     await this.#world.store.remove(refs);
     for (const ref of refs) this.#manifests.delete(ref);

@@ -9,7 +9,13 @@ import type { BlobRef } from '#base/ids.ts';
 import { Slots } from '#base/slots.ts';
 import { cancelled, throwIfCancelled } from '#store/calls.ts';
 import { StoreError } from '#store/errors.ts';
-import type { CallOptions, PutResult, Series, Store } from '#store/store.ts';
+import {
+  type CallOptions,
+  type PutResult,
+  type Series,
+  type Store,
+  statSound,
+} from '#store/store.ts';
 import type { SeenFiles } from './seen-files.ts';
 
 export const SEGMENT_BYTES = 4 * 1024 * 1024;
@@ -113,7 +119,7 @@ class PutFiles {
   async #areThere(refs: readonly BlobRef[]): Promise<boolean> {
     for (let at = 0; at < refs.length; at += STAT_AT_ONCE) {
       const asked = new Set(refs.slice(at, at + STAT_AT_ONCE));
-      const found = await this.#parts.store.stat([...asked], this.#options);
+      const found = await statSound(this.#parts.store, [...asked], this.#options);
       if (found.length < asked.size) return false;
     }
     return true;

@@ -11,12 +11,11 @@
 // It can be cancelled or fail anywhere. Then it writes the marks that it made so far, and beyond them the
 // old ones; the next collection goes on from there. A crash loses the marks of that pass, nothing else.
 
-import { fromHex, toHex } from '#base/bytes.ts';
 import type { Clock } from '#base/clock.ts';
-import { type BlobRef, blobRef } from '#base/ids.ts';
+import type { BlobRef } from '#base/ids.ts';
 import { throwIfCancelled } from '#store/calls.ts';
 import { StoreError } from '#store/errors.ts';
-import type { BlobInfo, CallOptions } from '#store/store.ts';
+import { type BlobInfo, type CallOptions, hashOf, refOfHash } from '#store/store.ts';
 import type { GuardedStore } from './guard.ts';
 import type { Mark, MarkRun } from './marks.ts';
 import { NameSet } from './name-set.ts';
@@ -348,14 +347,6 @@ class Collection {
   #tell(): void {
     this.#options.onProgress?.({ seen: this.#seen.blobs, roots: this.#rootsRead });
   }
-}
-
-function hashOf(ref: BlobRef): Uint8Array {
-  return fromHex(ref.slice('sha256-'.length)) as Uint8Array;
-}
-
-function refOfHash(hash: Uint8Array): BlobRef {
-  return blobRef(`sha256-${toHex(hash)}`) as BlobRef;
 }
 
 function headOf(hash: Uint8Array): number {

@@ -4,7 +4,7 @@
 import type { Registry } from '#metrics/registry.ts';
 import type { Stack } from '#store/stack/stack.ts';
 import type { Amount, Collected, CollectOptions, Collector } from './collector.ts';
-import { type GivenBack, giveBack } from './give-back.ts';
+import { type GivenBack, giveBack, NOTHING_GIVEN_BACK } from './give-back.ts';
 
 export interface GarbageReport extends Omit<Collected, 'isWhole'> {
   readonly givenBack: GivenBack;
@@ -45,8 +45,8 @@ export class Garbage {
     // One that went on where another ended has not seen what is before.
     const whole = first.isWhole ? first : await this.#pass(options);
     const removed = first === whole ? whole.removed : sum(first.removed, whole.removed);
-    const nothing = { packs: 0, freedBytes: 0, unusedBytes: 0, kept: 0, parts: 0, givenUp: [] };
-    const givenBack = removed.blobs > 0 ? await giveBack(this.#stack, options) : nothing;
+    const isFreed = removed.blobs > 0;
+    const givenBack = isFreed ? await giveBack(this.#stack, options) : NOTHING_GIVEN_BACK;
     const { isWhole: _, ...found } = whole;
     return { ...found, removed, givenBack };
   }

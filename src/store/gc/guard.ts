@@ -9,7 +9,6 @@
 // Removals of garbage go through `sweep` and nowhere else. A blob that is read, listed or removed by
 // hand is none of its business.
 
-import { fromHex } from '#base/bytes.ts';
 import type { BlobRef } from '#base/ids.ts';
 import { unlessCancelled } from '#store/calls.ts';
 import {
@@ -17,6 +16,7 @@ import {
   type BlobSource,
   type CallOptions,
   collect,
+  hashOf,
   type LendOptions,
   type LentBlob,
   type ListOptions,
@@ -103,6 +103,10 @@ export class GuardedStore implements Store {
     return this.#store.list(options);
   }
 
+  isKnownCorrupt(ref: BlobRef): boolean {
+    return this.#store.isKnownCorrupt?.(ref) === true;
+  }
+
   remove(refs: readonly BlobRef[], options?: CallOptions): Promise<number> {
     return this.#store.remove(refs, options);
   }
@@ -167,8 +171,4 @@ export class GuardedStore implements Store {
       this.#calls.delete(sweeps);
     }
   }
-}
-
-function hashOf(ref: BlobRef): Uint8Array {
-  return fromHex(ref.slice('sha256-'.length)) as Uint8Array;
 }

@@ -107,3 +107,20 @@ it('a loss of power at any operation of such a compaction loses nothing and brin
   }
   assert.ok(crashes > 30, `${crashes} crashes`);
 });
+
+it('a compaction that gives up damage waits for one that does not, and then does so', async () => {
+  const random = new SeededRandom(5);
+  const disk = new SimDisk({ random });
+  const store = await open(disk);
+  const blobs = Array.from({ length: 30 }, () => random.bytes(2000));
+  for (const blob of blobs) await store.put(blob);
+  const path = '/store/0000000001.pack';
+  const bytes = Uint8Array.from(disk.bytesOf(path));
+  bytes[512 + 200]! ^= 1;
+  disk.damage(path, bytes);
+  const plain = store.compact();
+  const { givenUp } = await store.compact({ givesUp: true });
+  assert.deepEqual(givenUp, [refOf(blobs[0]!)]);
+  assert.deepEqual((await plain).givenUp, []);
+  await store.close();
+});

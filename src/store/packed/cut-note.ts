@@ -3,7 +3,7 @@
 // behind there is no damage, and goes when the pack is gone.
 
 import { crc32 } from 'node:zlib';
-import type { Disk } from '#base/disk.ts';
+import type { Disk, DiskFile } from '#base/disk.ts';
 
 const CUT_BYTES = 12;
 
@@ -36,7 +36,7 @@ export async function writeCutNote(place: Place, number: number, position: numbe
 }
 
 /** Undefined when there is none, or none that is whole: then nothing was cut. */
-export async function readCutNote(place: Place, number: number): Promise<number | undefined> {
+async function readCutNote(place: Place, number: number): Promise<number | undefined> {
   const { disk } = place;
   const path = cutPath(place, number);
   if ((await disk.stat(path)) === undefined) return undefined;
@@ -49,4 +49,13 @@ export async function readCutNote(place: Place, number: number): Promise<number 
   }
   if (bytes.readUInt32LE(8) !== crc32(bytes.subarray(0, 8))) return undefined;
   return Number(bytes.readBigUInt64LE(0));
+}
+
+/** Ends what a crash has cut off: the cutting of a pack. */
+export async function cutAgain(place: Place, number: number, file: DiskFile): Promise<void> {
+  const position = await readCutNote(place, number);
+  if (position === undefined) return;
+  if ((await file.sizeBytes()) <= position) return;
+  await file.truncate(position);
+  await file.datasync();
 }

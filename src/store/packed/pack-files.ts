@@ -3,14 +3,15 @@
 // its readers.
 //
 // Beside the packs lie the room that is kept for removals (reserve.ts), notes of where packs were cut
-// (cut-note.ts), and the index of a store that ended in order (checkpoint.ts).
+// (cut-note.ts), the index of a store that ended in order (checkpoint.ts), what was found wrong
+// (corrupt-list.ts), and ends of packs that were cut after a kill (pack-tail.ts).
 
 import { crc32 } from 'node:zlib';
 import type { DiskFile, DiskLock } from '#base/disk.ts';
 import { type FileLease, OpenFiles } from '#base/open-files.ts';
+import { Slots } from '#base/slots.ts';
 import { StoreError } from '#store/errors.ts';
-import { takePlace } from '#store/place.ts';
-import { refOf } from '#store/store.ts';
+import { hashOf } from '#store/store.ts';
 import type { BlobIndex, BlobPlace } from './blob-index.ts';
 import {
   CHECKPOINT_NAME,
@@ -20,7 +21,9 @@ import {
   takeCheckpoint,
   writeCheckpoint,
 } from './checkpoint.ts';
-import { cutPath, readCutNote, writeCutNote } from './cut-note.ts';
+import { CorruptList, isAt } from './corrupt-list.ts';
+import { cutAgain, cutPath, writeCutNote } from './cut-note.ts';
+import { KnownRecords } from './known-records.ts';
 import { findSeed, shownStoreId, storeIdOf } from './lost-seed.ts';
 import {
   alignUp,
@@ -34,8 +37,10 @@ import {
   readPackHeader,
   scanPack,
 } from './pack.ts';
+import { isAsideName, keepAside, type PackTail, readTail } from './pack-tail.ts';
 import type { PackDamage, PackedWorld } from './packed.ts';
-import { RESERVE_NAME, Reserve } from './reserve.ts';
+import { clearLeftovers, lockPackedFolder, takePackedFolder } from './packed-folder.ts';
+import { Reserve } from './reserve.ts';
 
 /** Of writing the index when the store ends: a server has to end, too. */
 const CHECKPOINT_MS_MAX = 4000;
@@ -54,6 +59,7 @@ export interface Pack {
 
 export class PackFiles {
   readonly damage: PackDamage[] = [];
+  readonly corrupt: CorruptList;
   readonly #world: PackedWorld;
   readonly #packs = new Map<number, Pack>();
   readonly #open: OpenFiles;
@@ -62,11 +68,17 @@ export class PackFiles {
   readonly #reserve: Reserve;
   #storeId: Uint8Array | undefined;
   #last = 0;
+  #tail: PackTail | undefined;
+  #endedInOrder = false;
+  /** Packs in use at once; the one that is written to is open besides. */
+  readonly #uses: Slots;
 
   private constructor(world: PackedWorld) {
     this.#world = world;
     const { disk, config } = world;
     this.#reserve = new Reserve(world);
+    this.corrupt = new CorruptList(world);
+    this.#uses = new Slots(Math.max(1, config.openPacksMax - 1));
     // Whatever was promised of a pack was synced: an error of its close takes nothing back.
     this.#open = new OpenFiles({ disk, filesMax: config.openPacksMax, onCloseError: () => {} });
   }
@@ -91,7 +103,6 @@ export class PackFiles {
     return this.#packs.get(number);
   }
 
-  /** As `Pack.seed`. */
   seedOf(number: number): number | undefined {
     return this.#packs.get(number)?.seed;
   }
@@ -104,7 +115,6 @@ export class PackFiles {
     this.damage.splice(0, this.damage.length, ...known, ...found);
   }
 
-  /** Packs whose header is damaged. */
   headless(): number[] {
     return this.damage.filter(isOfHeader).map(({ pack }) => pack);
   }
@@ -114,7 +124,6 @@ export class PackFiles {
     return this.damage.some((one) => one.pack === number && !isOfHeader(one));
   }
 
-  /** The pack that is written to. */
   get active(): Pack {
     return this.#packs.get(this.#last) as Pack;
   }
@@ -123,7 +132,6 @@ export class PackFiles {
     return (this.#active as FileLease).file;
   }
 
-  /** How many files are open. */
   get openCount(): number {
     return this.#open.count;
   }
@@ -133,7 +141,6 @@ export class PackFiles {
     return [...this.#packs.keys()].filter((number) => number !== this.#last);
   }
 
-  /** All of them, in order. */
   numbers(): number[] {
     return [...this.#packs.keys()];
   }
@@ -186,7 +193,11 @@ export class PackFiles {
   }
 
   /** @throws StoreError STORE_READ_FAILED, also when the pack has been removed */
-  async use<T>(number: number, work: (file: DiskFile) => Promise<T>): Promise<T> {
+  use<T>(number: number, work: (file: DiskFile) => Promise<T>): Promise<T> {
+    return this.#uses.use(() => this.#use(number, work));
+  }
+
+  async #use<T>(number: number, work: (file: DiskFile) => Promise<T>): Promise<T> {
     let lease: FileLease | undefined;
     try {
       lease = await this.lease(number);
@@ -223,7 +234,6 @@ export class PackFiles {
     if (this.#packs.size > 1 && !this.#reserve.isTight) await this.#reserve.keep();
   }
 
-  /** As Reserve. */
   get reserve(): Reserve {
     return this.#reserve;
   }
@@ -243,15 +253,6 @@ export class PackFiles {
       });
     }
     pack.end = position;
-  }
-
-  /** Ends what a crash has cut off: the cutting of a pack. */
-  async #cutAgain(number: number, file: DiskFile): Promise<void> {
-    const position = await readCutNote(this.#world, number);
-    if (position === undefined) return;
-    if ((await file.sizeBytes()) <= position) return;
-    await file.truncate(position);
-    await file.datasync();
   }
 
   async removePack(number: number): Promise<void> {
@@ -281,29 +282,65 @@ export class PackFiles {
   }
 
   async #recover(index: BlobIndex): Promise<void> {
-    const { disk, folder } = this.#world;
-    await takePlace({ disk, folder, kind: 'packed', isOwn: (found) => found.some(isPackedName) });
-    this.#lock = await disk.lock(`${folder}/lock`);
-    if (this.#lock === undefined) {
-      throw new StoreError('STORE_LOCKED', `Cannot open the packs in "${folder}": they are in use`);
-    }
-    const names = await disk.list(folder);
+    await takePackedFolder(this.#world);
+    this.#lock = await lockPackedFolder(this.#world);
+    const names = await clearLeftovers(this.#world);
     const numbers = names.map(packNumber).filter((number) => number !== undefined);
-    for (const name of names) {
-      const isOrphan =
-        /^[0-9]{10}\.cut$/.test(name) && !names.includes(name.replace('.cut', '.pack'));
-      const isHalf = /^[0-9]{10}\.(?:pack|cut)\.new$/.test(name);
-      if (isOrphan || isHalf) await disk.remove(`${folder}/${name}`);
-    }
-    // A removal or a rename seen here must not be undone by a later loss of power.
-    await disk.syncFolder(folder);
     for (const number of numbers) await this.#openPack(number);
     await this.#findSeeds();
-    if (!names.includes(CHECKPOINT_NAME) || !(await this.#resume(index))) {
+    this.#endedInOrder = names.includes(CHECKPOINT_NAME);
+    const knownId = this.#storeId;
+    if (knownId !== undefined) await this.corrupt.load(knownId);
+    if (!this.#endedInOrder || !(await this.#resume(index))) {
       for (const number of numbers) await this.#scan(number, index);
     }
-    if (numbers.length === 0 || !this.active.isCurrent) await this.addPack();
+    const mustAdd =
+      numbers.length === 0 || !this.active.isCurrent || (this.#tail?.saved.length ?? 0) > 0;
+    if (mustAdd) await this.#addFirst();
+    const newId = knownId === undefined ? this.#storeId : undefined;
+    if (newId !== undefined) await this.corrupt.load(newId);
+    for (const { ref, place } of this.corrupt.blobs()) {
+      if (!isAt(index.get(hashOf(ref)), place)) this.corrupt.delete(ref);
+    }
     if (numbers.length > 1) await this.#reserve.keep();
+  }
+
+  /** On a full disk with the room that is kept for removals: it must be opened. */
+  async #addFirst(): Promise<void> {
+    try {
+      await this.addPack();
+    } catch (error) {
+      if (!(await this.#reserve.giveUp())) throw error;
+      await this.addPack();
+    }
+  }
+
+  /** What the newest pack ended with when it was opened; of its records to be saved none is in the index. */
+  get tail(): PackTail | undefined {
+    return this.#tail;
+  }
+
+  /** All of it that is whole is on the medium elsewhere. */
+  async cutTail({ pack: number, start }: PackTail): Promise<void> {
+    const whole = alignUp(start, GROUP_ALIGNMENT);
+    await this.use(number, async (file) => {
+      await file.truncate(start);
+      await file.truncate(whole);
+      await file.datasync();
+    });
+    (this.#packs.get(number) as Pack).end = whole;
+  }
+
+  /** There is no room to write them elsewhere: they are found where they are, and so is the damage. */
+  bearTail(index: BlobIndex, { pack, start, end, saved }: PackTail): void {
+    for (const record of saved) this.place(index, record, pack);
+    this.damage.push({ pack, start, end });
+  }
+
+  /** Files with the ends of packs that were cut after a kill, as they are now. */
+  async asides(): Promise<string[]> {
+    const { disk, folder } = this.#world;
+    return (await disk.list(folder)).filter(isAsideName).sort();
   }
 
   /** Leaves the index for the next to open it; only where all is as it should be, and on the medium. */
@@ -338,7 +375,7 @@ export class PackFiles {
   async #openPack(number: number): Promise<void> {
     const lease = await this.lease(number);
     try {
-      await this.#cutAgain(number, lease.file);
+      await cutAgain(this.#world, number, lease.file);
       this.#keep(number, await lease.file.sizeBytes());
       const header = await readPackHeader(lease.file, this.#pathOf(number));
       this.active.isCurrent = header?.isCurrent ?? false;
@@ -375,30 +412,42 @@ export class PackFiles {
         this.damage.push({ pack: number, start: PACK_HEADER_BYTES, end });
       return;
     }
-    if (number !== this.#last) {
-      const place = (record: PackRecord): void => this.place(index, record, number);
-      const scan = await this.use(number, (file) => scanPack(file, seed, place));
-      for (const damage of scan.damage) this.damage.push({ pack: number, ...damage });
+    if (number === this.#last) {
+      await this.#activate(this.lease(number));
+      await this.#scanLast(seed, index);
       return;
     }
-    await this.#activate(this.lease(number));
+    const place = (record: PackRecord): void => this.place(index, record, number);
+    const known = new KnownRecords(this.corrupt.recordsIn(number), place);
+    const scan = await this.use(number, (file) => scanPack(file, seed, known.take));
+    known.end(end);
+    for (const damage of scan.damage) this.damage.push({ pack: number, ...damage });
+  }
+
+  async #scanLast(seed: number, index: BlobIndex): Promise<void> {
     const pack = this.active;
     const file = this.activeFile;
     const records: PackRecord[] = [];
-    const scan = await scanPack(file, seed, (record) => records.push(record));
-    // Above `durable` nothing was acknowledged before all of it was synced: the first record that
-    // is not whole ends the pack.
-    let cut = scan.end;
-    for (const { start } of scan.damage) if (start >= scan.durable) cut = Math.min(cut, start);
+    const inOrder = new KnownRecords(this.corrupt.recordsIn(pack.number), (record) =>
+      records.push(record),
+    );
+    const scan = await scanPack(file, seed, inOrder.take);
+    inOrder.end(pack.end);
+    const found = await readTail(file, seed, scan, records);
+    const cut = found?.start ?? scan.end;
     for (const record of records) {
-      if (record.position < scan.durable || record.position >= cut) continue;
-      if (!(await isWhole(file, record))) cut = record.position;
-    }
-    for (const record of records) {
-      if (record.position < cut) this.place(index, record, number);
+      if (record.position < cut) this.place(index, record, pack.number);
     }
     for (const damage of scan.damage) {
-      if (damage.start < scan.durable) this.damage.push({ pack: number, ...damage });
+      if (damage.start < scan.durable) this.damage.push({ pack: pack.number, ...damage });
+    }
+    if (found !== undefined) {
+      // Where it ended in order no write was under way: somebody cut the pack short since.
+      const isTorn = found.isTorn && !this.#endedInOrder;
+      const tail = { pack: pack.number, ...found, isTorn };
+      this.#tail = { ...tail, aside: await keepAside(this.#world, file, tail) };
+      // Until they stand elsewhere.
+      if (found.saved.length > 0) return;
     }
     if (cut < pack.end) await file.truncate(cut);
     // Zeros to the end of the sector, so that what is written next begins a new one.
@@ -414,14 +463,12 @@ export class PackFiles {
     this.#last = number;
   }
 
-  /** Held open as long as it is written to. */
   async #activate(lease: Promise<FileLease>): Promise<void> {
     const before = this.#active;
     this.#active = await lease;
     before?.release();
   }
 
-  /** One descriptor a pack, for reading and writing. */
   lease(number: number): Promise<FileLease> {
     return this.#open.lease(this.#pathOf(number), { write: true });
   }
@@ -436,12 +483,6 @@ export class PackFiles {
   }
 }
 
-/** One of those that this file makes. */
-function isPackedName(name: string): boolean {
-  return /^[0-9]{10}\.(?:pack|cut)(?:\.new)?$/.test(name) || name === RESERVE_NAME;
-}
-
-/** Where the next group of a pack begins. */
 export function groupStart(pack: Pack): number {
   return alignUp(pack.end, GROUP_ALIGNMENT);
 }
@@ -452,12 +493,4 @@ function isOfHeader({ start }: PackDamage): boolean {
 
 function recordBytes(bodyBytes: number): number {
   return RECORD_HEADER_BYTES + bodyBytes;
-}
-
-async function isWhole(file: DiskFile, record: PackRecord): Promise<boolean> {
-  if (record.kind !== 'blob') return true;
-  const body = Buffer.allocUnsafeSlow(record.bytes);
-  const read =
-    body.byteLength === 0 ? 0 : await file.read(body, record.position + RECORD_HEADER_BYTES);
-  return refOf(body.subarray(0, read)) === `sha256-${Buffer.from(record.hash).toString('hex')}`;
 }

@@ -8,12 +8,10 @@ import type { BlobRef } from '#base/ids.ts';
 import { cancelled } from '#store/calls.ts';
 import { StoreError } from '#store/errors.ts';
 import type { BlobIndex, BlobPlace } from './blob-index.ts';
+import { isFramed, type Layout, layGroup, releaseParts, roomBytes } from './layout.ts';
 import {
-  alignUp,
   GROUP_ALIGNMENT,
   NO_SERIES,
-  nextRecord,
-  type PackRecord,
   RECORD_HEADER_BYTES,
   type SeriesPlace,
   writeRecordHeader,
@@ -21,6 +19,7 @@ import {
 import { groupStart, type Pack, type PackFiles } from './pack-files.ts';
 import type { PackedWorld } from './packed.ts';
 import type { VerifiedPlaces } from './verified-places.ts';
+import { writeParts } from './write-parts.ts';
 
 export interface Operation {
   readonly kind: 'blob' | 'removal';
@@ -46,11 +45,8 @@ interface Wanted {
 }
 
 /** A group as it is written. */
-interface Laid {
+interface Laid extends Layout {
   readonly pack: Pack;
-  readonly start: number;
-  readonly bytes: Uint8Array;
-  readonly records: readonly PackRecord[];
   /** Of puts and removals, not of what compaction carries. */
   readonly refs: ReadonlySet<BlobRef>;
   /** Blobs that compaction carries. */
@@ -73,6 +69,10 @@ interface Unsynced extends Written {
 }
 
 const NOTHING = new Uint8Array();
+/** What is not copied costs no memory, but whoever waits for a group waits for all of it. */
+const FRAMED_GROUPS_MAX = 4;
+/** Of what is written at once, the least that is worth to be written from where it lies. */
+const FRAMED_SHARE_MIN = 1 / 16;
 
 export class PackWriter {
   readonly #world: PackedWorld;
@@ -282,14 +282,16 @@ export class PackWriter {
     const laid = this.#lay(group, { pack, start: this.#end() });
     if (laid.records.length === 0) return undefined;
     const file = this.#files.activeFile;
-    const write = (): Promise<void> => file.write(laid.bytes, laid.start);
-    await this.#verified.append(pack.number, file, write);
+    try {
+      await this.#verified.append(pack.number, file, () => writeParts(file, laid.parts));
+    } finally {
+      releaseParts(laid.parts);
+    }
     return laid;
   }
 
   #sync({ group, laid }: Written): Unsynced {
-    const { pack, start, bytes, records } = laid;
-    const end = start + bytes.byteLength;
+    const { pack, end, records } = laid;
     const onMedium = (): undefined => {
       pack.end = end;
       this.#moves += laid.moved;
@@ -323,14 +325,16 @@ export class PackWriter {
   /** From the front of the queue; what waits of the same series comes along, side by side. */
   #take(): Operation[] {
     const followers = followersIn(this.#queue);
-    let room = this.#world.config.writeBytesMax;
+    const { writeBytesMax } = this.#world.config;
+    const room = { copied: writeBytesMax, framed: FRAMED_GROUPS_MAX * writeBytesMax };
     // The first of the queue goes in any case: neither its size nor its series lets it wait for ever.
     const first = this.#queue[0] as Operation;
-    room -= bytesOf(first);
+    room[this.#wayOf(first)] -= bytesOf(first);
     const group: Operation[] = [];
     const take = (operation: Operation): boolean => {
-      if (operation !== first && bytesOf(operation) > room) return false;
-      if (operation !== first) room -= bytesOf(operation);
+      const way = this.#wayOf(operation);
+      if (operation !== first && bytesOf(operation) > room[way]) return false;
+      if (operation !== first) room[way] -= bytesOf(operation);
       operation.laid = true;
       group.push(operation);
       return true;
@@ -346,44 +350,42 @@ export class PackWriter {
     return group;
   }
 
-  /** The bytes are good until the group after the next is laid. */
+  /** Its memory is good until the group after the next is laid. */
   #lay(group: readonly Operation[], place: { readonly pack: Pack; readonly start: number }): Laid {
     const { pack, start } = place;
-    const records: PackRecord[] = [];
     const refs = new Set<BlobRef>();
-    const into = this.#roomFor(group);
-    let at = 0;
+    const lives: Operation[] = [];
     let moved = 0;
     for (const operation of group) {
-      const { kind, ref, hash, body = NOTHING, series } = operation;
-      if (operation.carried !== undefined && !this.#stillHolds(operation, refs)) continue;
-      if (operation.carried === undefined) refs.add(ref);
+      const { kind, ref, carried } = operation;
+      if (carried !== undefined && !this.#stillHolds(operation, refs)) continue;
+      if (carried === undefined) refs.add(ref);
       else if (kind === 'blob') moved++;
-      const bytes = body.byteLength;
-      const record = { kind, hash, bytes, position: start + at, durable: pack.end, series };
-      const header = into.subarray(at, at + RECORD_HEADER_BYTES);
-      writeRecordHeader(header, record, this.#files.seed);
-      into.set(body, at + RECORD_HEADER_BYTES);
-      const end = at + RECORD_HEADER_BYTES + bytes;
-      at = nextRecord(end);
-      into.fill(0, end, at);
-      records.push(record);
+      lives.push(operation);
     }
-    // Whole sectors: the next group must not touch one that was acknowledged, not even to grow.
-    const whole = alignUp(at, GROUP_ALIGNMENT);
-    into.fill(0, at, whole);
-    return { pack, start, bytes: into.subarray(0, whole), records, refs, moved };
+    const where = {
+      ...{ start, durable: pack.end, seed: this.#files.seed },
+      framedBytesMin: this.#framedBytesMin,
+    };
+    return { pack, ...layGroup(lives, where, this.#roomFor(lives)), refs, moved };
   }
 
   /** Two buffers that take turns: a new one for each group would cost as much as writing it. */
   #roomFor(group: readonly Operation[]): Buffer {
+    const framedBytesMin = this.#framedBytesMin;
     let bytes = GROUP_ALIGNMENT;
-    for (const { body = NOTHING } of group) {
-      bytes += nextRecord(RECORD_HEADER_BYTES + body.byteLength);
-    }
+    for (const operation of group) bytes += roomBytes(operation, framedBytesMin);
     const [other, room] = this.#rooms;
     this.#rooms = [bytes > room.byteLength ? Buffer.allocUnsafeSlow(bytes) : room, other];
     return this.#rooms[0];
+  }
+
+  #wayOf(operation: Operation): 'framed' | 'copied' {
+    return isFramed(operation, this.#framedBytesMin) ? 'framed' : 'copied';
+  }
+
+  get #framedBytesMin(): number {
+    return this.#world.config.writeBytesMax * FRAMED_SHARE_MIN;
   }
 
   #stillHolds(operation: Operation, inGroup: ReadonlySet<BlobRef>): boolean {

@@ -31,7 +31,8 @@
 // the name `.new` and renamed once its header is on the medium; the one before was synced first.
 // So only the last pack can be torn, and only above the highest `durable` in it: such a tail is cut.
 // What is invalid elsewhere is damage: reported, skipped up to the next valid record, never cut. A
-// mark is written when a store ends in order, so that then no bit can rot unseen. A pack whose header is
+// mark is written when a store ends in order, so that then no bit can rot unseen; and marks fill the sectors
+// around a large body up to whole pages of 4 KiB (layout.ts), each a group of its own. A pack whose header is
 // damaged is read with the seed that its records prove (lost-seed.ts), and not written to any more.
 //
 // Series and order say which blobs are read one after the other: compaction lays them side by side. Two

@@ -3,10 +3,9 @@
 // memory (blob-index.ts) and made from the packs alone when the store is opened. A group that fails is
 // cut off again, so what was refused is not found later.
 
-import { fromHex, toHex } from '#base/bytes.ts';
 import type { Clock, Timer } from '#base/clock.ts';
 import type { Disk, DiskFile } from '#base/disk.ts';
-import { type BlobRef, blobRef } from '#base/ids.ts';
+import type { BlobRef } from '#base/ids.ts';
 import type { Random } from '#base/random.ts';
 import { Gate, throwIfCancelled, unlessCancelled } from '#store/calls.ts';
 import type { StoreConfig } from '#store/config.ts';
@@ -15,6 +14,7 @@ import {
   type BlobInfo,
   type BlobSource,
   type CallOptions,
+  hashOf,
   type LendOptions,
   type LentBlob,
   type ListOptions,
@@ -22,6 +22,7 @@ import {
   type PutOptions,
   type PutResult,
   readVerified,
+  refOfHash,
   type Sha256,
   type Store,
   type StoreStats,
@@ -32,12 +33,15 @@ import {
 } from '#store/store.ts';
 import { BlobIndex, type BlobPlace } from './blob-index.ts';
 import { compactPacks } from './compaction.ts';
+import { isAt, type Wrong } from './corrupt-list.ts';
 import { checkHeaders } from './header-check.ts';
 import { type Damage, type PackRecord, RECORD_HEADER_BYTES, seriesPlace } from './pack.ts';
 import { PackFiles } from './pack-files.ts';
+import { type PackTail, saveTail } from './pack-tail.ts';
 import { type Operation, PackWriter } from './pack-writer.ts';
 import { streamPacks } from './packed-stream.ts';
 import { VerifiedPlaces } from './verified-places.ts';
+import { type Verified, verifyPacks } from './verify-packs.ts';
 
 /** Smaller ones are read as quickly as they are lent. */
 const LENT_BYTES_MIN = 64 * 1024;
@@ -57,18 +61,12 @@ export interface PackedWorld {
   readonly clock: Clock;
   readonly random: Random;
   readonly config: StoreConfig;
+  /** Of the list of what is wrong (corrupt-list.ts); fewer in tests. */
+  readonly corruptBlobsMax?: number;
 }
 
 export interface PackDamage extends Damage {
   readonly pack: number;
-}
-
-export interface Verified {
-  readonly blobs: number;
-  readonly bytes: number;
-  readonly corrupt: readonly BlobRef[];
-  /** Places in packs that hold no record that can be read. */
-  readonly damage: readonly PackDamage[];
 }
 
 export interface Compacted {
@@ -93,11 +91,9 @@ export class PackedStore implements Store {
   readonly #verified: VerifiedPlaces;
   readonly #verifying = new Map<BlobRef, Promise<void>>();
   readonly #rooms: Uint8Array[] = [];
-  /** Blobs whose bytes were found wrong: a put of one is stored again. */
-  readonly #corrupt = new Set<BlobRef>();
   readonly #gate = new Gate();
   #timer: Timer | undefined;
-  #compacting: Promise<Compacted> | undefined;
+  #compacting: { readonly givesUp: boolean; readonly done: Promise<Compacted> } | undefined;
 
   private constructor(world: PackedWorld, files: PackFiles, index: BlobIndex) {
     this.#world = world;
@@ -114,7 +110,14 @@ export class PackedStore implements Store {
   static async open(world: PackedWorld): Promise<PackedStore> {
     const index = new BlobIndex();
     const files = await PackFiles.open(world, index);
-    return new PackedStore(world, files, index);
+    const store = new PackedStore(world, files, index);
+    try {
+      await saveTail({ files, index, writer: store.#writer });
+    } catch (error) {
+      await files.close();
+      throw error;
+    }
+    return store;
   }
 
   get indexBytes(): number {
@@ -131,16 +134,38 @@ export class PackedStore implements Store {
     return this.#files.damage;
   }
 
+  /** What the newest pack ended with when it was opened, if that was not whole. */
+  get tail(): PackTail | undefined {
+    return this.#files.tail;
+  }
+
+  /** As PackFiles. */
+  asides(): Promise<string[]> {
+    return this.#files.asides();
+  }
+
+  isKnownCorrupt(ref: BlobRef): boolean {
+    return this.#files.corrupt.isFull || this.#files.corrupt.has(ref);
+  }
+
+  /** How many blobs are known to be wrong. */
+  get corruptCount(): number {
+    return this.#files.corrupt.count;
+  }
+
   async put(source: BlobSource, options: PutOptions = {}): Promise<PutResult> {
     this.#gate.enter(options.signal);
     const { ref, bytes } = await readVerified(source, options);
     this.#gate.enter(options.signal);
     const hash = hashOf(ref);
+    let isWrong = false;
     for (;;) {
       const pending = this.#writer.lastOf(ref);
       const known =
         pending === undefined ? this.#index.get(hash) !== undefined : pending.kind === 'blob';
-      if (known && pending === undefined && !this.#corrupt.has(ref)) {
+      if (known && pending === undefined && !isWrong && !this.#files.corrupt.has(ref)) {
+        isWrong = this.#files.corrupt.isFull && (await this.#isWrong(ref));
+        if (isWrong) continue;
         return { ref, bytes: bytes.byteLength, new: false };
       }
       if (known && pending !== undefined) {
@@ -158,7 +183,7 @@ export class PackedStore implements Store {
     if (options.noRush === true) this.#wakeLater();
     else this.#writer.hurry();
     await this.#wait(operation, options.signal);
-    this.#corrupt.delete(ref);
+    this.#files.corrupt.delete(ref);
     return { ref, bytes: bytes.byteLength, new: true };
   }
 
@@ -262,7 +287,7 @@ export class PackedStore implements Store {
     this.#writer.hurry();
     const results = await Promise.allSettled(waits);
     for (const result of results) if (result.status === 'rejected') throw result.reason;
-    for (const ref of refs) this.#corrupt.delete(ref);
+    for (const ref of refs) this.#files.corrupt.delete(ref);
     return removed;
   }
 
@@ -305,41 +330,41 @@ export class PackedStore implements Store {
     const enter = (): void => this.#gate.enter(options.signal);
     const { damage, lost } = await checkHeaders(this.#files, this.#index, enter);
     this.#files.renewDamage(damage);
-    const refs = lost.map(refOfHash);
-    for (const ref of refs) this.#corrupt.add(ref);
-    return refs;
+    const { corrupt } = this.#files;
+    const refs = new Set(lost.map(refOfHash));
+    for (const { ref, what } of [...corrupt.blobs()]) {
+      if (what === 'record' && !refs.has(ref)) corrupt.delete(ref);
+    }
+    corrupt.beginCheck();
+    for (const ref of refs) this.#noteCorrupt(ref, 'record');
+    await corrupt.saved();
+    return [...refs];
+  }
+
+  /** Every blob was read since `checkHeaders`: what was found is on the medium when it resolves. */
+  async endCheck(): Promise<void> {
+    this.#files.corrupt.endCheck();
+    await this.#files.corrupt.saved();
   }
 
   /** Reads and hashes everything; cancelled between two blobs. */
-  async verify(options: CallOptions = {}): Promise<Verified> {
-    let blobs = 0;
-    let bytes = 0;
-    const corrupt = await this.checkHeaders(options);
-    let after: BlobRef | undefined;
-    for (;;) {
-      const page = await this.list({ ...options, ...(after === undefined ? {} : { after }) });
-      for (const { ref } of page) {
-        try {
-          bytes += (await this.get(ref, options)).byteLength;
-          blobs++;
-        } catch (error) {
-          if (!(error instanceof StoreError)) throw error;
-          // Removed meanwhile is no finding.
-          if (error.code === 'STORE_CORRUPT_BLOB') corrupt.push(ref);
-          else if (error.code !== 'STORE_BLOB_MISSING') throw error;
-        }
-      }
-      after = page.at(-1)?.ref;
-      if (after === undefined) return { blobs, bytes, corrupt, damage: this.damage };
-    }
+  verify(options: CallOptions = {}): Promise<Verified> {
+    return verifyPacks(this, options);
   }
 
-  /** Gives back the space of removed blobs. One at a time: a second call joins the first. */
-  compact(options: CompactOptions = {}): Promise<Compacted> {
-    this.#compacting ??= this.#compact(options).finally(() => {
-      this.#compacting = undefined;
-    });
-    return this.#compacting;
+  /** Gives back the space of removed blobs. One at a time: a second call joins one that does as much. */
+  async compact(options: CompactOptions = {}): Promise<Compacted> {
+    const { givesUp = false } = options;
+    while (this.#compacting !== undefined && givesUp && !this.#compacting.givesUp) {
+      await this.#compacting.done.catch(() => {});
+    }
+    if (this.#compacting === undefined) {
+      const done = this.#compact(options).finally(() => {
+        this.#compacting = undefined;
+      });
+      this.#compacting = { givesUp, done };
+    }
+    return this.#compacting.done;
   }
 
   close(): Promise<void> {
@@ -348,9 +373,10 @@ export class PackedStore implements Store {
 
   async #end(): Promise<void> {
     this.#timer?.cancel();
-    await this.#compacting?.catch(() => {});
+    await this.#compacting?.done.catch(() => {});
     const isWhole = await this.#writer.close();
-    if (isWhole && this.#corrupt.size === 0) {
+    await this.#files.corrupt.saved();
+    if (isWhole) {
       await this.#files.leaveCheckpoint(this.#index).catch(() => {});
     }
     await this.#files.close();
@@ -364,7 +390,7 @@ export class PackedStore implements Store {
     const parts = {
       ...{ files: this.#files, index: this.#index, writer: this.#writer },
       enter: () => this.#gate.enter(options.signal),
-      onCorrupt: (ref: BlobRef) => this.#corrupt.add(ref),
+      onCorrupt: (ref: BlobRef) => this.#noteCorrupt(ref, 'bytes'),
       onGivenUp: givesUp ? (ref: BlobRef) => givenUp.push(ref) : undefined,
     };
     const damaged = givesUp ? await this.#damagedPacks(options) : new Set<number>();
@@ -382,7 +408,7 @@ export class PackedStore implements Store {
     const before = this.#files.storedBytes();
     const kept = await compactPacks(parts, wanted, packBytesMax);
     await this.#files.reserve.keep();
-    for (const ref of givenUp) this.#corrupt.delete(ref);
+    for (const ref of givenUp) this.#files.corrupt.delete(ref);
     const freedBytes = before - this.#files.storedBytes();
     return { packs: wanted.length - kept.length, freedBytes, kept, givenUp };
   }
@@ -390,7 +416,7 @@ export class PackedStore implements Store {
   /** Those with a stretch, or a blob, that cannot be read: all is read for it. */
   async #damagedPacks(options: CallOptions): Promise<Set<number>> {
     await this.verify(options);
-    const places = [...this.#corrupt].map((ref) => this.#index.get(hashOf(ref))?.pack);
+    const places = [...this.#files.corrupt.blobs()].map(({ place }) => place.pack);
     const packs = [...this.damage.map(({ pack }) => pack), ...places];
     return new Set(packs.filter((pack) => pack !== undefined));
   }
@@ -406,6 +432,9 @@ export class PackedStore implements Store {
       const bytes = await this.#files.readBody(place, onFile, room);
       await verifyBlob(ref, bytes, sha256);
       if (epoch !== undefined) this.#verified.add(ref, place, epoch);
+      const known = this.#files.corrupt.get(ref);
+      // Wrong at another time: a cable, or the memory of the disk.
+      if (known?.what === 'bytes' && isAt(place, known.place)) this.#files.corrupt.delete(ref);
       return bytes;
     } catch (error) {
       // Compaction may have taken it elsewhere before it was read.
@@ -415,11 +444,20 @@ export class PackedStore implements Store {
         return this.#readBlob(ref, now, how);
       }
       if (error instanceof StoreError && error.code === 'STORE_CORRUPT_BLOB') {
-        this.#corrupt.add(ref);
+        this.#noteCorrupt(ref, 'bytes');
         this.#verified.forget(ref);
       }
       throw error;
     }
+  }
+
+  #noteCorrupt(ref: BlobRef, what: Wrong): void {
+    const place = this.#index.get(hashOf(ref));
+    if (place !== undefined) this.#files.corrupt.add({ ref, place, what });
+  }
+
+  async #isWrong(ref: BlobRef): Promise<boolean> {
+    return (await this.get(ref).catch(undefinedIfCorrupt)) === undefined;
   }
 
   #wakeLater(): void {
@@ -443,12 +481,4 @@ export class PackedStore implements Store {
 function undefinedIfCorrupt(error: unknown): undefined {
   if (error instanceof StoreError && error.code === 'STORE_CORRUPT_BLOB') return undefined;
   throw error;
-}
-
-function hashOf(ref: BlobRef): Uint8Array {
-  return fromHex(ref.slice('sha256-'.length)) as Uint8Array;
-}
-
-function refOfHash(hash: Uint8Array): BlobRef {
-  return blobRef(`sha256-${toHex(hash)}`) as BlobRef;
 }

@@ -102,6 +102,10 @@ export class S3Store implements Store {
     return again;
   }
 
+  isKnownCorrupt(ref: BlobRef): boolean {
+    return this.#corrupt.has(ref);
+  }
+
   async getRange(
     ref: BlobRef,
     range: { readonly start: number; readonly end: number },

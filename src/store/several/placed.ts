@@ -96,6 +96,11 @@ export class PlacedStore implements Store {
     return sliceRange(await this.get(ref, options), range);
   }
 
+  /** By one of them: a put gives it a sound copy. */
+  isKnownCorrupt(ref: BlobRef): boolean {
+    return this.#stores.some((store) => store.isKnownCorrupt?.(ref) === true);
+  }
+
   async stat(refs: readonly BlobRef[], options: CallOptions = {}): Promise<BlobInfo[]> {
     this.#gate.enter(options.signal);
     const found = await statAny(this.#stores, refs, options);

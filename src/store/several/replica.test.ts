@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { it } from 'node:test';
 import { utf8 } from '#base/bytes.ts';
-import { SystemClock } from '#base/clock.ts';
+import { type Clock, SystemClock } from '#base/clock.ts';
 import { SeededRandom } from '#base/random.ts';
+import { SimClock } from '#sim/clock.ts';
 import { type FaultRule, FaultStore } from '#store/fault.ts';
 import { MemoryStore } from '#store/memory.ts';
 import { describeStore } from '#store/store.conformance.ts';
@@ -12,10 +13,10 @@ import { ReplicaStore, type ReplicaTrouble } from './replica.ts';
 
 const clock = new SystemClock();
 
-function made(writesMin = 2, raceMs = 5) {
+function made(writesMin = 2, raceMs = 5, faultClock: Clock = clock) {
   const random = new SeededRandom(7);
   const stores = Array.from({ length: 3 }, () => new MemoryStore());
-  const faults = stores.map((store) => new FaultStore(store, { clock, random }, []));
+  const faults = stores.map((store) => new FaultStore(store, { clock: faultClock, random }, []));
   const trouble: ReplicaTrouble[] = [];
   const onTrouble = (one: ReplicaTrouble) => trouble.push(one);
   const store = new ReplicaStore(faults, { clock, writesMin, raceMs, onTrouble });
@@ -33,7 +34,8 @@ describeStore('replica 2 of 3', async () => ({
 }));
 
 it('a put is answered when enough have it, and the others get it all the same', async () => {
-  const { store, stores, faults } = made();
+  const slow = new SimClock();
+  const { store, stores, faults } = made(2, 5, slow);
   faults[2]!.rules = [{ ...always('put', 'delay'), delayMs: 50 }];
   const { ref } = await store.put(utf8('blob'));
   const there = await Promise.all(stores.map((one) => one.stat([ref])));
@@ -42,20 +44,21 @@ it('a put is answered when enough have it, and the others get it all the same', 
     [1, 1, 0],
   );
   faults[2]!.rules = [];
+  slow.advance(50);
   const last = stores[2] as Store;
   while ((await last.stat([ref])).length === 0) await new Promise((go) => setTimeout(go, 5));
 });
 
 it("the bytes of a put are the caller's again when it is answered, while others still write them", async () => {
-  const { store, stores, faults } = made();
+  const slow = new SimClock();
+  const { store, stores, faults } = made(2, 5, slow);
   faults[2]!.rules = [{ ...always('put', 'delay'), delayMs: 50 }];
   const bytes = utf8('blob');
   const { ref } = await store.put(bytes, { sha256: async (own) => hash('sha256', own, 'buffer') });
   bytes.fill(0);
+  slow.advance(50);
   const last = stores[2] as Store;
-  for (let look = 0; look < 2000 && (await last.stat([ref])).length === 0; look++) {
-    await new Promise((go) => setTimeout(go, 5));
-  }
+  while ((await last.stat([ref])).length === 0) await new Promise((go) => setTimeout(go, 5));
   assert.deepEqual(await last.get(ref), utf8('blob'));
 });
 

@@ -26,6 +26,7 @@ import {
   sliceRange,
 } from '#store/store.ts';
 import { Turns } from '#store/turns.ts';
+import { type LackingCopy, lackingCopies } from './lacking.ts';
 import { answers, listAny, removeFromAll, statAny } from './several.ts';
 
 /** Blobs given back at once; a reader never waits for it. */
@@ -107,6 +108,11 @@ export class ReplicaStore implements Store {
     return sliceRange(await this.get(ref, options), range);
   }
 
+  /** By one of them: a put gives it a sound copy. */
+  isKnownCorrupt(ref: BlobRef): boolean {
+    return this.#stores.some((store) => store.isKnownCorrupt?.(ref) === true);
+  }
+
   async stat(refs: readonly BlobRef[], options: CallOptions = {}): Promise<BlobInfo[]> {
     this.#gate.enter(options.signal);
     const found = await statAny(this.#stores, refs, options, this.#awayMax);
@@ -128,6 +134,38 @@ export class ReplicaStore implements Store {
     this.#gate.enter();
     const all = await Promise.all(this.#stores.map((store) => store.stats()));
     return all.reduce((most, stats) => (stats.blobs > most.blobs ? stats : most));
+  }
+
+  /** Members that lack a blob which another has. */
+  lacking(options: CallOptions = {}): AsyncGenerator<LackingCopy> {
+    this.#gate.enter(options.signal);
+    return lackingCopies(this.#stores, options);
+  }
+
+  /** Gives every member what it lacks: how many copies, and the blobs that nobody could give or take. */
+  async mend(options: CallOptions = {}): Promise<{
+    readonly copied: number;
+    readonly copiedBytes: number;
+    readonly failed: readonly BlobRef[];
+  }> {
+    const failed: BlobRef[] = [];
+    let copied = 0;
+    let copiedBytes = 0;
+    for await (const { ref, at } of this.lacking(options)) {
+      try {
+        const bytes = await this.get(ref, options);
+        // In its turn as every heal: what was removed meanwhile stays so.
+        const isPut = await this.#turns.take(ref, () => this.#giveBack(at, ref, bytes));
+        if (!isPut) continue;
+        copied++;
+        copiedBytes += bytes.byteLength;
+      } catch (error) {
+        throwIfCancelled(options.signal);
+        if (!(error instanceof StoreError)) throw error;
+        if (error.code !== 'STORE_BLOB_MISSING') failed.push(ref);
+      }
+    }
+    return { copied, copiedBytes, failed };
   }
 
   async flush(): Promise<void> {
@@ -229,11 +267,7 @@ export class ReplicaStore implements Store {
   /** In its turn, and only while another has it: a removal meanwhile must stay one. */
   #heal(at: number, ref: BlobRef, bytes: Uint8Array): void {
     const healing = this.#heals.use(() =>
-      this.#turns.take(ref, async () => {
-        if ((await statAny(this.#others(at), [ref], {})).size === 0) return;
-        await (this.#stores[at] as Store).put(bytes, { ref });
-        this.#options.onTrouble?.({ at, ref, what: 'healed' });
-      }),
+      this.#turns.take(ref, () => this.#giveBack(at, ref, bytes)),
     );
     const ended = healing
       .catch((error: unknown) =>
@@ -241,6 +275,14 @@ export class ReplicaStore implements Store {
       )
       .finally(() => this.#healing.delete(ended));
     this.#healing.add(ended);
+  }
+
+  /** False when no other has it any more. */
+  async #giveBack(at: number, ref: BlobRef, bytes: Uint8Array): Promise<boolean> {
+    if ((await statAny(this.#others(at), [ref], {})).size === 0) return false;
+    await (this.#stores[at] as Store).put(bytes, { ref });
+    this.#options.onTrouble?.({ at, ref, what: 'healed' });
+    return true;
   }
 
   #others(at: number): readonly Store[] {

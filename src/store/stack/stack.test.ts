@@ -6,6 +6,7 @@ import { it } from 'node:test';
 import { utf8 } from '#base/bytes.ts';
 import { SystemClock } from '#base/clock.ts';
 import { SystemDisk } from '#base/disk.ts';
+import type { BlobRef } from '#base/ids.ts';
 import { silentLogger } from '#base/logger.ts';
 import { SeededRandom } from '#base/random.ts';
 import { SimDisk } from '#sim/disk.ts';
@@ -166,19 +167,53 @@ it('verify finds rotten copies under a replica, and blobs whose parts are gone',
     await stack.store.put(utf8('two'));
     assert.deepEqual(await verifyStack(stack), {
       ...{ blobs: 8, bytes: await bytesOf(stack.leaves.map(({ store }) => store)) },
-      ...{ corrupt: [], missing: [], damagedStretches: 0, damage: [] },
+      ...{ corrupt: [], missing: [], damagedStretches: 0, damage: [], aside: [] },
+      ...{ lacking: [], lackingCount: 0, unnamedParts: 0 },
     });
     const [first] = stack.leaves;
     const [part] = await first!.store.list();
     await writeFile(`${world.folder}/a/parts/${part!.ref.slice(7, 9)}/${part!.ref}`, 'rotten');
     const found = await verifyStack(stack);
-    assert.deepEqual(found.corrupt, [{ store: 'directory(a), parts', ref: part!.ref }]);
+    const [{ blob, ...wrong } = { blob: undefined }, ...more] = found.corrupt;
+    assert.deepEqual([wrong, more], [{ store: 'directory(a), parts', ref: part!.ref }, []]);
+    const all = [ref, refOf(utf8('two'))];
+    assert.ok(all.includes(blob as typeof ref), 'told by the name that can be put again');
+    const sound = (await bytesOf(stack.leaves.map(({ store }) => store))) - found.bytes;
+    assert.equal(found.blobs, 7);
+    assert.equal(sound, 6, 'of what is wrong no byte counts');
     for (const { name, store } of stack.leaves) {
       if (!name.endsWith('parts')) continue;
       await store.remove((await store.list()).map((info) => info.ref));
     }
     const lost = (await verifyStack(stack)).missing;
     assert.deepEqual([...lost].sort(), [ref, refOf(utf8('two'))].sort());
+    await stack.store.close();
+  });
+});
+
+it('verify names the copy that a member of a replica lacks, and mending gives it back', async () => {
+  await withWorld(async (world) => {
+    const line = 'replica(directory(a), packed, encrypt > directory(c))';
+    const stack = await openStack(world, line);
+    const refs: BlobRef[] = [];
+    for (let n = 0; n < 30; n++) refs.push((await stack.store.put(utf8(`blob ${n}`))).ref);
+    assert.equal((await verifyStack(stack)).lackingCount, 0);
+    const [a, packed] = stack.leaves;
+    await a!.store.remove([refs[3]!, refs[7]!]);
+    await packed!.store.remove([refs[7]!]);
+    const { lacking, lackingCount, missing } = await verifyStack(stack);
+    const inOrder = [refs[3]!, refs[7]!].sort();
+    assert.deepEqual(
+      lacking.filter(({ store }) => store === 'directory(a)').map(({ ref }) => ref),
+      inOrder,
+    );
+    assert.deepEqual([lackingCount, missing], [3, []]);
+    assert.ok(lacking.some(({ store, ref }) => store === 'packed' && ref === refs[7]));
+    const [replica] = stack.replicas;
+    const { copied, failed } = await replica!.store.mend();
+    assert.deepEqual([copied, failed], [3, []]);
+    assert.equal((await verifyStack(stack)).lackingCount, 0);
+    assert.equal((await a!.store.stats()).blobs, 30);
     await stack.store.close();
   });
 });

@@ -15,6 +15,7 @@ import { parseKeys, type StoreKey } from '#store/encrypt/key-file.ts';
 import { StoreError } from '#store/errors.ts';
 import { packName } from '#store/packed/pack.ts';
 import { PackedStore } from '#store/packed/packed.ts';
+import { isSealedFolder, takePlace } from '#store/place.ts';
 import { PlacedStore } from '#store/several/placed.ts';
 import { byFreeSpace, byHash, byRendezvous, inOrder } from '#store/several/placement.ts';
 import { ReplicaStore } from '#store/several/replica.ts';
@@ -44,6 +45,8 @@ export interface StackLeaf {
   /** As configured: `packed`, `s3(manifests/)`. */
   readonly name: string;
   readonly store: Store;
+  /** Of the disk that it lies on; a bucket has none. */
+  readonly freeBytes?: () => Promise<number>;
 }
 
 export interface Stack {
@@ -54,6 +57,13 @@ export interface Stack {
   readonly placed: readonly PlacedStore[];
   readonly encrypted: readonly EncryptStore[];
   readonly caches: readonly CacheStore[];
+  readonly replicas: readonly StackReplica[];
+}
+
+interface StackReplica {
+  readonly store: ReplicaStore;
+  /** Of its members, as of a leaf. */
+  readonly names: readonly string[];
 }
 
 /** Beside the blobs of a stack, in its own stores: the manifests of the backups that lie there. */
@@ -120,6 +130,7 @@ class Builder {
     placed: [] as PlacedStore[],
     encrypted: [] as EncryptStore[],
     caches: [] as CacheStore[],
+    replicas: [] as StackReplica[],
   };
   readonly #world: StackWorld;
   readonly #opened: Store[] = [];
@@ -166,7 +177,7 @@ class Builder {
         const { clock, config } = this.#world;
         const members = await this.#openAll(node.members, role);
         const logger = this.#world.logger;
-        return new ReplicaStore(members, {
+        const store = new ReplicaStore(members, {
           ...{ clock, writesMin: node.writesMin, raceMs: config.replicaRaceMs },
           onTrouble: ({ at, ref, what, error }) =>
             logger.warn('A copy of a blob', {
@@ -176,6 +187,9 @@ class Builder {
               error,
             }),
         });
+        const names = node.members.map((member) => leafName(member, role));
+        this.parts.replicas.push({ store, names });
+        return store;
       }
       default: {
         const members = await this.#openAll(node.members, role);
@@ -204,6 +218,11 @@ class Builder {
   ): Promise<Store> {
     const { disk, clock, random, config, openS3 } = this.#world;
     let store: Store;
+    if (node.kind !== 's3' && isSealedFolder(role)) {
+      const isOwn = (names: readonly string[]): boolean => names.some(isSealedFolder);
+      const kind = `encrypt > ${node.kind}`;
+      await takePlace({ disk, folder: this.#folderOf(node, ''), kind, isOwn });
+    }
     if (node.kind === 's3') store = await openS3(joined(node.place, role));
     else if (node.kind === 'directory') {
       store = await DirectoryStore.open({ folder: this.#folderOf(node, role), disk });
@@ -212,9 +231,12 @@ class Builder {
       const packed = await PackedStore.open({ folder, disk, clock, random, config });
       this.parts.packs.push(packed);
       this.#tellDamage(leafName(node, role), packed);
+      this.#tellTail(leafName(node, role), packed);
       store = packed;
     }
-    this.parts.leaves.push({ name: leafName(node, role), store });
+    const freeBytes = (): Promise<number> => this.#freeBytes(node);
+    const name = leafName(node, role);
+    this.parts.leaves.push({ name, store, ...(node.kind === 's3' ? {} : { freeBytes }) });
     return store;
   }
 
@@ -225,6 +247,24 @@ class Builder {
         ...{ store, pack: packName(pack), start, end },
       });
     }
+  }
+
+  #tellTail(store: string, { tail }: PackedStore): void {
+    if (tail === undefined) return;
+    const { logger } = this.#world;
+    const { pack, start, end, lost, saved, aside, isTorn } = tail;
+    const what = { store, pack: packName(pack), bytes: end - start };
+    if (isTorn) {
+      logger.info(
+        'A write that a kill ended halfway was cut off the store; nobody had an answer',
+        what,
+      );
+      return;
+    }
+    const more = { places: lost, saved: saved.length, ...(aside !== undefined && { aside }) };
+    const words =
+      'The end of the store could not all be read: it was cut there, what is whole was saved, and its bytes are kept aside';
+    logger.warn(words, { ...what, ...more });
   }
 
   async #openCache(

@@ -165,7 +165,8 @@ class NamesOf {
     for (;;) {
       for (; this.#at < this.#page.length; this.#at++) {
         const other = this.#page[this.#at]!.ref;
-        if (other >= ref) return other === ref;
+        // One that is known to be wrong there is put again.
+        if (other >= ref) return other === ref && this.#store.isKnownCorrupt?.(ref) !== true;
       }
       if (this.#isEnd) return false;
       this.#page = await pageOf(this.#store, this.#prefixes, {

@@ -19,7 +19,7 @@ import type { Random } from '#base/random.ts';
 import { Slots } from '#base/slots.ts';
 import { copyBlob } from '#store/copy.ts';
 import { StoreError } from '#store/errors.ts';
-import type { BlobInfo, Store } from '#store/store.ts';
+import { type BlobInfo, type Store, statSound } from '#store/store.ts';
 import { COPIERS, comparePrefixes, PREFIXES, type Prefixes, prefixesAtOnce } from './compare.ts';
 import type { DurableQueue } from './durable-queue.ts';
 import type { SyncBook, SyncState } from './sync-book.ts';
@@ -89,7 +89,7 @@ export class StoreSync {
       return await this.#measure();
     }
     const refs = [...new Set(read.blobs.map(({ ref }) => ref))];
-    const there = new Set((await to.stat(refs, { signal })).map(({ ref }) => ref));
+    const there = new Set((await statSound(to, refs, { signal })).map(({ ref }) => ref));
     const lacking = refs.filter((ref) => !there.has(ref));
     const failures = await this.#copyAll(lacking, signal);
     if (lacking.length > 0) await to.flush();

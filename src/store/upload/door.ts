@@ -5,6 +5,7 @@ import type { BlobRef } from '#base/ids.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Registry } from '#metrics/registry.ts';
 import { throwIfCancelled } from '#store/calls.ts';
+import { StoreError } from '#store/errors.ts';
 import type { CallOptions, Store } from '#store/store.ts';
 import { Budget } from './budget.ts';
 import type { UploadConfig } from './config.ts';
@@ -17,6 +18,8 @@ export interface Caller {
   readonly name: string;
   /** Whether the right to be here still stands. */
   mayStay(): Promise<boolean>;
+  /** Whether blobs may be removed, among them what others stored and torrents need. */
+  mayRemove(): Promise<boolean>;
 }
 
 export interface DoorWorld {
@@ -56,6 +59,19 @@ export async function removeFor(
   throwIfCancelled(options.signal);
   await door.unpin(refs);
   return await store.remove(refs, options);
+}
+
+/** As `removeFor`, for who asks over the network. @throws StoreError STORE_DENIED */
+export async function removeAsked(
+  door: Pick<StoreDoor, 'store' | 'unpin'>,
+  caller: Pick<Caller, 'mayRemove'>,
+  refs: readonly BlobRef[],
+  options: CallOptions = {},
+): Promise<number> {
+  if (!(await caller.mayRemove())) {
+    throw new StoreError('STORE_DENIED', 'Only administrators remove blobs: others may need them');
+  }
+  return await removeFor(door, refs, options);
 }
 
 export class DoorCounts {

@@ -187,6 +187,25 @@ describe('the doors of the store', () => {
     await peer.closed;
   });
 
+  it('remove nothing for who may not, by message and by both requests', async () => {
+    const store = new MemoryStore();
+    const server = await start({}, store);
+    const { ref } = await store.put(utf8('needed by others'));
+    server.mayRemove = false;
+    const peer = await Peer.open(server);
+    peer.say(`REMOVE 1 ${ref}`);
+    await peer.until((line) => line.startsWith('ERR 1 STORE_DENIED'));
+    const one = await fetch(`${server.url}/api/store/blobs/${ref}`, { method: 'DELETE' });
+    const body = JSON.stringify({ refs: [ref] });
+    const many = await fetch(`${server.url}/api/store/remove`, { method: 'POST', body });
+    assert.deepEqual([one.status, many.status], [403, 403]);
+    assert.equal((await store.stat([ref])).length, 1);
+    server.mayRemove = true;
+    peer.say(`REMOVE 2 ${ref}`);
+    await peer.until((line) => line === 'OK 2 1');
+    peer.close();
+  });
+
   it('answer one batch part by part, whatever is wrong with some', async () => {
     const store = new MemoryStore();
     const server = await start({}, store);

@@ -3,8 +3,14 @@
 
 import { codeOf, messageOf } from '#base/errors.ts';
 import { type BlobRef, blobRef } from '#base/ids.ts';
-import { BLOB_BYTES_MAX, type BlobInfo, readStore, type StreamedBlob } from '#store/store.ts';
-import { type Caller, removeFor, type StoreDoor } from './door.ts';
+import {
+  BLOB_BYTES_MAX,
+  type BlobInfo,
+  readStore,
+  type StreamedBlob,
+  statSound,
+} from '#store/store.ts';
+import { type Caller, removeAsked, type StoreDoor } from './door.ts';
 import { bodyOf, failureAnswer, jsonAnswer, refusal } from './http-answers.ts';
 import { boundaryOf, MultipartReader } from './multipart.ts';
 import { parseNumber, REFS_MAX, STORE_PROTOCOL, TEXT_BYTES_MAX } from './store-messages.ts';
@@ -88,7 +94,7 @@ export class HttpStore {
         return jsonAnswer(put, put.new ? 201 : 200);
       }
       case 'DELETE':
-        return jsonAnswer({ removed: await removeFor(this.#door, [ref]) });
+        return jsonAnswer({ removed: await removeAsked(this.#door, caller, [ref]) });
       default:
         return new Response(null, { status: 405, headers: { allow: 'DELETE, GET, HEAD, PUT' } });
     }
@@ -171,9 +177,10 @@ export class HttpStore {
     }
     const store = await this.#door.store();
     const { signal } = request;
-    if (path === '/stat') return jsonAnswer({ blobs: await store.stat(refs, { signal }) });
-    if (path === '/remove')
-      return jsonAnswer({ removed: await removeFor(this.#door, refs, { signal }) });
+    if (path === '/stat') return jsonAnswer({ blobs: await statSound(store, refs, { signal }) });
+    if (path === '/remove') {
+      return jsonAnswer({ removed: await removeAsked(this.#door, caller, refs, { signal }) });
+    }
     const blobs = async function* (): AsyncGenerator<SentBlob> {
       for (const ref of refs) {
         try {

@@ -7,10 +7,10 @@ import type { Timer } from '#base/clock.ts';
 import { codeOf, messageOf } from '#base/errors.ts';
 import { throwIfCancelled } from '#store/calls.ts';
 import { StoreError } from '#store/errors.ts';
-import { BLOB_BYTES_MAX, type PutOptions, type Store } from '#store/store.ts';
+import { BLOB_BYTES_MAX, type PutOptions, type Store, statSound } from '#store/store.ts';
 import type { BlobSender } from './blob-sender.ts';
 import { OutgoingBlobs } from './blob-sender.ts';
-import { type Caller, removeFor, type StoreDoor } from './door.ts';
+import { type Caller, removeAsked, type StoreDoor } from './door.ts';
 import type { MessageStream } from './message-stream.ts';
 import {
   PIECE_BYTES_MAX,
@@ -316,15 +316,17 @@ export class StoreConnection implements BlobSender {
     const { number } = request;
     switch (request.kind) {
       case 'STAT':
-        return `JSON ${number} ${JSON.stringify(await store.stat(request.refs, { signal }))}`;
+        return `JSON ${number} ${JSON.stringify(await statSound(store, request.refs, { signal }))}`;
       case 'LIST': {
         const { after, limit } = request;
         const from = after === undefined ? {} : { after };
         const page = await store.list({ limit, signal, ...from });
         return `JSON ${number} ${JSON.stringify(page)}`;
       }
-      case 'REMOVE':
-        return `OK ${number} ${await removeFor(this.#door, request.refs, { signal })}`;
+      case 'REMOVE': {
+        const removed = await removeAsked(this.#door, this.#caller, request.refs, { signal });
+        return `OK ${number} ${removed}`;
+      }
       case 'STATS':
         return `JSON ${number} ${JSON.stringify(await store.stats())}`;
       case 'FLUSH': {

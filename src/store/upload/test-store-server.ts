@@ -33,6 +33,7 @@ export class TestStoreServer {
   readonly door: StoreDoor;
   readonly metrics = new Registry();
   mayStay = true;
+  mayRemove = true;
   server: StoreServer;
   readonly #sockets = new Set<Socket>();
   readonly #http: Server;
@@ -41,6 +42,7 @@ export class TestStoreServer {
     budget: 'member 1',
     name: 'tester',
     mayStay: async () => this.mayStay,
+    mayRemove: async () => this.mayRemove,
   };
   #unix: StreamListener | undefined;
 

@@ -20,7 +20,8 @@ import { HttpStore } from './http-store.ts';
 import { Uploads } from './uploads.ts';
 
 const SEGMENT = 65_536;
-const ALICE: Caller = { budget: 'member 1', name: 'alice', mayStay: async () => true };
+const YES = async (): Promise<boolean> => true;
+const ALICE: Caller = { budget: 'member 1', name: 'alice', mayStay: YES, mayRemove: YES };
 const MALLORY: Caller = { ...ALICE, budget: 'member 2', name: 'mallory' };
 
 let folder: string;
@@ -209,8 +210,17 @@ test('wrong places, sizes, versions and types are refused, and change nothing', 
 test("another member's upload is none, and each has so many", async () => {
   start({ uploadsPerMemberMax: 2 });
   const path = await create(10);
-  assert.equal((await ask('HEAD', path, {}, { caller: MALLORY })).status, 404);
-  assert.equal((await ask('DELETE', path, {}, { caller: MALLORY })).status, 404);
+  const strange = {
+    ...{ 'upload-offset': '0', 'content-type': 'application/offset+octet-stream' },
+    'x-http-method-override': 'DELETE',
+  };
+  for (const method of ['HEAD', 'GET', 'PATCH', 'PUT', 'POST', 'DELETE']) {
+    const hasBody = !['HEAD', 'GET', 'DELETE'].includes(method);
+    const body = hasBody ? { body: contentOf(5) } : {};
+    const { status } = await ask(method, path, strange, { caller: MALLORY, ...body });
+    assert.ok([404, 405].includes(status), `${method}: ${status}`);
+    assert.equal(await offsetOf(path), 0, `${method} changed nothing`);
+  }
   await create(10);
   const one = { 'upload-length': '1' };
   assert.equal((await ask('POST', '/api/store/uploads', one)).status, 429);
@@ -231,15 +241,27 @@ test('an upload expires a day after its last byte, also over a restart', async (
   assert.deepEqual(readdirSync(join(folder, 'uploads')), []);
 });
 
+/** A body that stands still after these bytes, and when they were taken and more was asked for. */
+function standingAfter(bytes: Uint8Array): {
+  readonly stream: ReadableStream<Uint8Array>;
+  readonly isTaken: Promise<void>;
+} {
+  const taken = Promise.withResolvers<void>();
+  let pulls = 0;
+  const pull = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
+    if (pulls++ === 0) return controller.enqueue(bytes);
+    taken.resolve();
+    await new Promise(() => {});
+  };
+  return { stream: new ReadableStream({ pull }, { highWaterMark: 0 }), isTaken: taken.promise };
+}
+
 test('who asks while a part stands still ends the part, which keeps what came', async () => {
   const content = contentOf(SEGMENT);
   const path = await create(content.byteLength);
-  const body = new ReadableStream<Uint8Array>({
-    start: (controller) => controller.enqueue(content.slice(0, 500)),
-  });
-  const standing = patch(path, 0, body);
-  // The part is under way when its bytes are counted.
-  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+  const body = standingAfter(content.slice(0, 500));
+  const standing = patch(path, 0, body.stream);
+  await body.isTaken;
   assert.equal(await offsetOf(path), 500);
   assert.equal((await standing).status, 409);
   assert.equal((await patch(path, 500, content.subarray(500))).status, 204);
@@ -248,11 +270,9 @@ test('who asks while a part stands still ends the part, which keeps what came', 
 
 test('a part that stands still for too long is answered, and keeps what came', async () => {
   const path = await create(1000);
-  const body = new ReadableStream<Uint8Array>({
-    start: (controller) => controller.enqueue(contentOf(300)),
-  });
-  const standing = patch(path, 0, body);
-  for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve));
+  const body = standingAfter(contentOf(300));
+  const standing = patch(path, 0, body.stream);
+  await body.isTaken;
   clock.advance(61_000);
   assert.equal((await standing).status, 408);
   assert.equal(await offsetOf(path), 300);

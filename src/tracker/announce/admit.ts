@@ -4,7 +4,12 @@
 
 import { type AnnounceRequest, DOOR, EVENT } from '#swarm/announce-slot.ts';
 import type { Swarm } from '#swarm/swarm.ts';
-import type { Directory, DirectoryMember, DirectoryTorrent } from '#tracker/directory/directory.ts';
+import type {
+  Directory,
+  DirectoryMember,
+  DirectoryTorrent,
+  PasskeyHolder,
+} from '#tracker/directory/directory.ts';
 import { REFUSALS, type Refusal } from '#tracker/refusals.ts';
 import {
   isTlsTorrent,
@@ -16,6 +21,21 @@ import {
 
 /** What of a torrent decides about credit. */
 export type TorrentCredit = Pick<DirectoryTorrent, 'uploadCreditPercent' | 'downloadCreditPercent'>;
+
+/** What an announce names its member by. */
+export interface AnnounceKey {
+  /** The key's bytes as they stood in the URL, `passkeyBytes` of them; 0 when none was sent. */
+  readonly passkey: Uint8Array;
+  readonly passkeyBytes: number;
+  /** Of a key that comes again and again. */
+  readonly memo?: KeyMemo;
+}
+
+/** Whom a key named, as long as the directory has that version. */
+export interface KeyMemo {
+  holder: PasskeyHolder | undefined;
+  version: number;
+}
 
 /** A torrent that nobody registered, in `members` and `open` mode. */
 const UNREGISTERED: TorrentCredit = { uploadCreditPercent: 100, downloadCreditPercent: 100 };
@@ -51,11 +71,11 @@ export class Admission {
   /**
    * Fills `memberId`, `torrentId`, `hashVersion` and `place` of the request, and `member` and
    * `torrent`.
-   * `passkey` holds the key's bytes, `length` of them; 0 when none was sent.
    */
-  admit(request: AnnounceRequest, passkey: Uint8Array, length: number): Refusal | undefined {
+  admit(request: AnnounceRequest, key: AnnounceKey): Refusal | undefined {
     const refusal =
-      this.identify(passkey, length, request.door === DOOR.udp) ??
+      this.#directory.addressRefusal(request.address, request.family) ??
+      this.#identify(key, request.door === DOOR.udp) ??
       this.#clientRefusal(request.peerId) ??
       this.#findTorrent(request);
     if (refusal !== undefined) return refusal;
@@ -74,20 +94,40 @@ export class Admission {
 
   /** Names the member; for scrapes, which have no more to say. */
   identify(passkey: Uint8Array, length: number, isUdp: boolean): Refusal | undefined {
+    return this.#identify({ passkey, passkeyBytes: length }, isUdp);
+  }
+
+  #identify(key: AnnounceKey, isUdp: boolean): Refusal | undefined {
+    const { passkey, passkeyBytes: length } = key;
     this.member = undefined;
     this.#holderTorrentId = 0;
     if (length === 0) {
       if (!this.needsPasskey) return undefined;
       return isUdp ? REFUSALS.passkeyMissingUdp : REFUSALS.passkeyMissing;
     }
-    const holder = this.#directory.passkeyHolder(passkey, length);
-    const member = holder === undefined ? undefined : this.#directory.member(holder.memberId);
+    const holder = this.#holderOf(key);
+    const member = holder?.member ?? this.#memberOf(holder);
     if (holder === undefined || member === undefined) {
       return this.#directory.passkeyRefusal(passkey, length) ?? REFUSALS.passkeyUnknown;
     }
     this.member = member;
     this.#holderTorrentId = holder.torrentId;
     return member.refusal;
+  }
+
+  #holderOf({ passkey, passkeyBytes, memo }: AnnounceKey): PasskeyHolder | undefined {
+    const directory = this.#directory;
+    if (memo !== undefined && memo.version === directory.version) return memo.holder;
+    const holder = directory.passkeyHolder(passkey, passkeyBytes);
+    if (memo !== undefined) {
+      memo.holder = holder;
+      memo.version = directory.version;
+    }
+    return holder;
+  }
+
+  #memberOf(holder: PasskeyHolder | undefined): DirectoryMember | undefined {
+    return holder === undefined ? undefined : this.#directory.member(holder.memberId);
   }
 
   /**

@@ -29,7 +29,7 @@ import type { Directory } from '#tracker/directory/directory.ts';
 import { REFUSALS, type Refusal, SWARM_REFUSALS } from '#tracker/refusals.ts';
 import type { TrackerCounts } from '#tracker/tracker-counts.ts';
 import type { AddressMemory } from './address-memory.ts';
-import type { Admission } from './admit.ts';
+import type { Admission, AnnounceKey } from './admit.ts';
 import { AnswerMaker, type FamilyAnswer } from './answer.ts';
 import { isEcho } from './echo.ts';
 import {
@@ -142,16 +142,11 @@ export class Announcer {
   }
 
   /**
-   * Deals with the request, which stays the caller's. `passkey` is the key's bytes, its length in
-   * `passkeyBytes`, 0 when none came. `park` is called when the answer comes later.
+   * Deals with the request, which stays the caller's. `park` is called when the answer comes later.
    */
-  announce(
-    request: AnnounceRequest,
-    key: { readonly passkey: Uint8Array; readonly passkeyBytes: number },
-    park: () => Parked,
-  ): AnnounceVerdict {
+  announce(request: AnnounceRequest, key: AnnounceKey, park: () => Parked): AnnounceVerdict {
     const { admission, addresses } = this.#world;
-    const refusal = admission.admit(request, key.passkey, key.passkeyBytes);
+    const refusal = admission.admit(request, key);
     if (refusal !== undefined) return this.#refuse(refusal);
     if (request.memberId !== 0) addresses.announced(request.address, request.family);
     const same = this.#waiting.find(request);

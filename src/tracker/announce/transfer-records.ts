@@ -5,7 +5,7 @@
 import type { AccountingConfig } from '#accounting/config.ts';
 import type { DeltaResult } from '#accounting/delta.ts';
 import { transferFlags } from '#accounting/delta.ts';
-import { QUEUE_RECORD_WORDS, type TransferQueue } from '#accounting/transfers/transfer-queue.ts';
+import type { TransferQueue } from '#accounting/transfers/transfer-queue.ts';
 import {
   decodeTransfer,
   encodeTransferWords,
@@ -39,7 +39,7 @@ const LINE_SECONDS_MIN = 60;
 
 export type RecordQueue = Pick<
   TransferQueue,
-  'placeOf' | 'reserve' | 'publish' | 'recordWords' | 'recordAt'
+  'placeOf' | 'reserve' | 'publish' | 'words' | 'recordWordAt' | 'recordAt'
 >;
 
 export class TransferRecords {
@@ -138,7 +138,7 @@ export class TransferRecords {
     if (position < 0) return -1;
     const place = queue.placeOf(position);
     this.#undo.fill(place, outcome);
-    encodeTransferWords(queue.recordWords, place * QUEUE_RECORD_WORDS, fields);
+    encodeTransferWords(queue.words, queue.recordWordAt(place), fields);
     queue.publish(position);
     return position;
   }

@@ -50,12 +50,41 @@ test('a revoked download key names nobody, the others of the member go on', () =
   assert.deepEqual([holderOf(directory, 'dl'), holderOf(directory, 'k')], [undefined, 1]);
 });
 
+test('an address in a banned network is refused with the reason, until the ban ends', () => {
+  const ban = (banId: number, network: string): ControlMessage => ({
+    ...{ kind: 'address-ban', banId, network, state: 'active', reason: `ban ${banId}` },
+  });
+  const directory = newDirectory(ban(1, '10.1.0.0/16'), ban(2, '10.1.0.0/32'), ban(3, '::/1'));
+  const words = (...bytes: number[]): string | undefined => {
+    const address = new Uint8Array(16);
+    address.set(bytes);
+    return directory.addressRefusal(address, bytes.length === 4 ? 4 : 6)?.words;
+  };
+  assert.equal(words(10, 1, 2, 3), 'your network is banned here: ban 1');
+  assert.equal(words(10, 1, 0, 0), 'your network is banned here: ban 2');
+  assert.equal(words(10, 2, 0, 0), undefined);
+  assert.match(words(0x20, 1, ...Array<number>(14).fill(0)) ?? '', /ban 3/);
+  assert.equal(words(0x80, 1, ...Array<number>(14).fill(0)), undefined);
+  // A ban that was made again under another number is not ended by the end of the first.
+  directory.apply(ban(4, '10.1.0.0/16'));
+  directory.apply({ ...ban(1, '10.1.0.0/16'), state: 'removed' } as ControlMessage);
+  assert.match(words(10, 1, 2, 3) ?? '', /ban 4/);
+  directory.apply({ ...ban(4, '10.1.0.0/16'), state: 'removed' } as ControlMessage);
+  assert.equal(words(10, 1, 2, 3), undefined);
+  assert.match(words(10, 1, 0, 0) ?? '', /ban 2/);
+  const again = newDirectory(...directory.messages());
+  assert.equal(again.messageCount, directory.messageCount);
+  directory.clear();
+  assert.equal(words(10, 1, 0, 0), undefined);
+});
+
 test('applying every message twice changes nothing, and the messages make it again', () => {
   const messages: ControlMessage[] = [
     memberMessage(1, 'one'),
     memberMessage(2, 'two', { state: 'banned', reason: 'why' }),
     torrentMessage(1, HASH),
     torrentMessage(2, OTHER, { state: 'removed', reason: 'gone' }),
+    { kind: 'address-ban', banId: 1, network: '10.0.0.0/8', state: 'active', reason: '' },
     { kind: 'settings', mode: 'listed', clientsAllowed: [], clientsDenied: ['-X'] },
   ];
   const once = newDirectory(...messages);
@@ -78,6 +107,7 @@ test('the observer sees each torrent once, and a change of credit alone is none'
     torrentRemoved: (torrentId) => seen.push(`-${torrentId}`),
     hashRemoved: (infoHash) => seen.push(`-${toHex(infoHash)}`),
     memberEnded: (memberId) => seen.push(`member ${memberId}`),
+    networkBanned: () => seen.push('network'),
   });
   directory.apply(torrentMessage(1, HASH, { downloadCreditPercent: 0 }));
   directory.apply(torrentMessage(2, OTHER));

@@ -6,8 +6,11 @@
 import { assert } from '#base/assert.ts';
 import { fromHex } from '#base/bytes.ts';
 import { BytesMap } from '#base/bytes-map.ts';
+import type { Family } from '#net/ip-address.ts';
+import { NetworkTable, parseNetwork } from '#net/networks.ts';
 import { CreditTable } from '#tracker/announce/credit-table.ts';
 import {
+  BANNED_ADDRESS_WORDS,
   BANNED_WORDS,
   REMOVED_MEMBER_WORDS,
   REMOVED_TORRENT_WORDS,
@@ -15,6 +18,7 @@ import {
   refusalWithReason,
 } from '#tracker/refusals.ts';
 import type {
+  AddressBanMessage,
   ControlMessage,
   CreditWindowMessage,
   DownloadKeyMessage,
@@ -50,6 +54,8 @@ export interface PasskeyHolder {
   readonly memberId: number;
   /** 0: good for every torrent. Else a download key, good for this one (T17). */
   readonly torrentId: number;
+  /** The member as told with the key. A download key is told by itself: `Directory.member()` knows. */
+  readonly member: DirectoryMember | undefined;
 }
 
 export interface DirectorySettings {
@@ -70,6 +76,13 @@ export interface DirectoryObserver {
    * torrent where one is named.
    */
   memberEnded(memberId: number, torrentId?: number): void;
+  /** A network is banned: whoever is at one of its addresses must leave. */
+  networkBanned(): void;
+}
+
+interface AddressBan {
+  readonly banId: number;
+  readonly refusal: Refusal;
 }
 
 export class Directory {
@@ -82,10 +95,12 @@ export class Directory {
   /** What is remembered of things removed is asked for rarely; its keys are bytes as Latin-1 text. */
   readonly #removedHashes = new Map<string, { torrentId: number; refusal: Refusal }>();
   readonly #removedPasskeys = new Map<string, Refusal>();
+  readonly #addressBans = new NetworkTable<AddressBan>();
   /** The newest message of every thing, for snapshots and to see what changed. */
   readonly #messages = new Map<string, ControlMessage>();
   readonly #removedMax: number;
   #observer: DirectoryObserver | undefined;
+  #version = 0;
   #settings: DirectorySettings;
 
   constructor(options: {
@@ -116,6 +131,11 @@ export class Directory {
     for (const torrent of this.#torrents.values()) observer.torrentAdded(torrent);
   }
 
+  /** Another one after each change, so that what was found before may be kept until then. */
+  get version(): number {
+    return this.#version;
+  }
+
   /** The passkey's `length` bytes as they stood in the URL. */
   passkeyHolder(passkey: Uint8Array, length: number): PasskeyHolder | undefined {
     return this.#passkeys.get(passkey, length);
@@ -124,6 +144,11 @@ export class Directory {
   /** Why a key that is good no more is refused, where that is known. */
   passkeyRefusal(passkey: Uint8Array, length: number): Refusal | undefined {
     return this.#removedPasskeys.get(latin1(passkey, length));
+  }
+
+  /** Why nobody at this address (4 or 16 bytes) may announce; undefined when they may. */
+  addressRefusal(address: Uint8Array, family: Family): Refusal | undefined {
+    return this.#addressBans.find(address, family)?.refusal;
   }
 
   member(memberId: number): DirectoryMember | undefined {
@@ -155,6 +180,7 @@ export class Directory {
 
   /** Takes effect at once. Applying a message twice changes nothing. */
   apply(message: ControlMessage): void {
+    this.#version++;
     switch (message.kind) {
       case 'member':
         this.#applyMember(message);
@@ -168,6 +194,9 @@ export class Directory {
       case 'credit-window':
         this.#applyCreditWindow(message);
         return;
+      case 'address-ban':
+        this.#applyAddressBan(message);
+        return;
       default:
         this.#settings = settingsOf(message);
         this.#messages.set('settings', message);
@@ -176,11 +205,13 @@ export class Directory {
 
   /** Forgets everything but the settings, before the topic is read from its beginning. */
   clear(): void {
+    this.#version++;
     for (const torrentId of [...this.#torrents.keys()]) this.#dropTorrent(torrentId);
     this.#members.clear();
     this.#passkeys.clear();
     this.#removedHashes.clear();
     this.#removedPasskeys.clear();
+    this.#addressBans.clear();
     this.#messages.clear();
     this.credits.clear();
   }
@@ -207,9 +238,10 @@ export class Directory {
       message.state === 'banned'
         ? refusalWithReason('member-banned', BANNED_WORDS, reason)
         : undefined;
-    this.#members.set(memberId, { memberId, passkeys, mayLeech, isProtected, refusal });
+    const member = { memberId, passkeys, mayLeech, isProtected, refusal };
+    this.#members.set(memberId, member);
     for (const passkey of passkeys) {
-      this.#setPasskey(passkey, { memberId, torrentId: 0 });
+      this.#setPasskey(passkey, { memberId, torrentId: 0, member });
       this.#removedPasskeys.delete(passkey);
     }
     this.#messages.set(key, message);
@@ -227,7 +259,7 @@ export class Directory {
       }
       return;
     }
-    this.#setPasskey(key, { memberId, torrentId });
+    this.#setPasskey(key, { memberId, torrentId, member: undefined });
     this.#messages.set(`download-key:${key}`, message);
   }
 
@@ -236,6 +268,23 @@ export class Directory {
     const key = `credit-window:${message.windowId}`;
     if (message.state === 'active') this.#messages.set(key, message);
     else this.#messages.delete(key);
+  }
+
+  /** Two bans of one network, one after the other: the older one's end leaves the newer one. */
+  #applyAddressBan(message: AddressBanMessage): void {
+    const { banId, reason } = message;
+    const network = parseNetwork(message.network);
+    if (network === undefined) return;
+    const key = `address-ban:${banId}`;
+    if (message.state === 'removed') {
+      this.#messages.delete(key);
+      if (this.#addressBans.get(network)?.banId === banId) this.#addressBans.delete(network);
+      return;
+    }
+    const refusal = refusalWithReason('address-banned', BANNED_ADDRESS_WORDS, reason);
+    this.#addressBans.set(network, { banId, refusal });
+    this.#messages.set(key, message);
+    this.#observer?.networkBanned();
   }
 
   #applyTorrent(message: TorrentMessage): void {

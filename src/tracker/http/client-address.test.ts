@@ -258,10 +258,10 @@ function maskedText(text: string): Buffer {
 }
 
 async function eventually<Item>(read: () => Promise<Item[]>): Promise<Item[]> {
-  for (let tries = 0; tries < 500; tries++) {
+  for (let tries = 0; tries < 6000; tries++) {
     const items = await read();
     if (items.length > 0) return items;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  throw new Error('nothing came within seconds');
+  throw new Error('nothing came within half a minute');
 }

@@ -5,11 +5,12 @@
 import { assert } from '#base/assert.ts';
 import { utf8 } from '#base/bytes.ts';
 import type { HeldClock } from '#base/clock.ts';
-import type { Endpoint, UdpSocket } from '#net/udp-socket.ts';
+import type { DatagramSlots, Endpoint, UdpSocket } from '#net/udp-socket.ts';
 import { DOOR } from '#swarm/announce-slot.ts';
 import type { LookAhead } from '#swarm/look-ahead.ts';
 import type { Swarm } from '#swarm/swarm.ts';
 import type { AddressMemory } from '#tracker/announce/address-memory.ts';
+import type { AnnounceKey } from '#tracker/announce/admit.ts';
 import type { Announcer } from '#tracker/announce/announce.ts';
 import type { FamilyAnswer } from '#tracker/announce/answer.ts';
 import { newAnnounceRequest, type Parked } from '#tracker/announce/waiting.ts';
@@ -29,10 +30,17 @@ import {
   writeUdpScrape,
 } from '#wire/udp-packets.ts';
 import type { ConnectionIds } from './connection-id.ts';
+import { PasskeyPaths, type RememberedKey } from './passkey-paths.ts';
 
 /** The longest scrape has 16 + 74 * 20 bytes, the longest announce 98 and its options. */
 export const UDP_INPUT_BYTES_MAX = 2048;
 const HASH_BYTES = 20;
+/** Where an announce that names its member has option 2 of BEP 41, and some of the passkey in it. */
+const OPTION_AT = UDP_ANNOUNCE_BYTES_MIN;
+const OPTION_URL = 2;
+const SLASH = 0x2f;
+const KEY_AT = OPTION_AT + 3;
+const KEY_BYTES = 8;
 
 /** Whom an answer goes to; `view` is of its address. */
 type Asker = Endpoint & { readonly view: DataView };
@@ -60,6 +68,12 @@ export class UdpDoor {
   /** Carries the transaction id of an answer that waited. */
   readonly #late = new UdpRequest(newAnnounceRequest());
   readonly #path = new HttpTarget(newAnnounceRequest());
+  readonly #paths = new PasskeyPaths();
+  /** What is remembered now: one object for all. */
+  readonly #learned = { bits: 0, key: this.#path as AnnounceKey, memberId: 0 };
+  /** Of each datagram of the batch, as long as `#paths` has not changed: what its options held before. */
+  readonly #known: (RememberedKey | undefined)[];
+  #knownChanges = 0;
   readonly #connectionId = new Uint8Array(8);
   readonly #scrapeNumbers = new Float64Array(UDP_SCRAPE_HASHES_MAX * 3);
   readonly #flushDue = new Set<UdpSocket>();
@@ -72,6 +86,7 @@ export class UdpDoor {
   constructor(world: UdpDoorWorld) {
     this.#world = world;
     this.#ahead = world.swarm.lookAhead(world.slotsMax);
+    this.#known = new Array(world.slotsMax).fill(undefined);
     this.#packet = new UdpRequest(this.#request);
     const { address } = this.#request;
     this.#address = new DataView(address.buffer, address.byteOffset, 16);
@@ -95,10 +110,17 @@ export class UdpDoor {
   /** Every datagram that has the length of an announce is taken for one: a wrong look is harmless. */
   #lookAhead({ input, family }: UdpSocket): void {
     const ahead = this.#ahead;
+    this.#knownChanges = this.#paths.changes;
     for (let slot = 0; slot < input.count; slot++) {
       const at = slot * input.slotBytes;
       const isLong = input.lengths[slot]! >= UDP_ANNOUNCE_BYTES_MIN;
       const hashAt = isLong ? at + UDP_HASH_AT : at;
+      const known = this.#remembered(input, slot);
+      this.#known[slot] = known;
+      if (known !== undefined) {
+        ahead.addMember(input.bytes, hashAt, known.memberId);
+        continue;
+      }
       const address = family === 4 ? wordAt(input.addresses, slot * 16) : 0;
       const port = input.bytes[at + UDP_PORT_AT]! | (input.bytes[at + UDP_PORT_AT + 1]! << 8);
       ahead.add(input.bytes, hashAt, address, port);
@@ -112,7 +134,9 @@ export class UdpDoor {
     const request = this.#request;
     const length = input.lengths[slot]!;
     request.place = this.#ahead.placeOf(slot);
-    const refusal = packet.decode(input.bytes, slot * input.slotBytes, length);
+    const isKnown = this.#paths.changes === this.#knownChanges;
+    const known = isKnown ? this.#known[slot] : this.#remembered(input, slot);
+    const refusal = packet.decode(input.bytes, slot * input.slotBytes, length, known === undefined);
     copyAddress(input.addressView, slot * 16, this.#address, 0);
     if (refusal === 'short' || refusal === 'magic' || refusal === 'action') {
       this.#world.counts.count(DOOR.udp, family, 'ignored');
@@ -130,7 +154,7 @@ export class UdpDoor {
     if (!connectionIds.isGood(packet.connectionId, request.address, family)) {
       this.#stale(socket, from, length);
     } else if (refusal !== 'none') this.#refuse(socket, from, REFUSAL_OF[refusal]);
-    else if (packet.kind === 'announce') this.#announce(socket, from);
+    else if (packet.kind === 'announce') this.#announce(socket, slot, from, known);
     else this.#scrape(socket, from);
   }
 
@@ -155,15 +179,17 @@ export class UdpDoor {
     this.#error(socket, from, STALE_TEXT);
   }
 
-  #announce(socket: UdpSocket, from: Asker): void {
+  #announce(socket: UdpSocket, slot: number, from: Asker, known: RememberedKey | undefined): void {
     const { announcer, counts } = this.#world;
     const request = this.#request;
     request.door = DOOR.udp;
     request.family = from.family;
-    const key = this.#passkey();
+    const key = known ?? this.#passkey();
     counts.announced(DOOR.udp, from.family);
     switch (announcer.announce(request, key, this.#parkPresent)) {
       case 'answer':
+        if (known !== undefined) known.memberId = request.memberId;
+        else if (request.memberId !== 0) this.#learn(socket, slot, key);
         this.#answer(socket, from, this.#packet, announcer.answer);
         return;
       case 'refuse':
@@ -177,8 +203,17 @@ export class UdpDoor {
     }
   }
 
+  /** Whom the options of this slot's datagram named before, by their bytes. */
+  #remembered(input: DatagramSlots, slot: number): RememberedKey | undefined {
+    const at = slot * input.slotBytes;
+    const length = input.lengths[slot]!;
+    if (!hasKey(input.bytes, at, length)) return undefined;
+    const bits = keyBitsAt(input.bytes, at + KEY_AT);
+    return this.#paths.find(input.view, at + OPTION_AT, length - OPTION_AT, bits);
+  }
+
   /** The key in the URL data of BEP 41. Data that is no announce path names nobody. */
-  #passkey(): { readonly passkey: Uint8Array; readonly passkeyBytes: number } {
+  #passkey(): AnnounceKey {
     const packet = this.#packet;
     const path = this.#path;
     path.passkeyBytes = 0;
@@ -189,6 +224,19 @@ export class UdpDoor {
       else if (refusal !== 'none') path.passkeyBytes = 0;
     }
     return path;
+  }
+
+  /** The announce of this slot was admitted by `key`: the next one of its client saves the way. */
+  #learn({ input }: UdpSocket, slot: number, key: AnnounceKey): void {
+    const at = slot * input.slotBytes;
+    const length = input.lengths[slot]!;
+    if (!hasKey(input.bytes, at, length)) return;
+    const bits = keyBitsAt(input.bytes, at + KEY_AT);
+    const learned = this.#learned;
+    learned.bits = bits;
+    learned.key = key;
+    learned.memberId = this.#request.memberId;
+    this.#paths.remember(input.view, at + OPTION_AT, length - OPTION_AT, learned);
   }
 
   #scrape(socket: UdpSocket, from: Asker): void {
@@ -298,6 +346,17 @@ function send(socket: UdpSocket, length: number): void {
   assert(length <= output.slotBytes, 'an answer fits its slot');
   output.lengths[output.count] = length;
   output.count++;
+}
+
+/** Whether the datagram at `at` begins its options with a path, as those of members do. */
+function hasKey(bytes: Uint8Array, at: number, length: number): boolean {
+  if (length < KEY_AT + KEY_BYTES || bytes[at + OPTION_AT] !== OPTION_URL) return false;
+  return bytes[at + OPTION_AT + 2] === SLASH;
+}
+
+/** Passkeys are hexadecimal digits: eight of them tell as much as four bytes can. */
+function keyBitsAt(bytes: Uint8Array, at: number): number {
+  return Math.imul(wordAt(bytes, at), 0x85eb_ca6b) ^ wordAt(bytes, at + 4);
 }
 
 function wordAt(bytes: Uint8Array, at: number): number {

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { below, SeededRandom } from '#base/random.ts';
+import { SimClock } from '#sim/clock.ts';
 import { mutate } from '#sim/mutations.ts';
 import { testSeed } from '#sim/seed.ts';
 import { memberMessage, TestTracker, torrentMessage, until } from '#sim/test-tracker.ts';
@@ -17,6 +18,8 @@ import {
 } from '#sim/ws-client.ts';
 import { testSockets } from '#tracker/test-sockets.ts';
 
+/** As configured unless told otherwise. */
+const PING_INTERVAL_MS = 50_000;
 const HASH = '00112233445566778899aabbccddeeff01234567';
 
 function peerIdOf(name: string): string {
@@ -108,14 +111,19 @@ for (const { kind, openTcp, skip } of testSockets()) {
     });
 
     test('pings are answered, and who answers none is dropped with its peers', async () => {
-      const tracker = { webSocketPingIntervalMs: 100, webSocketIdleMsMax: 1000 };
-      await withTracker({ tracker }, async (world) => {
+      const clock = new SimClock();
+      await withTracker({ clock }, async (world) => {
         const alive = await WsClient.open(world.port, '/alice/announce');
         const silent = await WsClient.open(world.port, '/bob/announce');
         silent.answersPings = false;
         await alive.ask(wsAnnounce(HASH, peerIdOf('alive'), { event: 'started' }));
         await silent.ask(wsAnnounce(HASH, peerIdOf('silent'), { event: 'started' }));
-        await silent.closed();
+        for (let ping = 1; !silent.isClosed; ping++) {
+          await clock.run(PING_INTERVAL_MS);
+          await until(() => alive.pings === ping && (silent.pings === ping || silent.isClosed));
+          // The answer to a ping has arrived when what was sent after it is answered.
+          await alive.ask({ action: 'scrape', info_hash: binary(HASH) });
+        }
         assert.ok(silent.pings > 1);
         await until(() => world.tracker.stats().swarm.peers === 1);
         assert.equal(alive.isClosed, false);
@@ -124,7 +132,7 @@ for (const { kind, openTcp, skip } of testSockets()) {
     });
 
     test('a slow reader is dropped, and what waits for it is bounded', async () => {
-      const tracker = { httpWriteMsMax: 300, httpReadMsMax: 300 };
+      const tracker = { httpWriteMsMax: 300 };
       await withTracker({ tracker }, async (world) => {
         const slow = await WsClient.open(world.port, '/alice/announce');
         await slow.ask(wsAnnounce(HASH, peerIdOf('slow'), { event: 'started' }));

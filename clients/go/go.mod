@@ -1,0 +1,3 @@
+module swarmkeep
+
+go 1.21

@@ -1,0 +1,6 @@
+import { testAllocation } from './test-allocation.ts';
+
+testAllocation(
+  'an announce by UDP allocates nothing in private mode, from its datagram to its answer',
+  'private',
+);

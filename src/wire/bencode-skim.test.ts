@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SeededRandom } from '#base/random.ts';
+import { mutate } from '#sim/mutations.ts';
+import { testSeed } from '#sim/seed.ts';
+import { decodeBencode } from './bencode.ts';
+import { skimDict } from './bencode-skim.ts';
+
+const TEXT = 'd1:ai-5e1:bd1:xli1e2:yyee1:cl0:de3:abce3:dddd1:kleee';
+
+test('a dictionary is skimmed to the entries that decoding it gives', (context) => {
+  const random = new SeededRandom(testSeed(context, 3));
+  const whole = Buffer.from(TEXT, 'latin1');
+  let same = 0;
+  for (let round = 0; round < 20_000; round++) {
+    const bytes = round === 0 ? whole : mutate(whole, random);
+    const skimmed = skimDict(bytes);
+    const decoded = decodeBencode(bytes);
+    if (!decoded.ok || decoded.node.kind !== 'dict') continue;
+    const expected = [...decoded.node.entries].map(([key, { start, end }]) => {
+      return [key, Buffer.from(bytes.subarray(start, end)).toString('latin1')];
+    });
+    const found = [...(skimmed ?? [])].map(([key, value]) => {
+      return [key, Buffer.from(value).toString('latin1')];
+    });
+    assert.deepEqual(found, expected);
+    same += 1;
+  }
+  assert.ok(same > 100, `${same} could be decoded`);
+});
+
+test('what is no dictionary, or has a key twice, is not skimmed', () => {
+  const wrong = ['', 'd', 'le', 'i1e', 'd1:a', 'd1:ae', 'd1:ai1e', 'd1:ai1eee', 'd01:ai1ee'];
+  for (const text of [...wrong, 'd1:ai1e1:ai2ee', 'di1ei2ee', 'd9999999999:ae', 'd1:a5:xe']) {
+    assert.equal(skimDict(Buffer.from(text)), undefined, text);
+  }
+  assert.deepEqual(skimDict(Buffer.from('de')), new Map());
+});
