@@ -41,6 +41,7 @@ import { ControlServer, socketPathFor } from './control-socket.ts';
 import type { DataFolder } from './data-folder.ts';
 import { tellStore } from './doctor/tell-store.ts';
 import { healthOf } from './health.ts';
+import { runUntilInForce } from './in-force.ts';
 import { buildScheduler } from './jobs.ts';
 import { siteWithLog } from './log-http.ts';
 import { openMachine } from './machine.ts';
@@ -344,7 +345,10 @@ export class Server {
     const rooms = this.#roomsOf(parts);
     const control = await ControlServer.listen(
       socketPathFor(folder.path),
-      (command, input, output) => runRoomsCommand(rooms, { command, input }, output),
+      (command, input, output) =>
+        runUntilInForce({ ...parts, clock: this.#clock, logger }, rooms, output.signal, (own) =>
+          runRoomsCommand(own, { command, input }, output),
+        ),
     );
     this.#stop.closeLater('control socket', () => control.close());
     folder.announceServer({ pid: process.pid, socketPath: control.path });
