@@ -22,7 +22,7 @@ export interface InForceWorld {
   readonly tracker: { status(): Promise<Pick<TrackerStats, 'control'>> };
 }
 
-/** Gives `run` rooms that notice a change; after one it resolves when that is in force, after 10 s at most. */
+/** Gives `run` rooms that notice a change; after one it resolves when that is in force, or after 10 s. */
 export async function runUntilInForce(
   world: InForceWorld,
   rooms: Rooms,
