@@ -190,6 +190,8 @@ export type Collection = {
   /** Unix milliseconds. */
   readonly changedMs: number;
   readonly torrents: number;
+  /** Of the words: sent as `If-Match`, a change is made over these words only. */
+  readonly version: string;
 };
 
 export type Comment = {
@@ -204,6 +206,8 @@ export type Comment = {
   /** Unix milliseconds. */
   readonly createdMs: number;
   readonly editedMs: number | null;
+  /** Of the words: sent as `If-Match`, a change is made over these words only. */
+  readonly version: string;
 };
 
 export type CreditWindow = {
@@ -596,6 +600,8 @@ export type Request = {
   /** What waits with it, or was paid, in thousandths of a point. */
   readonly milliPoints: number;
   readonly hasOffer: boolean;
+  /** Of what is offered: `If-Match` of a decision. */
+  readonly version: string;
 };
 
 export type Rights = {
@@ -627,7 +633,7 @@ export type Session = {
   readonly isThis: boolean;
 };
 
-export type Settings = {
+export type SettingsRead = {
   readonly siteName: string;
   readonly signUpMode: 'open' | 'application' | 'invite' | 'closed';
   /** Empty is the configuration's. */
@@ -638,6 +644,8 @@ export type Settings = {
   readonly trackerUdpUrl: string;
   /** Empty where it is the address for HTTP. */
   readonly trackerWsUrl: string;
+  /** Of the words: sent as `If-Match`, a change is made over these words only. */
+  readonly version: string;
 };
 
 export type Share = {
@@ -804,6 +812,8 @@ export type Torrent = {
   } | null;
   /** Whether you may edit and remove it. */
   readonly mayChange: boolean;
+  /** Of the words: sent as `If-Match`, a change is made over these words only. */
+  readonly version: string;
   /** Whether the archive gives its content to you. */
   readonly isGiven: boolean;
 };
@@ -2110,8 +2120,8 @@ export class Swarmkeep extends Caller {
   }
 
   /** What is set on the site, over the configuration. Needs the permission `administer`. Answers 200. */
-  async getSettings(): Promise<Settings> {
-    return (await this.json('GET', `/api/v1/console/settings`)) as Settings;
+  async getSettings(): Promise<SettingsRead> {
+    return (await this.json('GET', `/api/v1/console/settings`)) as SettingsRead;
   }
 
   /** Change settings, in force within a second; what is left out stays. Needs the permission `administer`. Answers 204. */
@@ -2219,6 +2229,8 @@ export class Swarmkeep extends Caller {
       readonly name: string;
       readonly torrents: number;
     }[];
+    /** Of the words: sent as `If-Match`, a change is made over these words only. */
+    readonly version: string;
   }> {
     return (await this.json('GET', `/api/v1/console/categories`)) as {
     readonly items: readonly {
@@ -2226,6 +2238,8 @@ export class Swarmkeep extends Caller {
       readonly name: string;
       readonly torrents: number;
     }[];
+    /** Of the words: sent as `If-Match`, a change is made over these words only. */
+    readonly version: string;
   };
   }
 
@@ -2259,11 +2273,15 @@ export class Swarmkeep extends Caller {
     readonly lists: ClientLists;
     /** False when they are the configuration's. */
     readonly isFromSite: boolean;
+    /** Of the words: sent as `If-Match`, a change is made over these words only. */
+    readonly version: string;
   }> {
     return (await this.json('GET', `/api/v1/console/clients`)) as {
     readonly lists: ClientLists;
     /** False when they are the configuration's. */
     readonly isFromSite: boolean;
+    /** Of the words: sent as `If-Match`, a change is made over these words only. */
+    readonly version: string;
   };
   }
 

@@ -9,6 +9,7 @@ import type { Viewer } from './accounts/sessions.ts';
 import { isSignUpOpen, type SiteSettings } from './accounts/settings.ts';
 import { type Addresses, publicAddresses } from './announce-urls.ts';
 import type { ScriptName } from './assets.ts';
+import { SHOWN_FIELD } from './components/form.ts';
 import type { Flash, FrameMember, NavLink, PageFrame } from './components/layout.ts';
 import { layout } from './components/layout.ts';
 import type { Html } from './components/markup.ts';
@@ -22,6 +23,7 @@ import type { Permission, Role } from './permissions.ts';
 import { href, hrefTo } from './routes.ts';
 import { rowIdOf } from './row-id.ts';
 import { SCRIPT_POLICY } from './security-headers.ts';
+import type { Shown } from './shown.ts';
 import type { SiteParts } from './world.ts';
 
 /** The parts of the site as the navigation names them. */
@@ -123,6 +125,12 @@ export class Visit {
   signedIn(): Viewer {
     assert(this.viewer !== undefined, 'the permission table lets in members only');
     return this.viewer;
+  }
+
+  /** What the sender of a form or a change saw of the thing it changes. */
+  get shown(): Shown {
+    const version = this.form.text(SHOWN_FIELD);
+    return version === '' ? [] : [version];
   }
 
   /** Whether a form or a program sent the token of one of this visitor's own pages. */

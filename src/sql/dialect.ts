@@ -93,6 +93,8 @@ export const TRANSACTION_LOCK = {
   staffLog: 5_870_004,
   searchIndex: 5_870_005,
   admins: 5_870_006,
+  settings: 5_870_007,
+  swarmCounts: 5_870_008,
 } as const;
 
 /** Waits for the lock and holds it until the transaction ends. */

@@ -3,6 +3,9 @@
 
 import type { Kysely, Transaction } from 'kysely';
 import type { Clock } from '#base/clock.ts';
+import type { Refusal } from '#site/refusal.ts';
+import { refuseUnseen, type Shown, versionOf } from '#site/shown.ts';
+import { lockForTransaction } from '#sql/dialect.ts';
 import { enqueue } from '#sql/outbox.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { TrackerMode } from '#wire/control-message.ts';
@@ -100,6 +103,29 @@ export interface TrackerDefaults {
   readonly clientsDenied: readonly string[];
 }
 
+/** Those that the console's form of settings shows. */
+export const FORM_SETTINGS = [
+  ...(['siteName', 'signUpMode', 'trackerMode', 'publicUrl'] as const),
+  ...(['trackerHttpUrl', 'trackerUdpUrl', 'trackerWsUrl'] as const),
+] as const satisfies readonly SettingName[];
+
+export const CLIENT_SETTINGS = [
+  ...(['clientsAllowed', 'clientsDenied', 'clientsSet'] as const),
+] as const satisfies readonly SettingName[];
+
+export interface SettingsSeen {
+  readonly shown: Shown;
+  /** Which settings the writer saw. */
+  readonly names: readonly SettingName[];
+}
+
+export function settingsVersion<Name extends SettingName>(
+  settings: Pick<SiteSettings, Name>,
+  names: readonly Name[],
+): string {
+  return versionOf(names.map((name) => settings[name]));
+}
+
 export interface SettingsWorld {
   readonly sql: Sql;
   readonly clock: Clock;
@@ -126,17 +152,26 @@ export class Settings {
     return this.#current;
   }
 
-  /** Saves, and tells the trackers when their mode changes. */
-  async change(change: SettingsChange): Promise<void> {
-    await this.#world.sql.transaction<AccountTables, void>(async (transaction) => {
-      await writeSettings(transaction, change);
-      if (change.trackerMode !== undefined || change.clientsSet !== undefined) {
-        const stored = await readSettings(transaction);
-        await enqueueTrackerSettings(transaction, this.#world.trackerDefaults, stored);
-      }
-    });
+  /** Saves, and tells the trackers when their mode changes; not over what the writer did not see. */
+  async change(change: SettingsChange, seen?: SettingsSeen): Promise<Refusal | undefined> {
+    const { sql } = this.#world;
+    const unseen = await sql.transaction<AccountTables, Refusal | undefined>(
+      async (transaction) => {
+        await lockForTransaction(transaction, 'settings');
+        const before = await readSettings(transaction);
+        const refused = seen && refuseUnseen(seen.shown, settingsVersion(before, seen.names));
+        if (refused !== undefined) return refused;
+        await writeSettings(transaction, change);
+        if (change.trackerMode !== undefined || change.clientsSet !== undefined) {
+          const stored = await readSettings(transaction);
+          await enqueueTrackerSettings(transaction, this.#world.trackerDefaults, stored);
+        }
+        return undefined;
+      },
+    );
     this.forget();
-    this.#world.changed();
+    if (unseen === undefined) this.#world.changed();
+    return unseen;
   }
 
   /** The next page reads again; call it after a change in a transaction of one's own. */

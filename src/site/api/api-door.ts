@@ -173,6 +173,9 @@ class ApiDoor {
         ? new Problem('scope-missing', `The scope \`${permission}\` is needed.`)
         : new Problem('forbidden', `The permission \`${permission}\` is needed.`);
     }
+    if (method !== 'GET' && route.matches !== true && visit.header('if-match') !== '') {
+      return new Problem('request-invalid', 'If-Match is not taken here: leave it out.');
+    }
     if (route.sessionOnly === true && by !== 'session') {
       return new Problem('session-only', 'Do this on the site, signed in.');
     }
@@ -243,7 +246,8 @@ class ApiDoor {
     if (answered instanceof Refusal) return refusalResponse(answered, visit.requestId);
     if (answered instanceof Response) return answered;
     if (!('json' in route.answer)) return new Response(null, { status: route.answer.status });
-    return jsonResponse(visit, route.answer.status, answered);
+    const version = route.versionOf?.(answered);
+    return jsonResponse(visit, route.answer.status, { value: answered, version });
   }
 
   async #body(
@@ -287,12 +291,17 @@ function problemOf(problem: Problem, requestId: string): Response {
 }
 
 /** What a GET answers is the same until it changes: then half of the bytes need not be sent. */
-function jsonResponse(visit: ApiVisit, status: number, value: unknown): Response {
+function jsonResponse(
+  visit: ApiVisit,
+  status: number,
+  { value, version }: { readonly value: unknown; readonly version: string | undefined },
+): Response {
   const text = JSON.stringify(value);
   const headers = { 'content-type': 'application/json' };
   const { method } = visit.request;
   if (method !== 'GET' && method !== 'HEAD') return new Response(text, { status, headers });
-  const etag = `"${createHash('sha256').update(text).digest('hex').slice(0, ETAG_CHARS)}"`;
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, ETAG_CHARS);
+  const etag = version === undefined ? `"${hash}"` : `"${version}.${hash}"`;
   const caching = { etag, 'cache-control': 'private, no-cache', vary: 'authorization, cookie' };
   const known = visit.header('if-none-match').split(',');
   if (known.some((one) => one.trim().replace(/^W\//, '') === etag)) {

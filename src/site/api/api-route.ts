@@ -62,6 +62,8 @@ export interface RouteWords {
   readonly parses?: true;
   /** What pages do the same. */
   readonly pages: readonly PageDeed[];
+  /** It takes `If-Match`: what was changed since the caller read it is not written over. */
+  readonly matches?: true;
 }
 
 export interface RouteDescription<
@@ -74,6 +76,8 @@ export interface RouteDescription<
   readonly query?: Query;
   readonly body?: BodyDescription<Body>;
   readonly answer: AnswerDescription<Json>;
+  /** Of what can be changed in an answer; its ETag begins with it. */
+  readonly version?: (answer: z.input<Json>) => string;
 }
 
 export interface Call<Params, Query, Body> {
@@ -103,6 +107,7 @@ export interface ApiRoute extends RouteWords {
   readonly query: z.ZodType | undefined;
   readonly body: BodyDescription<z.ZodType> | undefined;
   readonly answer: AnswerDescription<z.ZodType>;
+  readonly versionOf: ((answer: unknown) => string) | undefined;
   /** Checks what was sent, and does it. */
   readonly run: (visit: Visit, raw: RawCall) => Promise<Answered<unknown>>;
 }
@@ -118,11 +123,12 @@ export function apiRoute<
     call: Call<z.output<Params>, z.output<Query>, z.output<Body>>,
   ) => Promise<Answered<z.input<Json> | undefined>>,
 ): ApiRoute {
-  const { params, query, body } = description;
+  const { params, query, body, version, ...words } = description;
   const bodySchema = body !== undefined && 'json' in body ? body.json : undefined;
   return {
-    ...description,
+    ...words,
     ...{ params, query, body },
+    versionOf: version as ((answer: unknown) => string) | undefined,
     async run(visit, raw) {
       const errors: FieldError[] = [];
       const call = {

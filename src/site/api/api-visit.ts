@@ -2,6 +2,7 @@
 // and API share takes a Visit.
 
 import type { ErrorWords } from '#site/error-pages.ts';
+import type { Shown } from '#site/shown.ts';
 import { Visit } from '#site/visit.ts';
 import { type ProblemCode, problemResponse } from './problem.ts';
 
@@ -20,6 +21,17 @@ const CODES: Readonly<Record<ErrorWords['status'], ProblemCode>> = {
 };
 
 export class ApiVisit extends Visit {
+  /** Of `If-Match`: an ETag, or the `version` with which every ETag begins that has one. `*` is any. */
+  override get shown(): Shown {
+    const tags = this.header('if-match')
+      .split(',')
+      .map((tag) => tag.trim());
+    if (tags.includes('*')) return [];
+    return tags
+      .filter((tag) => tag !== '')
+      .map((tag) => tag.replace(/^(?:W\/)?"|"$/g, '').replace(/\..*$/s, ''));
+  }
+
   override async error(words: ErrorWords): Promise<Response> {
     const { status, title, text } = words;
     const problem = { code: CODES[status], title, detail: text };

@@ -90,6 +90,14 @@ export function openApiDocument(routes: readonly ApiRoute[]): OpenApiDocument {
           description: `A name of your own for this change, another for each. Sent again with it within ${REPEAT_KEPT_MS / 60_000} minutes, it is answered as before (\`idempotency-replayed: true\`) and not done again; what was refused is tried again. A restart of the server forgets it.`,
           schema: { type: 'string', maxLength: REPEAT_KEY_CHARS_MAX },
         },
+        IfMatch: {
+          name: 'if-match',
+          in: 'header',
+          required: false,
+          description:
+            'The `version` or the whole ETag of what was read. What somebody else changed since is not written over: 412, `changed-meanwhile`. Without it, whatever stands there is.',
+          schema: { type: 'string', maxLength: 1000 },
+        },
       },
       responses: {
         Problem: {
@@ -110,6 +118,7 @@ function operationOf(route: ApiRoute, schemas: Schemas): JsonSchema {
     ...parametersOf(params, { in: 'path', schemas }),
     ...parametersOf(query, { in: 'query', schemas }),
     ...(route.method === 'GET' ? [] : [{ $ref: '#/components/parameters/IdempotencyKey' }]),
+    ...(route.matches === true ? [{ $ref: '#/components/parameters/IfMatch' }] : []),
   ];
   const security =
     permission === 'anyone'

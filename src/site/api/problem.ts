@@ -4,6 +4,7 @@
 
 import { z } from 'zod';
 import type { Refusal } from '#site/refusal.ts';
+import { CHANGED_MEANWHILE } from '#site/shown.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
@@ -154,6 +155,7 @@ export function problemResponse(
 
 /** A model's refusals that are not about what was sent but about what is there. */
 const REFUSAL_STATUS: Readonly<Record<string, number>> = {
+  [CHANGED_MEANWHILE]: 412,
   'member-unknown': 404,
   'torrent-unknown': 404,
   'torrent-removed': 409,

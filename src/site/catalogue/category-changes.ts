@@ -1,7 +1,9 @@
 // How the operator orders categories.
 
+import type { Transaction } from 'kysely';
 import { Refusal } from '#site/refusal.ts';
-import { isUniqueViolation } from '#sql/dialect.ts';
+import { refuseUnseen, type Shown, versionOf } from '#site/shown.ts';
+import { isUniqueViolation, lockForTransaction } from '#sql/dialect.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { CatalogueTables } from './catalogue-tables.ts';
 import type { Category } from './categories.ts';
@@ -63,10 +65,16 @@ export async function addCategory(sql: Sql, category: Category): Promise<Refusal
   }
 }
 
-export async function renameCategory(sql: Sql, category: Category): Promise<Refusal | undefined> {
+export async function renameCategory(
+  sql: Sql,
+  category: Category,
+  shown: Shown = [],
+): Promise<Refusal | undefined> {
   const name = category.name.replaceAll(/\s+/g, ' ').trim();
   if (name === '' || name.length > NAME_CHARS_MAX) return NAME_WRONG;
   return await sql.transaction<CatalogueTables, Refusal | undefined>(async (transaction) => {
+    const unseen = await refuseUnseenOrder(transaction, shown);
+    if (unseen !== undefined) return unseen;
     const { numUpdatedRows } = await transaction
       .updateTable('category')
       .set({ name })
@@ -77,8 +85,14 @@ export async function renameCategory(sql: Sql, category: Category): Promise<Refu
 }
 
 /** Changes places with the one above. */
-export async function swapCategory(sql: Sql, slug: string): Promise<Refusal | undefined> {
+export async function swapCategory(
+  sql: Sql,
+  slug: string,
+  shown: Shown = [],
+): Promise<Refusal | undefined> {
   return await sql.transaction<CatalogueTables, Refusal | undefined>(async (transaction) => {
+    const unseen = await refuseUnseenOrder(transaction, shown);
+    if (unseen !== undefined) return unseen;
     const all = await transaction
       .selectFrom('category')
       .select(['id', 'slug', 'position'])
@@ -121,6 +135,21 @@ export async function removeCategory(sql: Sql, slug: string): Promise<Refusal | 
     await transaction.deleteFrom('category').where('id', '=', row.id).execute();
     return undefined;
   });
+}
+
+/** Of their names and their order. */
+export function categoriesVersion(categories: readonly Category[]): string {
+  return versionOf(categories.map(({ slug, name }) => [slug, name]));
+}
+
+/** Who orders them goes one after another. */
+async function refuseUnseenOrder(
+  transaction: Transaction<CatalogueTables>,
+  shown: Shown,
+): Promise<Refusal | undefined> {
+  await lockForTransaction(transaction, 'settings');
+  const query = transaction.selectFrom('category').select(['slug', 'name']).orderBy('position');
+  return refuseUnseen(shown, categoriesVersion(await query.limit(CATEGORIES_MAX).execute()));
 }
 
 const UNKNOWN = new Refusal('category-unknown', 'There is no such category.', 'slug');

@@ -18,6 +18,7 @@ import { shownPreviews } from '#site/previews/preview-pages.ts';
 import { Refusal } from '#site/refusal.ts';
 import { hrefTo } from '#site/routes.ts';
 import { swarmHistory } from '#site/series/series-panels.ts';
+import { isUnseen } from '#site/shown.ts';
 import { recordDeed } from '#site/staff-log/staff-deeds.ts';
 import { newestHistory } from '#site/torrent-history/history-pages.ts';
 import type { Visit } from '#site/visit.ts';
@@ -146,8 +147,12 @@ export async function postEdit(visit: Visit): Promise<Response> {
     ...values,
     tags: parseTags(values.tags),
     changedBy: visit.signedIn().memberId,
+    shown: visit.shown,
   });
-  if (result instanceof Refusal) return await showEdit(visit, torrent, values, result);
+  if (result instanceof Refusal) {
+    const now = isUnseen(result) ? await changeable(visit) : torrent;
+    return now instanceof Response ? now : await showEdit(visit, now, values, result);
+  }
   if (cover !== undefined) await applyCover(visit, torrent.id, cover);
   const path = hrefTo('torrent', { hash: torrent.infoHash });
   return visit.redirect(path, { kind: 'good', text: 'The changes are saved.' });
@@ -161,13 +166,15 @@ async function showEdit(
 ): Promise<Response> {
   const categories = await listCategories(visit.parts.sql);
   const cover = await findCover(visit.parts.sql, torrent.id);
-  const errors = refusal === undefined ? {} : { [refusal.field ?? 'title']: refusal.message };
+  const isLate = isUnseen(refusal);
+  const errors =
+    refusal === undefined || isLate ? {} : { [refusal.field ?? 'title']: refusal.message };
   return await visit.page({
     title: `Edit ${torrent.title}`,
     section: 'torrents',
-    status: refusal === undefined ? 200 : 422,
+    status: refusal === undefined ? 200 : isLate ? 409 : 422,
     main: editView({
-      ...{ csrf: visit.csrfToken, torrent, values, categories, errors },
+      ...{ csrf: visit.csrfToken, torrent, values, categories, errors, isLate },
       cover: coverForm(visit, errors, { torrent, cover }),
     }),
   });

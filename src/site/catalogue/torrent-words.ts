@@ -2,6 +2,7 @@
 // the page, the command line and tests alike.
 
 import { Refusal } from '#site/refusal.ts';
+import { versionOf } from '#site/shown.ts';
 
 export const WORDS_LIMITS = {
   titleCharsMax: 200,
@@ -18,6 +19,11 @@ export interface TorrentWords {
   readonly tags: readonly string[];
   /** Markdown. */
   readonly description: string;
+}
+
+/** Of what the form of a torrent's words shows. */
+export function wordsVersion({ title, category, tags, description }: TorrentWords): string {
+  return versionOf([title, category, tags.toSorted(), description]);
 }
 
 type WordsField = 'title' | 'category' | 'tags' | 'description';

@@ -9,6 +9,7 @@ import { torrentId as asTorrentId } from '#base/ids.ts';
 import { dropCover } from '#site/covers/covers.ts';
 import { insertEntries } from '#site/folders/insert-entries.ts';
 import { Refusal } from '#site/refusal.ts';
+import { refuseUnseen, type Shown } from '#site/shown.ts';
 import { changedFields, noteEdit } from '#site/torrent-history/torrent-changes.ts';
 import { dialectOf, isUniqueViolation } from '#sql/dialect.ts';
 import { enqueue } from '#sql/outbox.ts';
@@ -36,6 +37,7 @@ import {
   cleanTitle,
   type TorrentWords,
   WORDS_LIMITS,
+  wordsVersion,
 } from './torrent-words.ts';
 
 const MESSAGES_AT_ONCE = 500;
@@ -229,6 +231,8 @@ function torrentRow(
 export interface WordsChange extends TorrentWords {
   /** Who writes; 0 for the operator at the command line. */
   readonly changedBy: number;
+  /** Of the words that the writer saw; unless given, whatever stands there is written over. */
+  readonly shown?: Shown;
   /** False for what the staff does to many at once: else edits of a day are bounded. */
   readonly isBounded?: boolean;
 }
@@ -247,6 +251,8 @@ export async function updateTorrent(
     const before = await findTorrentIn(transaction, torrentId);
     if (before === undefined || before.removedMs !== undefined) return unknownTorrent();
     const asked = typeof written === 'function' ? written(before) : written;
+    const unseen = refuseUnseen(asked.shown ?? [], wordsVersion(before));
+    if (unseen !== undefined) return unseen;
     const words = cleanWords(asked);
     const problem = checkWords(words)[0];
     if (problem !== undefined) return problem;

@@ -20,6 +20,7 @@ import { type Html, NOTHING } from '#site/components/markup.ts';
 import { notice } from '#site/components/notice.ts';
 import { columns, pageHead } from '#site/components/page-head.ts';
 import { panel } from '#site/components/panel.ts';
+import { type Standing, standingNow } from '#site/components/standing-now.ts';
 import { tree } from '#site/components/tree.ts';
 import { type CoverForm, coverFields } from '#site/covers/cover-pages.ts';
 import { formatBytes } from '#site/format/bytes.ts';
@@ -29,7 +30,7 @@ import type { Category } from './categories.ts';
 import type { FileNode } from './file-page.ts';
 import type { Torrent } from './find-torrent.ts';
 import type { Duplicate, PreparedTorrent } from './prepared-torrent.ts';
-import { WORDS_LIMITS } from './torrent-words.ts';
+import { WORDS_LIMITS, wordsVersion } from './torrent-words.ts';
 
 type Errors = Readonly<Record<string, string>>;
 
@@ -233,9 +234,12 @@ export interface EditPage {
   readonly categories: readonly Category[];
   readonly cover: CoverForm;
   readonly errors: Errors;
+  /** Somebody else saved words since this form was opened. */
+  readonly isLate: boolean;
 }
 
-export function editView({ csrf, torrent, values, categories, cover, errors }: EditPage): Html {
+export function editView(page: EditPage): Html {
+  const { csrf, torrent, values, categories, cover, errors, isLate } = page;
   const hash = torrent.infoHash;
   const back = hrefTo('torrent', { hash });
   const head = pageHead({
@@ -249,13 +253,24 @@ export function editView({ csrf, torrent, values, categories, cover, errors }: E
   const form = postForm({
     action: hrefTo('torrentEdit', { hash }),
     csrf,
+    shown: wordsVersion(torrent),
     multipart: true,
     body: html`${wordsFields(values, categories, errors)}${coverFields(cover)}${formActions(
       submitButton({ label: 'Save changes', kind: 'primary' }),
       linkButton({ label: 'Leave it as it is', href: back, kind: 'quiet' }),
     )}`,
   });
-  return html`<div class="medium stack">${head}${errorSummary(errors)}${form}</div>`;
+  const late = isLate ? standingNow(standingWords(torrent)) : NOTHING;
+  return html`<div class="medium stack">${head}${late}${errorSummary(errors)}${form}</div>`;
+}
+
+function standingWords({ title, categoryName, tags, description }: Torrent): readonly Standing[] {
+  return [
+    { label: 'Title', text: title },
+    { label: 'Category', text: categoryName },
+    { label: 'Tags', text: tags.join(', ') },
+    { label: 'Description', text: description },
+  ];
 }
 
 export interface RemovePage {

@@ -14,6 +14,7 @@ import { type Html, NOTHING } from '#site/components/markup.ts';
 import { pageHead } from '#site/components/page-head.ts';
 import { pager } from '#site/components/pager.ts';
 import { panel } from '#site/components/panel.ts';
+import { standingNow } from '#site/components/standing-now.ts';
 import { table } from '#site/components/table.ts';
 import { ERROR_WORDS } from '#site/error-pages.ts';
 import { markdown } from '#site/format/markdown.ts';
@@ -21,6 +22,7 @@ import { formatCount, plural } from '#site/format/number.ts';
 import { Refusal } from '#site/refusal.ts';
 import { href, hrefTo } from '#site/routes.ts';
 import { rowIdOf } from '#site/row-id.ts';
+import { isUnseen } from '#site/shown.ts';
 import { recordDeed } from '#site/staff-log/staff-deeds.ts';
 import type { Visit } from '#site/visit.ts';
 import {
@@ -28,6 +30,7 @@ import {
   type Collection,
   type CollectionWords,
   collectionsWith,
+  collectionVersion,
   DESCRIPTION_CHARS_MAX,
   editCollection,
   findCollection,
@@ -156,7 +159,7 @@ async function postNew(visit: Visit): Promise<Response> {
 async function showEdit(visit: Visit): Promise<Response> {
   const collection = await changeable(visit);
   if (collection instanceof Response) return collection;
-  return await wordsPage(visit, collection, {}, collection);
+  return await wordsPage(visit, collection, {}, { now: collection });
 }
 
 async function postEdit(visit: Visit): Promise<Response> {
@@ -164,9 +167,14 @@ async function postEdit(visit: Visit): Promise<Response> {
   if (collection instanceof Response) return collection;
   const words = readWords(visit);
   await tellStaff(visit, collection, 'collectionEdit');
-  const refused = await editCollection(visit.parts, collection.id, words);
+  const { shown } = visit;
+  const refused = await editCollection(visit.parts, collection.id, { ...words, shown });
+  if (isUnseen(refused)) {
+    const now = await changeable(visit);
+    return now instanceof Response ? now : await wordsPage(visit, words, {}, { now, isLate: true });
+  }
   if (refused !== undefined) {
-    return await wordsPage(visit, words, errorsOf(refused), collection);
+    return await wordsPage(visit, words, errorsOf(refused), { now: collection });
   }
   const path = hrefTo('collection', { id: collection.id });
   return visit.redirect(path, { kind: 'good', text: 'The changes are saved.' });
@@ -176,8 +184,9 @@ async function wordsPage(
   visit: Visit,
   words: CollectionWords,
   errors: Errors,
-  collection?: Collection,
+  of: { readonly now?: Collection; readonly isLate?: boolean } = {},
 ): Promise<Response> {
+  const { now: collection, isLate = false } = of;
   const isNew = collection === undefined;
   const title = isNew ? 'New collection' : `Edit ${collection.title}`;
   const back = isNew ? href('collections') : hrefTo('collection', { id: collection.id });
@@ -201,9 +210,17 @@ async function wordsPage(
     linkButton({ label: 'Back', href: back, kind: 'quiet' }),
   )}`;
   const action = isNew ? href('collectionNew') : hrefTo('collectionEdit', { id: collection.id });
-  const form = postForm({ action, csrf: visit.csrfToken, body: fields });
-  const main = html`<div class="medium">${pageHead({ title })}${form}</div>`;
-  const status = Object.keys(errors).length === 0 ? 200 : 422;
+  const shown = isNew ? {} : { shown: collectionVersion(collection) };
+  const form = postForm({ action, csrf: visit.csrfToken, body: fields, ...shown });
+  const late =
+    isLate && !isNew
+      ? standingNow([
+          { label: 'Title', text: collection.title },
+          { label: 'Description', text: collection.description },
+        ])
+      : NOTHING;
+  const main = html`<div class="medium stack">${pageHead({ title })}${late}${form}</div>`;
+  const status = isLate ? 409 : Object.keys(errors).length === 0 ? 200 : 422;
   return await visit.page({ title, main, section: 'collections', status });
 }
 

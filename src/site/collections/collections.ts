@@ -4,6 +4,8 @@ import type { Generated, Selectable } from 'kysely';
 import type { Clock } from '#base/clock.ts';
 import { cleanTitle } from '#site/catalogue/torrent-words.ts';
 import { Refusal } from '#site/refusal.ts';
+import { refuseUnseen, type Shown, versionOf } from '#site/shown.ts';
+import { dialectOf } from '#sql/dialect.ts';
 import type { Sql } from '#sql/sql.ts';
 
 export interface CollectionTables {
@@ -76,18 +78,31 @@ export async function addCollection(
 export async function editCollection(
   world: World,
   id: number,
-  words: CollectionWords,
+  { shown, ...words }: CollectionWords & { readonly shown: Shown },
 ): Promise<Refusal | undefined> {
   const checked = checkWords(words);
   if (checked instanceof Refusal) return checked;
-  await world.sql.transaction<CollectionTables, void>(async (transaction) => {
+  return await world.sql.transaction<CollectionTables, Refusal | undefined>(async (transaction) => {
+    const before = await transaction
+      .selectFrom('collection')
+      .select(['title', 'description'])
+      .where('id', '=', id)
+      .$if(dialectOf(transaction) === 'postgres', (query) => query.forUpdate())
+      .executeTakeFirst();
+    const unseen = before && refuseUnseen(shown, collectionVersion(before));
+    if (unseen !== undefined) return unseen;
     await transaction
       .updateTable('collection')
       .set({ ...checked, changed_ms: world.clock.nowMs() })
       .where('id', '=', id)
       .execute();
+    return undefined;
   });
-  return undefined;
+}
+
+/** Of its words, not of what is in it. */
+export function collectionVersion({ title, description }: CollectionWords): string {
+  return versionOf([title, description]);
 }
 
 export async function removeCollection(sql: Sql, id: number): Promise<void> {

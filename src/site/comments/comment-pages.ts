@@ -8,6 +8,7 @@ import { ERROR_WORDS } from '#site/error-pages.ts';
 import { sendNotices } from '#site/notices/notices.ts';
 import { Refusal } from '#site/refusal.ts';
 import { hrefTo } from '#site/routes.ts';
+import { isUnseen } from '#site/shown.ts';
 import { recordDeed } from '#site/staff-log/staff-deeds.ts';
 import type { Visit } from '#site/visit.ts';
 import {
@@ -153,10 +154,16 @@ async function showEdit(visit: Visit): Promise<Response> {
 async function editPage(
   visit: Visit,
   { comment, backHref }: Found,
-  typed: { readonly text: string; readonly error: string | undefined },
+  typed: {
+    readonly text: string;
+    readonly error: string | undefined;
+    /** Somebody else was first. */
+    readonly isLate?: boolean;
+  },
 ): Promise<Response> {
-  const main = editMain({ id: comment.id, csrf: visit.csrfToken, backHref, ...typed });
-  const status = typed.error === undefined ? 200 : 422;
+  const { isLate = false } = typed;
+  const main = editMain({ comment, csrf: visit.csrfToken, backHref, isLate, ...typed });
+  const status = isLate ? 409 : typed.error === undefined ? 200 : 422;
   return await visit.page({ title: 'Edit a comment', main, section: 'torrents', status });
 }
 
@@ -167,7 +174,10 @@ async function postEdit(visit: Visit): Promise<Response> {
   const text = visit.form.text('text');
   const edited = await changeComment(visit, comment, text);
   if (edited instanceof Refusal) {
-    return await editPage(visit, found, { text, error: edited.message });
+    if (!isUnseen(edited)) return await editPage(visit, found, { text, error: edited.message });
+    const now = await changeable(visit);
+    if (now instanceof Response) return now;
+    return await editPage(visit, now, { text, error: undefined, isLate: true });
   }
   return visit.redirect(backHref, { kind: 'good', text: 'The comment is saved.' });
 }
@@ -199,7 +209,8 @@ export async function changeComment(
 ): Promise<Comment | Refusal> {
   await tellStaff(visit, comment, 'commentEdit');
   const editedBy = visit.signedIn().memberId;
-  return await editComment(visit.parts, { id: comment.id, text, editedBy });
+  const { shown } = visit;
+  return await editComment(visit.parts, { id: comment.id, text, editedBy, shown });
 }
 
 /** By who may. */

@@ -8,9 +8,10 @@ import { formActions, postForm, textArea } from '#site/components/form.ts';
 import { type Html, NOTHING } from '#site/components/markup.ts';
 import { pageHead } from '#site/components/page-head.ts';
 import { panel } from '#site/components/panel.ts';
+import { standingNow } from '#site/components/standing-now.ts';
 import { markdown } from '#site/format/markdown.ts';
 import { href, hrefTo } from '#site/routes.ts';
-import { COMMENT_CHARS_MAX, type Comment, type FormerText } from './comments.ts';
+import { COMMENT_CHARS_MAX, type Comment, commentVersion, type FormerText } from './comments.ts';
 
 /** Who looks at comments. */
 export interface CommentReader {
@@ -116,21 +117,26 @@ function memberLink(name: string): Html {
 }
 
 export function editMain(view: {
-  readonly id: number;
+  readonly comment: Comment;
   readonly csrf: string;
   readonly text: string;
   readonly error: string | undefined;
   readonly backHref: string;
+  readonly isLate: boolean;
 }): Html {
   const form = postForm({
-    action: hrefTo('comment', { id: view.id }),
+    action: hrefTo('comment', { id: view.comment.id }),
     csrf: view.csrf,
+    shown: commentVersion(view.comment),
     body: html`${textField(view.text, view.error)}${formActions(
       submitButton({ label: 'Save the comment', kind: 'primary' }),
       linkButton({ label: 'Back', href: view.backHref, kind: 'quiet' }),
     )}`,
   });
-  return html`<div class="medium stack">${pageHead({ title: 'Edit a comment' })}${form}</div>`;
+  const late = view.isLate
+    ? standingNow([{ label: 'The comment', text: view.comment.text }])
+    : NOTHING;
+  return html`<div class="medium stack">${pageHead({ title: 'Edit a comment' })}${late}${form}</div>`;
 }
 
 export function removeMain(view: {

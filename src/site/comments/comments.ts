@@ -4,7 +4,9 @@
 import type { Generated, Selectable } from 'kysely';
 import type { Clock } from '#base/clock.ts';
 import { Refusal } from '#site/refusal.ts';
+import { refuseUnseen, type Shown, versionOf } from '#site/shown.ts';
 import { countRemovedComment } from '#site/torrent-history/torrent-changes.ts';
+import { dialectOf } from '#sql/dialect.ts';
 import type { Sql } from '#sql/sql.ts';
 
 export interface CommentTables {
@@ -89,7 +91,12 @@ export async function addComment(
 /** Whoever may is decided by the caller. */
 export async function editComment(
   world: World,
-  asked: { readonly id: number; readonly text: string; readonly editedBy: number },
+  asked: {
+    readonly id: number;
+    readonly text: string;
+    readonly editedBy: number;
+    readonly shown: Shown;
+  },
 ): Promise<Comment | Refusal> {
   const text = checkText(asked.text);
   if (text instanceof Refusal) return text;
@@ -99,9 +106,12 @@ export async function editComment(
       .selectFrom('comment')
       .selectAll()
       .where('id', '=', asked.id)
+      .$if(dialectOf(transaction) === 'postgres', (query) => query.forUpdate())
       .executeTakeFirst();
     if (before === undefined) return new Refusal('comment-gone', 'This comment is gone.', 'text');
     if (before.text === text) return commentOf(before);
+    const unseen = refuseUnseen(asked.shown, commentVersion(before));
+    if (unseen !== undefined) return unseen;
     const edits = await transaction
       .selectFrom('comment_edit')
       .select((of) => of.fn.countAll<number>().as('rows'))
@@ -126,6 +136,10 @@ export async function editComment(
       .executeTakeFirstOrThrow();
     return commentOf(after);
   });
+}
+
+export function commentVersion({ text }: Pick<Comment, 'text'>): string {
+  return versionOf([text]);
 }
 
 /** With everything that ever stood in it; its torrent has their number. False when it is gone already. */

@@ -8,6 +8,8 @@ import { refusalNotice } from './notice.ts';
 
 /** The field in which every changing form carries its CSRF token. */
 export const CSRF_FIELD = 'csrf';
+/** In which a form says what it showed; see shown.ts. */
+export const SHOWN_FIELD = 'shown';
 
 export interface PostForm {
   readonly action: string;
@@ -16,6 +18,8 @@ export interface PostForm {
   readonly body: Html;
   /** Needed where a file is sent. */
   readonly multipart?: boolean;
+  /** Version of what the form shows: over anything else it is not saved. */
+  readonly shown?: string;
   /** For a single button within a line of text or a table cell. */
   readonly inline?: boolean;
   /** For its script: `data-uploads`. */
@@ -24,9 +28,10 @@ export interface PostForm {
   readonly label?: string;
 }
 
-export function postForm({ action, csrf, body, multipart, inline, label, data }: PostForm): Html {
+export function postForm(form: PostForm): Html {
+  const { action, csrf, body, multipart, inline, label, data, shown } = form;
   const encoding = multipart ? 'multipart/form-data' : undefined;
-  return html`<form class="${inline ? 'inline-form' : 'form'}" method="post" action="${action}"${attribute('enctype', encoding)}${attribute('aria-label', label)}${attribute('data-uploads', data?.uploads)}>${csrfField(csrf)}${body}</form>`;
+  return html`<form class="${inline ? 'inline-form' : 'form'}" method="post" action="${action}"${attribute('enctype', encoding)}${attribute('aria-label', label)}${attribute('data-uploads', data?.uploads)}>${csrfField(csrf)}${shown === undefined ? NOTHING : html`<input type="hidden" name="${SHOWN_FIELD}" value="${shown}">`}${body}</form>`;
 }
 
 export function csrfField(csrf: string): Html {

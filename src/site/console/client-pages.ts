@@ -2,11 +2,14 @@
 
 import { html } from 'hono/html';
 import type { Errors } from '#site/accounts/entry-views.ts';
-import { clientLists } from '#site/accounts/settings.ts';
+import { CLIENT_SETTINGS, clientLists, settingsVersion } from '#site/accounts/settings.ts';
 import { submitButton } from '#site/components/button.ts';
 import { formActions, postForm, textArea } from '#site/components/form.ts';
+import { NOTHING } from '#site/components/markup.ts';
 import { pageHead } from '#site/components/page-head.ts';
 import { panel } from '#site/components/panel.ts';
+import { standingNow } from '#site/components/standing-now.ts';
+import { Refusal } from '#site/refusal.ts';
 import { href } from '#site/routes.ts';
 import type { Visit } from '#site/visit.ts';
 import { inConsole } from './console-views.ts';
@@ -39,6 +42,7 @@ export async function postClients(visit: Visit): Promise<Response> {
   const typed = { allowed: form.text('allowed'), denied: form.text('denied') };
   const lists = { allowed: readLines(typed.allowed), denied: readLines(typed.denied) };
   const errors = await saveClients(visit, lists);
+  if (errors instanceof Refusal) return await clientsPage(visit, typed, {}, true);
   if (Object.keys(errors).length > 0) return await clientsPage(visit, typed, errors);
   const text = 'In force at the trackers within a second.';
   return visit.redirect(back, { kind: 'good', text });
@@ -50,7 +54,7 @@ export interface ClientLists {
 }
 
 /** What is wrong by list, and then nothing is saved. */
-export async function saveClients(visit: Visit, lists: ClientLists): Promise<Errors> {
+export async function saveClients(visit: Visit, lists: ClientLists): Promise<Errors | Refusal> {
   const errors: Record<string, string> = {};
   for (const name of ['allowed', 'denied'] as const) {
     const wrong = lists[name].find((line) => !PREFIX.test(line));
@@ -58,12 +62,13 @@ export async function saveClients(visit: Visit, lists: ClientLists): Promise<Err
     if (lists[name].length > PREFIXES_MAX) errors[name] = `At most ${PREFIXES_MAX} lines.`;
   }
   if (Object.keys(errors).length > 0) return errors;
-  await visit.parts.settings.change({
+  const change = {
     clientsSet: 'yes',
     clientsAllowed: lists.allowed.join('\n'),
     clientsDenied: lists.denied.join('\n'),
-  });
-  return errors;
+  } as const;
+  const seen = { shown: visit.shown, names: CLIENT_SETTINGS };
+  return (await visit.parts.settings.change(change, seen)) ?? errors;
 }
 
 function readLines(text: string): readonly string[] {
@@ -71,8 +76,14 @@ function readLines(text: string): readonly string[] {
   return [...new Set(lines.filter((line) => line !== ''))];
 }
 
-async function clientsPage(visit: Visit, typed: Typed, errors: Errors): Promise<Response> {
-  const isOwn = visit.settings.clientsSet === 'yes';
+async function clientsPage(
+  visit: Visit,
+  typed: Typed,
+  errors: Errors,
+  isLate = false,
+): Promise<Response> {
+  const settings = await visit.parts.settings.current();
+  const isOwn = settings.clientsSet === 'yes';
   const head = pageHead({
     title: 'Clients',
     lead: isOwn
@@ -97,8 +108,21 @@ async function clientsPage(visit: Visit, typed: Typed, errors: Errors): Promise<
     submitButton({ label: 'Save both lists', kind: 'primary', name: 'action', value: 'save' }),
     submitButton({ label: 'Go back to the configuration', name: 'action', value: 'reset' }),
   )}`;
-  const form = postForm({ action: href('consoleClients'), csrf: visit.csrfToken, body: fields });
-  const main = inConsole('clients', html`${head}${panel({ title: 'Lists', body: form })}`);
-  const status = Object.keys(errors).length === 0 ? 200 : 422;
+  const shown = settingsVersion(settings, CLIENT_SETTINGS);
+  const form = postForm({
+    action: href('consoleClients'),
+    csrf: visit.csrfToken,
+    body: fields,
+    shown,
+  });
+  const now = clientLists(settings, visit.parts.trackerDefaults);
+  const late = isLate
+    ? standingNow([
+        { label: 'Denied', text: now.clientsDenied.join('\n') },
+        { label: 'Allowed', text: now.clientsAllowed.join('\n') },
+      ])
+    : NOTHING;
+  const main = inConsole('clients', html`${head}${late}${panel({ title: 'Lists', body: form })}`);
+  const status = isLate ? 409 : Object.keys(errors).length === 0 ? 200 : 422;
   return await visit.page({ title: 'Clients', main, section: 'console', status });
 }

@@ -3,13 +3,14 @@
 import { checkSiteSettings } from '#site/accounts/entry-handlers.ts';
 import type { Errors } from '#site/accounts/entry-views.ts';
 import { countMembers, findMember, findMemberById, type Member } from '#site/accounts/members.ts';
-import { oneOf, SIGN_UP_MODES, TRACKER_MODES } from '#site/accounts/settings.ts';
+import { FORM_SETTINGS, oneOf, SIGN_UP_MODES, TRACKER_MODES } from '#site/accounts/settings.ts';
 import { listTorrents } from '#site/catalogue/torrent-list.ts';
 import { readUtc } from '#site/credit/credit-form.ts';
 import { Refusal } from '#site/refusal.ts';
 import { roleLabel } from '#site/roles/role-words.ts';
 import { href, hrefTo } from '#site/routes.ts';
 import { healthHistory } from '#site/series/series-panels.ts';
+import type { Shown } from '#site/shown.ts';
 import type { Visit } from '#site/visit.ts';
 import {
   banMain,
@@ -60,22 +61,29 @@ export async function postSettings(visit: Visit): Promise<Response> {
         ? settings.trackerWsUrl
         : address('trackerWsUrl', configured.tracker.ws),
   };
-  const errors = await saveSettings(visit, values);
+  const errors = await saveSettings(visit, values, visit.shown);
+  if (errors instanceof Refusal) return await settingsPage(visit, values, {}, true);
   if (Object.keys(errors).length > 0) return await settingsPage(visit, values, errors);
   return visit.redirect(href('consoleSettings'), { kind: 'good', text: 'The settings are saved.' });
 }
 
-/** What is wrong by field, and then nothing is saved. */
-export async function saveSettings(visit: Visit, values: SettingsValues): Promise<Errors> {
+/** What is wrong by field, or not seen: then nothing is saved. */
+export async function saveSettings(
+  visit: Visit,
+  values: SettingsValues,
+  shown: Shown,
+): Promise<Errors | Refusal> {
   const { parts, settings } = visit;
   const checked = checkSiteSettings(values, parts.addresses.listening);
   if ('errors' in checked) return checked.errors;
   const isModeChanged = values.trackerMode !== settings.trackerMode;
-  await parts.settings.change({
+  const change = {
     ...checked.settings,
     signUpMode: values.signUpMode,
     ...(isModeChanged ? { trackerMode: values.trackerMode } : {}),
-  });
+  };
+  const refused = await parts.settings.change(change, { shown, names: FORM_SETTINGS });
+  if (refused !== undefined) return refused;
   parts.logger.info('Settings were changed', { memberId: visit.signedIn().memberId });
   return {};
 }
@@ -84,16 +92,19 @@ async function settingsPage(
   visit: Visit,
   values: SettingsValues,
   errors: Errors,
+  isLate = false,
 ): Promise<Response> {
-  const { trackerDefaults, addresses } = visit.parts;
+  const { trackerDefaults, addresses, settings } = visit.parts;
   const main = settingsMain({
     csrf: visit.csrfToken,
     values,
     errors,
     defaults: trackerDefaults,
     known: addresses,
+    now: await settings.current(),
+    isLate,
   });
-  const status = Object.keys(errors).length === 0 ? 200 : 422;
+  const status = isLate ? 409 : Object.keys(errors).length === 0 ? 200 : 422;
   return await visit.page({ title: 'Settings', main, section: 'console', status });
 }
 

@@ -4,8 +4,10 @@ import { html } from 'hono/html';
 import type { Errors } from '#site/accounts/entry-views.ts';
 import type { Member } from '#site/accounts/members.ts';
 import {
+  FORM_SETTINGS,
   SIGN_UP_MODES,
   type SignUpMode,
+  settingsVersion,
   TRACKER_MODES,
   type TrackerDefaults,
 } from '#site/accounts/settings.ts';
@@ -29,6 +31,7 @@ import { type Html, NOTHING } from '#site/components/markup.ts';
 import { notice } from '#site/components/notice.ts';
 import { pageHead } from '#site/components/page-head.ts';
 import { panel, panels } from '#site/components/panel.ts';
+import { type Standing, standingNow } from '#site/components/standing-now.ts';
 import { formatCount } from '#site/format/number.ts';
 import { roleLabel } from '#site/roles/role-words.ts';
 import { href, hrefTo } from '#site/routes.ts';
@@ -190,7 +193,21 @@ interface SettingsForm {
   readonly errors: Errors;
   readonly defaults: TrackerDefaults;
   readonly known: KnownAddresses;
+  /** What is in force. */
+  readonly now: SettingsValues;
+  /** Somebody else saved since this form was opened. */
+  readonly isLate: boolean;
 }
+
+const SETTING_LABELS: Readonly<Record<keyof SettingsValues, string>> = {
+  siteName: 'Name',
+  signUpMode: 'Sign-up',
+  trackerMode: 'Who may announce',
+  publicUrl: 'Site',
+  trackerHttpUrl: 'Tracker, HTTP',
+  trackerUdpUrl: 'Tracker, UDP',
+  trackerWsUrl: 'Tracker, WebSocket',
+};
 
 const SIGN_UP_OPTIONS: Readonly<Record<SignUpMode, Omit<Option, 'value'>>> = {
   open: { label: 'Open', hint: 'Anybody can make an account.' },
@@ -245,11 +262,27 @@ export function settingsMain(form: SettingsForm): Html {
       options: [asConfigured, ...TRACKER_MODES.map((value) => ({ value, ...MODE_OPTIONS[value] }))],
     })}</div>`,
   });
+  const shown = settingsVersion(form.now, FORM_SETTINGS);
+  const late = form.isLate ? standingNow(standingSettings(form)) : NOTHING;
   const body = html`${site}${tracker}${panel({ title: 'Public addresses', body: addressFields(form) })}${formActions(submitButton({ label: 'Save settings', kind: 'primary' }))}`;
   return inConsole(
     'settings',
-    html`${pageHead({ title: 'Settings', lead: 'Changes are live at once, without a restart.' })}<div class="stack">${errorSummary(errors)}${postForm({ action: href('consoleSettings'), csrf: form.csrf, body })}</div>`,
+    html`${pageHead({ title: 'Settings', lead: 'Changes are live at once, without a restart.' })}<div class="stack">${late}${errorSummary(errors)}${postForm({ action: href('consoleSettings'), csrf: form.csrf, body, shown })}</div>`,
   );
+}
+
+/** What differs from what was typed. */
+function standingSettings({ now, values, defaults }: SettingsForm): readonly Standing[] {
+  const words: Readonly<Record<keyof SettingsValues, string>> = {
+    ...now,
+    signUpMode: SIGN_UP_OPTIONS[now.signUpMode].label,
+    trackerMode:
+      now.trackerMode === ''
+        ? `As configured: ${defaults.mode}`
+        : MODE_OPTIONS[now.trackerMode].label,
+  };
+  const differing = FORM_SETTINGS.filter((name) => now[name] !== values[name]);
+  return differing.map((name) => ({ label: SETTING_LABELS[name], text: words[name] }));
 }
 
 function addressFields({ values, errors, known }: SettingsForm): Html {

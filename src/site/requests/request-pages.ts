@@ -9,6 +9,7 @@ import { findTorrent, findTorrentByHash } from '#site/catalogue/find-torrent.ts'
 import { ERROR_WORDS } from '#site/error-pages.ts';
 import { Refusal } from '#site/refusal.ts';
 import { href, hrefTo } from '#site/routes.ts';
+import { CHANGED_MEANWHILE, refuseUnseen } from '#site/shown.ts';
 import { recordDeed } from '#site/staff-log/staff-deeds.ts';
 import type { Visit } from '#site/visit.ts';
 import { newRequestMain, requestMain, requestsMain, withdrawMain } from './request-views.ts';
@@ -19,6 +20,7 @@ import {
   findRequest,
   listRequests,
   offerTorrent,
+  offerVersion,
   REQUEST_STATES,
   type Request,
   refuseOffer,
@@ -151,19 +153,26 @@ async function decide(
   return await answered(visit, request, refused, words);
 }
 
+const OTHER_OFFER = new Refusal(
+  CHANGED_MEANWHILE,
+  'What is offered changed since you opened this page. Nothing was decided: look at it again.',
+  'torrent',
+);
+
 /** By whoever asked, or a moderator. What was removed meanwhile is refused. */
 export async function decideOffer(
   visit: Visit,
   request: Request,
   what: 'accept' | 'refuse',
 ): Promise<Refusal | 'accepted' | 'refused'> {
-  const { torrentId } = request;
+  const { id: requestId, torrentId } = request;
+  if (refuseUnseen(visit.shown, offerVersion(request)) !== undefined) return OTHER_OFFER;
   const torrent = torrentId && (await findTorrent(visit.parts.sql, torrentId));
   await tellStaff(visit, request, what === 'accept' ? 'requestAccept' : 'requestRefuse');
   if (what === 'refuse' || !torrent || torrent.removedMs !== undefined) {
-    return (await refuseOffer(visit.parts, request.id)) ?? 'refused';
+    return (await refuseOffer(visit.parts, { requestId, torrentId: torrentId ?? 0 })) ?? 'refused';
   }
-  const paid = { requestId: request.id, torrentId: torrent.id, uploaderId: torrent.uploaderId };
+  const paid = { requestId, torrentId: torrent.id, uploaderId: torrent.uploaderId };
   return (await acceptOffer(visit.parts, paid)) ?? 'accepted';
 }
 

@@ -11,6 +11,7 @@ import { facts } from '#site/components/facts.ts';
 import { timeAgo, timeBoth } from '#site/components/figures.ts';
 import { formActions, postForm, textArea, textField } from '#site/components/form.ts';
 import { type Html, NOTHING } from '#site/components/markup.ts';
+import { refusalNotice } from '#site/components/notice.ts';
 import { columns, pageHead } from '#site/components/page-head.ts';
 import { pager } from '#site/components/pager.ts';
 import { panel } from '#site/components/panel.ts';
@@ -20,6 +21,7 @@ import { formatPoints } from '#site/format/points.ts';
 import { href, hrefTo } from '#site/routes.ts';
 import {
   DESCRIPTION_CHARS_MAX,
+  offerVersion,
   type Request,
   type RequestState,
   TITLE_CHARS_MAX,
@@ -190,9 +192,13 @@ function offerPanel(view: RequestView): Html {
       name: 'action',
       value: 'accept',
     });
+    const shown = offerVersion(request);
+    const late = errors['torrent'] === undefined ? NOTHING : refusalNotice(errors['torrent']);
     const refuse = submitButton({ label: 'It is not', name: 'action', value: 'refuse' });
-    const form = isTheirs ? postForm({ action, csrf, body: formActions(accept, refuse) }) : NOTHING;
-    return panel({ title: 'Offered', body: html`${link}${words}${form}` });
+    const form = isTheirs
+      ? postForm({ action, csrf, shown, body: formActions(accept, refuse) })
+      : NOTHING;
+    return panel({ title: 'Offered', body: html`${late}${link}${words}${form}` });
   }
   if (request.state !== 'open' || !view.mayAct) return NOTHING;
   const fields = html`<input type="hidden" name="action" value="offer">${textField({

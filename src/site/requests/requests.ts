@@ -11,6 +11,7 @@ import type { NewNotice } from '#site/notices/notices.ts';
 import { sendNotices } from '#site/notices/notices.ts';
 import { Refusal } from '#site/refusal.ts';
 import { hrefTo } from '#site/routes.ts';
+import { versionOf } from '#site/shown.ts';
 import { integerSum } from '#sql/dialect.ts';
 import type { Sql } from '#sql/sql.ts';
 
@@ -173,10 +174,13 @@ export async function offerTorrent(
 }
 
 /** It is not what was asked for: the request waits for another. */
-export async function refuseOffer(world: World, requestId: number): Promise<Refusal | undefined> {
+export async function refuseOffer(
+  world: World,
+  { requestId, torrentId }: { readonly requestId: number; readonly torrentId: number },
+): Promise<Refusal | undefined> {
   return await world.sql.transaction<Tables, Refusal | undefined>(async (transaction) => {
     const request = await lockOpen(transaction, requestId);
-    if (!request || request.torrent_id === null) return NO_OFFER;
+    if (!request || request.torrent_id !== torrentId) return NO_OFFER;
     await transaction
       .updateTable('request')
       .set({ torrent_id: null })
@@ -230,6 +234,11 @@ export async function withdrawRequest(
     );
     return undefined;
   });
+}
+
+/** Of what a decision is about. */
+export function offerVersion({ torrentId }: Pick<Request, 'torrentId'>): string {
+  return versionOf([torrentId ?? 0]);
 }
 
 const NOT_OPEN = new Refusal('request-closed', 'This request is not open any more.', 'points');

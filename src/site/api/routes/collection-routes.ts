@@ -10,6 +10,7 @@ import { isChangeable, tellStaff } from '#site/collections/collection-pages.ts';
 import {
   addCollection,
   type Collection,
+  collectionVersion,
   editCollection,
   findCollection,
   itemsOf,
@@ -24,7 +25,7 @@ import { hrefTo } from '#site/routes.ts';
 import { removeSearch, savedSearchesOf, saveSearch } from '#site/searches/saved-searches.ts';
 import type { Visit } from '#site/visit.ts';
 import { isSetBody, lineOf, lineSchema } from './community-routes.ts';
-import { hashParams, idParams, memberNameSchema, time } from './shapes.ts';
+import { hashParams, idParams, memberNameSchema, time, version } from './shapes.ts';
 import { torrentOf } from './torrent-routes.ts';
 
 const collectionSchema = z
@@ -35,13 +36,15 @@ const collectionSchema = z
     description: z.string().describe('Markdown.'),
     changedMs: time,
     torrents: z.int(),
+    version,
   })
   .meta({ id: 'Collection' });
 
 function collectionOf(one: Collection, names: ReadonlyMap<number, string>) {
   const { id, memberId, title, description, changedMs, torrents } = one;
   const member = { memberId, name: names.get(memberId) ?? null };
-  return { id, member, title, description, changedMs, torrents };
+  const version = collectionVersion(one);
+  return { id, member, title, description, changedMs, torrents, version };
 }
 
 const collectionsRoute = apiRoute(
@@ -93,6 +96,7 @@ const collectionRoute = apiRoute(
       status: 200,
       json: z.strictObject({ collection: collectionSchema, items: list(lineSchema) }),
     },
+    version: ({ collection }) => collection.version,
   },
   async ({ visit, params }) => {
     const found = await collectionHere(visit, params.id);
@@ -138,13 +142,14 @@ const wordsRoute = apiRoute(
     pages: ['GET collectionEdit', 'POST collectionEdit'],
     params: idParams,
     body: { json: collectionWords },
+    matches: true,
     answer: { status: 204 },
   },
   async ({ visit, params, body }) => {
     const found = await ownCollection(visit, params.id);
     if (found instanceof Problem) return found;
     await tellStaff(visit, found, 'collectionEdit');
-    return await editCollection(visit.parts, found.id, body);
+    return await editCollection(visit.parts, found.id, { ...body, shown: visit.shown });
   },
 );
 

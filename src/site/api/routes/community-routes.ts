@@ -14,11 +14,25 @@ import {
   mayChangeComment,
   writeComment,
 } from '#site/comments/comment-pages.ts';
-import { type Comment, findComment, formerTexts, listComments } from '#site/comments/comments.ts';
+import {
+  type Comment,
+  commentVersion,
+  findComment,
+  formerTexts,
+  listComments,
+} from '#site/comments/comments.ts';
 import { needingSeeds } from '#site/needs-seeds/needs-seeds-pages.ts';
 import { Refusal } from '#site/refusal.ts';
 import type { Visit } from '#site/visit.ts';
-import { byteCount, hashParams, idParams, infoHash, memberNameSchema, time } from './shapes.ts';
+import {
+  byteCount,
+  hashParams,
+  idParams,
+  infoHash,
+  memberNameSchema,
+  time,
+  version,
+} from './shapes.ts';
 import { torrentHere, torrentOf } from './torrent-routes.ts';
 
 const commentSchema = z
@@ -28,13 +42,15 @@ const commentSchema = z
     text: z.string().describe('Markdown.'),
     createdMs: time,
     editedMs: time.nullable(),
+    version,
   })
   .meta({ id: 'Comment' });
 
 function commentOf(one: Comment, names: ReadonlyMap<number, string>) {
   const { id, memberId, text, createdMs, editedMs } = one;
   const member = { memberId, name: names.get(memberId) ?? null };
-  return { id, member, text, createdMs, editedMs: editedMs ?? null };
+  const version = commentVersion(one);
+  return { id, member, text, createdMs, editedMs: editedMs ?? null, version };
 }
 
 const commentsRoute = apiRoute(
@@ -106,6 +122,7 @@ const editRoute = apiRoute(
     pages: ['GET comment', 'POST comment'],
     params: idParams,
     body: textBody,
+    matches: true,
     answer: { status: 204 },
   },
   async ({ visit, params, body }) => {

@@ -5,13 +5,19 @@ import { countSignals, dismissSignal, listSignals } from '#accounting/signals/si
 import { TRANSFERS_TOPIC } from '#accounting/transfers/transfer-record.ts';
 import { torrentNames } from '#site/accounts/history.ts';
 import { countMembers, memberNames } from '#site/accounts/members.ts';
-import { SIGN_UP_MODES, TRACKER_MODES } from '#site/accounts/settings.ts';
+import {
+  FORM_SETTINGS,
+  SIGN_UP_MODES,
+  settingsVersion,
+  TRACKER_MODES,
+} from '#site/accounts/settings.ts';
 import { apiRoute, list } from '#site/api/api-route.ts';
 import { cutPage, edge, numberPageQuery, pageOf } from '#site/api/paging.ts';
 import { Problem } from '#site/api/problem.ts';
 import { listTorrents } from '#site/catalogue/torrent-list.ts';
 import { saveSettings } from '#site/console/console-handlers.ts';
 import { JOB_DEEDS, steerJob } from '#site/console/job-handlers.ts';
+import { Refusal } from '#site/refusal.ts';
 import { signalSeen } from '#site/signals/signal-words.ts';
 import { eventsOf } from '#site/transfers/transfer-events.ts';
 import type { JobRunView, JobView } from '#site/world.ts';
@@ -24,6 +30,7 @@ import {
   time,
   torrentName,
   torrentNameSchema,
+  version,
 } from './shapes.ts';
 
 const RUNS_MAX = 50;
@@ -95,6 +102,8 @@ const settingsSchema = z
   })
   .meta({ id: 'Settings' });
 
+const settingsReadSchema = settingsSchema.extend({ version }).meta({ id: 'SettingsRead' });
+
 const settingsRoute = apiRoute(
   {
     name: 'getSettings',
@@ -104,13 +113,15 @@ const settingsRoute = apiRoute(
     summary: 'What is set on the site, over the configuration.',
     permission: 'administer',
     pages: ['GET consoleSettings'],
-    answer: { status: 200, json: settingsSchema },
+    answer: { status: 200, json: settingsReadSchema },
+    version: (answer) => answer.version,
   },
   async ({ visit }) => {
     const { siteName, signUpMode, trackerMode, publicUrl } = visit.settings;
     const { trackerHttpUrl, trackerUdpUrl, trackerWsUrl } = visit.settings;
     const tracker = { trackerHttpUrl, trackerUdpUrl, trackerWsUrl };
-    return { siteName, signUpMode, trackerMode, publicUrl, ...tracker };
+    const version = settingsVersion(visit.settings, FORM_SETTINGS);
+    return { siteName, signUpMode, trackerMode, publicUrl, ...tracker, version };
   },
 );
 
@@ -124,12 +135,13 @@ const changeRoute = apiRoute(
     permission: 'administer',
     pages: ['POST consoleSettings'],
     body: { json: settingsSchema.partial() },
+    matches: true,
     answer: { status: 204 },
   },
   async ({ visit, body }) => {
     const { siteName, signUpMode, trackerMode, publicUrl } = visit.settings;
     const { trackerHttpUrl, trackerUdpUrl, trackerWsUrl } = visit.settings;
-    const errors = await saveSettings(visit, {
+    const values = {
       siteName: body.siteName ?? siteName,
       signUpMode: body.signUpMode ?? signUpMode,
       trackerMode: body.trackerMode ?? trackerMode,
@@ -137,7 +149,11 @@ const changeRoute = apiRoute(
       trackerHttpUrl: body.trackerHttpUrl ?? trackerHttpUrl,
       trackerUdpUrl: body.trackerUdpUrl ?? trackerUdpUrl,
       trackerWsUrl: body.trackerWsUrl ?? trackerWsUrl,
-    });
+    };
+    // What was left out stays as it was read a moment ago: it is not put back over what came since.
+    const read = [settingsVersion(visit.settings, FORM_SETTINGS)];
+    const errors = await saveSettings(visit, values, visit.shown.length > 0 ? visit.shown : read);
+    if (errors instanceof Refusal) return errors;
     const wrong = Object.entries(errors).map(([field, detail]) => ({
       ...{ in: 'body' as const, field, detail },
     }));

@@ -3,12 +3,13 @@
 import { z } from 'zod';
 import { wantedTorrents } from '#archive/catalogue/wanted-torrents.ts';
 import { torrentNames } from '#site/accounts/history.ts';
-import { clientLists } from '#site/accounts/settings.ts';
+import { CLIENT_SETTINGS, clientLists, settingsVersion } from '#site/accounts/settings.ts';
 import { apiRoute, list } from '#site/api/api-route.ts';
 import { cutPage, pageOf, pageQuery } from '#site/api/paging.ts';
 import { Problem } from '#site/api/problem.ts';
 import {
   addCategory,
+  categoriesVersion,
   categoryCounts,
   removeCategory,
   renameCategory,
@@ -16,9 +17,10 @@ import {
 } from '#site/catalogue/category-changes.ts';
 import { saveClients } from '#site/console/client-pages.ts';
 import { logState } from '#site/console/log-pages.ts';
+import { Refusal } from '#site/refusal.ts';
 import { listTags } from '#site/tags/tag-changes.ts';
 import { changeTag } from '#site/tags/tag-pages.ts';
-import { byteCount, time, torrentName, torrentNameSchema } from './shapes.ts';
+import { byteCount, time, torrentName, torrentNameSchema, version } from './shapes.ts';
 
 const WANTED_MAX = 100;
 
@@ -38,12 +40,15 @@ const categoriesRoute = apiRoute(
       status: 200,
       json: z.strictObject({
         items: list(z.strictObject({ slug: z.string(), name: z.string(), torrents: z.int() })),
+        version,
       }),
     },
+    version: (answer) => answer.version,
   },
   async ({ visit }) => {
     const counts = await categoryCounts(visit.parts.sql);
-    return { items: counts.map(({ slug, name, torrents }) => ({ slug, name, torrents })) };
+    const items = counts.map(({ slug, name, torrents }) => ({ slug, name, torrents }));
+    return { items, version: categoriesVersion(items) };
   },
 );
 
@@ -73,10 +78,11 @@ const renameRoute = apiRoute(
     pages: ['POST consoleCategories'],
     params: slugParams,
     body: nameBody,
+    matches: true,
     answer: { status: 204 },
   },
   async ({ visit, params: { slug }, body: { name } }) =>
-    await renameCategory(visit.parts.sql, { slug, name }),
+    await renameCategory(visit.parts.sql, { slug, name }, visit.shown),
 );
 
 const upRoute = apiRoute(
@@ -89,9 +95,10 @@ const upRoute = apiRoute(
     permission: 'administer',
     pages: ['POST consoleCategories'],
     params: slugParams,
+    matches: true,
     answer: { status: 204 },
   },
-  async ({ visit, params }) => await swapCategory(visit.parts.sql, params.slug),
+  async ({ visit, params }) => await swapCategory(visit.parts.sql, params.slug, visit.shown),
 );
 
 const removeRoute = apiRoute(
@@ -175,14 +182,17 @@ const clientsRoute = apiRoute(
       json: z.strictObject({
         lists: clientsSchema,
         isFromSite: z.boolean().describe("False when they are the configuration's."),
+        version,
       }),
     },
+    version: (answer) => answer.version,
   },
   async ({ visit }) => {
     const { settings, parts } = visit;
     const { clientsAllowed, clientsDenied } = clientLists(settings, parts.trackerDefaults);
     const lists = { allowed: clientsAllowed, denied: clientsDenied };
-    return { lists, isFromSite: settings.clientsSet === 'yes' };
+    const version = settingsVersion(settings, CLIENT_SETTINGS);
+    return { lists, isFromSite: settings.clientsSet === 'yes', version };
   },
 );
 
@@ -196,10 +206,13 @@ const saveRoute = apiRoute(
     permission: 'administer',
     pages: ['POST consoleClients'],
     body: { json: clientsSchema },
+    matches: true,
     answer: { status: 204 },
   },
   async ({ visit, body }) => {
-    const errors = Object.entries(await saveClients(visit, body)).map(([field, detail]) => ({
+    const saved = await saveClients(visit, body);
+    if (saved instanceof Refusal) return saved;
+    const errors = Object.entries(saved).map(([field, detail]) => ({
       ...{ in: 'body' as const, field, detail },
     }));
     const [first] = errors;

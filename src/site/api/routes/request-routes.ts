@@ -14,11 +14,12 @@ import {
   addRequest,
   findRequest,
   listRequests,
+  offerVersion,
   REQUEST_STATES,
   type Request,
 } from '#site/requests/requests.ts';
 import type { Visit } from '#site/visit.ts';
-import { hashParams, idParams, infoHash, memberNameSchema, time } from './shapes.ts';
+import { hashParams, idParams, infoHash, memberNameSchema, time, version } from './shapes.ts';
 
 const ORDER_BYTES = 12;
 
@@ -33,6 +34,7 @@ const requestSchema = z
     closedMs: time.nullable(),
     milliPoints: z.int().describe('What waits with it, or was paid, in thousandths of a point.'),
     hasOffer: z.boolean(),
+    version: version.describe('Of what is offered: `If-Match` of a decision.'),
   })
   .meta({ id: 'Request' });
 
@@ -42,6 +44,7 @@ function requestOf(one: Request, names: ReadonlyMap<number, string>) {
     ...{ id, member: { memberId, name: names.get(memberId) ?? null }, title, description, state },
     ...{ createdMs, closedMs: one.closedMs ?? null, milliPoints },
     hasOffer: one.torrentId !== undefined,
+    version: offerVersion(one),
   };
 }
 
@@ -188,6 +191,7 @@ const decideRoute = apiRoute(
     pages: ['POST request'],
     params: idParams,
     body: { json: z.strictObject({ decision: z.enum(['accept', 'refuse']) }) },
+    matches: true,
     answer: { status: 200, json: z.strictObject({ became: z.enum(['accepted', 'refused']) }) },
   },
   async ({ visit, params, body }) => {

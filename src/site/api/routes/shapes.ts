@@ -30,6 +30,11 @@ export const nameParams = z.strictObject({
     .describe("A member's name, in any case."),
 });
 
+/** With which the ETag begins, too. */
+export const version = z
+  .string()
+  .describe('Of the words: sent as `If-Match`, a change is made over these words only.');
+
 export const time = z.int().describe('Unix milliseconds.');
 /** Of what is sent: no date of a page can show is later, and none here was earlier. */
 export const givenTime = z

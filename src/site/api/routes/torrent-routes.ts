@@ -19,6 +19,7 @@ import { owedTorrents } from '#site/catalogue/list-marks.ts';
 import { myState, myTotals } from '#site/catalogue/my-state.ts';
 import { mayChange, tellStaffDeed } from '#site/catalogue/torrent-handlers.ts';
 import { listTorrents, type TorrentSort } from '#site/catalogue/torrent-list.ts';
+import { wordsVersion } from '#site/catalogue/torrent-words.ts';
 import { removeTorrent, updateTorrent } from '#site/catalogue/torrents.ts';
 import { creditNow } from '#site/credit/credit-now.ts';
 import { spendToken } from '#site/credit/credit-tokens.ts';
@@ -35,6 +36,7 @@ import {
   movedFields,
   movedOf,
   time,
+  version,
   wordsFields,
 } from './shapes.ts';
 
@@ -90,6 +92,7 @@ export const torrentSchema = z
       .nullable()
       .describe('Null while it is there.'),
     mayChange: z.boolean().describe('Whether you may edit and remove it.'),
+    version,
     isGiven: z.boolean().describe('Whether the archive gives its content to you.'),
   })
   .meta({ id: 'Torrent' });
@@ -136,6 +139,7 @@ export async function torrentAnswer(
     uploader: uploader === undefined || uploader.state === 'removed' ? null : uploader.name,
     removed: removedMs === undefined ? null : { atMs: removedMs, reason: torrent.removedReason },
     mayChange: mayChange(visit, torrent),
+    version: wordsVersion(torrent),
     isGiven: await isGivenTo(visit, torrent),
   };
 }
@@ -228,6 +232,7 @@ const getRoute = apiRoute(
     pages: ['GET torrent'],
     params: hashParams,
     answer: { status: 200, json: torrentSchema },
+    version: (answer) => answer.version,
   },
   async ({ visit, params }) => {
     const torrent = await torrentOf(visit, params.hash);
@@ -246,20 +251,21 @@ const editRoute = apiRoute(
     pages: ['GET torrentEdit', 'POST torrentEdit'],
     params: hashParams,
     body: { json: z.strictObject(wordsFields).partial() },
+    matches: true,
     answer: { status: 200, json: torrentSchema },
   },
   async ({ visit, params, body }) => {
     const torrent = await changeable(visit, params.hash);
     if (torrent instanceof Problem) return torrent;
-    const { title, category, tags, description } = torrent;
-    await tellStaffDeed(visit, torrent, 'torrentEdit', `title: ${body.title ?? title}`);
-    const changed = await updateTorrent(visit.parts, torrent.id, {
-      title: body.title ?? title,
-      category: body.category ?? category,
-      tags: body.tags ?? tags,
-      description: body.description ?? description,
+    await tellStaffDeed(visit, torrent, 'torrentEdit', `title: ${body.title ?? torrent.title}`);
+    const changed = await updateTorrent(visit.parts, torrent.id, (before) => ({
+      title: body.title ?? before.title,
+      category: body.category ?? before.category,
+      tags: body.tags ?? before.tags,
+      description: body.description ?? before.description,
       changedBy: visit.signedIn().memberId,
-    });
+      shown: visit.shown,
+    }));
     return changed instanceof Refusal ? changed : await torrentAnswer(visit, changed);
   },
 );
