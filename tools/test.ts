@@ -11,6 +11,8 @@
 // more than there are processors runs at once. Those that measure TIME run when nothing else does, and so
 // do `x.allocation.test.ts` files, because what the engine makes of code that others have run is not what
 // is measured.
+//
+// When everything is run, what failed is run once more, alone, at the end (second-run.ts).
 
 import { globSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
@@ -21,8 +23,9 @@ import { runChecks } from './check-steps.ts';
 import { ROOT, secondsText } from './child-process.ts';
 import { coverageTable, readCoverage } from './coverage.ts';
 import { allInShort, type Failure, inShort } from './failure-text.ts';
+import { failuresOf, hasFailed, settleFailed } from './second-run.ts';
 import { setUp } from './setup.ts';
-import { fileLines, type GroupResult, runGroups, type TestGroup } from './test-runner.ts';
+import { fileLines, type GroupResult, runGroup, runGroups, type TestGroup } from './test-runner.ts';
 
 /** On a machine that does much else too: these end what hangs, and are far above what anything takes. */
 const GROUP_MS_MAX = 900_000;
@@ -64,13 +67,18 @@ const { values: options } = parseArgs({
 const phases: string[] = [];
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const failures: Failure[] = [];
+/** Groups that are run once more before they count. */
+const failedOnce: GroupResult[] = [];
+const unsteady: Failure[] = [];
+/** Without a pattern, and not the long runs. */
+let isEverything = false;
 /** What the processes of failed tests printed. */
 const printed: string[] = [];
 const skips = new Set<string>();
 
 async function main(): Promise<void> {
   const files = findFiles();
-  const isEverything = options.only === undefined && !options.soak;
+  isEverything = options.only === undefined && !options.soak;
   if (files.length === 0) {
     countFailure({ where: 'test files', reason: `None matches "${options.only ?? 'any name'}".` });
   }
@@ -95,6 +103,7 @@ async function main(): Promise<void> {
       await runPhase(alone, envOf, 1);
     });
   }
+  if (failedOnce.length > 0) await phase('once more', () => runFailedAgain(envOf));
   if (reportFolder !== undefined) {
     await phase('coverage', async () => say(`\n${coverageTable(readCoverage(reportFolder))}`));
     rmSync(reportFolder, { recursive: true, force: true });
@@ -182,20 +191,34 @@ async function runPhase(
 
 function report(result: GroupResult): void {
   for (const line of fileLines(result)) say(line);
-  let hasFailed = false;
+  for (const failure of failuresOf(result)) say(inShort(failure));
+  if (isEverything && hasFailed(result)) failedOnce.push(result);
+  else count(result);
+}
+
+async function runFailedAgain(
+  envOf: (group: TestGroup) => Readonly<Record<string, string>>,
+): Promise<void> {
+  const settled = await settleFailed(failedOnce, async (group) => {
+    const result = await runGroup(group, envOf(group));
+    for (const line of fileLines(result)) say(`once more: ${line}`);
+    return result;
+  });
+  for (const result of settled.results) count(result);
+  unsteady.push(...settled.unsteady);
+}
+
+function count(result: GroupResult): void {
   for (const { file, name, outcome, reason } of result.outcomes) {
-    const where = `${file.slice(ROOT.length)}: ${name}`;
     if (outcome === 'passed') counts.passed++;
     else if (outcome === 'skipped') {
       counts.skipped++;
-      skips.add(`${where} (${reason === '' || reason === 'true' ? 'no reason given' : reason})`);
-    } else {
-      hasFailed = true;
-      countFailure({ where, reason });
-      say(inShort({ where, reason }));
+      const why = reason === '' || reason === 'true' ? 'no reason given' : reason;
+      skips.add(`${file.slice(ROOT.length)}: ${name} (${why})`);
     }
   }
-  if (!hasFailed || result.output.trim() === '') return;
+  for (const failure of failuresOf(result)) countFailure(failure);
+  if (!hasFailed(result) || result.output.trim() === '') return;
   const lines = result.output.trimEnd().split('\n').slice(-OUTPUT_LINES_MAX);
   printed.push(`Last lines printed by ${result.group.name}:\n${lines.join('\n')}`);
 }
@@ -213,9 +236,13 @@ function summarise(): void {
     say(`\nFailed:\n\n${texts.join('\n\n')}`);
   }
   say(`\nTime: ${phases.join(', ')}`);
+  if (unsteady.length > 0) {
+    say(`\nUnsteady: failed among others, passed alone. Mend these:\n${allInShort(unsteady)}`);
+  }
   if (failures.length > 0) say(`\n${allInShort(failures)}\n`);
   const skipped = counts.skipped > 0 ? `, ${counts.skipped} skipped` : '';
-  say(`${counts.passed} passed, ${counts.failed} failed${skipped}`);
+  const shaky = unsteady.length > 0 ? `, ${unsteady.length} unsteady` : '';
+  say(`${counts.passed} passed, ${counts.failed} failed${skipped}${shaky}`);
   process.exitCode = counts.failed > 0 ? 1 : 0;
 }
 
