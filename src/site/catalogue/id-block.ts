@@ -122,7 +122,7 @@ export class IdBlock {
 
   /** The greatest first. */
   descending(): Uint16Array {
-    return this.#ascending().slice().reverse();
+    return this.ascending().slice().reverse();
   }
 
   /** At most `limit` of those behind `after`, the nearest to it first. */
@@ -156,7 +156,8 @@ export class IdBlock {
     return found;
   }
 
-  #ascending(): Uint16Array {
+  /** Not to be written to. */
+  ascending(): Uint16Array {
     if (this.#list !== undefined) return this.#list;
     const bits = this.#bits!;
     const list = new Uint16Array(this.count);
@@ -184,7 +185,7 @@ export class IdBlock {
   /** Takes the bits over. */
   static #ofBits(bits: Uint32Array): IdBlock {
     const block = new IdBlock(undefined, bits, countBits(bits));
-    return block.count > LIST_MAX ? block : IdBlock.#ofList(block.#ascending());
+    return block.count > LIST_MAX ? block : IdBlock.#ofList(block.ascending());
   }
 }
 

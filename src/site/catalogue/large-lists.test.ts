@@ -100,6 +100,12 @@ function expected(all: readonly Made[], query: Partial<ListQuery>): number[] {
   return (descending ? order.reverse() : order).map(({ id }) => id);
 }
 
+/** Each with the columns of all torrents in memory, and without. */
+const IN_TURN = ORDERS.flatMap((sort) => [
+  { sort, memory: {} },
+  { sort, memory: { valuesBytesMax: 0 } },
+]);
+
 forEachDatabase((name, open) => {
   test(`every order over many torrents shows each that fits once, forwards and back (${name})`, async () => {
     const world = await openCatalogue(open);
@@ -117,8 +123,8 @@ forEachDatabase((name, open) => {
     ];
     const pages = 3;
     for (const narrow of narrowed) {
-      for (const sort of ORDERS) {
-        const query = { ...narrow, sort };
+      for (const { sort, memory } of IN_TURN) {
+        const query = { ...narrow, sort, ...memory };
         const wanted = expected(all, query);
         const what = JSON.stringify(query);
         const asked = { words: '', tags: [], rowsMax: 40, ...query };
@@ -148,7 +154,7 @@ forEachDatabase((name, open) => {
     await fill(world, all);
     for (const sort of ORDERS) {
       const query = { words: 'even', seedersMin: 2, sizeBytesMin: 1004, sort };
-      const asked = { tags: [], rowsMax: 40, lookedMax: 100, ...query };
+      const asked = { tags: [], rowsMax: 40, lookedMax: 100, valuesBytesMax: 0, ...query };
       const wanted = expected(all, query);
       const seen: number[] = [];
       let page = await listTorrents(world.sql, asked);
@@ -170,26 +176,34 @@ forEachDatabase((name, open) => {
     const world = await openCatalogue(open);
     const all = makeAll();
     await fill(world, all);
-    const list = async (query: Partial<ListQuery>) =>
-      await listTorrents(world.sql, { words: '', tags: [], rowsMax: 40, ...query });
-    // In a title, "7" is a word of its own; "third" stands in descriptions.
-    const best = await list({ words: 'third 7' });
-    assert.deepEqual(
-      best.rows.map(({ id }) => id),
-      expected(all, { words: 'third 7' }).slice(0, 40),
-    );
-    const even = await list({ words: 'even', seedersMin: 100 });
-    const wanted = expected(all, { words: 'even', seedersMin: 100 });
-    assert.deepEqual(
-      even.rows.map(({ id }) => id),
-      wanted,
-    );
-    const exact = await list({ words: 'rare' });
-    assert.deepEqual([exact.total, exact.isTotalExact], [4, true]);
-    assert.deepEqual([(await list({})).total, (await list({})).isTotalExact], [TORRENTS, true]);
+    for (const memory of [{}, { valuesBytesMax: 0 }]) await bestFirst(world, all, memory);
     await world.sql.close();
   });
 });
+
+async function bestFirst(
+  world: TestCatalogue,
+  all: readonly Made[],
+  memory: Partial<ListQuery>,
+): Promise<void> {
+  const list = async (query: Partial<ListQuery>) =>
+    await listTorrents(world.sql, { words: '', tags: [], rowsMax: 40, ...memory, ...query });
+  // In a title, "7" is a word of its own; "third" stands in descriptions.
+  const best = await list({ words: 'third 7' });
+  assert.deepEqual(
+    best.rows.map(({ id }) => id),
+    expected(all, { words: 'third 7' }).slice(0, 40),
+  );
+  const even = await list({ words: 'even', seedersMin: 100 });
+  const wanted = expected(all, { words: 'even', seedersMin: 100 });
+  assert.deepEqual(
+    even.rows.map(({ id }) => id),
+    wanted,
+  );
+  const exact = await list({ words: 'rare' });
+  assert.deepEqual([exact.total, exact.isTotalExact], [4, true]);
+  assert.deepEqual([(await list({})).total, (await list({})).isTotalExact], [TORRENTS, true]);
+}
 
 test('a page that ended before anything was found says so and leads on', async () => {
   const list = { total: 0, isTotalExact: false, corrections: [] };

@@ -5,8 +5,20 @@
 
 import { type Expression, type RawBuilder, sql as raw, type SqlBool } from 'kysely';
 import { asNumbers, dialectOf, numbersOf } from '#sql/dialect.ts';
-import { amongFew, fitting, givenTorrents, inRange, type Search } from './list-search.ts';
+import { pickByKey, pickByTitle } from './list-picking.ts';
+import {
+  amongFew,
+  columnsOf,
+  fitting,
+  givenTorrents,
+  inRange,
+  isInMemory,
+  isNarrowedByColumns,
+  type Search,
+} from './list-search.ts';
 import type { Direction } from './search-matches.ts';
+import type { TorrentSort } from './torrent-list.ts';
+import { columnName } from './torrent-values.ts';
 
 export interface Edge {
   readonly key: string | number;
@@ -14,8 +26,8 @@ export interface Edge {
 }
 
 export interface PageOrder {
-  /** `torrent.id` for the order of their numbers. */
-  readonly column: string;
+  /** `added` is the order of their numbers. */
+  readonly by: TorrentSort;
   readonly direction: Direction;
   /** The page goes on behind it. */
   readonly edge: Edge | undefined;
@@ -39,21 +51,19 @@ const SORTED_MAX = 50_000;
 const SORTED_MIN = 2000;
 /** Steps of a walk that cost as much as one match that is looked up and put in order, as measured. */
 const WALKED_PER_SORTED = { sqlite: 2, postgres: 5 } as const;
-/** Its key is in an index of its own. */
-const TITLE = 'torrent.title_key';
+/** Matches that are put in order in memory before the order is walked for them. */
+const PICKED_MAX = 100_000;
 const BATCH_MIN = 100;
 const BATCH_MAX = 4000;
 
 export async function orderedIds(search: Search, order: PageOrder): Promise<OrderedIds> {
-  return order.column === 'torrent.id'
-    ? await byNumber(search, order)
-    : await byColumn(search, order);
+  return order.by === 'added' ? await byNumber(search, order) : await byColumn(search, order);
 }
 
 async function byNumber(search: Search, order: PageOrder): Promise<OrderedIds> {
   const { direction, edge, limit } = order;
   const after = edge === undefined ? {} : { after: edge.id };
-  if (search.columns.length === 0) {
+  if (!isNarrowedByColumns(search)) {
     const ids = await search.matches.next({ direction, limit, ...after });
     return { ids, left: undefined };
   }
@@ -84,11 +94,11 @@ async function scan(
     after = some.at(-1) ?? after;
     if (ids.length >= limit || some.length < batch) return { ids, left: undefined };
     looked += some.length;
-    if (looked >= MANY && !hasAsked) {
+    if (looked >= MANY && !hasAsked && !isInMemory(search)) {
       hasAsked = true;
       among = (await amongFew(search)) ?? search;
     }
-    if (looked >= search.lookedMax && after !== undefined)
+    if (looked >= search.lookedMax && after !== undefined && !isInMemory(search))
       return { ids, left: { key: after, id: after } };
     batch = Math.min(batch * 3, BATCH_MAX);
   }
@@ -96,6 +106,11 @@ async function scan(
 
 async function byColumn(search: Search, order: PageOrder): Promise<OrderedIds> {
   const { matches } = search;
+  if (isInMemory(search) && !matches.isAll) {
+    const { count } = await matches.count(PICKED_MAX);
+    const page = count <= PICKED_MAX ? await picked(search, order) : undefined;
+    if (page !== undefined) return page;
+  }
   const { count, isAll } = await matches.count(matches.isAll ? SORTED_MIN : SORTED_MAX);
   const canSort = isAll && count <= SORTED_MAX;
   const each = WALKED_PER_SORTED[dialectOf(search.catalogue)];
@@ -121,6 +136,8 @@ async function byColumn(search: Search, order: PageOrder): Promise<OrderedIds> {
     }
     if (walked >= MANY && !hasAsked) {
       hasAsked = true;
+      const page = isInMemory(search) ? await picked(search, order) : undefined;
+      if (page !== undefined) return page;
       const few = await amongFew(search);
       if (few !== undefined) return await sorted(few, order);
     }
@@ -129,22 +146,38 @@ async function byColumn(search: Search, order: PageOrder): Promise<OrderedIds> {
   }
 }
 
-/** All matches, put in order. */
+/** All matches, put in order in memory; undefined when there are too many that memory does not tell apart. */
+async function picked(search: Search, order: PageOrder): Promise<OrderedIds | undefined> {
+  if (order.by !== 'title') {
+    const { ids, total } = await pickByKey(search, order);
+    return { ids, left: undefined, total };
+  }
+  const { ids, total } = await pickByTitle(search, order);
+  if (ids.length > SORTED_MAX) return undefined;
+  return { ...(await inOrder(search, order, { ids, columns: [] })), total };
+}
+
+/** All matches, put in order by the database. */
 async function sorted(search: Search, order: PageOrder): Promise<OrderedIds> {
-  const { catalogue, matches, columns } = search;
-  const { column, direction, edge, limit } = order;
-  const found = await matches.next({ direction: 'desc', limit: SORTED_MAX });
+  const found = await search.matches.next({ direction: 'desc', limit: SORTED_MAX });
   // By title, those that fit are known before their titles are looked up.
-  const byTitle = column === TITLE;
-  const all = byTitle ? await fitting(search, found) : found;
-  const from = givenTorrents(
-    catalogue,
-    all,
-    byTitle ? [] : columns,
-    byTitle ? 'torrent_titled' : 'torrent_listed',
-  );
+  const byTitle = order.by === 'title';
+  return await inOrder(search, order, {
+    ids: byTitle ? await fitting(search, found) : found,
+    columns: byTitle ? [] : columnsOf(search),
+  });
+}
+
+/** Of these torrents those that fit the columns. */
+async function inOrder(
+  { catalogue }: Search,
+  { by, direction, edge, limit }: PageOrder,
+  of: { readonly ids: readonly number[]; readonly columns: readonly Expression<SqlBool>[] },
+): Promise<OrderedIds> {
+  const index = by === 'title' ? 'torrent_titled' : 'torrent_listed';
+  const from = givenTorrents(catalogue, of.ids, of.columns, index);
   const { rows } = await raw<{ id: number; total: number }>`select id, total from (
-      select torrent.id as id, ${raw.ref(column)} as key, count(*) over () as total
+      select torrent.id as id, ${raw.ref(keyName(by))} as key, count(*) over () as total
       from ${from}
     ) as fitting where ${behind(edge, direction, raw.ref('key'), raw.ref<number>('id'))}
     order by key ${raw.raw(direction)}, id ${raw.raw(direction)} limit ${limit}`.execute(catalogue);
@@ -158,11 +191,11 @@ async function sorted(search: Search, order: PageOrder): Promise<OrderedIds> {
  */
 async function walk(
   { catalogue, ranges }: Search,
-  { column, direction, edge, limit }: PageOrder,
+  { by, direction, edge, limit }: PageOrder,
 ): Promise<{ readonly ids: readonly number[]; readonly end: Edge | undefined }> {
-  const key = raw.ref(column);
+  const key = raw.ref(keyName(by));
   const id = raw.ref<number>('torrent.id');
-  const own = ranges.filter((range) => range.column === column).map(inRange);
+  const own = ranges.filter((range) => range.column === by).map(inRange);
   const all = [raw`torrent.removed_ms is null`, behind(edge, direction, key, id), ...own];
   const order = raw.raw(direction);
   // Of the keys only the last is needed, which is the least or the greatest.
@@ -179,6 +212,10 @@ async function walk(
     ids,
     end: end === undefined || lastKey === null ? undefined : { key: lastKey, id: end },
   };
+}
+
+function keyName(by: TorrentSort): string {
+  return by === 'added' ? 'torrent.id' : columnName(by);
 }
 
 function behind(
@@ -204,8 +241,10 @@ export async function bestIds(search: Search, limit: number): Promise<readonly n
       if (waiting.length < batch) continue;
       ids.push(...(await fitting(search, waiting)));
       looked += waiting.length;
-      if (ids.length >= limit || looked >= search.lookedMax) return ids.slice(0, limit);
-      const few = batch === BATCH_MAX && looked < 2 * MANY ? await amongFew(search) : undefined;
+      const isEnough = !isInMemory(search) && looked >= search.lookedMax;
+      if (ids.length >= limit || isEnough) return ids.slice(0, limit);
+      const isAsked = batch === BATCH_MAX && looked < 2 * MANY && !isInMemory(search);
+      const few = isAsked ? await amongFew(search) : undefined;
       if (few !== undefined) return await bestIds(few, limit);
       waiting = [];
       batch = Math.min(batch * 3, BATCH_MAX);

@@ -12,11 +12,13 @@ import type { LedgerTables } from '#accounting/ledger/ledger-tables.ts';
 import { asNumbers, indexedBy, numbersOf } from '#sql/dialect.ts';
 import { givenIds } from '#sql/given-ids.ts';
 import type { CatalogueTables } from './catalogue-tables.ts';
+import { BLOCK_IDS, blockOf } from './id-block.ts';
 import type { Catalogue } from './search-index.ts';
 import { type IndexQuery, Matches } from './search-matches.ts';
 import { Postings } from './search-postings.ts';
 import { readQuery } from './search-vocabulary.ts';
 import type { ListQuery, MineQuery, TorrentList } from './torrent-list.ts';
+import { columnName, TorrentValues } from './torrent-values.ts';
 
 /** Torrents that are looked at for one page, at most. */
 const LOOKED_MAX = 30_000;
@@ -24,6 +26,8 @@ const LOOKED_MAX = 30_000;
 export const COUNT_MAX = 10_000;
 /** Where columns narrow, too: of so many of the newest it is counted how many fit. */
 const COUNT_LOOKED_MAX = 250;
+/** The same where that is known in memory. */
+const COUNT_IN_MEMORY_MAX = 20_000;
 /** So few torrents in a range of a column are taken as a set; so many of a member's are. */
 const FEW_MAX = 2000;
 const OWN_MAX = 10_000;
@@ -37,9 +41,11 @@ export interface Search {
   readonly index: IndexQuery;
   /** What the search index answers: words, tags, the category, and what is a set already. */
   readonly matches: Matches;
-  /** What each torrent's own columns answer. */
-  readonly columns: readonly Expression<SqlBool>[];
   readonly ranges: readonly Range[];
+  /** What no range says, and the database alone knows of each torrent. */
+  readonly others: readonly Expression<SqlBool>[];
+  /** What ranges are looked up in; undefined when the database is asked for those as well. */
+  readonly values: TorrentValues | undefined;
   readonly lookedMax: number;
   /** Those of the newest matches that fit the columns, asked for once. */
   readonly newest: () => Promise<NewestFitting>;
@@ -52,8 +58,8 @@ interface NewestFitting {
   readonly lookedThrough: number | undefined;
 }
 
-interface Range {
-  readonly column: 'torrent.size_bytes' | 'torrent.created_ms' | 'torrent.seeders';
+export interface Range {
+  readonly column: 'size' | 'created' | 'seeders';
   /** Both ends included. */
   readonly min: number | undefined;
   readonly max: number | undefined;
@@ -72,17 +78,15 @@ export async function prepareSearch(catalogue: Catalogue, query: ListQuery): Pro
     ...(own === undefined ? {} : { among: own }),
   };
   const ranges = rangesOf(query);
-  const columns = [
-    ...ranges.map(inRange),
-    ...(query.mine === undefined || own !== undefined ? [] : [mineFilter(query.mine)]),
-  ];
-  const { lookedMax = LOOKED_MAX } = query;
-  return openSearch(index, { catalogue, postings, columns, ranges, lookedMax });
+  const others = query.mine === undefined || own !== undefined ? [] : [mineFilter(query.mine)];
+  const { lookedMax = LOOKED_MAX, valuesBytesMax } = query;
+  const values = TorrentValues.of(catalogue, postings.versions, valuesBytesMax);
+  return openSearch(index, { catalogue, postings, ranges, others, values, lookedMax });
 }
 
 function openSearch(
   index: IndexQuery,
-  by: Pick<Search, 'catalogue' | 'postings' | 'columns' | 'ranges' | 'lookedMax'>,
+  by: Pick<Search, 'catalogue' | 'postings' | 'ranges' | 'others' | 'values' | 'lookedMax'>,
 ): Search {
   const matches = new Matches(by.postings, index);
   let asked: Promise<NewestFitting> | undefined;
@@ -97,9 +101,20 @@ function openSearch(
 }
 
 async function newestFitting(search: Search): Promise<NewestFitting> {
-  const looked = await search.matches.next({ direction: 'desc', limit: COUNT_LOOKED_MAX });
+  const limit = isInMemory(search) ? COUNT_IN_MEMORY_MAX : COUNT_LOOKED_MAX;
+  const looked = await search.matches.next({ direction: 'desc', limit });
   const ids = await fitting(search, looked);
-  return { ids, lookedThrough: looked.length < COUNT_LOOKED_MAX ? undefined : looked.at(-1) };
+  return { ids, lookedThrough: looked.length < limit ? undefined : looked.at(-1) };
+}
+
+/** Whether it is known without the database which torrents fit. */
+export function isInMemory({ values, others }: Search): boolean {
+  return values !== undefined && others.length === 0;
+}
+
+/** Whether more narrows it than the search index answers. */
+export function isNarrowedByColumns({ ranges, others }: Search): boolean {
+  return ranges.length + others.length > 0;
 }
 
 /** -1 for a category that there is not. */
@@ -119,7 +134,7 @@ async function categoryIdOf(
 export async function countOf(
   search: Search,
 ): Promise<Pick<TorrentList, 'total' | 'isTotalExact'>> {
-  if (search.columns.length === 0) {
+  if (!isNarrowedByColumns(search)) {
     const { count, isAll } = await search.matches.count(COUNT_MAX);
     return { total: Math.min(count, COUNT_MAX), isTotalExact: isAll && count <= COUNT_MAX };
   }
@@ -128,16 +143,56 @@ export async function countOf(
 }
 
 /** Those of the ids whose torrents fit the columns, in the same order. */
-export async function fitting(
-  { catalogue, columns }: Search,
-  ids: readonly number[],
-): Promise<readonly number[]> {
-  if (columns.length === 0 || ids.length === 0) return ids;
+export async function fitting(search: Search, ids: readonly number[]): Promise<readonly number[]> {
+  const { catalogue, values, others } = search;
+  const near = values === undefined ? ids : await inRanges(values, search.ranges, ids);
+  const columns = values === undefined ? columnsOf(search) : others;
+  if (columns.length === 0 || near.length === 0) return near;
   const { rows } = await raw<{ ids: unknown }>`
     select ${asNumbers(catalogue, raw.ref<number>('torrent.id'))} as ids
-    from ${givenTorrents(catalogue, ids, columns)}`.execute(catalogue);
+    from ${givenTorrents(catalogue, near, columns)}`.execute(catalogue);
   const fit = new Set(numbersOf(rows[0]?.ids));
-  return ids.filter((id) => fit.has(id));
+  return near.filter((id) => fit.has(id));
+}
+
+/** All that narrows besides the search index, as the database is asked for it. */
+export function columnsOf({ ranges, others }: Search): readonly Expression<SqlBool>[] {
+  return [...ranges.map(inRange), ...others];
+}
+
+async function inRanges(
+  values: TorrentValues,
+  ranges: readonly Range[],
+  ids: readonly number[],
+): Promise<readonly number[]> {
+  if (ranges.length === 0) return ids;
+  const columns = ranges.map(({ column }) => column);
+  const fit: number[] = [];
+  let block = -1;
+  let fits = (_: number): boolean => false;
+  for (const id of ids) {
+    if (blockOf(id) !== block) {
+      block = blockOf(id);
+      fits = rangeTest(ranges, await values.block(block, columns));
+    }
+    if (fits(id % BLOCK_IDS)) fit.push(id);
+  }
+  return fit;
+}
+
+/** For numbers within a block. @param values of each range's column, in their order */
+export function rangeTest(
+  ranges: readonly Range[],
+  values: readonly Float64Array[],
+): (number: number) => boolean {
+  const tests = ranges.map(({ min = -Infinity, max = Infinity }, at) => {
+    const column = values[at]!;
+    return (number: number): boolean => column[number]! >= min && column[number]! <= max;
+  });
+  const [one, two] = tests;
+  if (one === undefined) return () => true;
+  if (two === undefined) return one;
+  return (number) => tests.every((test) => test(number));
 }
 
 /**
@@ -170,22 +225,22 @@ export async function amongFew(search: Search): Promise<Search | undefined> {
     if (rows.length > FEW_MAX) continue;
     const known = index.among === undefined ? undefined : new Set(index.among);
     const among = rows.map(({ id }) => id).filter((id) => known?.has(id) !== false);
-    return openSearch({ ...index, among }, { ...search, ranges: [] });
+    return openSearch({ ...index, among }, search);
   }
   return undefined;
 }
 
 function rangesOf(query: ListQuery): readonly Range[] {
   const ranges: readonly Range[] = [
-    { column: 'torrent.size_bytes', min: query.sizeBytesMin, max: query.sizeBytesMax },
-    { column: 'torrent.created_ms', min: query.createdMsMin, max: undefined },
-    { column: 'torrent.seeders', min: query.seedersMin, max: query.seedersMax },
+    { column: 'size', min: query.sizeBytesMin, max: query.sizeBytesMax },
+    { column: 'created', min: query.createdMsMin, max: undefined },
+    { column: 'seeders', min: query.seedersMin, max: query.seedersMax },
   ];
   return ranges.filter(({ min, max }) => min !== undefined || max !== undefined);
 }
 
 export function inRange({ column, min, max }: Range): RawBuilder<SqlBool> {
-  const key = raw.ref(column);
+  const key = raw.ref(columnName(column));
   const ends = [
     ...(min === undefined ? [] : [raw`${key} >= ${min}`]),
     ...(max === undefined ? [] : [raw`${key} <= ${max}`]),

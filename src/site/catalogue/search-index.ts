@@ -7,13 +7,8 @@ import { lockForTransaction } from '#sql/dialect.ts';
 import { insertColumns } from '#sql/row-columns.ts';
 import type { CatalogueTables } from './catalogue-tables.ts';
 import { BLOCK_IDS, blockOf, IdBlock } from './id-block.ts';
-import {
-  type SearchText,
-  termsOf,
-  VERSIONS_BLOCK,
-  versionBytes,
-  versionOf,
-} from './search-terms.ts';
+import { countWrite } from './index-versions.ts';
+import { type SearchText, termsOf } from './search-terms.ts';
 import { addWords } from './search-vocabulary.ts';
 import { storedTexts } from './stored-texts.ts';
 
@@ -41,6 +36,7 @@ export async function unindexTorrent(transaction: Catalogue, torrentId: number):
     const number = IdBlock.of([id % BLOCK_IDS]);
     await changeTerms(transaction, {
       block: blockOf(id),
+      ids: [id],
       terms: [...termsOf(text).terms],
       change: (_, before) => before.without(number),
     });
@@ -70,6 +66,7 @@ export async function indexTorrents(
   for (const [block, lists] of blocks) {
     await changeTerms(transaction, {
       ...{ block, terms: [...lists.keys()] },
+      ids: torrents.map(({ id }) => id).filter((id) => blockOf(id) === block),
       change: (term, before) => IdBlock.union([before, IdBlock.of(lists.get(term) ?? [])]),
     });
   }
@@ -80,6 +77,8 @@ async function changeTerms(
   transaction: Catalogue,
   of: {
     readonly block: number;
+    /** Torrents of the block whose terms they are. */
+    readonly ids: readonly number[];
     readonly terms: readonly string[];
     readonly change: (term: string, before: IdBlock) => IdBlock;
   },
@@ -108,23 +107,7 @@ async function changeTerms(
     const empty = changed.filter(({ term, ids }) => ids.count === 0 && known.has(term));
     if (empty.length > 0) await deleteTerms(transaction, block, empty);
   }
-  await countVersion(transaction, block);
-}
-
-/** Under the lock, so that no two count the same. */
-async function countVersion(transaction: Catalogue, block: number): Promise<void> {
-  const before = await transaction
-    .selectFrom('search_posting')
-    .select('ids')
-    .where('block', '=', VERSIONS_BLOCK)
-    .where('term', '=', String(block))
-    .executeTakeFirst();
-  const ids = versionBytes(before === undefined ? 1 : versionOf(before.ids) + 1);
-  await transaction
-    .insertInto('search_posting')
-    .values({ block: VERSIONS_BLOCK, term: String(block), ids })
-    .onConflict((conflict) => conflict.columns(['block', 'term']).doUpdateSet({ ids }))
-    .execute();
+  await countWrite(transaction, block, of.ids);
 }
 
 async function writeBlocks(

@@ -81,6 +81,14 @@ export class Matches {
     return { count, isAll: true };
   }
 
+  /** All of it, the newest block first. */
+  async *blocks(): AsyncGenerator<{ readonly number: number; readonly ids: IdBlock }> {
+    for (let number = this.#newest; number >= 0; number--) {
+      const ids = await this.#block(number, -1);
+      if (ids.count > 0) yield { number, ids };
+    }
+  }
+
   /** In the order of numbers, behind the edge; fewer than `limit` when there are no more. */
   async next(of: {
     readonly direction: Direction;

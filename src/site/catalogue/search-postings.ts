@@ -8,8 +8,8 @@ import { type RawBuilder, sql } from 'kysely';
 import { asBytes, bytesOf } from '#sql/dialect.ts';
 import { givenList, isOneOf, isOneOfTexts } from '#sql/given-ids.ts';
 import { IdBlock } from './id-block.ts';
+import { type IndexVersions, readVersions } from './index-versions.ts';
 import type { Catalogue } from './search-index.ts';
-import { VERSIONS_BLOCK, versionOf } from './search-terms.ts';
 import { LAST } from './search-vocabulary.ts';
 
 /** All sets of one database that a process keeps, about. */
@@ -24,23 +24,19 @@ type Rows = readonly { readonly block: number; readonly term: string; readonly i
 export class Postings {
   /** The last block there is; -1 without one. */
   readonly newest: number;
+  readonly versions: IndexVersions;
   readonly #catalogue: Catalogue;
   readonly #kept: KeptSets;
-  readonly #versions: ReadonlyMap<number, number>;
 
-  private constructor(catalogue: Catalogue, versions: ReadonlyMap<number, number>) {
+  private constructor(catalogue: Catalogue, versions: IndexVersions) {
     this.#catalogue = catalogue;
     this.#kept = keptOf(catalogue);
-    this.#versions = versions;
-    this.newest = Math.max(-1, ...versions.keys());
+    this.versions = versions;
+    this.newest = Math.max(-1, ...versions.blocks.keys());
   }
 
   static async open(catalogue: Catalogue): Promise<Postings> {
-    const { rows } = await sql<{ term: string; ids: unknown }>`
-      select term, ${idsOf(catalogue)} as ids from search_posting
-      where block = ${VERSIONS_BLOCK}`.execute(catalogue);
-    const versions = rows.map(({ term, ids }) => [Number(term), versionOf(bytesOf(ids))] as const);
-    return new Postings(catalogue, new Map(versions));
+    return new Postings(catalogue, await readVersions(catalogue));
   }
 
   /** By block and term; what has no numbers may be absent. */
@@ -81,7 +77,7 @@ export class Postings {
 
   /** A block that nobody has written has no numbers. */
   #versionOf(block: number): number {
-    return this.#versions.get(block) ?? 0;
+    return this.versions.blocks.get(block)?.version ?? 0;
   }
 
   async #read(blocks: readonly number[], terms: readonly string[]): Promise<Rows> {

@@ -26,25 +26,6 @@ const WORDS_MAX = 4000;
 /** Of a beginning that is a term: shorter words are not completed, longer beginnings are read by words. */
 export const BEGINNING_CHARS = 3;
 
-/**
- * Not a block of numbers: its rows say how often each other block was written. The term is the number of the
- * block, the bytes are the count, 8 of them, little-endian. So that sets that were read before are known to
- * be as they were (search-postings.ts).
- */
-export const VERSIONS_BLOCK = -1;
-
-export function versionOf(bytes: Uint8Array): number {
-  return Number(
-    new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(0, true),
-  );
-}
-
-export function versionBytes(version: number): Uint8Array {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(version), true);
-  return bytes;
-}
-
 /** Every torrent that is listed has it. */
 export const LISTED_TERM = '';
 

@@ -47,6 +47,8 @@ export interface ListQuery {
   readonly rowsMax: number;
   /** Torrents that are looked at for a page; then it ends as it is. LOOKED_MAX unless given. */
   readonly lookedMax?: number;
+  /** Of what is kept in memory of all torrents. VALUES_BYTES_MAX unless given. */
+  readonly valuesBytesMax?: number;
 }
 
 /** What one member has to do with a torrent. */
@@ -93,18 +95,8 @@ export interface Correction {
 /** Places of a list in best-first order. */
 export const RANKED_MAX = 2_000;
 
-const COLUMNS = {
-  added: 'torrent.id',
-  title: 'torrent.title_key',
-  size: 'torrent.size_bytes',
-  files: 'torrent.file_count',
-  seeders: 'torrent.seeders',
-  leechers: 'torrent.leechers',
-  completed: 'torrent.completed',
-} as const satisfies Record<TorrentSort, string>;
-
 export function isTorrentSort(text: string): text is TorrentSort {
-  return Object.hasOwn(COLUMNS, text);
+  return TORRENT_SORTS.some((sort) => sort === text);
 }
 
 /** `onFound` is told which torrents stand on the page while the rest of them is asked for. */
@@ -140,7 +132,7 @@ async function keyedPage(search: Search, query: ListQuery, onFound: OnFound): Pr
   const cursor = readCursor(query.cursor, by);
   const isBackwards = cursor?.side === 'before';
   const { ids, left, total } = await orderedIds(search, {
-    column: COLUMNS[by],
+    by,
     direction: descending !== isBackwards ? 'desc' : 'asc',
     edge: cursor,
     limit: query.rowsMax + 1,

@@ -1,7 +1,7 @@
 // How often each block of the search index was written, for the blocks that there are (search-postings.ts).
 
 import { sql } from 'kysely';
-import { VERSIONS_BLOCK, versionBytes } from '#site/catalogue/search-terms.ts';
+import { VERSIONS_BLOCK, versionBytes } from '#site/catalogue/index-versions.ts';
 import type { Migration } from '#sql/sql.ts';
 
 export const postingVersionsMigration: Migration = {
@@ -12,7 +12,7 @@ export const postingVersionsMigration: Migration = {
       select max(block) as newest from search_posting`.execute(transaction);
     for (let block = 0; block <= (rows[0]?.newest ?? -1); block++) {
       await sql`insert into search_posting (block, term, ids)
-        values (${VERSIONS_BLOCK}, ${String(block)}, ${versionBytes(1)})
+        values (${VERSIONS_BLOCK}, ${String(block)}, ${versionBytes({ version: 1, latest: [] })})
         on conflict (block, term) do nothing`.execute(transaction);
     }
   },
