@@ -67,24 +67,36 @@ async function run(rows: readonly string[]): Promise<void> {
   const wants = (...row: string[]): boolean =>
     rows.length === 0 || rows.some((wanted) => row.includes(wanted));
   try {
-    if (wants('seed', 'first', 'put', 'again', 'scrub')) {
+    // With its settings as they are: a scrub each minute would read all of it while it is given.
+    if (wants('seed', 'first')) {
+      await withServer({}, (server) => seedRows(server, folder, wants));
+    }
+    if (wants('put', 'again', 'scrub')) {
       const settings = {
         'archive.scrubPeriodMs': SCRUB_PERIOD_MS,
         'archive.scrubBytesPerSecond': SCRUB_BYTES_PER_SECOND,
       };
-      const server = await TestServer.prepare({ settings });
-      try {
-        await server.start();
-        if (wants('seed', 'first')) await seedRows(server, folder, wants);
-        if (wants('put', 'again', 'scrub')) await put(server, folder);
+      await withServer(wants('scrub') ? settings : {}, async (server) => {
+        await put(server, folder);
         if (wants('scrub')) await scrub(server);
-      } finally {
-        await server.remove();
-      }
+      });
     }
     if (wants('ingest')) await ingest();
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function withServer(
+  settings: Readonly<Record<string, number>>,
+  run: (server: TestServer) => Promise<void>,
+): Promise<void> {
+  const server = await TestServer.prepare({ settings });
+  try {
+    await server.start();
+    await run(server);
+  } finally {
+    await server.remove();
   }
 }
 

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { SystemClock } from '#base/clock.ts';
+import { type Clock, SystemClock } from '#base/clock.ts';
 import { silentLogger } from '#base/logger.ts';
 import { below, SeededRandom } from '#base/random.ts';
 import { Registry } from '#metrics/registry.ts';
 import { MemoryLog } from '#sim/memory-log.ts';
+import { waitFor } from '#tools/e2e/server.ts';
 import { type ControlMessage, decodeControl } from '#wire/control-message.ts';
 import { sqlConfig } from './config.ts';
 import { migrate } from './migrate.ts';
@@ -131,6 +132,48 @@ forEachDatabase((name, open) => {
     assert.deepEqual(relayed(log), [1]);
   });
 
+  on('run() asks the database only when somebody may have written to it', async (sql) => {
+    const log = new MemoryLog();
+    let asked = 0;
+    let rests = 0;
+    const counted: Sql = {
+      dialect: sql.dialect,
+      get transactionsEnded() {
+        return sql.transactionsEnded;
+      },
+      read<Tables>() {
+        asked++;
+        return sql.read<Tables>();
+      },
+      transaction: (run) => sql.transaction(run),
+      snapshot: (run) => sql.snapshot(run),
+      close: () => sql.close(),
+    };
+    // Rests that take no time.
+    const quick = {
+      nowMs: () => clock.nowMs(),
+      monotonicMs: () => clock.monotonicMs(),
+      after: (_delayMs: number, run: () => void) => {
+        rests++;
+        return clock.after(0, run);
+      },
+    };
+    await log.createTopic(CONTROL_TOPIC);
+    const stop = new AbortController();
+    const running = relayOf(counted, log, [], quick).run(stop.signal);
+    await waitFor('rests', 60_000, () => (rests >= 20 ? true : undefined));
+    const [before, restsBefore] = [asked, rests];
+    await waitFor('more rests', 60_000, () => (rests >= restsBefore + 50 ? true : undefined));
+    const isAlone = sql.dialect === 'sqlite';
+    assert.equal(asked === before, isAlone, `asked ${before} and then ${asked} times`);
+    // Nobody wakes it.
+    await say(sql, 7);
+    await waitFor('the message', 60_000, () => (relayed(log).length > 0 ? true : undefined));
+    stop.abort();
+    await running;
+    assert.deepEqual(relayed(log), [7]);
+  });
+
   on('crashes at any point keep every message, once, in the order of commits', async (sql) => {
     for (let seed = 1; seed <= (name === 'sqlite' ? 25 : 5); seed++) await crashes(sql, seed);
   });
@@ -179,11 +222,16 @@ function fail(): void {
   throw new Error('planted');
 }
 
-function relayOf(sql: Sql, log: MemoryLog, diverged: string[] = []): OutboxRelay {
+function relayOf(
+  sql: Sql,
+  log: MemoryLog,
+  diverged: string[] = [],
+  ownClock: Clock = clock,
+): OutboxRelay {
   return new OutboxRelay({
     sql,
     log,
-    clock,
+    clock: ownClock,
     logger: silentLogger,
     metrics: new Registry(),
     config: sqlConfig.parse({}),

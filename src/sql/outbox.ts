@@ -14,7 +14,7 @@
 // nobody can say what the trackers know. Ids are then raised above all that were ever relayed, and
 // `onDiverged` is told: it must enqueue the state of everything again.
 
-import { type Kysely, sql as raw, type Transaction } from 'kysely';
+import { sql as raw, type Transaction } from 'kysely';
 import { utf8 } from '#base/bytes.ts';
 import { type Clock, sleep } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
@@ -36,6 +36,7 @@ import {
 } from './consumer-position.ts';
 import { lockForTransaction } from './dialect.ts';
 import { SqlError } from './errors.ts';
+import { fixedQuery } from './fixed-query.ts';
 import type { Sql } from './sql.ts';
 
 /** The log topic the trackers follow. */
@@ -155,14 +156,19 @@ export class OutboxRelay {
 
   /** Relays until `signal` aborts, then resolves. Failures are logged and repeated. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, config, logger } = this.#world;
+    const { clock, config, logger, sql } = this.#world;
     let retryMs = RETRY_MS_MIN;
     while (!signal.aborted) {
       try {
         this.#woken = false;
+        const ended = sql.transactionsEnded;
         const relayed = await this.relayOnce();
         retryMs = RETRY_MS_MIN;
-        if (relayed === 0 && !this.#woken) await this.#sleep(config.outboxPollIntervalMs, signal);
+        while (relayed === 0 && !this.#woken) {
+          await this.#sleep(config.outboxPollIntervalMs, signal);
+          // Nobody has written anything: nothing waits.
+          if (signal.aborted || ended === undefined || ended !== sql.transactionsEnded) break;
+        }
       } catch (error) {
         if (signal.aborted) return;
         this.#failures.add(1);
@@ -180,7 +186,9 @@ export class OutboxRelay {
   async relayOnce(): Promise<number> {
     const { sql, log, config } = this.#world;
     if (!this.#isSynced) await this.#synchronise();
-    const rows = await oldestRows(sql.read<OutboxTables>(), config.outboxBatchMax);
+    const rows = await oldestRows(sql.read<OutboxTables>(), {
+      rowsMax: config.outboxBatchMax,
+    });
     if (rows.length === 0) return 0;
     // Until the rows are gone, nobody knows whether they were relayed.
     this.#isSynced = false;
@@ -319,17 +327,11 @@ function recordOf(row: OutboxRow): { readonly key: Uint8Array; readonly value: U
   return { key: utf8(controlKey(message)), value: encodeControl(message, row.id) };
 }
 
-async function oldestRows(
-  reading: Kysely<OutboxTables>,
-  rowsMax: number,
-): Promise<readonly OutboxRow[]> {
-  return await reading
-    .selectFrom('outbox')
-    .select(['id', 'message'])
-    .orderBy('id')
-    .limit(rowsMax)
-    .execute();
-}
+/** Asked some times a second, also when nothing happens. */
+const oldestRows = fixedQuery<OutboxTables, { readonly rowsMax: number }, OutboxRow>(
+  (reading, { rowsMax }) =>
+    reading.selectFrom('outbox').select(['id', 'message']).orderBy('id').limit(rowsMax),
+);
 
 async function deleteRows(
   transaction: Transaction<OutboxTables>,

@@ -8,6 +8,12 @@ export type Dialect = 'sqlite' | 'postgres';
 export interface Sql {
   readonly dialect: Dialect;
 
+  /**
+   * How many transactions have ended, however, of a database that this object alone writes to: as long as
+   * it is the same number, nobody has changed anything. Undefined where others may write as well.
+   */
+  readonly transactionsEnded?: number | undefined;
+
   /** For reading only. Sees every transaction that has resolved. Integers come back as numbers. */
   read<Tables>(): Kysely<Tables>;
 

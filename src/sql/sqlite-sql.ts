@@ -38,12 +38,17 @@ export class SqliteSql implements Sql {
   readonly #reading: Kysely<Nothing>;
   #lastTransaction: Promise<unknown> = Promise.resolve();
   #transactions = 0;
+  #transactionsEnded = 0;
   #snapshot: Promise<unknown> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(world: SqliteWorld) {
     this.#world = world;
     this.#reading = kyselyOver(new ReadingDriver(world.readers, world.config.readQueueMax));
+  }
+
+  get transactionsEnded(): number {
+    return this.#transactionsEnded;
   }
 
   read<Tables>(): Kysely<Tables> {
@@ -64,6 +69,7 @@ export class SqliteSql implements Sql {
     try {
       return await result;
     } finally {
+      this.#transactionsEnded++;
       this.#transactions--;
     }
   }

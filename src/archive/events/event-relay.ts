@@ -17,6 +17,7 @@ import { codeOf, messageOf } from '#base/errors.ts';
 import type { BlobRef } from '#base/ids.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Log } from '#log/log.ts';
+import { fixedQuery } from '#sql/fixed-query.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { Store } from '#store/store.ts';
 import {
@@ -35,6 +36,10 @@ import { bodyOfChange, type ChangeRow, type TorrentWords } from './told-change.t
 const ROWS_AT_ONCE = 100;
 const LOOK_MS = 1000;
 const RETRY_MS = 10_000;
+/** Asked every second, also when nothing happens. */
+const oldestChanges = fixedQuery<EventTables, Readonly<Record<string, never>>, ChangeRow>(
+  (reading) => reading.selectFrom('archive_change').selectAll().orderBy('id').limit(ROWS_AT_ONCE),
+);
 
 /** The keys of this server; `next` is one that was made and may be in force already. */
 export interface EventKeys {
@@ -93,11 +98,15 @@ export class EventRelay {
 
   /** Until the signal aborts: tells what nobody waits for. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, logger } = this.#world;
+    const { clock, logger, sql } = this.#world;
+    let seen: number | undefined;
     while (!signal.aborted) {
       let restMs = LOOK_MS;
       try {
-        await this.flush();
+        const ended = sql.transactionsEnded;
+        // Where nobody has written anything there is nothing to tell.
+        if (ended === undefined || ended !== seen) await this.flush();
+        seen = ended;
       } catch (error) {
         restMs = RETRY_MS;
         logger.error('Changes of the archive could not be told to the log', {
@@ -132,7 +141,7 @@ export class EventRelay {
 
   async #flush(): Promise<void> {
     for (;;) {
-      const rows = await this.#rows();
+      const rows = await oldestChanges(this.#world.sql.read<EventTables>(), {});
       if (rows.length === 0) return;
       this.#tail ??= await this.#open();
       const told = await this.#tell(rows, this.#tail).catch((error: unknown) => {
@@ -145,16 +154,6 @@ export class EventRelay {
       );
       this.#known.clear();
     }
-  }
-
-  #rows(): Promise<readonly ChangeRow[]> {
-    return this.#world.sql
-      .read<EventTables>()
-      .selectFrom('archive_change')
-      .selectAll()
-      .orderBy('id')
-      .limit(ROWS_AT_ONCE)
-      .execute();
   }
 
   async #tell(rows: readonly ChangeRow[], tail: Tail): Promise<readonly Told[]> {
