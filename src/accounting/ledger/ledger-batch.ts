@@ -62,7 +62,13 @@ const AT = {
   client: 11,
 } as const;
 const NUMBERS = 12;
+/** What a pair has a number of. */
+export type PairNumber = Exclude<keyof typeof AT, 'client'>;
 const PAIRS_MIN = 1024;
+/** Of entries that were made before what they say has changed. */
+const STALE = -1;
+/** Of more of them the memory is given back: 7 MB are kept. */
+const PAIRS_KEPT = 65_536;
 
 export class LedgerBatch {
   readonly #index = new PairIndex();
@@ -97,9 +103,60 @@ export class LedgerBatch {
     return this.#entries;
   }
 
+  // The same without an object for each pair, which are numbered from 0 as they came.
+
+  memberAt(pair: number): number {
+    return this.#index.memberAt(pair);
+  }
+
+  torrentAt(pair: number): number {
+    return this.#index.torrentAt(pair);
+  }
+
+  numberAt(pair: number, what: PairNumber): number {
+    return this.#numbers[pair * NUMBERS + AT[what]]!;
+  }
+
+  /** LedgerEntry.seedingPlace. */
+  seedingPlaceAt(pair: number): number {
+    return this.#places[pair]!;
+  }
+
+  clientAt(pair: number): string {
+    return this.#clientOf(pair * NUMBERS);
+  }
+
+  /** Where the ledger has the state of this pair's seeding. */
+  placeSeeding(pair: number, place: number): void {
+    this.#places[pair] = place;
+    this.#entriesRecords = STALE;
+  }
+
+  addSeeded(pair: number, seconds: number): void {
+    this.#numbers[pair * NUMBERS + AT.seedSeconds]! += seconds;
+    this.#entriesRecords = STALE;
+  }
+
   /** What the records added tell about seeding, for the entries by their places. */
   get tells(): SeedingTells {
     return this.#tells;
+  }
+
+  /** As new; the memory is kept for the next batch, and entries that were asked for stay as they are. */
+  clear(): void {
+    if (this.#places.length > PAIRS_KEPT) {
+      this.#numbers = new Float64Array(PAIRS_MIN * NUMBERS);
+      this.#words = new Uint32Array(this.#numbers.buffer);
+      this.#places = new Int32Array(PAIRS_MIN).fill(-1);
+    } else {
+      this.#numbers.fill(0, 0, this.size * NUMBERS);
+      this.#places.fill(-1, 0, this.size);
+    }
+    this.#index.clear();
+    this.#tells.clear();
+    this.#records = 0;
+    this.#entries = [];
+    this.#entriesRecords = 0;
   }
 
   /** What was added up before; nothing of this pair was added here. The entry is copied. */
@@ -220,15 +277,36 @@ export class LedgerBatch {
   }
 
   #clientOf(at: number): string {
-    let text = '';
-    for (let character = 0; character < CLIENT_CHARACTERS; character++) {
-      const word = this.#words[(at + AT.client) * 2 + (character >>> 2)]!;
-      const byte = (word >>> ((character & 3) * 8)) & 0xff;
-      if (byte < 0x20 || byte > 0x7e) return '';
-      text += String.fromCharCode(byte);
-    }
-    return text;
+    const low = this.#words[(at + AT.client) * 2]!;
+    const high = this.#words[(at + AT.client) * 2 + 1]!;
+    if (!isPrintable(low) || !isPrintable(high)) return '';
+    // One call: a text that grows by a character makes seven that nobody keeps.
+    return String.fromCharCode(
+      low & 0xff,
+      (low >>> 8) & 0xff,
+      (low >>> 16) & 0xff,
+      low >>> 24,
+      high & 0xff,
+      (high >>> 8) & 0xff,
+      (high >>> 16) & 0xff,
+      high >>> 24,
+    );
   }
+}
+
+/** Pairs of a batch in the order of the table. */
+export function byPair(batch: LedgerBatch): (one: number, other: number) => number {
+  return (one, other) =>
+    batch.memberAt(one) - batch.memberAt(other) || batch.torrentAt(one) - batch.torrentAt(other);
+}
+
+/** Four characters of ASCII. */
+function isPrintable(word: number): boolean {
+  for (let shift = 0; shift < 32; shift += 8) {
+    const byte = (word >>> shift) & 0xff;
+    if (byte < 0x20 || byte > 0x7e) return false;
+  }
+  return true;
 }
 
 /** Two totals as the ledger adds them: held at 2^53-1. */

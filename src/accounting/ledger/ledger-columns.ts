@@ -4,7 +4,7 @@ import type { RowColumn } from '#sql/row-columns.ts';
 
 export function numbers<Row>(
   name: string,
-  rows: readonly Row[],
+  rows: ArrayLike<Row>,
   read: (row: Row) => number,
 ): RowColumn {
   const values = new Float64Array(rows.length);

@@ -44,6 +44,8 @@ const AT = {
 } as const;
 const NUMBERS = 8;
 const DAYS_MIN = 256;
+/** After more of them their memory is given back. */
+const DAYS_KEPT = 65_536;
 
 export class LedgerDays {
   readonly #index = new PairIndex();
@@ -60,6 +62,14 @@ export class LedgerDays {
   /** Made anew at each call. */
   get days(): readonly LedgerDay[] {
     return Array.from({ length: this.size }, (_, place) => this.#dayAt(place));
+  }
+
+  /** As new; the memory is kept for the next batch. */
+  clear(): void {
+    if (this.#numbers.length > DAYS_KEPT * NUMBERS) {
+      this.#numbers = new Float64Array(DAYS_MIN * NUMBERS);
+    } else this.#numbers.fill(0, 0, this.size * NUMBERS);
+    this.#index.clear();
   }
 
   /** What was added up before; nothing of this day was added here. The day is copied. */

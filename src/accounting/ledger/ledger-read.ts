@@ -48,12 +48,12 @@ export const WAITED_PAIRS_MAX = 65_536;
 const READ_RECORDS_MAX = 65_536;
 
 export class ReadBatch {
-  readonly from: number;
+  #from: number;
   readonly batch = new LedgerBatch();
   readonly days = new LedgerDays();
-  readonly gaps: LogGap[] = [];
+  gaps: LogGap[] = [];
   /** Records that credit nothing, by their reason. */
-  readonly zeroCredits = { first: 0, reset: 0, late: 0 };
+  zeroCredits = { first: 0, reset: 0, late: 0 };
   readonly #source: RecordSource;
   readonly #reader = new TransferReader();
   #invalid = 0;
@@ -61,8 +61,26 @@ export class ReadBatch {
 
   constructor(source: RecordSource, from: number) {
     this.#source = source;
-    this.from = from;
+    this.#from = from;
     this.#nextOffset = from;
+  }
+
+  /**
+   * Begins anew at `from`, in the memory of the batch that it was: memory made for each of them, megabytes
+   * at a time, has the engine look through the whole heap every few seconds. Nobody needs that batch now.
+   */
+  restart(from: number): void {
+    this.#from = from;
+    this.#nextOffset = from;
+    this.#invalid = 0;
+    this.batch.clear();
+    this.days.clear();
+    this.gaps = [];
+    this.zeroCredits = { first: 0, reset: 0, late: 0 };
+  }
+
+  get from(): number {
+    return this.#from;
   }
 
   get nextOffset(): number {

@@ -4,7 +4,7 @@
 
 import { sql, type Transaction } from 'kysely';
 import type { SeedingRow, SeedingStates } from '#accounting/seeding/seeding-states.ts';
-import type { LedgerBatch, LedgerEntry } from './ledger-batch.ts';
+import { byPair, type LedgerBatch } from './ledger-batch.ts';
 import type { LedgerDays } from './ledger-days.ts';
 import type { LedgerNames } from './ledger-tables.ts';
 
@@ -20,61 +20,45 @@ export interface SeedingStep {
   readonly states: SeedingStates;
 }
 
-/** Fills seed times and places of the batch's entries, and the seed times of its days. */
+/** Fills seed times and places of the batch's pairs, and the seed times of its days. */
 export async function settleSeeding<Tables>(
   transaction: Transaction<Tables>,
   names: LedgerNames,
   step: SeedingStep,
 ): Promise<void> {
-  const { entries, tells } = step.batch;
+  const { batch, days, states } = step;
+  const { tells } = batch;
   if (tells.size === 0) return;
-  if (step.states.size > STATES_MAX) step.states.clear();
-  const places = new Uint32Array(entries.length);
-  await readStates(transaction, names, placed(step, places));
-  tells.forEach((at, tell) => {
-    const seconds = step.states.advance(places[at]!, tell);
+  if (states.size > STATES_MAX) states.clear();
+  await readStates(transaction, names, { pairs: placed(step), ...step });
+  tells.forEach((pair, tell) => {
+    const seconds = states.advance(batch.seedingPlaceAt(pair), tell);
     if (seconds === 0) return;
-    const entry = entries[at]!;
-    entry.seedSeconds += seconds;
-    step.days.addSeeded(entry.memberId, tell.atSeconds * 1000, seconds);
+    batch.addSeeded(pair, seconds);
+    days.addSeeded(batch.memberAt(pair), tell.atSeconds * 1000, seconds);
   });
 }
 
-/** In the order of the table. */
-export function byPair(one: LedgerEntry, other: LedgerEntry): number {
-  return one.memberId - other.memberId || one.torrentId - other.torrentId;
-}
-
-/**
- * Gives each entry that has anything told its place, in `places` by its number too, and returns those
- * whose states are not known.
- */
-function placed({ batch, states }: SeedingStep, places: Uint32Array): Unknown {
-  const { entries, tells } = batch;
-  const unknown: LedgerEntry[] = [];
-  for (const at of tells.pairs) {
-    const entry = entries[at]!;
+/** Gives each pair of which anything is told its place, and returns those whose states are not known. */
+function placed({ batch, states }: SeedingStep): number[] {
+  const unknown: number[] = [];
+  for (const pair of batch.tells.pairs) {
     const { size } = states;
-    entry.seedingPlace = states.placeOf(entry.memberId, entry.torrentId);
-    places[at] = entry.seedingPlace;
-    if (entry.seedingPlace === size) unknown.push(entry);
+    const place = states.placeOf(batch.memberAt(pair), batch.torrentAt(pair));
+    batch.placeSeeding(pair, place);
+    if (place === size) unknown.push(pair);
   }
-  return { entries: unknown.sort(byPair), states };
-}
-
-interface Unknown {
-  readonly entries: readonly LedgerEntry[];
-  readonly states: SeedingStates;
+  return unknown.sort(byPair(batch));
 }
 
 async function readStates<Tables>(
   transaction: Transaction<Tables>,
   names: LedgerNames,
-  { entries, states }: Unknown,
+  { pairs: unknown, batch, states }: SeedingStep & { readonly pairs: readonly number[] },
 ): Promise<void> {
-  for (let from = 0; from < entries.length; from += PAIRS_MAX) {
-    const some = entries.slice(from, from + PAIRS_MAX);
-    const pairs = some.map(({ memberId, torrentId }) => `(${memberId},${torrentId})`).join();
+  for (let from = 0; from < unknown.length; from += PAIRS_MAX) {
+    const some = unknown.slice(from, from + PAIRS_MAX);
+    const pairs = some.map((pair) => `(${batch.memberAt(pair)},${batch.torrentAt(pair)})`).join();
     const { rows } = await sql<SeedingRow & { member_id: number; torrent_id: number }>`
       select member_id, torrent_id, seeded, seeder, seeding_more from ${sql.table(names.transfer)}
       where (member_id, torrent_id) in (values ${sql.raw(pairs)}) and (seeded > 0 or seeder > 0)
@@ -82,8 +66,10 @@ async function readStates<Tables>(
     let at = 0;
     for (const row of rows) {
       // Both stand in the same order.
-      while (some[at]!.memberId !== row.member_id || some[at]!.torrentId !== row.torrent_id) at++;
-      states.put(some[at]!.seedingPlace, row);
+      const isAt = (pair: number): boolean =>
+        batch.memberAt(pair) === row.member_id && batch.torrentAt(pair) === row.torrent_id;
+      while (!isAt(some[at]!)) at++;
+      states.put(batch.seedingPlaceAt(some[at]!), row);
     }
   }
 }

@@ -4,9 +4,8 @@
 import { sql, type Transaction } from 'kysely';
 import type { SeedingStates } from '#accounting/seeding/seeding-states.ts';
 import { insertColumns, type RowColumn } from '#sql/row-columns.ts';
-import { type LedgerBatch, type LedgerEntry, sum } from './ledger-batch.ts';
+import { byPair, type LedgerBatch, type PairNumber, sum } from './ledger-batch.ts';
 import { addOnConflict, numbers, seenOnConflict } from './ledger-columns.ts';
-import { byPair } from './ledger-seeding.ts';
 import { LEDGER_SUMS, type LedgerNames } from './ledger-tables.ts';
 
 /** Pairs looked up by one query. */
@@ -20,18 +19,21 @@ export async function writeBatch<Tables>(
   names: LedgerNames,
   { batch, states }: { readonly batch: LedgerBatch; readonly states: SeedingStates },
 ): Promise<ReadonlyMap<number, number>> {
-  const entries = [...batch.entries].sort(byPair);
-  const completions = await newCompletions(transaction, names, entries);
+  const pairs = Uint32Array.from({ length: batch.size }, (_, pair) => pair).sort(byPair(batch));
+  const completions = await newCompletions(transaction, names, { batch, pairs });
   const members = new Map<number, Totals>();
   const torrents = new Map<number, Totals>();
   // By parts, so that neither memory nor this thread is held by all of them at once.
-  for (let from = 0; from < entries.length; from += ROWS_MAX) {
-    const part = entries.slice(from, from + ROWS_MAX);
-    for (const same of bySeeding(part, states)) await writeTransfers(transaction, names, same);
-    for (const entry of part) {
-      const completed = completions.get(entry) ?? 0;
-      addTotals(members, entry.memberId, { entry, completed });
-      addTotals(torrents, entry.torrentId, { entry, completed });
+  for (let from = 0; from < pairs.length; from += ROWS_MAX) {
+    const part = pairs.subarray(from, from + ROWS_MAX);
+    for (const same of bySeeding(batch, part, states)) {
+      await writeTransfers(transaction, names, same);
+    }
+    for (let nth = 0; nth < part.length; nth++) {
+      const pair = part[nth]!;
+      const completed = completions.get(pair) ?? 0;
+      addTotals(totalsOf(members, batch.memberAt(pair)), batch, pair, completed);
+      addTotals(totalsOf(torrents, batch.torrentAt(pair)), batch, pair, completed);
     }
   }
   await writeTotals(transaction, { table: names.member, key: 'member_id' }, members);
@@ -43,17 +45,17 @@ export async function writeBatch<Tables>(
 async function writeTransfers<Tables>(
   transaction: Transaction<Tables>,
   names: LedgerNames,
-  { entries, seeding }: SameSeeding,
+  { batch, pairs, seeding }: SameSeeding,
 ): Promise<void> {
   await insertColumns(transaction, {
     table: names.transfer,
     columns: [
-      numbers('member_id', entries, (entry) => entry.memberId),
-      numbers('torrent_id', entries, (entry) => entry.torrentId),
-      ...sumColumns(entries),
-      numbers('completed_ms', entries, (entry) => entry.completedMs),
-      numbers('left_bytes', entries, (entry) => entry.leftBytes),
-      { name: 'client', type: 'text', values: entries.map((entry) => entry.client) },
+      numbers('member_id', pairs, (pair) => batch.memberAt(pair)),
+      numbers('torrent_id', pairs, (pair) => batch.torrentAt(pair)),
+      ...SUMS.map(([name, what]) => numbers(name, pairs, (pair) => batch.numberAt(pair, what))),
+      numbers('completed_ms', pairs, (pair) => batch.numberAt(pair, 'completedMs')),
+      numbers('left_bytes', pairs, (pair) => batch.numberAt(pair, 'left')),
+      { name: 'client', type: 'text', values: Array.from(pairs, (pair) => batch.clientAt(pair)) },
       ...seeding,
     ],
     onConflict: addOnConflict(names.transfer, {
@@ -71,70 +73,74 @@ async function writeTransfers<Tables>(
   });
 }
 
-/** Entries of which the same columns about seeding are written. */
+/** Pairs of which the same columns about seeding are written. */
 interface SameSeeding {
-  readonly entries: readonly LedgerEntry[];
+  readonly batch: LedgerBatch;
+  readonly pairs: readonly number[];
   readonly seeding: readonly RowColumn[];
 }
 
 /** What no record told anything about keeps what is known of it; few rows have more than numbers. */
-function bySeeding(part: readonly LedgerEntry[], states: SeedingStates): readonly SameSeeding[] {
-  const [quiet, plain, rich]: [LedgerEntry[], LedgerEntry[], LedgerEntry[]] = [[], [], []];
+function bySeeding(
+  batch: LedgerBatch,
+  part: Uint32Array,
+  states: SeedingStates,
+): readonly SameSeeding[] {
+  const [quiet, plain, rich]: [number[], number[], number[]] = [[], [], []];
   const texts: string[] = [];
-  for (const entry of part) {
-    const place = entry.seedingPlace;
+  for (let nth = 0; nth < part.length; nth++) {
+    const pair = part[nth]!;
+    const place = batch.seedingPlaceAt(pair);
     const text = place < 0 ? undefined : states.moreToWrite(place);
-    if (place < 0) quiet.push(entry);
-    else if (text === undefined) plain.push(entry);
+    if (place < 0) quiet.push(pair);
+    else if (text === undefined) plain.push(pair);
     else {
-      rich.push(entry);
+      rich.push(pair);
       texts.push(text);
     }
   }
-  const columns = (entries: readonly LedgerEntry[]): RowColumn[] => [
-    numbers('seeded', entries, ({ seedingPlace }) => states.seeded(seedingPlace)),
-    numbers('seeder', entries, ({ seedingPlace }) => states.seeder(seedingPlace)),
+  const columns = (pairs: readonly number[]): RowColumn[] => [
+    numbers('seeded', pairs, (pair) => states.seeded(batch.seedingPlaceAt(pair))),
+    numbers('seeder', pairs, (pair) => states.seeder(batch.seedingPlaceAt(pair))),
   ];
   const more: RowColumn = { name: 'seeding_more', type: 'text', values: texts };
   return [
-    { entries: quiet, seeding: [] },
-    { entries: plain, seeding: columns(plain) },
-    { entries: rich, seeding: [...columns(rich), more] },
+    { batch, pairs: quiet, seeding: [] },
+    { batch, pairs: plain, seeding: columns(plain) },
+    { batch, pairs: rich, seeding: [...columns(rich), more] },
   ];
 }
 
-/** What the rows of all tables of totals keep. */
-interface Sums {
-  uploadedBytes: number;
-  downloadedBytes: number;
-  creditedUploadedBytes: number;
-  creditedDownloadedBytes: number;
-  seedSeconds: number;
-  records: number;
-  firstSeenMs: number;
-  lastSeenMs: number;
-}
+/** What the rows of all tables keep, by column. */
+const SUMS = [
+  ['uploaded_bytes', 'uploaded'],
+  ['downloaded_bytes', 'downloaded'],
+  ['credited_uploaded_bytes', 'creditedUploaded'],
+  ['credited_downloaded_bytes', 'creditedDownloaded'],
+  ['seed_seconds', 'seedSeconds'],
+  ['records', 'records'],
+  ['first_seen_ms', 'firstSeenMs'],
+  ['last_seen_ms', 'lastSeenMs'],
+] as const satisfies readonly (readonly [string, PairNumber])[];
 
 /** Sums of one row of ledger_member or ledger_torrent. */
-interface Totals extends Sums {
-  completed: number;
-}
+type Totals = Record<(typeof SUMS)[number][1] | 'completed', number>;
 
 /**
- * How many completions each entry adds: every one for member 0, and one for a member who had not
+ * How many completions each pair adds: every one for member 0, and one for a member who had not
  * completed the torrent before.
  */
 async function newCompletions<Tables>(
   transaction: Transaction<Tables>,
   names: LedgerNames,
-  entries: readonly LedgerEntry[],
-): Promise<ReadonlyMap<LedgerEntry, number>> {
-  const completing = entries.filter((entry) => entry.completions > 0);
+  { batch, pairs: all }: { readonly batch: LedgerBatch; readonly pairs: Uint32Array },
+): Promise<ReadonlyMap<number, number>> {
+  const completing = [...all.filter((pair) => batch.numberAt(pair, 'completions') > 0)];
   const known = new Set<string>();
-  const named = completing.filter((entry) => entry.memberId !== 0);
+  const named = completing.filter((pair) => batch.memberAt(pair) !== 0);
   for (let from = 0; from < named.length; from += PAIRS_MAX) {
-    const pairs = named.slice(from, from + PAIRS_MAX).map(({ memberId, torrentId }) => {
-      return `(${memberId}, ${torrentId})`;
+    const pairs = named.slice(from, from + PAIRS_MAX).map((pair) => {
+      return `(${batch.memberAt(pair)}, ${batch.torrentAt(pair)})`;
     });
     const { rows } = await sql<{ member_id: number; torrent_id: number }>`
       select member_id, torrent_id from ${sql.table(names.transfer)}
@@ -142,45 +148,38 @@ async function newCompletions<Tables>(
     `.execute(transaction);
     for (const row of rows) known.add(`${row.member_id}:${row.torrent_id}`);
   }
-  const result = new Map<LedgerEntry, number>();
-  for (const entry of completing) {
-    if (entry.memberId === 0) result.set(entry, entry.completions);
-    else if (!known.has(`${entry.memberId}:${entry.torrentId}`)) result.set(entry, 1);
+  const result = new Map<number, number>();
+  for (const pair of completing) {
+    const member = batch.memberAt(pair);
+    if (member === 0) result.set(pair, batch.numberAt(pair, 'completions'));
+    else if (!known.has(`${member}:${batch.torrentAt(pair)}`)) result.set(pair, 1);
   }
   return result;
 }
 
-function addTotals(
-  all: Map<number, Totals>,
-  key: number,
-  { entry, completed }: { readonly entry: LedgerEntry; readonly completed: number },
-): void {
-  const totals = all.get(key);
+function totalsOf(all: Map<number, Totals>, key: number): Totals {
+  let totals = all.get(key);
   if (totals === undefined) {
-    all.set(key, {
-      uploadedBytes: entry.uploadedBytes,
-      downloadedBytes: entry.downloadedBytes,
-      creditedUploadedBytes: entry.creditedUploadedBytes,
-      creditedDownloadedBytes: entry.creditedDownloadedBytes,
-      seedSeconds: entry.seedSeconds,
-      records: entry.records,
-      firstSeenMs: entry.firstSeenMs,
-      lastSeenMs: entry.lastSeenMs,
-      completed,
-    });
-    return;
+    totals = {
+      ...{ uploaded: 0, downloaded: 0, creditedUploaded: 0, creditedDownloaded: 0 },
+      ...{ seedSeconds: 0, records: 0, firstSeenMs: Number.MAX_SAFE_INTEGER, lastSeenMs: 0 },
+      completed: 0,
+    };
+    all.set(key, totals);
   }
-  totals.uploadedBytes = sum(totals.uploadedBytes, entry.uploadedBytes);
-  totals.downloadedBytes = sum(totals.downloadedBytes, entry.downloadedBytes);
-  totals.creditedUploadedBytes = sum(totals.creditedUploadedBytes, entry.creditedUploadedBytes);
-  totals.creditedDownloadedBytes = sum(
-    totals.creditedDownloadedBytes,
-    entry.creditedDownloadedBytes,
-  );
-  totals.seedSeconds = sum(totals.seedSeconds, entry.seedSeconds);
-  totals.records += entry.records;
-  totals.firstSeenMs = Math.min(totals.firstSeenMs, entry.firstSeenMs);
-  totals.lastSeenMs = Math.max(totals.lastSeenMs, entry.lastSeenMs);
+  return totals;
+}
+
+function addTotals(totals: Totals, batch: LedgerBatch, pair: number, completed: number): void {
+  const { uploaded, downloaded, creditedUploaded, creditedDownloaded, seedSeconds } = totals;
+  totals.uploaded = sum(uploaded, batch.numberAt(pair, 'uploaded'));
+  totals.downloaded = sum(downloaded, batch.numberAt(pair, 'downloaded'));
+  totals.creditedUploaded = sum(creditedUploaded, batch.numberAt(pair, 'creditedUploaded'));
+  totals.creditedDownloaded = sum(creditedDownloaded, batch.numberAt(pair, 'creditedDownloaded'));
+  totals.seedSeconds = sum(seedSeconds, batch.numberAt(pair, 'seedSeconds'));
+  totals.records += batch.numberAt(pair, 'records');
+  totals.firstSeenMs = Math.min(totals.firstSeenMs, batch.numberAt(pair, 'firstSeenMs'));
+  totals.lastSeenMs = Math.max(totals.lastSeenMs, batch.numberAt(pair, 'lastSeenMs'));
   totals.completed += completed;
 }
 
@@ -197,7 +196,7 @@ async function writeTotals<Tables>(
       table: to.table,
       columns: [
         numbers(to.key, part, ([id]) => id),
-        ...sumColumns(values),
+        ...SUMS.map(([name, what]) => numbers(name, values, (value) => value[what])),
         numbers('completed', values, (value) => value.completed),
       ],
       onConflict: addOnConflict(to.table, {
@@ -223,17 +222,4 @@ async function completedOf<Tables>(
     for (const row of rows) completed.set(row.torrent_id, row.completed);
   }
   return completed;
-}
-
-function sumColumns(values: readonly Sums[]): RowColumn[] {
-  return [
-    numbers('uploaded_bytes', values, (value) => value.uploadedBytes),
-    numbers('downloaded_bytes', values, (value) => value.downloadedBytes),
-    numbers('credited_uploaded_bytes', values, (value) => value.creditedUploadedBytes),
-    numbers('credited_downloaded_bytes', values, (value) => value.creditedDownloadedBytes),
-    numbers('seed_seconds', values, (value) => value.seedSeconds),
-    numbers('records', values, (value) => value.records),
-    numbers('first_seen_ms', values, (value) => value.firstSeenMs),
-    numbers('last_seen_ms', values, (value) => value.lastSeenMs),
-  ];
 }

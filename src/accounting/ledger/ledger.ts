@@ -60,6 +60,8 @@ export class Ledger {
   #ahead: { readonly from: number; readonly read: Promise<ReadBatch | undefined> } | undefined;
   /** What came since the last batch, as far as the feed showed it. */
   #gathered: ReadBatch | undefined;
+  /** One that is counted: the next begins in its memory. */
+  #spare: ReadBatch | undefined;
   #positionLosses = 0;
   #paused: Promise<void> | undefined;
   #applying: Promise<unknown> = Promise.resolve();
@@ -172,10 +174,12 @@ export class Ledger {
       this.#nextOffset = next.nextOffset;
       this.#positionLosses = 0;
       this.#report(read);
+      const { records } = read;
+      this.#spare = read;
       for (const [torrentId, times] of completed) {
         for (const listener of this.#listeners) listener(torrentId, times);
       }
-      return read.records;
+      return records;
     } catch (error) {
       await this.#onFailure(error);
       throw error;
@@ -195,7 +199,7 @@ export class Ledger {
     if (this.#world.feed === undefined) return false;
     const limits = this.#limits(this.#nextOffset);
     if (this.#gathered?.from !== this.#nextOffset) {
-      this.#gathered = new ReadBatch(this.#world, this.#nextOffset);
+      this.#gathered = this.#begin(this.#nextOffset);
     }
     this.#gathered.takeFed(limits);
     return this.#gathered.isFull(limits);
@@ -212,6 +216,8 @@ export class Ledger {
       gathered.takeFed(this.#limits(from));
       return gathered;
     }
+    // It has nothing, or begins elsewhere.
+    this.#spare ??= gathered;
     const isHere = ahead?.from === from;
     return (isHere ? await ahead.read : undefined) ?? (await this.#read(from, options));
   }
@@ -226,9 +232,17 @@ export class Ledger {
   }
 
   async #read(from: number, options: ReadOptions): Promise<ReadBatch> {
-    const read = new ReadBatch(this.#world, from);
+    const read = this.#begin(from);
     await read.take(this.#limits(from), options);
     return read;
+  }
+
+  #begin(from: number): ReadBatch {
+    const spare = this.#spare;
+    this.#spare = undefined;
+    if (spare === undefined) return new ReadBatch(this.#world, from);
+    spare.restart(from);
+    return spare;
   }
 
   /** On SQLite everybody who writes waits for the one transaction; on PostgreSQL nobody does. */
@@ -288,9 +302,11 @@ export class Ledger {
     }
     let credited = 0;
     let moved = 0;
-    for (const entry of read.batch.entries) {
-      moved += entry.uploadedBytes + entry.downloadedBytes;
-      credited += entry.creditedUploadedBytes + entry.creditedDownloadedBytes;
+    const { batch } = read;
+    for (let pair = 0; pair < batch.size; pair++) {
+      moved += batch.numberAt(pair, 'uploaded') + batch.numberAt(pair, 'downloaded');
+      credited +=
+        batch.numberAt(pair, 'creditedUploaded') + batch.numberAt(pair, 'creditedDownloaded');
     }
     made.bytes.add(moved);
     made.creditedBytes.add(credited);

@@ -2,6 +2,8 @@
 // typed arrays: 16 to 32 bytes a pair and no object, so that a million fit where a Map would not.
 
 const CAPACITY_MIN = 1024;
+/** An index that held more pairs gives its memory back when it is emptied. */
+const CAPACITY_KEPT = 65_536;
 /** Multipliers of two odd constants spread neighbouring ids over the table. */
 const SPREAD_MEMBER = 0x9e3779b1;
 const SPREAD_TORRENT = 0x85ebca77;
@@ -15,6 +17,16 @@ export class PairIndex {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** As new; what it holds is kept for pairs to come. */
+  clear(): void {
+    if (this.#members.length > CAPACITY_KEPT) {
+      this.#members = new Uint32Array(CAPACITY_MIN);
+      this.#torrents = new Uint32Array(CAPACITY_MIN);
+      this.#slots = new Uint32Array(CAPACITY_MIN * 2);
+    } else this.#slots.fill(0);
+    this.#size = 0;
   }
 
   memberAt(index: number): number {

@@ -11,10 +11,12 @@ import {
 } from './seeding.ts';
 
 const CAPACITY_MIN = 1024;
+/** Of more records, or pairs, the memory is given back: 5 MB are kept. */
+const CAPACITY_KEPT = 262_144;
 
 export class SeedingTells {
   /** The numbers of the pairs that anything was told about, each once. */
-  readonly pairs: number[] = [];
+  pairs: number[] = [];
   #isTold = new Uint8Array(CAPACITY_MIN);
   #entries = new Uint32Array(CAPACITY_MIN);
   #clients = new Uint32Array(CAPACITY_MIN);
@@ -25,6 +27,21 @@ export class SeedingTells {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** As new; the memory is kept for the next batch. */
+  clear(): void {
+    this.pairs = [];
+    if (this.#isTold.length > CAPACITY_KEPT) this.#isTold = new Uint8Array(CAPACITY_MIN);
+    else this.#isTold.fill(0);
+    if (this.#entries.length > CAPACITY_KEPT) {
+      this.#entries = new Uint32Array(CAPACITY_MIN);
+      this.#clients = new Uint32Array(CAPACITY_MIN);
+      this.#atSeconds = new Float64Array(CAPACITY_MIN);
+      this.#seconds = new Uint16Array(CAPACITY_MIN);
+      this.#seeds = new Uint8Array(CAPACITY_MIN);
+    }
+    this.#size = 0;
   }
 
   /** `entry` is the number of the record's pair in its batch. */

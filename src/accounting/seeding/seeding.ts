@@ -134,6 +134,12 @@ function cover(seeding: Seeding, from: number, until: number): number {
     forget(seeding);
     return until - from;
   }
+  if (from >= fromSeconds) {
+    // Within the last span, or across its end, as of two clients that seed at once: no list is made.
+    if (until > untilSeconds) seeding.untilSeconds = until;
+    forget(seeding);
+    return Math.max(0, until - untilSeconds);
+  }
   return mergeSpan(seeding, from, until);
 }
 
