@@ -19,7 +19,9 @@ export async function writeBatch<Tables>(
   names: LedgerNames,
   { batch, states }: { readonly batch: LedgerBatch; readonly states: SeedingStates },
 ): Promise<ReadonlyMap<number, number>> {
-  const pairs = Uint32Array.from({ length: batch.size }, (_, pair) => pair).sort(byPair(batch));
+  const pairs = new Uint32Array(batch.size);
+  for (let pair = 0; pair < pairs.length; pair++) pairs[pair] = pair;
+  pairs.sort(byPair(batch));
   const completions = await newCompletions(transaction, names, { batch, pairs });
   const members = new Map<number, Totals>();
   const torrents = new Map<number, Totals>();
@@ -55,7 +57,7 @@ async function writeTransfers<Tables>(
       ...SUMS.map(([name, what]) => numbers(name, pairs, (pair) => batch.numberAt(pair, what))),
       numbers('completed_ms', pairs, (pair) => batch.numberAt(pair, 'completedMs')),
       numbers('left_bytes', pairs, (pair) => batch.numberAt(pair, 'left')),
-      { name: 'client', type: 'text', values: Array.from(pairs, (pair) => batch.clientAt(pair)) },
+      { name: 'client', type: 'text', values: pairs.map((pair) => batch.clientAt(pair)) },
       ...seeding,
     ],
     onConflict: addOnConflict(names.transfer, {

@@ -187,6 +187,19 @@ it('a garbled position is told, and the scrub begins again', async () => {
   await world.close();
 });
 
+it('a pass ends where the log stood when it began, however fast it grows', async () => {
+  const world = await filled({ scrubBytesPerSecond: 4096 });
+  const before = await scrubbed(world);
+  assert.equal(before, undefined);
+  // Twice what the scrub reads meanwhile, until long after it would have read what was there.
+  for (let second = 0; second < 120 && (await scrubbed(world)) === undefined; second++) {
+    for (let nth = 0; nth < 16; nth++) await world.append(`${second}/${nth}`);
+    await world.clock.run(1000);
+  }
+  assert.equal((await scrubbed(world))?.damage, 0);
+  await world.close();
+});
+
 it('readers and the writer go on while it reads, and it is off at a rate of 0', async () => {
   const world = await filled({ scrubBytesPerSecond: 64 });
   await world.clock.run(MINUTE_MS);

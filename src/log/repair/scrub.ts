@@ -5,7 +5,8 @@
 // a segment.
 //
 // `scrubBytesPerSecond` holds for what is read from the disk; a new pass begins `scrubEveryMs`
-// after the one before it began, or at once when that one took longer.
+// after the one before it began, or at once when that one took longer. A pass goes as far as the segment
+// that was written when it began, or went on: one that followed a log which grows faster would never end.
 
 import type { Clock } from '#base/clock.ts';
 import { sleep } from '#base/clock.ts';
@@ -67,6 +68,8 @@ export class Scrub {
   #running: Promise<void> = Promise.resolve();
   #pass: ScrubPass | undefined;
   #last: FinishedPass | undefined;
+  /** By topic: the offset behind what was on disk when this process began, or went on with, the pass. */
+  #until: ReadonlyMap<string, number> = new Map();
   #savedMs = 0;
   /** When the next read may begin, in monotonic milliseconds. */
   #dueMs = 0;
@@ -147,6 +150,8 @@ export class Scrub {
   async #wholePass(): Promise<void> {
     const { clock, metrics } = this.#world;
     const pass = this.#pass ?? newPass(clock.nowMs());
+    const topics = [...this.#world.topics()];
+    this.#until = new Map(topics.map(({ state }) => [state.name, state.durableOffset]));
     for (let place = this.#next(pass); place !== undefined; place = this.#next(pass)) {
       this.#pass = pass;
       await this.#segment(pass, place);
@@ -184,6 +189,7 @@ export class Scrub {
       for (const [nth, segment] of segments.entries()) {
         const next = segments[nth + 1];
         if (segment.firstOffset < pass.segment) continue;
+        if (segment.firstOffset > (this.#until.get(name) ?? -1)) break;
         // Where segments are written anew, a place of an earlier process means nothing.
         const isMoved = topic.state.rules.compact === true || topic.state.rules.codec !== undefined;
         if (segment.firstOffset > pass.segment || isMoved) pass.position = 0;

@@ -13,6 +13,8 @@ import { SparseIndex } from './sparse-index.ts';
 
 const ZEROS = new Uint8Array(256 * 1024);
 const PREALLOCATE_BYTES_MIN = 64 * 1024;
+/** Zeros are written twice, and pay where at least so many writes find them. */
+const WRITES_PREALLOCATED_MIN = 4;
 
 /** A batch as it stands in the bytes given to `write`. */
 export interface PlacedBatch {
@@ -126,7 +128,7 @@ export class ActiveSegment {
       });
     }
     segment.endPosition = start + bytes.byteLength;
-    await this.#preallocate();
+    await this.#preallocate(bytes.byteLength);
   }
 
   /** @throws the disk's error: then cut() must follow */
@@ -220,13 +222,16 @@ export class ActiveSegment {
     }
   }
 
-  /** Writes zeros ahead of the data. A failure is none of the append's: the data stands already. */
-  async #preallocate(): Promise<void> {
+  /**
+   * Writes zeros ahead of the data, after a write of so many bytes. A failure is none of the append's: the
+   * data stands already.
+   */
+  async #preallocate(written: number): Promise<void> {
     const { preallocateBytes, segmentBytesMax } = this.#world.config;
     const end = this.segment.endPosition;
     if (end <= this.#allocated) return;
     this.#allocated = end;
-    if (preallocateBytes === 0) return;
+    if (written * WRITES_PREALLOCATED_MIN > preallocateBytes) return;
     const step = Math.min(preallocateBytes, Math.max(PREALLOCATE_BYTES_MIN, end));
     const to = aligned(Math.min(end + step, segmentBytesMax));
     const file = await this.#file();
