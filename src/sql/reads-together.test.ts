@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sql as raw } from 'kysely';
+import { sqlConfig } from './config.ts';
+import type { QueryRows } from './query-driver.ts';
+import type { SqliteConnection } from './sqlite-connection.ts';
+import { SqliteSql } from './sqlite-sql.ts';
 import { forEachDatabase } from './test-databases.ts';
 
 type Tables = Record<string, never>;
@@ -65,4 +69,47 @@ forEachDatabase((name, open) => {
     assert.deepEqual(await Promise.all([all(), all()]), [[row], [row]]);
     await sql.close();
   });
+});
+
+/** Answers when it is told to. */
+class SlowConnection implements SqliteConnection {
+  readonly asked: string[] = [];
+  readonly #answer = Promise.withResolvers<QueryRows>();
+
+  get waiting(): number {
+    return this.asked.length;
+  }
+
+  execute(sql: string): Promise<QueryRows> {
+    this.asked.push(sql);
+    return this.#answer.promise;
+  }
+
+  executeEach(sql: string): Promise<QueryRows> {
+    return this.execute(sql);
+  }
+
+  async rollback(): Promise<void> {}
+
+  async close(): Promise<void> {
+    this.#answer.resolve({ rows: [], changes: 0 });
+  }
+}
+
+test('reads of one turn go to one reader before any is answered, and the next ones to another', async () => {
+  const [one, other] = [new SlowConnection(), new SlowConnection()];
+  const sql = new SqliteSql({
+    ...{ writer: new SlowConnection(), readers: [one, other], openReader: async () => other },
+    ...{ config: sqlConfig.parse({}), clock: undefined },
+  });
+  const reading = sql.read<Tables>();
+  const ask = (text: string): Promise<unknown> => raw.raw(text).execute(reading);
+  const asked = [ask('select 1'), ask('select 2')];
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(one.asked, ['select 1', 'select 2']);
+  asked.push(ask('select 3'));
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(other.asked, ['select 3']);
+  await sql.close();
+  await Promise.all(asked);
 });

@@ -141,10 +141,20 @@ export class SqliteSql implements Sql {
   }
 }
 
+/**
+ * Otherwise Kysely keeps every query waiting until the one before it is answered, as for a driver with one
+ * connection: ours put them in line themselves.
+ */
+class ManyConnections extends SqliteAdapter {
+  override get supportsMultipleConnections(): boolean {
+    return true;
+  }
+}
+
 function kyselyOver<Tables>(driver: Driver): Kysely<Tables> {
   return new Kysely<Tables>({
     dialect: {
-      createAdapter: () => new SqliteAdapter(),
+      createAdapter: () => new ManyConnections(),
       createDriver: () => driver,
       createIntrospector: (kysely) => new SqliteIntrospector(kysely),
       createQueryCompiler: () => new SqliteQueryCompiler(),
