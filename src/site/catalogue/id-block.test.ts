@@ -38,6 +38,8 @@ test('blocks of numbers are what sets of them are, also through their bytes', (c
     };
     isSame(one, a);
     isSame(one.and(two), new Set([...a].filter((number) => b.has(number))));
+    isSame(one.inAny([two, three]), new Set([...a].filter((one) => b.has(one) || c.has(one))));
+    isSame(one.inAny([]), new Set());
     isSame(one.without(two), new Set([...a].filter((number) => !b.has(number))));
     isSame(IdBlock.union([one, two, three]), new Set([...a, ...b, ...c]));
     for (let at = 0; at < 20; at++) {

@@ -96,6 +96,12 @@ export class IdBlock {
     return IdBlock.#ofList(list.filter((number) => rest.has(number)));
   }
 
+  /** Those that one of the blocks has, or more of them do. */
+  inAny(others: readonly IdBlock[]): IdBlock {
+    const list = this.ascending().filter((number) => others.some((other) => other.has(number)));
+    return list.length <= LIST_MAX ? IdBlock.#ofList(list) : IdBlock.of(list);
+  }
+
   without(other: IdBlock): IdBlock {
     if (this.#list !== undefined)
       return IdBlock.#ofList(this.#list.filter((number) => !other.has(number)));

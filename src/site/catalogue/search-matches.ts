@@ -40,10 +40,15 @@ interface Part {
 }
 
 const NO_SETS: ReadonlyMap<string, IdBlock> = new Map();
+const NO_MATCHES: ReadonlyMap<Closeness, IdBlock> = new Map();
+/** Numbers times sets in which each is looked for. */
+const TESTED_MAX = 1000;
 
 /** How many blocks are read at once: more each time, as the first ones did not do. */
 const BLOCKS_GROWTH = 4;
 const BLOCKS_AT_ONCE_MAX = 64;
+/** At first, of words and tags: few torrents have most of them, so that a page needs all there are. */
+const BLOCKS_OF_WORDS = 16;
 
 /** One question, for the time of one page. */
 export class Matches {
@@ -57,7 +62,7 @@ export class Matches {
   readonly #among: ReadonlyMap<number, IdBlock> | undefined;
   readonly #newest: number;
   readonly #blocks = new Map<number, ReadonlyMap<Closeness, IdBlock>>();
-  #blocksAtOnce = 1;
+  #blocksAtOnce: number;
 
   constructor(postings: Postings, query: IndexQuery) {
     const { newest } = postings;
@@ -66,6 +71,7 @@ export class Matches {
     this.idsMax = (newest + 1) * BLOCK_IDS;
     const { words, tags, categoryId, among } = query;
     this.isAll = words.length + tags.length === 0 && (categoryId ?? among) === undefined;
+    this.#blocksAtOnce = words.length + tags.length > 0 ? BLOCKS_OF_WORDS : 1;
     this.#closeness = query.words.length === 0 ? ['anywhere'] : CLOSENESS;
     this.#parts = new Map(this.#closeness.map((one) => [one, partsOf(query, one)]));
     this.#among = query.among === undefined ? undefined : blocksOf(query.among);
@@ -164,16 +170,22 @@ export class Matches {
       const sets = found.get(number) ?? NO_SETS;
       const among = this.#among?.get(number);
       const isOut = this.#among !== undefined && among === undefined;
-      this.#blocks.set(
-        number,
-        new Map(
-          [...this.#parts].map(([closeness, all]) => [
-            closeness,
-            isOut ? IdBlock.empty : intersection(all, sets, among),
-          ]),
-        ),
-      );
+      this.#blocks.set(number, isOut ? NO_MATCHES : this.#matchesIn(sets, among));
     }
+  }
+
+  /** From the widest to the closest, each of which is looked for in what is found before. */
+  #matchesIn(
+    sets: ReadonlyMap<string, IdBlock>,
+    among: IdBlock | undefined,
+  ): ReadonlyMap<Closeness, IdBlock> {
+    const found = new Map<Closeness, IdBlock>();
+    let within = among;
+    for (const closeness of this.#closeness.toReversed()) {
+      within = intersection(this.#parts.get(closeness) ?? [], sets, within);
+      found.set(closeness, within);
+    }
+    return found;
   }
 }
 
@@ -181,18 +193,33 @@ export class Matches {
 function intersection(
   parts: readonly Part[],
   sets: ReadonlyMap<string, IdBlock>,
-  among: IdBlock | undefined,
+  within: IdBlock | undefined,
 ): IdBlock {
-  const unions = parts.map(({ terms, beginnings }) => {
-    const blocks = terms.map((term) => sets.get(term)).filter((block) => block !== undefined);
-    for (const beginning of beginnings) {
-      for (const [term, block] of sets) if (term.startsWith(beginning)) blocks.push(block);
-    }
-    return IdBlock.union(blocks);
+  const asked = parts.map((part) => {
+    const blocks = blocksOfPart(part, sets);
+    return { blocks, most: blocks.reduce((sum, { count }) => sum + count, 0) };
   });
-  if (among !== undefined) unions.push(among);
-  const [first = IdBlock.empty, ...rest] = unions.sort((a, b) => a.count - b.count);
-  return rest.reduce((all, block) => (all.count === 0 ? all : all.and(block)), first);
+  asked.sort((a, b) => a.most - b.most);
+  let found = within;
+  for (const { blocks } of asked) {
+    if (found?.count === 0) return found;
+    if (found === undefined) found = IdBlock.union(blocks);
+    // Few of them are looked up one by one, where many sets would be put together for them.
+    else if (found.count * blocks.length <= TESTED_MAX) found = found.inAny(blocks);
+    else found = found.and(IdBlock.union(blocks));
+  }
+  return found ?? IdBlock.empty;
+}
+
+function blocksOfPart(
+  { terms, beginnings }: Part,
+  sets: ReadonlyMap<string, IdBlock>,
+): readonly IdBlock[] {
+  const blocks = terms.map((term) => sets.get(term)).filter((block) => block !== undefined);
+  for (const beginning of beginnings) {
+    for (const [term, block] of sets) if (term.startsWith(beginning)) blocks.push(block);
+  }
+  return blocks;
 }
 
 function partsOf(query: IndexQuery, closeness: Closeness): readonly Part[] {
