@@ -28,7 +28,7 @@
 // Read, then hashed. Whole blocks.
 #define STRETCH_BYTES (16 * BLOCK_BYTES)
 #define SEGMENTS_MAX 8
-#define REFERENCES_MAX (2 + SEGMENTS_MAX)
+#define REFERENCES_MAX (3 + SEGMENTS_MAX)
 
 typedef struct Segment {
   uint8_t *bytes;
@@ -42,9 +42,8 @@ typedef struct HashJob {
   // Rows above the blocks: of the root, and of the layer that is wanted; below 0 when none is.
   int32_t height;
   int32_t layer_height;
-  // Where they are read from; below 0 when they are there.
-  int fd;
-  int64_t position;
+  // Where they are read from; its descriptor is below 0 when they are there.
+  FileSource source;
   bool is_end;
   int32_t status;
   napi_async_work work;
@@ -274,24 +273,12 @@ WITH_SHA static void hash_blocks(const uint8_t *bytes, size_t length, uint8_t *i
   }
 }
 
-// All of them: 0; 2 when the file has fewer; else a negative errno.
-static int32_t read_whole(HashJob *job, uint8_t *into, size_t length) {
-  while (length > 0) {
-    ssize_t read = pread(job->fd, into, length, job->position);
-    if (read < 0 && errno == EINTR) continue;
-    if (read < 0) return -errno;
-    if (read == 0) return 2;
-    into += read;
-    length -= (size_t)read;
-    job->position += read;
-  }
-  return 0;
-}
-
 static int32_t run_segment(HashJob *job, const Segment *segment) {
+  bool is_there = job->source.fd < 0;
+  if (!is_there) look_ahead(&job->source, segment->length);
   uint8_t *root = segment->into + DIGEST_BYTES, *blocks = root + DIGEST_BYTES;
   if (job->layer_height == JUST_ROOT) {
-    int32_t status = job->fd < 0 ? 0 : read_whole(job, segment->bytes, segment->length);
+    int32_t status = is_there ? 0 : read_source(&job->source, segment->bytes, segment->length);
     if (status != 0) return status;
     hash_blocks(segment->bytes, segment->length, blocks);
     hash_tree(root, blocks, blocks_of(segment->length), job);
@@ -301,7 +288,7 @@ static int32_t run_segment(HashJob *job, const Segment *segment) {
   size_t rest = 0;
   for (size_t at = 0; at < segment->length; at += STRETCH_BYTES) {
     size_t left = segment->length - at, take = left < STRETCH_BYTES ? left : STRETCH_BYTES;
-    int32_t status = job->fd < 0 ? 0 : read_whole(job, segment->bytes + at, take);
+    int32_t status = is_there ? 0 : read_source(&job->source, segment->bytes + at, take);
     if (status != 0) return status;
     uint8_t *leaves = blocks + at / BLOCK_BYTES * DIGEST_BYTES;
     rest = add_stretch(&whole, segment->bytes + at, take, leaves);
@@ -319,7 +306,9 @@ static int32_t run_hash(HashJob *job) {
   }
   if (!job->is_end) return 0;
   uint8_t more;
-  int32_t status = read_whole(job, &more, 1);
+  // What is not there costs no page.
+  job->source.is_past_cache = false;
+  int32_t status = read_source(&job->source, &more, 1);
   return status == 2 ? 0 : status == 0 ? 1 : status;
 }
 
@@ -335,6 +324,7 @@ static void execute(napi_env env, void *data) {
   (void)env;
   HashJob *job = data;
   job->status = run_hash(job);
+  close_source(&job->source);
 }
 
 static void free_job(napi_env env, HashJob *job) {
@@ -342,7 +332,7 @@ static void free_job(napi_env env, HashJob *job) {
     if (job->references[at] != NULL) napi_delete_reference(env, job->references[at]);
   }
   if (job->work != NULL) napi_delete_async_work(env, job->work);
-  if (job->fd >= 0) close(job->fd);
+  if (job->source.fd >= 0) close(job->source.fd);
   free(job);
 }
 
@@ -380,12 +370,12 @@ static bool get_settings(napi_env env, const napi_value *settings, HashJob *job)
   return room >= needed;
 }
 
-// Takes the job over, and its descriptor. `memory`: the arrays of the segments.
+// Takes the job over, and its descriptor. `memory`: the arrays of the segments, and what is lent to a source.
 static napi_value begin_job(napi_env env, HashJob asked, const napi_value *settings,
                             const napi_value *memory) {
   HashJob *job = malloc(sizeof *job);
   if (job == NULL) {
-    if (asked.fd >= 0) close(asked.fd);
+    if (asked.source.fd >= 0) close(asked.source.fd);
     return new_int(env, -ENOMEM);
   }
   *job = asked;
@@ -393,7 +383,8 @@ static napi_value begin_job(napi_env env, HashJob asked, const napi_value *setti
   napi_ref *kept = job->references;
   bool is_kept = napi_create_reference(env, settings[3], 1, kept) == napi_ok &&
                  napi_create_reference(env, settings[0], 1, kept + 1) == napi_ok;
-  for (uint32_t at = 0; at < job->count; at++) {
+  uint32_t kept_count = job->count + (job->source.fd >= 0 ? 1 : 0);
+  for (uint32_t at = 0; at < kept_count; at++) {
     is_kept = is_kept && napi_create_reference(env, memory[at], 1, kept + 2 + at) == napi_ok;
   }
   if (is_kept && napi_create_string_utf8(env, "swarmkeep:hash", NAPI_AUTO_LENGTH, &name) == napi_ok &&
@@ -414,7 +405,7 @@ static bool has_instructions(Instance *instance) {
 napi_value hash_segment(napi_env env, napi_callback_info info) {
   napi_value arguments[5];
   Instance *instance;
-  HashJob asked = {.count = 1, .fd = -1};
+  HashJob asked = {.count = 1, .source = {.fd = -1, .direct = -1}};
   if (!get_arguments(env, info, 5, arguments, &instance) ||
       !get_segment(env, arguments[0], &asked.segments[0]) ||
       !get_settings(env, arguments + 1, &asked)) {
@@ -437,21 +428,29 @@ static bool get_rooms(napi_env env, napi_value list, napi_value *rooms, HashJob 
 }
 
 napi_value hash_file(napi_env env, napi_callback_info info) {
-  napi_value arguments[8], rooms[SEGMENTS_MAX];
+  napi_value arguments[9], rooms[SEGMENTS_MAX + 1];
   Instance *instance;
   int32_t fd;
-  HashJob asked = {.fd = -1};
-  if (!get_arguments(env, info, 8, arguments, &instance) || !get_int(env, arguments[0], &fd) ||
-      napi_get_value_int64(env, arguments[1], &asked.position) != napi_ok || asked.position < 0 ||
+  int64_t position;
+  uint8_t *spare;
+  size_t spare_length;
+  HashJob asked = {.source = {.fd = -1, .direct = -1}};
+  if (!get_arguments(env, info, 9, arguments, &instance) || !get_int(env, arguments[0], &fd) ||
+      napi_get_value_int64(env, arguments[1], &position) != napi_ok || position < 0 ||
       napi_get_value_bool(env, arguments[2], &asked.is_end) != napi_ok ||
-      !get_rooms(env, arguments[3], rooms, &asked) || !get_settings(env, arguments + 4, &asked)) {
-    return refuse(env, "hashFile(file, position, isEnd, rooms, into, height, layerHeight, done)");
+      !get_rooms(env, arguments[3], rooms, &asked) ||
+      !get_bytes(env, arguments[4], &spare, &spare_length) ||
+      !get_settings(env, arguments + 5, &asked)) {
+    return refuse(env, "hashFile(file, position, isEnd, rooms, spare, into, height, layerHeight, done)");
   }
   if (!has_instructions(instance)) return new_int(env, -ENOSYS);
   // The caller may close its own at any time.
-  asked.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-  if (asked.fd < 0) return new_int(env, -errno);
-  return begin_job(env, asked, arguments + 4, rooms);
+  int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (own < 0) return new_int(env, -errno);
+  open_source(&asked.source, own, position);
+  lend_room(&asked.source, spare, spare_length);
+  rooms[asked.count] = arguments[4];
+  return begin_job(env, asked, arguments + 5, rooms);
 }
 
 // Where in a huge page the memory begins: what goes to a disk past the system's cache must begin a page.

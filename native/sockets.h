@@ -21,7 +21,7 @@
 #include <uv.h>
 
 // Raised when a call, a word or a layout changes; addon.ts compares.
-#define ADDON_VERSION 8
+#define ADDON_VERSION 9
 
 // A socket is opened with a buffer of 32 words, which stays and carries reports afterwards. Words 0
 // to 15 ask, 16 to 31 answer; the address stands in the last 16 bytes of the asking half. Family 1 is a
@@ -186,6 +186,30 @@ napi_value send_open(napi_env env, napi_callback_info info);
 napi_value send_file(napi_env env, napi_callback_info info);
 napi_value send_cancel(napi_env env, napi_callback_info info);
 napi_value send_take(napi_env env, napi_callback_info info);
+
+// file-source.c: a file that is read in order.
+typedef struct FileSource {
+  int fd;
+  // Of the next byte.
+  int64_t position;
+  // The same file past the system's cache; below 0 while it is not open.
+  int direct;
+  bool is_past_cache;
+  // What was read past the cache and lies there; a page of the file begins it. NULL: there is none.
+  uint8_t *room;
+  int64_t room_start;
+  size_t room_length;
+} FileSource;
+// Takes no descriptor over.
+void open_source(FileSource *source, int fd, int64_t position);
+// Memory that is the source's until it is closed; without 4 MiB of it everything is read through the cache.
+void lend_room(FileSource *source, uint8_t *memory, size_t length);
+// When nothing is read any more.
+void close_source(FileSource *source);
+// The next bytes, at most a segment: whether the cache has them decides how they are read.
+void look_ahead(FileSource *source, size_t length);
+// All of them: 0; 2 when the file has fewer; else a negative errno.
+int32_t read_source(FileSource *source, uint8_t *into, size_t length);
 
 // hash.c
 napi_value hash_segment(napi_env env, napi_callback_info info);

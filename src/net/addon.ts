@@ -47,6 +47,7 @@ export interface Addon {
     position: number,
     isEnd: boolean,
     rooms: readonly Uint8Array[],
+    spare: Uint8Array,
     into: Uint8Array,
     height: number,
     layerHeight: number,
@@ -56,7 +57,7 @@ export interface Addon {
   crc32c(bytes: Uint8Array, from: number, to: number, seed: number): number;
 }
 
-const ADDON_VERSION = 8;
+const ADDON_VERSION = 9;
 
 /** Words of the buffer that a socket is opened with: the first 16 ask, the others answer. */
 export const WORDS = 32;

@@ -392,12 +392,13 @@ class Fuzz {
       return new Uint8Array(this.#below(20_000));
     });
     const into = new Uint8Array(this.#below(2000));
+    const spare = new Uint8Array(this.#pick([0, 1, 2 ** 20, 2 ** 22]));
     const file = openSync(process.execPath, 'r');
     try {
       await new Promise<void>((resolve) => {
         const [position, isEnd] = [this.#below(2 ** 40), this.#below(2) === 0];
         const from = this.#below(4) === 0 ? this.#below(10_000) : file;
-        const begun = this.#addon.hashFile(from, position, isEnd, rooms, into, 2, 0, () =>
+        const begun = this.#addon.hashFile(from, position, isEnd, rooms, spare, into, 2, 0, () =>
           resolve(),
         );
         if (begun < 0 || this.#below(2) === 0) resolve();

@@ -16,6 +16,8 @@ const JUST_ROOT = -2;
 const ALL_READ = 0;
 const GOES_ON = 1;
 const ENDS_BEFORE = 2;
+/** What the addon wants of memory to read past the system's cache. */
+const SPARE_BYTES = 4 * 1024 * 1024;
 
 interface Work {
   readonly begin: (done: (status: number) => void) => number;
@@ -27,6 +29,7 @@ export class NativeHasher implements SegmentHasher {
   readonly #addon: Addon;
   readonly #atOnceMax: number;
   readonly #waiting: Work[] = [];
+  readonly #spares: Uint8Array[] = [];
   #underWay = 0;
   #isClosed = false;
 
@@ -59,9 +62,18 @@ export class NativeHasher implements SegmentHasher {
     const { height = treeHeight(Math.max(...counts)), layerHeight = NO_LAYER } = task;
     const sizes = rooms.map(({ length }) => roomBytes(length));
     const all = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0));
-    const status = await this.#run((done) =>
-      this.#addon.hashFile(descriptor, position, isEnd, rooms, all, height, layerHeight, done),
-    );
+    const status = await this.#run((done) => {
+      // As many as are read at once, made once; what is not used of them takes no memory.
+      const spare = this.#spares.pop() ?? new Uint8Array(SPARE_BYTES);
+      const ended = (read: number): void => {
+        this.#spares.push(spare);
+        done(read);
+      };
+      const how = [height, layerHeight, ended] as const;
+      const begun = this.#addon.hashFile(descriptor, position, isEnd, rooms, spare, all, ...how);
+      if (begun !== 0) this.#spares.push(spare);
+      return begun;
+    });
     if (status === GOES_ON) throw fileChanged('has grown');
     if (status === ENDS_BEFORE) throw fileChanged('has become shorter');
     if (status !== ALL_READ) throw readFailed(status);
