@@ -100,10 +100,13 @@ export class WsClient {
       /** By which it calls the server; the address unless given. */
       readonly name?: string;
       readonly headers?: readonly string[];
+      /** Of its own. */
+      readonly localAddress?: string;
     } = {},
   ): Promise<WsClient> {
-    const host = options.host ?? '127.0.0.1';
-    const client = new WsClient(connect({ port, host }));
+    const { host = '127.0.0.1', localAddress } = options;
+    const from = localAddress === undefined ? {} : { localAddress };
+    const client = new WsClient(connect({ port, host, ...from }));
     const lines = [
       `GET ${path} HTTP/1.1`,
       `Host: ${options.name ?? `${host}:${port}`}`,

@@ -12,12 +12,13 @@ const EMPTY = {
   },
 } as unknown as Log;
 const TOKEN = 'a-token-of-the-log';
+const NONE = { has: async () => false };
 
 test('topics with passkeys or addresses are read with the token alone, by no session of an administrator', async () => {
   const console = async (request: Request): Promise<Response> =>
     new Response('', { status: request.headers.get('cookie') === 'admin' ? 200 : 404 });
   const isAdmin = async () => true;
-  const site = siteWithLog({ fetch: console }, EMPTY, { token: TOKEN, isAdmin });
+  const site = siteWithLog({ fetch: console }, EMPTY, { token: TOKEN, isAdmin, banned: NONE });
   const status = async (topic: string, headers: Record<string, string>): Promise<number> =>
     (await site.fetch(new Request(`http://site/api/log/${topic}`, { headers }))).status;
   for (const topic of ['control', 'transfers']) {
@@ -49,13 +50,20 @@ test('a stream of a topic ends with the right of who reads it, before the next r
   } as unknown as Log;
   let isAdmin = true;
   const page = { fetch: async () => new Response('') };
-  const rights = { token: TOKEN, isAdmin: async () => isAdmin };
+  const bannedFrom = new Set<string>();
+  const banned = { has: async ({ peer }: { peer: string }) => bannedFrom.has(peer) };
+  const rights = { token: TOKEN, isAdmin: async () => isAdmin, banned };
   const site = siteWithLog(page, log, rights);
-  const told = async (headers: Record<string, string>): Promise<readonly string[]> => {
+  const told = async (
+    headers: Record<string, string>,
+    meanwhile: () => void,
+  ): Promise<readonly string[]> => {
     nextOffset = 0;
     isAdmin = true;
+    bannedFrom.clear();
     const answer = await site.fetch(
       new Request('http://site/api/log/staff?follow=1&limit=3', { headers }),
+      { peerAddress: '203.0.113.7' },
     );
     assert.equal(answer.headers.get('x-content-type-options'), 'nosniff');
     const reader = (answer.body ?? assert.fail('there is a body')).getReader();
@@ -63,8 +71,8 @@ test('a stream of a topic ends with the right of who reads it, before the next r
     for (;;) {
       const reading = reader.read();
       if (texts.length > 0) {
-        // The right ends while the stream waits for the next record.
-        isAdmin = false;
+        // While the stream waits for the next record.
+        meanwhile();
         while (waiting === undefined) await new Promise((resolve) => setImmediate(resolve));
         waiting();
         waiting = undefined;
@@ -74,6 +82,13 @@ test('a stream of a topic ends with the right of who reads it, before the next r
       texts.push(/record \d/.exec(new TextDecoder().decode(value))?.[0] ?? '');
     }
   };
-  assert.deepEqual(await told({ cookie: 'admin' }), ['record 0']);
-  assert.deepEqual(await told({ authorization: `Bearer ${TOKEN}` }), ['record 0', 'record 1']);
+  const resign = () => {
+    isAdmin = false;
+  };
+  const byToken = { authorization: `Bearer ${TOKEN}` };
+  assert.deepEqual(await told({ cookie: 'admin' }, resign), ['record 0']);
+  assert.deepEqual(await told(byToken, resign), ['record 0', 'record 1']);
+  const ban = (address: string) => () => bannedFrom.add(address);
+  assert.deepEqual(await told(byToken, ban('203.0.113.8')), ['record 0', 'record 1']);
+  assert.deepEqual(await told(byToken, ban('203.0.113.7')), ['record 0']);
 });

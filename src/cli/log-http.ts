@@ -5,11 +5,14 @@ import { utf8 } from '#base/bytes.ts';
 import { secretEqual } from '#base/secret-equal.ts';
 import type { Log } from '#log/log.ts';
 import { answerHttpRead } from '#log/server/http-read.ts';
+import { fetchedFrom } from '#site/caller-address.ts';
 import { href } from '#site/routes.ts';
 import { setSecurityHeaders } from '#site/security-headers.ts';
 import type { Site } from '#site/site.ts';
 import { CONTROL_TOPIC } from '#sql/outbox.ts';
+import type { BannedNetworks } from './banned-networks.ts';
 
+export const LOG_PATH = '/api/log';
 const PATH = /^\/api\/log\/([^/]{1,200})$/;
 /** Records of the one hold members' addresses, of the other their passkeys: no page shows either. */
 const TOKEN_TOPICS: ReadonlySet<string> = new Set([TRANSFERS_TOPIC, CONTROL_TOPIC]);
@@ -18,6 +21,8 @@ export interface LogHttpWorld {
   readonly log: Log;
   /** Whoever has it as a bearer token may read. Undefined: without a token everybody may. */
   readonly token: string | undefined;
+  /** Asked before each page of records, whoever reads: a network may be banned meanwhile. */
+  isBanned?(): Promise<boolean>;
   /** Asked when no token was sent: whether this visitor may read the topic all the same. */
   mayRead?(request: Request, topic: string): Promise<Reader | undefined>;
 }
@@ -45,7 +50,7 @@ export async function answerLogHttp(
     return new Response('A bearer token is wanted\n', { status: 401, headers });
   }
   return answerHttpRead({
-    mayStay: () => reader.mayStay(),
+    mayStay: async () => !(await world.isBanned?.()) && (await reader.mayStay()),
     log: world.log,
     topic,
     query: url.searchParams,
@@ -70,16 +75,18 @@ async function readerOf(
   return secretEqual(utf8(given), utf8(token)) ? BY_TOKEN : undefined;
 }
 
+export interface LogRights {
+  readonly token: string;
+  isAdmin(cookies: string): Promise<boolean>;
+  readonly banned: Pick<BannedNetworks, 'has'>;
+}
+
 /**
  * The site with the log's topics beside it. An administrator reads them by their session, a program
  * with the token, and `transfers` and `control` only who has the token: it is whether the console opens
  * for the same cookies that tells the first. `isAdmin` is asked of them from then on.
  */
-export function siteWithLog(
-  site: Site,
-  log: Log,
-  { token, isAdmin }: { readonly token: string; isAdmin(cookies: string): Promise<boolean> },
-): Site {
+export function siteWithLog(site: Site, log: Log, { token, isAdmin, banned }: LogRights): Site {
   return {
     async fetch(request, env) {
       const mayRead = async (asked: Request, topic: string): Promise<Reader | undefined> => {
@@ -89,7 +96,8 @@ export function siteWithLog(
         const { status } = await site.fetch(console, env);
         return status === 200 ? { mayStay: () => isAdmin(cookie) } : undefined;
       };
-      const answer = await answerLogHttp({ log, token, mayRead }, request);
+      const isBanned = () => banned.has(fetchedFrom(request, env));
+      const answer = await answerLogHttp({ log, token, mayRead, isBanned }, request);
       if (answer === undefined) return await site.fetch(request, env);
       setSecurityHeaders(answer, false);
       return answer;

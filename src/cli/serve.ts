@@ -35,6 +35,7 @@ import { type ArchiveDoors, openArchiveDoors } from './archive-parts.ts';
 import { startArchivePeer } from './archive-peer.ts';
 import { archiveSiteDoors } from './archive-site-doors.ts';
 import { archivePeerId } from './archive-swarms.ts';
+import { BannedNetworks } from './banned-networks.ts';
 import { runRoomsCommand } from './commands/commands.ts';
 import { ConnectionPlaces } from './connection-places.ts';
 import { ControlServer, socketPathFor } from './control-socket.ts';
@@ -110,6 +111,7 @@ export class Server {
   readonly #site = Promise.withResolvers<ReturnType<typeof buildSite>>();
   readonly #doors = Promise.withResolvers<ArchiveDoors>();
   readonly #storeDoors = Promise.withResolvers<StoreDoors>();
+  readonly #banned = Promise.withResolvers<BannedNetworks>();
   #listener: SiteListener | undefined;
   readonly #startedMs: number;
   readonly #addon: AddonPlace;
@@ -311,6 +313,7 @@ export class Server {
       places: new ConnectionPlaces(this.#world.config.site),
       fetch: async (request, env) => await (await this.#site.promise).fetch(request, env),
       doors: archiveSiteDoors(this.#doors.promise),
+      isBanned: async (request) => await (await this.#banned.promise).hasSender(request),
       upgrade: async (request, socket, head) => {
         const pieces = isPiecePath(request) ? (await this.#doors.promise).pieces : undefined;
         if (pieces !== undefined) return await upgradeToPieces(pieces, request, socket, head);
@@ -369,11 +372,13 @@ export class Server {
     const firstRun = await firstRunLink(rooms);
     if (firstRun !== undefined) say(`first run: ${firstRun}`);
     const token = toHex(folder.secret('log-api', this.#random));
-    const logRights = { token, isAdmin: (cookies: string) => isAdminBy(rooms, cookies) };
+    const banned = new BannedNetworks(rooms);
+    this.#banned.resolve(banned);
+    const logRights = { token, isAdmin: (cookies: string) => isAdminBy(rooms, cookies), banned };
     await startArchivePeer({ rooms, swarm, peerId: archivePeerId, metrics }, this.#stop);
     this.#stop.closeLater('web seed', () => doors.close());
     this.#doors.resolve(doors);
-    const storeDoors = await StoreDoors.open(rooms, socketPathFor(folder.path, 'store'));
+    const storeDoors = await StoreDoors.open(rooms, socketPathFor(folder.path, 'store'), banned);
     this.#storeDoors.resolve(storeDoors);
     this.#site.resolve(
       storeDoors.beside(rooms.keepers.beside(siteWithLog(site, parts.log, logRights))),

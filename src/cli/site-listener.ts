@@ -10,6 +10,7 @@ import { codeOf } from '#base/errors.ts';
 import type { Random } from '#base/random.ts';
 import { inRequest, newRequestId } from '#base/request-scope.ts';
 import type { TlsCertificate } from '#net/tls-certificate.ts';
+import { isBesidePages } from './banned-networks.ts';
 import { addressOf, type ConnectionPlaces, isLoopback } from './connection-places.ts';
 import { CliError } from './errors.ts';
 
@@ -32,6 +33,11 @@ export interface SiteListenerOptions {
   readonly certificate: TlsCertificate | undefined;
   /** What is asked below one of these paths is answered there, not by `fetch`. */
   readonly doors?: readonly SiteDoor[];
+  /**
+   * Asked of whoever wants a door, another protocol, or what `fetch` answers beside pages; the banned get
+   * nothing there. Never rejects.
+   */
+  readonly isBanned?: (request: IncomingMessage) => Promise<boolean>;
   /** Takes over connections that ask for another protocol; undefined: there is none. */
   readonly upgrade?: (request: IncomingMessage, socket: Duplex, head: Uint8Array) => Promise<void>;
   /** Who may have how many connections; undefined: CONNECTIONS_MAX counts alone. */
@@ -63,11 +69,11 @@ export class SiteListener {
       }
       const path = `${request.url}/`;
       const door = options.doors?.find(({ prefix }) => path.startsWith(prefix));
-      if (door !== undefined) {
-        void door.answer(request, response);
-        return;
-      }
-      void listener(request, response);
+      const go = async (): Promise<void> =>
+        await (door === undefined ? listener(request, response) : door.answer(request, response));
+      const { isBanned } = options;
+      if (isBanned === undefined || (door === undefined && !isBesidePages(path))) void go();
+      else void isBanned(request).then((is) => (is ? answerBanned(response) : go()));
     };
     const { certificate, random } = options;
     // What a request of outside calls itself is not believed: it could take another one's number.
@@ -86,9 +92,11 @@ export class SiteListener {
     this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Uint8Array) => {
       // Whoever goes while it is found out who they are is nobody's failure.
       socket.on('error', () => undefined);
-      inRequest(newRequestId(random), () => upgrade(request, socket, head)).catch(() =>
-        socket.destroy(),
-      );
+      const take = async (): Promise<void> => {
+        if (await options.isBanned?.(request)) socket.end(`HTTP/1.1 403 Forbidden\r\n\r\n`);
+        else await upgrade(request, socket, head);
+      };
+      inRequest(newRequestId(random), take).catch(() => socket.destroy());
     });
     this.#server.headersTimeout = HEADERS_MS_MAX;
     this.#server.requestTimeout = REQUEST_MS_MAX;
@@ -149,6 +157,11 @@ function secureServer(
   const forget = certificate.onChange((pair) => server.setSecureContext(pair));
   server.on('close', forget);
   return server;
+}
+
+function answerBanned(response: ServerResponse): void {
+  response.writeHead(403, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' });
+  response.end('This network is banned here.\n');
 }
 
 async function answerMetrics(

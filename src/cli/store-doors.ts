@@ -7,6 +7,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { StreamListener } from '#net/byte-stream.ts';
 import { listenNode, streamOfSocket } from '#net/stream-node.ts';
+import { type CameFrom, fetchedFrom } from '#site/caller-address.ts';
 import type { RoleBook } from '#site/roles/role-book.ts';
 import { setSecurityHeaders } from '#site/security-headers.ts';
 import type { Site } from '#site/site.ts';
@@ -18,6 +19,7 @@ import { HttpStore, STORE_PATH } from '#store/upload/http-store.ts';
 import { StoreServer } from '#store/upload/store-server.ts';
 import { WsMessages } from '#store/upload/ws-messages.ts';
 import { isWsKey, WsRooms, wsHandshake } from '#wire/ws-frame.ts';
+import { type BannedNetworks, sentFrom } from './banned-networks.ts';
 import type { Rooms } from './rooms.ts';
 import { addressesOf, roleBookOf } from './site-parts.ts';
 
@@ -34,20 +36,22 @@ export class StoreDoors {
   readonly #http: HttpStore;
   readonly #wsRooms = new WsRooms();
   readonly #unixPath: string;
+  readonly #banned: BannedNetworks;
   #unix: StreamListener | undefined;
 
-  private constructor(rooms: Rooms, unixPath: string) {
+  private constructor(rooms: Rooms, unixPath: string, banned: BannedNetworks) {
     this.#rooms = rooms;
     this.#roleBook = roleBookOf(rooms);
     this.#door = rooms.care.door;
     this.#server = new StoreServer(this.#door);
     this.#http = new HttpStore(this.#door, rooms.care.uploads);
     this.#unixPath = unixPath;
+    this.#banned = banned;
   }
 
   /** Listens on the UNIX socket; `site` and `upgrade` are for the site's port. */
-  static async open(rooms: Rooms, unixPath: string): Promise<StoreDoors> {
-    const doors = new StoreDoors(rooms, unixPath);
+  static async open(rooms: Rooms, unixPath: string, banned: BannedNetworks): Promise<StoreDoors> {
+    const doors = new StoreDoors(rooms, unixPath, banned);
     // The data folder's lock is ours, so a socket that is still there belongs to nobody.
     rmSync(unixPath, { force: true });
     doors.#unix = await listenNode(
@@ -67,7 +71,7 @@ export class StoreDoors {
         if (pathname !== STORE_PATH && !pathname.startsWith(`${STORE_PATH}/`)) {
           return await site.fetch(request, env);
         }
-        const response = await this.#answer(request, pathname);
+        const response = await this.#answer(request, pathname, fetchedFrom(request, env));
         setSecurityHeaders(response, false);
         return response;
       },
@@ -84,11 +88,9 @@ export class StoreDoors {
       socket.end(`HTTP/1.1 ${path === SOCKET_PATH ? '400 Bad Request' : '404 Not Found'}\r\n\r\n`);
       return;
     }
-    const caller = await this.#callerOf({
-      method: 'GET',
-      isUpgrade: true,
-      header: (name) => String(request.headers[name] ?? ''),
-    });
+    const header = (name: string) => String(request.headers[name] ?? '');
+    const asked = { method: 'GET', isUpgrade: true, header };
+    const caller = await this.#callerOf(asked, sentFrom(request));
     if (typeof caller === 'string') {
       socket.end(`HTTP/1.1 ${caller === 'unknown' ? '401 Unauthorized' : '403 Forbidden'}\r\n\r\n`);
       return;
@@ -108,12 +110,10 @@ export class StoreDoors {
     rmSync(this.#unixPath, { force: true });
   }
 
-  async #answer(request: Request, pathname: string): Promise<Response> {
-    const caller = await this.#callerOf({
-      method: request.method,
-      isUpgrade: false,
-      header: (name) => request.headers.get(name) ?? '',
-    });
+  async #answer(request: Request, pathname: string, from: CameFrom): Promise<Response> {
+    const header = (name: string) => request.headers.get(name) ?? '';
+    const asked = { method: request.method, isUpgrade: false, header };
+    const caller = await this.#callerOf(asked, from);
     if (caller === 'unknown') {
       const headers = { 'www-authenticate': 'Bearer', 'cache-control': 'no-store' };
       const words = refusal('STORE_DENIED', 'A session or a bearer token is wanted');
@@ -133,10 +133,12 @@ export class StoreDoors {
 
   async #callerOf(
     request: Omit<StoreRequest, 'siteHost'>,
+    from: CameFrom,
   ): Promise<Caller | 'unknown' | 'forbidden'> {
     const { sql, clock, random, config } = this.#rooms;
     const world = { sql, clock, random, config: config.site, roleBook: this.#roleBook };
     const find = async (): Promise<StoreUser | 'unknown' | 'forbidden'> => {
+      if (await this.#banned.has(from)) return 'forbidden';
       const { siteUrl } = await addressesOf(this.#rooms);
       const siteHost = URL.canParse(siteUrl) ? new URL(siteUrl).host : '';
       return await findStoreUser(world, { ...request, siteHost });

@@ -30,6 +30,7 @@ export async function answerSeedRequest(
     range: request.headers.range,
     ifRange: oneOf(request.headers['if-range']),
     ifNoneMatch: request.headers['if-none-match'],
+    ifMatch: request.headers['if-match'],
     signal: gone.signal,
     lends: sender !== undefined && descriptorOf(request.socket) !== undefined,
   });

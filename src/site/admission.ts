@@ -6,6 +6,7 @@ import type { Context } from 'hono';
 import { requestIdNow } from '#base/request-scope.ts';
 import { findViewer, isToken, newToken } from './accounts/sessions.ts';
 import { publicAddresses } from './announce-urls.ts';
+import { callerAddress } from './caller-address.ts';
 import { CSRF_FIELD } from './components/form.ts';
 import { Cookies } from './cookies.ts';
 import { BODY_WORDS, ERROR_WORDS } from './error-pages.ts';
@@ -203,10 +204,8 @@ export class Admission {
   /** Whoever asks, as far as it is known: the peer, or whom a trusted proxy names. */
   address(context: Context): string {
     const peer = (context.env as SiteEnv | undefined)?.peerAddress ?? '';
-    if (!this.#parts.config.proxies.includes(peer)) return peer;
-    // Each proxy adds at the end, so the last one is what the trusted proxy saw.
-    const forwarded = context.req.header('x-forwarded-for')?.split(',').at(-1)?.trim() ?? '';
-    return forwarded === '' ? peer : forwarded.slice(0, 64);
+    const forwarded = context.req.header('x-forwarded-for') ?? '';
+    return callerAddress({ peer, forwarded }, this.#parts.config.proxies);
   }
 }
 

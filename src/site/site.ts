@@ -31,6 +31,7 @@ import { folderRoutes } from './folders/folder-pages.ts';
 import { keeperRoutes } from './keepers/keeper-pages.ts';
 import { LiveCounts } from './live/live-counts.ts';
 import { liveRoutes } from './live/live-pages.ts';
+import { stayersOf } from './live/live-stayers.ts';
 import { loggingRoutes } from './machine/logging-pages.ts';
 import { machineRoutes } from './machine/machine-pages.ts';
 import { AddressBans } from './moderation/address-bans.ts';
@@ -158,6 +159,7 @@ function partsOf(world: SiteWorld): SiteParts {
   const limit = (attempts: number, periodMs: number): RateLimit =>
     new RateLimit({ clock, attempts, periodMs, entriesMax: config.rateLimitEntriesMax });
   const passwords = new Passwords(world);
+  const addressBans = new AddressBans(world);
   return {
     ...world,
     changed: () => world.changed(),
@@ -167,7 +169,7 @@ function partsOf(world: SiteWorld): SiteParts {
     mails: new Mails(world),
     roleBook: new RoleBook(world),
     staffLog: new StaffLog(world),
-    addressBans: new AddressBans(world),
+    addressBans,
     ruleBook: new RuleBook(world),
     assets: new Assets(),
     portTests: new PortTests({
@@ -177,7 +179,10 @@ function partsOf(world: SiteWorld): SiteParts {
     }),
     exports: new Exports(),
     streams: new Streams(config.streamsMax),
-    liveCounts: new LiveCounts(world),
+    liveCounts: new LiveCounts({
+      ...world,
+      stayers: (watching) => stayersOf({ ...world, addressBans }, watching),
+    }),
     shareTraffic: new ShareTraffic(world),
     sharePasswords: new SharePasswords({ ...world, passwords }),
     statusNow: new StatusNow(world),

@@ -96,6 +96,11 @@ export class Doors {
     this.#isListening = false;
   }
 
+  /** Connections of who was banned meanwhile. */
+  endUnwelcome(): void {
+    this.#world.http.endUnwelcome();
+  }
+
   async close(lingerMs: number): Promise<void> {
     this.#isListening = false;
     this.#world.http.close();

@@ -200,7 +200,7 @@ class RunningTracker implements PreparedTracker {
 
   async prepare(): Promise<void> {
     const { clock, logger } = this.#world;
-    const { follower, directory, baselines, housekeeping } = this.#parts;
+    const { follower, directory, baselines, housekeeping, doors } = this.#parts;
     const sinceMs = clock.monotonicMs();
     await follower.start();
     // One thread brings the torrents of the directory into the swarm: two that are not equally far
@@ -212,8 +212,14 @@ class RunningTracker implements PreparedTracker {
       torrentAdded: (torrent) => this.#addTorrent(torrent),
       torrentRemoved: (torrentId) => this.#removeTorrent(torrentId),
       hashRemoved: (infoHash) => this.#removeHash(infoHash),
-      memberEnded: (memberId, torrentId) => housekeeping.endMember(memberId, torrentId),
-      networkBanned: () => housekeeping.endAddresses(banned),
+      memberEnded: (memberId, torrentId) => {
+        housekeeping.endMember(memberId, torrentId);
+        doors.endUnwelcome();
+      },
+      networkBanned: () => {
+        housekeeping.endAddresses(banned);
+        doors.endUnwelcome();
+      },
     });
     const restored = baselines === undefined ? 0 : this.#restore(baselines);
     this.#following = follower.run(this.#stop.signal);

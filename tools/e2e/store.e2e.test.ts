@@ -2,12 +2,18 @@
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
+import { get, type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { after, before, test } from 'node:test';
 import { TestServer, waitFor } from './server.ts';
+import { SiteVisitor } from './site-visitor.ts';
+
+const PASSWORD = 'tortoise lamp river\n';
 
 interface Shown {
   readonly ref: string;
@@ -246,4 +252,50 @@ test('a server that has not read the rotated key file refuses to say that all is
   } finally {
     await own.remove();
   }
+});
+
+test('S15: a banned network gets nothing at the doors beside the pages, and what it has open ends', async () => {
+  await server.start();
+  await server.command(['member', 'add', 'boss', '--role', 'admin', '--password-stdin'], PASSWORD);
+  const [made] = await server.json<{ token: string }>(['store-token', 'add', 'boss']);
+  const headers = { authorization: `Bearer ${made?.token}` };
+  const status = async (path: string, localAddress: string): Promise<number | undefined> => {
+    const asked = get(server.siteUrl + path, { headers, localAddress, agent: false });
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+    answer.resume();
+    return answer.statusCode;
+  };
+  const open = async (
+    localAddress: string,
+  ): Promise<{ code: number | undefined; end?: Duplex }> => {
+    const key = 'dGhlIHNhbXBsZSBub25jZQ==';
+    const upgrade = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' };
+    const asked = get(`${server.siteUrl}/api/store/socket`, {
+      ...{ localAddress, agent: false },
+      headers: { ...headers, ...upgrade, 'sec-websocket-key': key },
+    });
+    return await new Promise((resolve, reject) => {
+      asked.once('upgrade', (answer, end) => resolve({ code: answer.statusCode, end }));
+      asked.once('response', (answer) => resolve({ code: answer.statusCode }));
+      asked.once('error', reject);
+    });
+  };
+  const paths = ['/api/store/blobs', '/api/log/staff', '/api/keeper/work', '/dav/', '/seed/x'];
+  for (const path of paths) assert.notEqual(await status(path, '127.0.0.9'), 403, path);
+  const held = await open('127.0.0.9');
+  assert.equal(held.code, 101);
+  let isEnded = false;
+  held.end?.once('close', () => {
+    isEnded = true;
+  });
+  held.end?.resume();
+  held.end?.on('error', () => undefined);
+  const boss = await SiteVisitor.signIn(server.siteUrl, 'boss', PASSWORD.trim());
+  await boss.get('/console/networks');
+  const banned = await boss.post('/console/networks', { network: '127.0.0.9', reason: 'A test' });
+  assert.equal(banned.status, 303);
+  await waitFor('the open connection to end', 60_000, () => (isEnded ? true : undefined));
+  for (const path of [...paths, '/']) assert.equal(await status(path, '127.0.0.9'), 403, path);
+  assert.equal((await open('127.0.0.9')).code, 403);
+  assert.equal((await open('127.0.0.10')).code, 101);
 });

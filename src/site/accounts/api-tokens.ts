@@ -17,6 +17,7 @@ import { Refusal } from '#site/refusal.ts';
 import type { RightsHolder, RoleBook, RolesInForce } from '#site/roles/role-book.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { AccountTables } from './account-tables.ts';
+import { lockMember } from './lock-member.ts';
 import { nameKey } from './members.ts';
 import { isToken, newToken, tokenHash } from './sessions.ts';
 
@@ -104,6 +105,7 @@ export async function addApiToken(
         const message = `"${row.name}" may not "${beyond}", so no token of theirs can.`;
         return new Refusal('token-beyond', message, 'scopes');
       }
+      await lockMember(transaction, row.id);
       const { rows } = await transaction
         .selectFrom('api_token')
         .select((of) => of.fn.countAll<number>().as('rows'))

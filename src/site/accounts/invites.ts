@@ -5,6 +5,7 @@ import type { Kysely, Transaction } from 'kysely';
 import { Refusal } from '#site/refusal.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { AccountTables } from './account-tables.ts';
+import { lockMember } from './lock-member.ts';
 import {
   type AccountsWorld,
   insertMember,
@@ -49,6 +50,7 @@ export async function addInvite(
   const nowMs = world.clock.nowMs();
   return await world.sql.transaction<AccountTables, { code: string } | Refusal>(
     async (transaction) => {
+      await lockMember(transaction, memberId);
       if ((await countOpen(transaction, memberId, nowMs)) >= invitesOpenMax) {
         const message = `You have ${invitesOpenMax} open invites; revoke one or wait until one is used.`;
         return new Refusal('invites-full', message, 'note');

@@ -10,6 +10,7 @@ import type { Clock } from '#base/clock.ts';
 import type { Random } from '#base/random.ts';
 import type { Role } from '#site/permissions.ts';
 import { fixedQuery } from '#sql/fixed-query.ts';
+import { givenList, isOneOf } from '#sql/given-ids.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { AccountTables } from './account-tables.ts';
 
@@ -144,6 +145,23 @@ const viewerRows = fixedQuery(
       .where('session.expires_ms', '>', given.nowMs)
       .where('member.state', '=', 'active'),
 );
+
+/** Those of these sessions that are not over, of active members. */
+export async function livingSessions(
+  { sql, clock }: Pick<SessionsWorld, 'sql' | 'clock'>,
+  ids: readonly number[],
+): Promise<ReadonlySet<number>> {
+  const reading = sql.read<AccountTables>();
+  const rows = await reading
+    .selectFrom('session')
+    .innerJoin('member', 'member.id', 'session.member_id')
+    .select('session.id')
+    .where(isOneOf(reading, 'session.id', givenList(reading, ids)))
+    .where('session.expires_ms', '>', clock.nowMs())
+    .where('member.state', '=', 'active')
+    .execute();
+  return new Set(rows.map((row) => row.id));
+}
 
 /** Undefined unless the token names a session that is not over, of an active member. */
 export async function findViewer(world: SessionsWorld, token: string): Promise<Viewer | undefined> {

@@ -2,6 +2,7 @@
 
 import type { Generated, Selectable } from 'kysely';
 import type { Clock } from '#base/clock.ts';
+import { lockMember } from '#site/accounts/lock-member.ts';
 import { cleanTitle } from '#site/catalogue/torrent-words.ts';
 import { Refusal } from '#site/refusal.ts';
 import { refuseUnseen, type Shown, versionOf } from '#site/shown.ts';
@@ -57,6 +58,7 @@ export async function addCollection(
   if (checked instanceof Refusal) return checked;
   const nowMs = world.clock.nowMs();
   return await world.sql.transaction<CollectionTables, number | Refusal>(async (transaction) => {
+    await lockMember(transaction, memberId);
     const own = await transaction
       .selectFrom('collection')
       .select((of) => of.fn.countAll<number>().as('rows'))

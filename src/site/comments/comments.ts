@@ -3,6 +3,7 @@
 
 import type { Generated, Selectable } from 'kysely';
 import type { Clock } from '#base/clock.ts';
+import { lockMember } from '#site/accounts/lock-member.ts';
 import { Refusal } from '#site/refusal.ts';
 import { refuseUnseen, type Shown, versionOf } from '#site/shown.ts';
 import { countRemovedComment } from '#site/torrent-history/torrent-changes.ts';
@@ -68,6 +69,7 @@ export async function addComment(
   const { torrentId, memberId } = asked;
   const nowMs = world.clock.nowMs();
   return await world.sql.transaction<CommentTables, Comment | Refusal>(async (transaction) => {
+    await lockMember(transaction, memberId);
     const written = await transaction
       .selectFrom('comment')
       .select((of) => of.fn.countAll<number>().as('rows'))

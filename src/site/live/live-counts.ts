@@ -2,6 +2,9 @@
 // timer for all of them looks at each of those once a round, in the swarms' own memory, and what changed
 // is written to the pages that show it. While no page is open there is no timer.
 //
+// Who watches is asked about once a round, all at once: whose session ended, who was banned or whose network
+// was, is told nothing more.
+//
 // A page gets all of its torrents when its stream begins, which may be long after it was made. A stream
 // ends after a while, and browsers open it again: then it is asked anew who they are.
 
@@ -14,10 +17,16 @@ export interface LiveCountsWorld {
   readonly random: Random;
   readonly swarms: Pick<Swarms, 'counts'>;
   readonly config: { readonly liveStreamsMax: number; readonly liveIntervalMs: number };
+  /** Which of those who watch may go on. */
+  stayers(watching: readonly LiveWatcher[]): Promise<ReadonlySet<LiveWatcher>>;
 }
+
+export type LiveWatcher = Pick<LiveAsked, 'sessionId' | 'address'>;
 
 export interface LiveAsked {
   readonly memberId: number;
+  readonly sessionId: number;
+  readonly address: string;
   readonly torrentIds: readonly number[];
   /** What is told of one torrent, which no tracker may know. */
   readonly describe: (torrentId: number, counts: SwarmCounts | undefined) => unknown;
@@ -58,6 +67,7 @@ export class LiveCounts {
   readonly #ofMember = new Map<number, number>();
   readonly #encoder = new TextEncoder();
   #timer: Timer | undefined;
+  #isAsking = false;
 
   constructor(world: LiveCountsWorld) {
     this.#world = world;
@@ -148,6 +158,25 @@ export class LiveCounts {
       } else if ((stream.controller.desiredSize ?? 0) > 0) this.#tell(stream, nowMs);
     }
     this.#timer = this.#streams.size === 0 ? undefined : this.#nextRound();
+    if (!this.#isAsking && this.#streams.size > 0) void this.#askWhoStays();
+  }
+
+  /** Never rejects: a database that is away takes nobody's rights. */
+  async #askWhoStays(): Promise<void> {
+    this.#isAsking = true;
+    const asked = [...this.#streams];
+    try {
+      const staying = await this.#world.stayers(asked.map((stream) => stream.asked));
+      for (const stream of asked) {
+        if (staying.has(stream.asked) || !this.#streams.has(stream)) continue;
+        stream.controller.close();
+        this.#end(stream);
+      }
+    } catch {
+      // It is asked again in the next round.
+    } finally {
+      this.#isAsking = false;
+    }
   }
 
   #tell(stream: Stream, nowMs: number): void {

@@ -30,6 +30,8 @@ async function streamCounts(visit: Visit): Promise<Response> {
   const isOne = ids.size === 1;
   const body = liveCounts.stream({
     memberId: visit.signedIn().memberId,
+    sessionId: visit.signedIn().sessionId,
+    address: visit.address,
     torrentIds: [...ids],
     describe: (torrentId, counts) => ({
       ...told(counts ?? NOBODY),

@@ -3,6 +3,10 @@
 import assert from 'node:assert/strict';
 import type { ReadableStreamReadResult } from 'node:stream/web';
 import { test } from 'node:test';
+import type { AccountTables } from '#site/accounts/account-tables.ts';
+import { banMember } from '#site/accounts/members.ts';
+import { banAddress } from '#site/moderation/address-bans.ts';
+import { Refusal } from '#site/refusal.ts';
 import { TestSite } from '#site/test-site.ts';
 import { STREAMS_OF_MEMBER_MAX } from './live-counts.ts';
 
@@ -110,6 +114,46 @@ test('a stream says that it lives, and ends so that its reader is asked again wh
     assert.equal(answer.status, 303);
   });
 });
+
+test('a stream ends in the next round when its member, its network or its session is let in no more', async () => {
+  const endings: Readonly<Record<string, (site: TestSite) => Promise<unknown>>> = {
+    member: (site) => banMember({ ...site.world, passwords: site.passwords }, 'mina', 'Was rude'),
+    network: (site) =>
+      banAddress(site.world, {
+        ...{ network: '10.0.0.0/24', reason: '', bannedBy: 1 },
+        ...{ untilMs: undefined, ownAddress: '10.9.9.9' },
+      }),
+    session: async (site) => {
+      await site.sql.transaction<AccountTables, void>(async (transaction) => {
+        await transaction.deleteFrom('session').where('member_id', '=', 2).execute();
+      });
+    },
+  };
+  for (const [what, end] of Object.entries(endings)) {
+    await withSite(async (site, [first = 0]) => {
+      await site.addMember('mina');
+      const { reader } = await open(site, await cookieOf(site, 'mina'), String(first));
+      await reader.text();
+      const ended = await end(site);
+      assert.ok(!(ended instanceof Refusal), what);
+      assert.equal(await endOf(site, reader), 'END', what);
+    });
+  }
+});
+
+/** What a stream says within a few rounds: long before it would end by itself. */
+async function endOf(site: TestSite, reader: Reader): Promise<string> {
+  for (let round = 0; round < 8; round++) {
+    site.clock.advance(2000);
+    // The database is asked in between.
+    for (let wait = 0; wait < 300; wait++) {
+      const text = await reader.text();
+      if (text !== '') return text;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+  return 'nothing';
+}
 
 test('streams have bounds for a member and for all, and a slow reader holds a few texts', async () => {
   const config = { liveStreamsMax: STREAMS_OF_MEMBER_MAX + 1 };

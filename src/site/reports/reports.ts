@@ -3,6 +3,7 @@
 
 import type { Generated, Selectable } from 'kysely';
 import type { Clock } from '#base/clock.ts';
+import { lockMember } from '#site/accounts/lock-member.ts';
 import { sendNotices } from '#site/notices/notices.ts';
 import { Refusal } from '#site/refusal.ts';
 import { isUniqueViolation } from '#sql/dialect.ts';
@@ -72,6 +73,7 @@ export async function addReport(
   const { kind, subjectId, memberId } = asked;
   try {
     return await world.sql.transaction<ReportTables, Refusal | undefined>(async (transaction) => {
+      await lockMember(transaction, memberId);
       const open = await transaction
         .selectFrom('report')
         .select((of) => of.fn.countAll<number>().as('rows'))

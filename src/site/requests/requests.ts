@@ -6,6 +6,7 @@ import { type Generated, sql as raw, type Selectable, type Transaction } from 'k
 import { grantBonus, spendBonus } from '#accounting/bonus/bonus.ts';
 import type { BonusTables } from '#accounting/bonus/bonus-tables.ts';
 import type { Clock } from '#base/clock.ts';
+import { lockMember } from '#site/accounts/lock-member.ts';
 import { cleanTitle } from '#site/catalogue/torrent-words.ts';
 import type { NewNotice } from '#site/notices/notices.ts';
 import { sendNotices } from '#site/notices/notices.ts';
@@ -79,6 +80,7 @@ export async function addRequest(
     return new Refusal('description-long', words, 'description');
   }
   return await world.sql.transaction<RequestTables, number | Refusal>(async (transaction) => {
+    await lockMember(transaction, asked.memberId);
     const open = await transaction
       .selectFrom('request')
       .select((of) => of.fn.countAll<number>().as('rows'))

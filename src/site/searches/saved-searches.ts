@@ -3,6 +3,7 @@
 
 import type { Generated, Kysely } from 'kysely';
 import type { Clock } from '#base/clock.ts';
+import { lockMember } from '#site/accounts/lock-member.ts';
 import { filtersOfText, filtersText, type ListFilters } from '#site/catalogue/list-filters.ts';
 import { cleanTitle } from '#site/catalogue/torrent-words.ts';
 import { Refusal } from '#site/refusal.ts';
@@ -77,6 +78,7 @@ export async function saveSearch(
     return new Refusal('search-name-invalid', words, 'name');
   }
   return await world.sql.transaction<SearchTables, SavedSearch | Refusal>(async (transaction) => {
+    await lockMember(transaction, memberId);
     const others = await transaction
       .selectFrom('saved_search')
       .select((of) => of.fn.countAll<number>().as('count'))

@@ -8,6 +8,7 @@ import { sql as raw, type Selectable } from 'kysely';
 import type { Clock } from '#base/clock.ts';
 import type { Random } from '#base/random.ts';
 import type { AccountTables } from '#site/accounts/account-tables.ts';
+import { lockMember } from '#site/accounts/lock-member.ts';
 import type { Passwords } from '#site/accounts/passwords.ts';
 import { isToken, newToken, tokenHash } from '#site/accounts/sessions.ts';
 import { Refusal } from '#site/refusal.ts';
@@ -90,6 +91,7 @@ export async function makeShare(
   const nowMs = clock.nowMs();
   const expiresMs = nowMs + wanted.days * DAY_MS;
   return await sql.transaction<ShareTables, ShareMade | Refusal>(async (transaction) => {
+    await lockMember(transaction, memberId);
     const { open } = await transaction
       .selectFrom('share')
       .select((of) => of.fn.countAll<number>().as('open'))

@@ -4,6 +4,7 @@
 import type { Generated, Transaction } from 'kysely';
 import type { Clock } from '#base/clock.ts';
 import type { AccountTables } from '#site/accounts/account-tables.ts';
+import { lockMember } from '#site/accounts/lock-member.ts';
 import { tellOwner } from '#site/notices/tell-owner.ts';
 import { Refusal } from '#site/refusal.ts';
 import { isUniqueViolation } from '#sql/dialect.ts';
@@ -71,6 +72,7 @@ export async function addSignInKey(
   const nowMs = clock.nowMs();
   return await sql
     .transaction<SignInKeyTables, Refusal | undefined>(async (transaction) => {
+      await lockMember(transaction, memberId);
       const { rows } = await transaction
         .selectFrom('sign_in_key')
         .select((of) => of.fn.countAll<number>().as('rows'))

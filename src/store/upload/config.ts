@@ -47,7 +47,7 @@ export const uploadConfig = z.strictObject({
     .default(300_000)
     .describe('Milliseconds after which a WebSocket ends on which nothing is asked.'),
   rightsMsMax: ms({ min: 100, max: 600_000 })
-    .default(10_000)
+    .default(2_000)
     .describe(
       'Milliseconds until a revoked token, an ended session or a ban ends the WebSockets opened with it.',
     ),

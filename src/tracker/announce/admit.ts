@@ -97,6 +97,17 @@ export class Admission {
     return this.#identify({ passkey, passkeyBytes: length }, isUdp);
   }
 
+  /** Why somebody at this address, with this passkey, has no business here any more. */
+  unwelcome(
+    from: { readonly address: Uint8Array; readonly family: 4 | 6 },
+    passkey: Uint8Array,
+  ): Refusal | undefined {
+    return (
+      this.#directory.addressRefusal(from.address, from.family) ??
+      this.identify(passkey, passkey.byteLength, false)
+    );
+  }
+
   #identify(key: AnnounceKey, isUdp: boolean): Refusal | undefined {
     const { passkey, passkeyBytes: length } = key;
     this.member = undefined;

@@ -183,6 +183,11 @@ export class HttpDoor implements TcpHandler {
     this.#parked.delete(connection);
   }
 
+  /** As `WsDoor.endUnwelcome`; other connections are let go with their next answer. */
+  endUnwelcome(): void {
+    this.#world.webSocket.endUnwelcome();
+  }
+
   /** Tells WebSocket clients that the tracker goes away, and ends full scrapes. */
   close(): void {
     this.#world.fullScrapes?.close();

@@ -70,6 +70,7 @@ export class WsDoor {
   readonly #leaving = newAnnounceRequest();
   #lastNumber = 0;
   #timer: Timer | undefined;
+  #ending: Timer | undefined;
 
   constructor(world: WsDoorWorld) {
     const { limits } = world;
@@ -135,7 +136,7 @@ export class WsDoor {
     if (!(session instanceof WsSession)) return;
     session.heardMs = this.#world.clock.monotonicMs();
     while (connection.inputLength > 0 && !session.isOver) {
-      if (connection.output.length - connection.outputLength < this.#roomBytes) return;
+      if (!session.hasRoom(this.#roomBytes)) return;
       const event = session.reader.read(connection.input, 0, connection.inputLength);
       connection.consume(session.reader.consumed);
       if (!this.#onEvent(session, event)) return;
@@ -154,6 +155,21 @@ export class WsDoor {
     if (this.connections > 0) return;
     this.#timer?.cancel();
     this.#timer = undefined;
+  }
+
+  /** Who announced before a ban, or with a passkey that is good no more, is told so and let go at once. */
+  endUnwelcome(): void {
+    const { clock, admission } = this.#world;
+    this.#ending ??= clock.after(0, () => {
+      this.#ending = undefined;
+      for (const session of this.#byNumber.values()) {
+        const [peer] = session.peers.values();
+        const refusal = admission.unwelcome(session.client, session.passkey);
+        if (peer === undefined || refusal === undefined) continue;
+        if (session.hasRoom(this.#roomBytes)) this.#fail(session, refusal, peer.infoHash);
+        this.#end(session, WS_CLOSE.policy);
+      }
+    });
   }
 
   /** Tells every client that the tracker goes away. */
@@ -413,10 +429,8 @@ export class WsDoor {
   #end(session: WsSession, code: number): void {
     if (session.isOver) return;
     const { connection } = session;
-    const { output, outputLength } = connection;
-    if (output.length - outputLength >= 4) {
-      connection.produce(writeWsClose(output, outputLength, code));
-    }
+    const { output, outputLength: at } = connection;
+    if (output.length - at >= 4) connection.produce(writeWsClose(output, at, code));
     this.#leave(session);
     connection.end();
   }

@@ -76,6 +76,11 @@ export class WsSession {
     this.reader = new WsFrameReader(parts.messageBytesMax, parts.rooms);
   }
 
+  /** Whether so much may be written now. */
+  hasRoom(bytes: number): boolean {
+    return this.connection.output.length - this.connection.outputLength >= bytes;
+  }
+
   /** The peer that it announced under this info hash. */
   peerOf(infoHash: Uint8Array): WsPeer | undefined {
     const hash = hashOfId(infoHash);
