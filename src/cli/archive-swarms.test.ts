@@ -16,7 +16,7 @@ test('the archive is in a swarm as a seeder, or a leecher while it takes, for no
   const addresses = ['192.0.2.7', '0.0.0.0'];
   const swarms = new ArchiveSwarms({ swarm, peerId, addresses, port: 6881 });
   const hashes = { v1: random.bytes(20), v2: random.bytes(20) };
-  const kept = { torrentId: 9, hashes, isWanted: false };
+  const kept = { torrentId: 9, hashes, isWanted: false, isDamaged: false };
   assert.equal(swarms.join(kept), false, 'the trackers do not know the torrent');
   swarm.addTorrent(9, hashes);
   assert.equal(swarms.join(kept), true);
@@ -27,6 +27,12 @@ test('the archive is in a swarm as a seeder, or a leecher while it takes, for no
   assert.equal(view?.memberId, 0);
   assert.deepEqual([...(view?.ipv4 ?? [])], [192, 0, 2, 7, 6881 >> 8, 6881 & 0xff]);
   assert.equal(swarms.hasAddress(9, '192.0.2.7'), false, 'its own is nobody else’s');
+  assert.equal(swarms.join({ ...kept, isDamaged: true }), true);
+  swarm.counts(9, counts);
+  assert.deepEqual([counts.seeders, counts.leechers], [0, 1], 'nobody is to wait for all of it');
+  assert.equal(swarms.join(kept), true);
+  swarm.counts(9, counts);
+  assert.deepEqual([counts.seeders, counts.leechers], [1, 0], 'it was healed');
   swarms.leave(kept);
   assert.equal(swarms.join({ ...kept, isWanted: true }), true);
   swarm.counts(9, counts);

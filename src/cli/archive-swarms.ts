@@ -64,14 +64,14 @@ export class ArchiveSwarms implements PeerSwarms {
     });
   }
 
-  #announce({ hashes, isWanted }: Offer, event: 0 | 3): boolean {
+  #announce({ hashes, isWanted, isDamaged }: Offer, event: 0 | 3): boolean {
     let isIn = true;
     for (const request of this.#requests) {
       for (const hash of [hashes.v1, hashes.v2]) {
         if (hash === undefined) continue;
         request.infoHash.set(hash);
         request.event = event;
-        request.left = isWanted ? Number.MAX_SAFE_INTEGER : 0;
+        request.left = isWanted || isDamaged ? Number.MAX_SAFE_INTEGER : 0;
         isIn = this.#settle(request) && isIn;
       }
     }

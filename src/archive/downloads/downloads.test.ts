@@ -33,6 +33,8 @@ test('a file is given whole and in any range, and what was given is told', () =>
     const etag = String(whole?.headers['etag']);
     const known = await downloads.file({ ...GET, ifNoneMatch: `W/${etag}` }, { ...of, grant });
     assert.equal(known?.status, 304);
+    const other = await downloads.file({ ...GET, ifMatch: '"other"' }, { ...of, grant });
+    assert.deepEqual([other?.status, other?.body], [412, undefined]);
     const empty = await downloads.file(GET, { ...of, path: 'a/empty', grant });
     assert.deepEqual([empty?.status, empty?.headers['content-length']], [200, '0']);
     for (const path of ['a', 'a/', '', 'a/other', '../readme.txt', 'a/../readme.txt']) {

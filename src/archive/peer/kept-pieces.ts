@@ -7,7 +7,7 @@ import { readFileRange } from '#archive/content/file-reader.ts';
 import { ArchiveError } from '#archive/errors.ts';
 import type { SegmentHasher } from '#archive/hash/segment-hasher.ts';
 import { PiecePlan, type PieceSpan } from '#archive/ingest/piece-plan.ts';
-import { bytesEqual } from '#base/bytes.ts';
+import { toHex } from '#base/bytes.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { Store } from '#store/store.ts';
 import type { HashRequest } from '#wire/hash-exchange.ts';
@@ -35,6 +35,8 @@ export class KeptPieces {
   readonly #store: PieceStore;
   /** By position. */
   readonly #files: readonly (KeptFile | undefined)[];
+  /** By root in hex; made when a peer first asks for hashes, which most never do. */
+  #filesByRoot: ReadonlyMap<string, KeptFile> | undefined;
   /** The longest unused first. */
   readonly #maps = new Map<number, Promise<FileMap>>();
 
@@ -87,13 +89,21 @@ export class KeptPieces {
 
   /** What a peer asks of a file's tree; undefined when no file has such a part. @throws as `read` */
   async hashes(request: HashRequest, signal: AbortSignal): Promise<Uint8Array | undefined> {
+    this.#filesByRoot ??= this.#findRoots();
+    const file = this.#filesByRoot.get(toHex(request.root));
+    if (file === undefined) return undefined;
+    const map = await this.#mapOf(file);
+    return await answerHashes({ ...this.#store, map }, request, signal);
+  }
+
+  /** Files of one root are the same file. */
+  #findRoots(): ReadonlyMap<string, KeptFile> {
+    const byRoot = new Map<string, KeptFile>();
     for (const [position, file] of this.#files.entries()) {
       const root = this.plan.rootOf(position);
-      if (file === undefined || root === undefined || !bytesEqual(root, request.root)) continue;
-      const map = await this.#mapOf(file);
-      return await answerHashes({ ...this.#store, map }, request, signal);
+      if (file !== undefined && root !== undefined) byRoot.set(toHex(root), file);
     }
-    return undefined;
+    return byRoot;
   }
 
   async #readSpan(

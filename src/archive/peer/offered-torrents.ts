@@ -38,9 +38,12 @@ export interface Offer {
   readonly hashes: OfferedHashes;
   /** Taken in, not given. */
   readonly isWanted: boolean;
+  /** Some of it is known to be missing or damaged: it is given, but is not all there. */
+  readonly isDamaged: boolean;
 }
 
 interface Offered extends Offer {
+  isDamaged: boolean;
   joinAtMs: number;
 }
 
@@ -97,6 +100,7 @@ export class OfferedTorrents {
       const hashes = await this.#world.catalogue.hashesOf(fresh.slice(at, at + IDS_AT_ONCE));
       for (const [torrentId, own] of hashes) this.#offer(torrentId, own, wanted.has(torrentId));
     }
+    this.#noteDamage(await this.#damagedIds());
     this.#join();
   }
 
@@ -114,8 +118,30 @@ export class OfferedTorrents {
     return rows.map((row) => row.torrent_id);
   }
 
+  async #damagedIds(): Promise<ReadonlySet<number>> {
+    const tables = this.#world.sql.read<ArchiveTables>();
+    const rows = await tables
+      .selectFrom('archive_entry')
+      .select('torrent_id')
+      .distinct()
+      .where('file_id', 'in', tables.selectFrom('archive_damage').select('file_id').distinct())
+      .execute();
+    return new Set(rows.map((row) => row.torrent_id));
+  }
+
+  /** Where that has changed the swarm is told at once. */
+  #noteDamage(damaged: ReadonlySet<number>): void {
+    for (const offer of this.#offers.values()) {
+      const isDamaged = !offer.isWanted && damaged.has(offer.torrentId);
+      if (offer.isDamaged === isDamaged) continue;
+      offer.isDamaged = isDamaged;
+      offer.joinAtMs = Number.NEGATIVE_INFINITY;
+    }
+  }
+
   #offer(torrentId: number, hashes: OfferedHashes, isWanted: boolean): void {
-    const offer: Offered = { torrentId, hashes, isWanted, joinAtMs: Number.NEGATIVE_INFINITY };
+    const joinAtMs = Number.NEGATIVE_INFINITY;
+    const offer: Offered = { torrentId, hashes, isWanted, isDamaged: false, joinAtMs };
     this.#offers.set(torrentId, offer);
     for (const hash of hexesOf(offer)) {
       this.#byHash.set(hash, offer);

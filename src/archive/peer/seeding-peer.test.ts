@@ -181,6 +181,22 @@ test('what is let go of is not given any more, and its swarm is left', () =>
     await until('nobody is served', () => late.socket.closed);
   }));
 
+test('what is known to be damaged is no whole copy to its swarm, until it is healed', () =>
+  withPeer({}, async (seeding) => {
+    const isDamaged = (): boolean | undefined => seeding.joined.get(3)?.isDamaged;
+    assert.equal(isDamaged(), false);
+    const whole = seeding.joined.get(3);
+    seeding.joined.clear();
+    await seeding.found([{ segment: 1, kind: 'corrupt' }]);
+    await until('the swarm is told at once', () => seeding.joined.size > 0);
+    assert.equal(isDamaged(), true);
+    seeding.joined.clear();
+    await seeding.found([]);
+    await until('the swarm is told again', () => seeding.joined.size > 0);
+    assert.equal(isDamaged(), false);
+    assert.equal(seeding.joined.get(3), whole, 'it was offered all the time');
+  }));
+
 test('a piece that cannot be read is refused, and the others are given', () =>
   withPeer({ config: { readCacheBytes: 0 } }, async (seeding) => {
     const { store } = seeding;

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import Protocol from 'bittorrent-protocol';
-import { keepTorrent, releaseTorrent } from '#archive/catalogue/kept-torrents.ts';
+import { type Damage, saveChecks } from '#archive/catalogue/archive-health.ts';
+import { filesOfTorrent, keepTorrent, releaseTorrent } from '#archive/catalogue/kept-torrents.ts';
 import { archiveConfig } from '#archive/config.ts';
 import { InPlaceHasher } from '#archive/hash/segment-hasher.ts';
 import { putContent } from '#archive/ingest/put-content.ts';
@@ -36,6 +37,8 @@ export interface TestPeer {
   /** Who is in the swarm: what it was told last. */
   readonly joined: Map<number, Offer>;
   readonly adopted: PeerWire[];
+  /** What a check of the torrent's first file found. */
+  found(damage: readonly Damage[]): Promise<void>;
   release(): Promise<void>;
 }
 
@@ -111,7 +114,11 @@ export async function withPeer(
     const release = async (): Promise<void> => {
       await releaseTorrent(sql, TORRENT_ID);
     };
-    await run({ peer, store, metainfo, files, infoHash, joined, adopted, release });
+    const found = async (damage: readonly Damage[]): Promise<void> => {
+      const [file] = await filesOfTorrent(sql, TORRENT_ID);
+      await saveChecks(sql, [{ fileId: file?.id ?? -1, damage }], 2);
+    };
+    await run({ peer, store, metainfo, files, infoHash, joined, adopted, found, release });
     stop.abort();
     await running;
   } finally {

@@ -8,10 +8,11 @@ export interface RangeRequest {
   readonly range?: string | undefined;
   readonly ifRange?: string | undefined;
   readonly ifNoneMatch?: string | undefined;
+  readonly ifMatch?: string | undefined;
 }
 
 export interface RangeAnswer {
-  readonly status: 200 | 206 | 304 | 416;
+  readonly status: 200 | 206 | 304 | 412 | 416;
   /** Those that were given, the strong ETag, and what follows of the range. */
   readonly headers: Readonly<Record<string, string>>;
   /** What to send; absent when the head is all. */
@@ -25,6 +26,9 @@ export function rangeAnswer(
 ): RangeAnswer {
   const { bytes, etag } = content;
   const headers = { ...others, 'accept-ranges': 'bytes', etag };
+  if (request.ifMatch !== undefined && !isMeant(request.ifMatch, etag)) {
+    return { status: 412, headers: { ...headers, 'content-length': '0' } };
+  }
   if (isKnown(request.ifNoneMatch, etag)) return { status: 304, headers };
   const isStale = request.ifRange !== undefined && request.ifRange !== etag;
   const range = isStale ? 'whole' : parseRange(request.range, bytes);
@@ -41,6 +45,12 @@ export function rangeAnswer(
     headers: { ...headers, ...length, ...part },
     ...(request.isHead || span.start === span.end ? {} : { span }),
   };
+}
+
+/** Weak tags do not count: whoever goes on with what they have must have the same bytes. */
+function isMeant(ifMatch: string, etag: string): boolean {
+  const tags = ifMatch.split(',').map((tag) => tag.trim());
+  return tags.includes('*') || tags.includes(etag);
 }
 
 /** Weak tags count as well: whoever packed an answer on its way made the tag weak. */

@@ -132,6 +132,13 @@ test('what is beyond the end, known already or of another version is answered as
     assert.equal((await ask(seed, { ifNoneMatch: `"x", ${etag}` })).status, 304);
     assert.equal((await ask(seed, { ifNoneMatch: `W/${etag}` })).status, 304);
     assert.equal((await ask(seed, { ifNoneMatch: 'W/"x"' })).status, 200);
+    for (const ifMatch of ['"x"', `W/${etag}`, '']) {
+      const other = await ask(seed, { range: 'bytes=0-9', ifMatch, ifNoneMatch: etag });
+      assert.deepEqual([other.status, other.body], [412, undefined], ifMatch);
+    }
+    for (const ifMatch of ['*', `"x", ${etag}`]) {
+      assert.equal((await ask(seed, { range: 'bytes=0-9', ifMatch })).status, 206, ifMatch);
+    }
     const same = await ask(seed, { range: 'bytes=0-9', ifRange: etag });
     assert.equal((await bodyOf(same)).length, 10);
     const other = await ask(seed, { range: 'bytes=0-9', ifRange: '"x"' });

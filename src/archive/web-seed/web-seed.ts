@@ -50,6 +50,7 @@ export interface SeedRequest {
   readonly range?: string | undefined;
   readonly ifRange?: string | undefined;
   readonly ifNoneMatch?: string | undefined;
+  readonly ifMatch?: string | undefined;
   readonly signal: AbortSignal;
   /** Whether who asks can send a part of a file of this machine; else every part is bytes. */
   readonly lends?: boolean;
@@ -159,8 +160,8 @@ export class WebSeed {
   }
 
   async #give(request: SeedRequest, granted: Granted, content: SeedContent): Promise<SeedAnswer> {
-    const { method, range, ifRange, ifNoneMatch } = request;
-    const asked = { isHead: method === 'HEAD', range, ifRange, ifNoneMatch };
+    const { method, range, ifRange, ifNoneMatch, ifMatch } = request;
+    const asked = { isHead: method === 'HEAD', range, ifRange, ifNoneMatch, ifMatch };
     const { span, ...head } = rangeAnswer(asked, content, {
       ...OPEN_HEADERS,
       'cache-control': 'private, no-transform',
@@ -268,7 +269,7 @@ function preflight(): SeedAnswer {
     headers: {
       ...OPEN_HEADERS,
       'access-control-allow-methods': 'GET, HEAD',
-      'access-control-allow-headers': 'range, if-range, if-none-match, cache-control',
+      'access-control-allow-headers': 'range, if-range, if-match, if-none-match, cache-control',
       'access-control-max-age': '86400',
     },
   };

@@ -125,6 +125,7 @@ export class WebDav {
         range: request.header('range'),
         ifRange: request.header('if-range'),
         ifNoneMatch: request.header('if-none-match'),
+        ifMatch: request.header('if-match'),
       },
       { torrent, path: entry.path, grant: right.grantFor(torrent.id) },
     );

@@ -12,6 +12,7 @@ export function downloadRequest(visit: Visit): RangeRequest {
     range: header('range'),
     ifRange: header('if-range'),
     ifNoneMatch: header('if-none-match'),
+    ifMatch: header('if-match'),
   };
 }
 
