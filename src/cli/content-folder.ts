@@ -56,7 +56,7 @@ async function walk(folder: string, below: readonly string[], to: Walk): Promise
   }
   for (const name of namesIn(folder)) {
     const path = join(folder, name);
-    const stat = statOf(path);
+    const stat = entryOf(path, name);
     if (stat.isDirectory()) await walk(path, [...below, name], to);
     else if (stat.isFile()) to.found.push(new FileOnDisk(path, [...below, name], stat));
     else to.state.leftOut += 1;
@@ -75,6 +75,15 @@ function namesIn(folder: string): string[] {
     const message = `Cannot read "${printable(folder)}" (${codeOf(cause)})`;
     throw new CliError('CLI_NOT_FOUND', message, { cause });
   }
+}
+
+/** A name that is no UTF-8 is told with marks in its place, by which nothing is found. */
+function entryOf(path: string, name: string): Stats {
+  if (name.includes('\ufffd') && lstatSync(path, { throwIfNoEntry: false }) === undefined) {
+    const message = `"${printable(path)}" is no UTF-8 on the disk, as names in a torrent are: rename it`;
+    throw new CliError('CLI_REFUSED', message);
+  }
+  return statOf(path);
 }
 
 function statOf(path: string): Stats {

@@ -59,13 +59,17 @@ export const put: RoomsCommand = {
     });
     output.item({
       ...{ infoHash: put.infoHash, name: folder.name, new: put.isNew },
+      ...{ torrentVersion: put.version, askedVersion: textOf(input, 'version') },
       ...{ files: put.files, sizeBytes: folder.sizeBytes, newBytes: put.newBytes },
       leftOut: folder.leftOut,
     });
   },
   text(item) {
     const left = item['leftOut'] === 0 ? '' : `\n  ${item['leftOut']} links or devices left out`;
-    const was = item['new'] === true ? '' : '\n  The torrent was there already; it is kept now.';
+    const other =
+      item['torrentVersion'] === item['askedVersion'] ? '' : ` as ${item['torrentVersion']}`;
+    const was =
+      item['new'] === true ? '' : `\n  The torrent was there already${other}; it is kept now.`;
     return `${item['infoHash']}  ${item['name']}\n  ${item['files']} files, ${item['sizeBytes']} bytes, ${item['newBytes']} of them new to the archive${left}${was}`;
   },
 };

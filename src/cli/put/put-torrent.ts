@@ -10,7 +10,7 @@ import type { ContentFolder } from '#cli/content-folder.ts';
 import { CliError } from '#cli/errors.ts';
 import { accepted } from '#cli/refusals.ts';
 import type { Rooms } from '#cli/rooms.ts';
-import { findTorrent } from '#site/catalogue/find-torrent.ts';
+import { findTorrent, type Torrent } from '#site/catalogue/find-torrent.ts';
 import { titleOf } from '#site/catalogue/prepared-torrent.ts';
 import { torrentFile } from '#site/catalogue/torrent-file.ts';
 import { addTorrent, type NewTorrent, refusalOfWords } from '#site/catalogue/torrents.ts';
@@ -39,6 +39,8 @@ export interface TorrentPut {
   readonly infoHash: string;
   /** False when the catalogue had it already. */
   readonly isNew: boolean;
+  /** Of the torrent: of one that was there it need not be what was asked for. */
+  readonly version: MetainfoRequest['version'];
   readonly files: number;
   /** Bytes that the store did not have. */
   readonly newBytes: number;
@@ -59,7 +61,13 @@ export async function putTorrent(rooms: PutRooms, request: PutTorrent): Promise<
   const torrent = await findTorrent(sql, id);
   assert(torrent !== undefined, 'a torrent is found by its id');
   const { infoHash } = torrent;
-  return { infoHash, isNew, files: stored.files.length, newBytes: stored.newBytes };
+  const version = versionOf(torrent);
+  return { infoHash, isNew, version, files: stored.files.length, newBytes: stored.newBytes };
+}
+
+function versionOf({ infoHashV1, infoHashV2 }: Torrent): MetainfoRequest['version'] {
+  if (infoHashV2 === undefined) return 'v1';
+  return infoHashV1 === undefined ? 'v2' : 'hybrid';
 }
 
 /** What its words are refused for is told before hours of reading. @throws CliError */
