@@ -1,5 +1,7 @@
 // The body of a form: read with a bound before anything is parsed, then looked up by field name.
 
+import { balanceDirections } from './format/directions.ts';
+
 /** Why a body was not read; each has its page in error-pages.ts. */
 export type BodyRefusal = 'too-large' | 'wrong-type' | 'malformed';
 
@@ -19,7 +21,7 @@ export class Form {
   /** The first value of that name with line ends as `\n`; empty when there is none or it is a file. */
   text(name: string): string {
     const value = this.#data.get(name);
-    return typeof value === 'string' ? clean(value) : '';
+    return typeof value === 'string' ? clean(value, name) : '';
   }
 
   /** Of every field that was sent, each once. */
@@ -32,7 +34,7 @@ export class Form {
     return this.#data
       .getAll(name)
       .filter((value) => typeof value === 'string')
-      .map(clean);
+      .map((value) => clean(value, name));
   }
 
   /** Every file of that name that was chosen. */
@@ -55,8 +57,14 @@ export class Form {
 }
 
 /** NUL cannot be kept by PostgreSQL, and no form of ours can make one. */
-function clean(value: string): string {
-  return value.replaceAll('\r\n', '\n').replaceAll('\0', '');
+function clean(value: string, name: string): string {
+  const text = value.replaceAll('\r\n', '\n').replaceAll('\0', '');
+  return isSecretField(name) ? text : balanceDirections(text);
+}
+
+/** What is compared with what was typed before is taken as it is. */
+export function isSecretField(name: string): boolean {
+  return /password|secret|current|token|key$/i.test(name);
 }
 
 /**

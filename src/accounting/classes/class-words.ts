@@ -1,21 +1,32 @@
-// What a class asks for beside what a member has of it, in words that fit the member's own page and a
-// list of members alike.
+// What a class asks for beside what a member has of it, as sentences: to the member, and of them to others.
 
 import type { NumberWords } from '#accounting/strategies/verdict-words.ts';
 import type { ClassFinding } from './class-watch.ts';
 
-export function classFindingWords(finding: ClassFinding, words: NumberWords): string {
+/** `you`: to the member; `they`: of a member who was named before. */
+export type ClassReader = 'you' | 'they';
+
+export function classFindingWords(
+  finding: ClassFinding,
+  words: NumberWords,
+  reader: ClassReader,
+): string {
   const { kind, has, needs } = finding;
+  const who = reader === 'you' ? 'You have' : 'Has';
   switch (kind) {
     case 'given':
-      return `Given: ${words.bytes(has)}; asked for: ${words.bytes(needs)}.`;
-    case 'ratio':
-      return `Ratio: ${words.quotient(has)}; asked for: ${words.quotient(needs)}.`;
+      return `${who} given ${words.bytes(has)}; ${words.bytes(needs)} is required.`;
+    case 'ratio': {
+      const taken = reader === 'you' ? 'you took' : 'they took';
+      const required = `${words.quotient(needs)} is required`;
+      if (has === Number.POSITIVE_INFINITY) return `${who} taken nothing; ${required} later.`;
+      return `${who} given ${words.quotient(has)} times what ${taken}; ${required}.`;
+    }
     case 'age':
-      return `Member for ${words.duration(has)}; asked for: ${words.duration(needs)}.`;
+      return `${who} been a member for ${words.duration(has)}; ${words.duration(needs)} is required.`;
     case 'uploads':
-      return `Torrents uploaded: ${has}; asked for: ${needs}.`;
+      return `${who} uploaded ${has} ${has === 1 ? 'torrent' : 'torrents'}; ${needs} ${needs === 1 ? 'is' : 'are'} required.`;
     case 'seeded':
-      return `Seeded for ${words.duration(has)}; asked for: ${words.duration(needs)}.`;
+      return `${who} seeded for ${words.duration(has)}; ${words.duration(needs)} is required.`;
   }
 }

@@ -1,14 +1,14 @@
 // The page of one's own download keys.
 
 import { html } from 'hono/html';
-import { submitButton } from '#site/components/button.ts';
+import { linkButton, submitButton } from '#site/components/button.ts';
 import { emptyState } from '#site/components/empty-state.ts';
 import { timeAgo } from '#site/components/figures.ts';
 import { postForm } from '#site/components/form.ts';
 import type { Html } from '#site/components/markup.ts';
 import { pageHead } from '#site/components/page-head.ts';
 import { table } from '#site/components/table.ts';
-import { hrefTo } from '#site/routes.ts';
+import { href, hrefTo } from '#site/routes.ts';
 import type { DownloadKey } from './download-keys.ts';
 import type { TorrentName } from './history.ts';
 
@@ -35,6 +35,7 @@ export function downloadKeysMain(view: DownloadKeysView): Html {
             ? 'Each .torrent that you download from now on has one.'
             : 'The .torrent files of this site carry your passkey.',
           icon: 'info',
+          action: linkButton({ label: 'Look at torrents', href: href('torrents') }),
         })
       : table({
           caption: 'Keys in the .torrent files that you downloaded',

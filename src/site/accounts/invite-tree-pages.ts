@@ -2,6 +2,7 @@
 
 import { html } from 'hono/html';
 import { badge } from '#site/components/badge.ts';
+import { linkButton } from '#site/components/button.ts';
 import { emptyState } from '#site/components/empty-state.ts';
 import { date } from '#site/components/figures.ts';
 import { type Html, NOTHING } from '#site/components/markup.ts';
@@ -63,6 +64,9 @@ function treePanel({ invited, isCut }: InviteTree, who: string): Html {
           title: 'Nobody yet',
           text: `${who === 'You' ? 'Nobody used one of your invites' : `Nobody used an invite of ${who}`} so far.`,
           icon: 'people',
+          ...(who === 'You'
+            ? { action: linkButton({ label: 'Invite somebody', href: href('invites') }) }
+            : {}),
         })
       : html`<ul class="tree">${invited.map(line)}</ul>`;
   const more = isCut ? notice('info', `Only the nearest ${TREE_MEMBERS_MAX} are shown.`) : NOTHING;

@@ -2,7 +2,7 @@
 
 import { html } from 'hono/html';
 import { badge } from '#site/components/badge.ts';
-import { submitButton } from '#site/components/button.ts';
+import { linkButton, submitButton } from '#site/components/button.ts';
 import { emptyState } from '#site/components/empty-state.ts';
 import { postForm } from '#site/components/form.ts';
 import { type Html, NOTHING } from '#site/components/markup.ts';
@@ -67,6 +67,7 @@ function resultOf(result: readonly PortTest[] | number | undefined): Html {
       title: 'No client is active',
       text: 'Open a torrent in your client. Once it has announced, its port can be tried.',
       icon: 'up',
+      action: linkButton({ label: 'Look at torrents', href: href('torrents') }),
     });
   }
   return table({

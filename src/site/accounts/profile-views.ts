@@ -212,6 +212,9 @@ function historyPanel(inside: ProfileMoved, view: ProfileView): Html {
       ? emptyState({
           title: 'Nothing was moved yet',
           text: 'What was given and taken is listed here for each torrent, a second after a client announces it.',
+          ...(view.isOwn
+            ? { action: linkButton({ label: 'Look at torrents', href: href('torrents') }) }
+            : {}),
         })
       : table({
           caption: 'Transfers per torrent',
@@ -302,7 +305,7 @@ function sidePanels(view: ProfileView): Html {
       { figures: true },
     ),
   });
-  return html`${view.announceUrls === undefined ? NOTHING : announcePanel(view.announceUrls, view)}${view.judged === undefined ? NOTHING : html`${standingPanel(view.judged.standing)}${ownWarningsPanel(view.judged.warnings, nowMs)}${classPanel(view.judged.memberClass)}${bonusPanel(view.judged, view.isOwn)}`}${about}${view.shown.has('totals') ? exact : NOTHING}`;
+  return html`${view.announceUrls === undefined ? NOTHING : announcePanel(view.announceUrls, view)}${view.judged === undefined ? NOTHING : html`${standingPanel(view.judged.standing)}${ownWarningsPanel(view.judged.warnings, nowMs)}${classPanel(view.judged.memberClass, view.isOwn)}${bonusPanel(view.judged, view.isOwn)}`}${about}${view.shown.has('totals') ? exact : NOTHING}`;
 }
 
 function bonusPanel({ milliPoints }: ProfileJudged, isOwn: boolean): Html {

@@ -8,7 +8,8 @@ import { requestIdNow } from '#base/request-scope.ts';
 import type { Admission } from '#site/admission.ts';
 import { Cookies } from '#site/cookies.ts';
 import { BUSY_CODES } from '#site/error-pages.ts';
-import { readBytes } from '#site/form-data.ts';
+import { isSecretField, readBytes } from '#site/form-data.ts';
+import { balanceDirections } from '#site/format/directions.ts';
 import { addressKey } from '#site/rate-limit.ts';
 import { Refusal } from '#site/refusal.ts';
 import { digestOf, Repeats } from '#site/repeats.ts';
@@ -326,9 +327,11 @@ function queryOf(url: URL): Record<string, string | readonly string[]> {
 function parseJson(bytes: Uint8Array): unknown {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    return JSON.parse(text, (_, value: unknown) =>
-      typeof value === 'string' ? value.replaceAll('\0', '').toWellFormed() : value,
-    );
+    return JSON.parse(text, (name, value: unknown) => {
+      if (typeof value !== 'string') return value;
+      const whole = value.replaceAll('\0', '').toWellFormed();
+      return isSecretField(name) ? whole : balanceDirections(whole);
+    });
   } catch {
     return undefined;
   }

@@ -120,7 +120,11 @@ async function showQueue(visit: Visit): Promise<Response> {
         );
   const queue =
     waiting.length === 0
-      ? emptyState({ title: 'Nobody waits', text: 'Applications stand here, the oldest first.' })
+      ? emptyState({
+          title: 'Nobody waits',
+          text: 'Applications stand here, the oldest first. You can bring somebody in yourself.',
+          action: linkButton({ label: 'Invite somebody', href: href('invites') }),
+        })
       : table({
           caption: 'Applications that wait, the oldest first',
           rows: waiting,

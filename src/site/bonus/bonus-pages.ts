@@ -124,7 +124,7 @@ function shopPanel({ csrf, order, milliPoints, tokenPoints }: BonusView): Html {
 
 function entriesPanel({ entries, moreHref, nowMs }: BonusView): Html {
   if (entries.length === 0) {
-    const body = html`<p class="muted">Nothing yet. Seed a torrent: points are granted when the hour is over.</p>`;
+    const body = html`<p class="muted">Nothing yet. Seed a torrent: points are granted when the hour is over. <a href="${href('needsSeeds')}">See what needs seeds</a></p>`;
     return panel({ title: 'Where they came from', body });
   }
   const more =

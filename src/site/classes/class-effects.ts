@@ -22,7 +22,7 @@ export const classEffects: ClassEffects = async (transaction, made, nowMs) => {
 
 function noticeOf({ memberId, transition }: MadeStep, nowMs: number): NewNotice {
   const { step, from, to, findings } = transition;
-  const reasons = findings.map((finding) => classFindingWords(finding, NUMBER_WORDS));
+  const reasons = findings.map((finding) => classFindingWords(finding, NUMBER_WORDS, 'you'));
   const common = { memberId, link: href('me'), once: `class:${step}:${to.name}:${nowMs}` };
   switch (step) {
     case 'promoted':

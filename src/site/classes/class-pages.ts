@@ -229,7 +229,7 @@ function stepTable(made: readonly MadeStep[], names: ReadonlyMap<number, string>
         cell: ({ memberId, transition }) => {
           const name = names.get(memberId) ?? `Member ${memberId}`;
           const why = transition.findings
-            .map((finding) => classFindingWords(finding, NUMBER_WORDS))
+            .map((finding) => classFindingWords(finding, NUMBER_WORDS, 'they'))
             .join(' ');
           return html`<a href="${hrefTo('member', { name })}">${name}</a><div class="under">${why}</div>`;
         },

@@ -55,10 +55,11 @@ export async function classView(
   };
 }
 
-export function classPanel(view: ClassView | undefined): Html {
+export function classPanel(view: ClassView | undefined, isOwn: boolean): Html {
   if (view === undefined) return NOTHING;
   const { name, warnedUntilMs, nowMs, short, next } = view;
-  const words = (finding: ClassFinding): string => classFindingWords(finding, NUMBER_WORDS);
+  const reader = isOwn ? 'you' : 'they';
+  const words = (finding: ClassFinding): string => classFindingWords(finding, NUMBER_WORDS, reader);
   const warning =
     warnedUntilMs === 0
       ? NOTHING

@@ -150,8 +150,11 @@ test('a member sees the class, and what the next one asks for, on the profile', 
   const browser = await site.signedIn('mina');
   const page = await browser.get('/members/mina');
   assert.match(page.text, /Next: Giver/);
-  assert.match(page.text, /Given: 4\.00 GiB; asked for: 10\.0 GiB/);
-  assert.match(page.text, /Ratio: 2; asked for: 1\./);
+  assert.match(page.text, /You have given 4\.00 GiB; 10\.0 GiB is required\./);
+  assert.match(page.text, /You have given 2 times what you took; 1 is required\./);
+  await site.addMember('olga', 'admin');
+  const olga = await site.signedIn('olga');
+  assert.match((await olga.get('/members/mina')).text, /Has given 2 times what they took; 1 is/);
   await site.close();
 });
 

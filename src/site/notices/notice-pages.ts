@@ -77,8 +77,9 @@ function noticesMain(view: NoticesView): Html {
   if (notices.length === 0) {
     return html`${head}${emptyState({
       title: 'Nothing was told to you yet',
-      text: 'When a rule, a torrent of yours or the staff has something for you, it stands here.',
+      text: 'When a rule, a torrent of yours or the staff has something for you, it stands here. Until then: find something to take, or give something others lack.',
       icon: 'info',
+      action: html`${linkButton({ label: 'Look at torrents', href: href('torrents'), kind: 'primary' })}${linkButton({ label: 'See what needs seeds', href: href('needsSeeds') })}`,
     })}`;
   }
   const items = notices.map((one) => noticeItem(one, view.nowMs));

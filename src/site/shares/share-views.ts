@@ -2,7 +2,7 @@
 
 import { html } from 'hono/html';
 import { badge } from '#site/components/badge.ts';
-import { submitButton } from '#site/components/button.ts';
+import { linkButton, submitButton } from '#site/components/button.ts';
 import { emptyState } from '#site/components/empty-state.ts';
 import { bytes, timeAgo, timeUntil } from '#site/components/figures.ts';
 import { postForm } from '#site/components/form.ts';
@@ -12,7 +12,7 @@ import { pager } from '#site/components/pager.ts';
 import { type Column, table } from '#site/components/table.ts';
 import { formatBytes } from '#site/format/bytes.ts';
 import { formatCount, plural } from '#site/format/number.ts';
-import { hrefTo } from '#site/routes.ts';
+import { href, hrefTo } from '#site/routes.ts';
 import type { ListedItem } from './share-items.ts';
 import { type ListedShare, listedState, type ShareState } from './shares.ts';
 
@@ -45,7 +45,10 @@ export function sharesMain(view: SharesView): Html {
     const text = isOwn
       ? 'The page of a torrent that the archive keeps has “Share”.'
       : 'No member has made one.';
-    return html`${head}${emptyState({ title: 'No shares yet', text, icon: 'people' })}`;
+    const look = isOwn
+      ? { action: linkButton({ label: 'Look at torrents', href: href('torrents') }) }
+      : {};
+    return html`${head}${emptyState({ title: 'No shares yet', text, icon: 'people', ...look })}`;
   }
   const list = table({ caption: 'Shares', rows: shares, columns: columnsOf(view), isWide: true });
   const more =

@@ -112,6 +112,9 @@ function staffLogMain(view: StaffLogView): Html {
           title: by === '' ? 'The staff has done nothing yet' : `Nothing was done by ${by}`,
           text: 'Bans, warnings, settings, roles: whatever the staff does stands here from then on.',
           icon: 'info',
+          ...(by === ''
+            ? {}
+            : { action: linkButton({ label: 'Show all lines', href: href('consoleStaffLog') }) }),
         })
       : html`${table({
           caption: 'What the staff did',

@@ -38,7 +38,8 @@ hr { border: 0; border-top: 1px solid var(--line); margin: 0; }
 summary { cursor: pointer; }
 svg { flex: none; }
 /* Words from right to left keep their order to themselves. */
-a, strong, code, h1 { unicode-bidi: isolate; }
+a, strong, em, code, h1, h2, h3, td, dd, li, span { unicode-bidi: isolate; }
+.markdown :is(p, li, td, th, h3, h4, h5, h6, blockquote), .said pre { unicode-bidi: plaintext; }
 strong { font-weight: 650; }
 .icon { width: 1em; height: 1em; vertical-align: -0.125em; fill: none; stroke: currentColor;
   stroke-width: 2; stroke-linecap: round; stroke-linejoin: round; }

@@ -3,7 +3,7 @@
 import { html } from 'hono/html';
 import type { Errors } from '#site/accounts/entry-views.ts';
 import type { RouteHandlers } from '#site/admission.ts';
-import { submitButton } from '#site/components/button.ts';
+import { linkButton, submitButton } from '#site/components/button.ts';
 import { confirmation } from '#site/components/confirmation.ts';
 import { emptyState } from '#site/components/empty-state.ts';
 import { errorSummary, formActions, textField } from '#site/components/form.ts';
@@ -67,7 +67,14 @@ async function tagsPage(visit: Visit, typed: TagChange, errors: Errors): Promise
   const search = html`<form class="filters" method="get" action="${href('consoleTags')}">${textField({ name: 'q', label: 'Begins with', value: begin, autocomplete: 'off', autocapitalize: 'none' })}${submitButton({ label: 'Show' })}</form>`;
   const list =
     tags.length === 0
-      ? emptyState({ title: 'No tag begins so', text: 'Torrents get tags when they are uploaded.' })
+      ? emptyState({
+          title: begin === '' ? 'No torrent has a tag yet' : 'No tag begins so',
+          text: 'Torrents get tags when they are uploaded.',
+          action:
+            begin === ''
+              ? linkButton({ label: 'Upload a torrent', href: href('upload') })
+              : linkButton({ label: 'Show all tags', href: href('consoleTags') }),
+        })
       : html`${tagTable(tags)}${pager({ ...next, summary: `${plural(tags.length, 'tag')} on this page, by name` })}`;
   const body = html`${head}${running}${errorSummary(errors)}<div class="stack">${changePanel(typed, errors)}${search}${list}</div>`;
   const status = Object.keys(errors).length === 0 ? 200 : 422;
