@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { sql as raw } from 'kysely';
 import { SystemClock } from '#base/clock.ts';
+import { sqlConfig } from './config.ts';
 import { migrate, migrationStatus } from './migrate.ts';
 import { sqlMigrations } from './migrations/all.ts';
 import type { Migration, Sql } from './sql.ts';
@@ -40,6 +41,24 @@ forEachDatabase((name, open) => {
     assert.deepEqual(await migrate(sql, [one, two], { clock }), []);
     const states = await migrationStatus(sql, [one, two]);
     assert.ok(states.every((state) => state.appliedMs !== undefined));
+  });
+
+  test(`${name}: a step that takes longer than any other transaction may is applied`, async () => {
+    const config = sqlConfig.parse({ transactionMsMax: 100 });
+    const sql = await open({ config, clock });
+    const slow: Migration = {
+      ...one,
+      async up(transaction, dialect) {
+        await raw`create table slow (v bigint)`.execute(transaction);
+        // By its statements, and between two of them.
+        if (dialect === 'postgres') await raw`select pg_sleep(0.2)`.execute(transaction);
+        await new Promise((resolve) => clock.after(200, () => resolve(undefined)));
+        await raw`insert into slow values (1)`.execute(transaction);
+      },
+    };
+    await migrate(sql, [slow], { clock, dryRun: true });
+    assert.deepEqual(await migrate(sql, [slow], { clock }), [slow.name]);
+    await sql.close();
   });
 
   on('migrate() by two processes at once applies each step once', async (sql) => {

@@ -12,6 +12,9 @@ interface MigrationTables {
   schema_migration: { number: number; name: string; applied_ms: number };
 }
 
+/** A step may take an hour where there is much, and whoever waits for one waits as long. */
+const UNTIMED = { isUntimed: true };
+
 export interface MigrateOptions {
   readonly clock: Clock;
   /** Applies the pending ones in one transaction and rolls it back: shows whether they would. */
@@ -38,19 +41,20 @@ export async function migrate(
 ): Promise<readonly string[]> {
   const known = inOrder(migrations);
   if (options.dryRun === true) return await tryPending(sql, known, options.clock);
-  await sql.transaction<MigrationTables, void>(createTable);
+  await sql.transaction<MigrationTables, void>(createTable, UNTIMED);
   const states = await migrationStatus(sql, known);
   const pending = known.filter((_, at) => states[at]?.appliedMs === undefined);
   if (pending.length > 0 && pending.length < known.length) await options.beforeFirst?.(pending);
   const applied: string[] = [];
   for (const migration of pending) {
-    const isNew = await sql.transaction<MigrationTables, boolean>(async (transaction) => {
+    const run = async (transaction: Transaction<MigrationTables>): Promise<boolean> => {
       // Whoever waited for the lock may find that the other process has done the step.
       await lockForTransaction(transaction, 'migrations');
       if (await isApplied(transaction, migration)) return false;
       await apply(transaction, { migration, dialect: sql.dialect, nowMs: options.clock.nowMs() });
       return true;
-    });
+    };
+    const isNew = await sql.transaction(run, UNTIMED);
     if (isNew) applied.push(migration.name);
   }
   return applied;
@@ -149,13 +153,14 @@ async function tryPending(
   const states = await migrationStatus(sql, known);
   const pending = known.filter((_, at) => states[at]?.appliedMs === undefined);
   try {
-    await sql.transaction<MigrationTables, void>(async (transaction) => {
+    const run = async (transaction: Transaction<MigrationTables>): Promise<void> => {
       await createTable(transaction);
       for (const migration of pending) {
         await apply(transaction, { migration, dialect: sql.dialect, nowMs: clock.nowMs() });
       }
       throw new DryRunEnd();
-    });
+    };
+    await sql.transaction(run, UNTIMED);
   } catch (error) {
     if (!(error instanceof DryRunEnd)) throw error;
   }

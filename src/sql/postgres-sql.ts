@@ -21,7 +21,7 @@ import type { SqlConfig } from './config.ts';
 import { SqlError } from './errors.ts';
 import { PostgresReadingDriver, PostgresReads, type ReadingPool } from './postgres-reads.ts';
 import { postgresError, typeParser } from './postgres-values.ts';
-import type { Sql } from './sql.ts';
+import type { Sql, TransactionOptions } from './sql.ts';
 
 type Nothing = Record<string, never>;
 
@@ -91,6 +91,7 @@ export class PostgresSql implements Sql {
 
   async transaction<Tables, Result>(
     run: (transaction: Transaction<Tables>) => Promise<Result>,
+    { isUntimed = false }: TransactionOptions = {},
   ): Promise<Result> {
     this.#assertUsable();
     const { transactionQueueMax } = this.#world.config;
@@ -100,7 +101,11 @@ export class PostgresSql implements Sql {
     this.#transactions++;
     try {
       const writing = this.#writing as unknown as Kysely<Tables>;
-      return await this.#track(writing.transaction().execute(run));
+      const execute = async (transaction: Transaction<Tables>): Promise<Result> => {
+        if (isUntimed) await endTimeLimits(transaction);
+        return await run(transaction);
+      };
+      return await this.#track(writing.transaction().execute(execute));
     } finally {
       this.#transactions--;
     }
@@ -118,8 +123,7 @@ export class PostgresSql implements Sql {
       return await this.#track(
         transaction.execute(async (snapshot) => {
           // Whoever audits reads the log between two queries, for as long as that takes.
-          await sql`set local idle_in_transaction_session_timeout = 0`.execute(snapshot);
-          await sql`set local statement_timeout = 0`.execute(snapshot);
+          await endTimeLimits(snapshot);
           // PostgreSQL takes the snapshot at the first query, not at `begin`.
           await sql`select 1`.execute(snapshot);
           return await run(snapshot);
@@ -171,6 +175,11 @@ export class PostgresSql implements Sql {
   #assertUsable(): void {
     if (this.#closing !== undefined) throw new SqlError('SQL_CLOSED', 'The database is closed');
   }
+}
+
+async function endTimeLimits<Tables>(transaction: Transaction<Tables>): Promise<void> {
+  await sql`set local idle_in_transaction_session_timeout = 0`.execute(transaction);
+  await sql`set local statement_timeout = 0`.execute(transaction);
 }
 
 /** A pool that refuses when too many wait, and whose errors are SqlErrors. */

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
-import { CompiledQuery, sql as raw } from 'kysely';
+import { CompiledQuery, sql as raw, type Transaction } from 'kysely';
 import type { Clock, Timer } from '#base/clock.ts';
 import { sqlConfig } from './config.ts';
 import { openSql } from './open.ts';
@@ -73,6 +73,20 @@ test('a transaction that hangs is rolled back after transactionMsMax, and the ne
   assert.equal(((await late.promise) as { code?: string }).code, 'SQL_TRANSACTION_TIMEOUT');
   const { rows } = await raw`select v from t`.execute(sql.read());
   assert.deepEqual(rows, [{ v: 3 }]);
+  await sql.close();
+});
+
+test('a transaction without a time limit goes on after it', async () => {
+  const clock = new HandClock();
+  const sql = await openTestSqlite({ clock });
+  const run = async (transaction: Transaction<never>): Promise<void> => {
+    await raw`create table t (v integer)`.execute(transaction);
+    clock.fire();
+    await raw`insert into t values (1)`.execute(transaction);
+  };
+  await sql.transaction(run, { isUntimed: true });
+  const { rows } = await raw`select v from t`.execute(sql.read());
+  assert.deepEqual(rows, [{ v: 1 }]);
   await sql.close();
 });
 

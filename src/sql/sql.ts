@@ -24,6 +24,7 @@ export interface Sql {
    */
   transaction<Tables, Result>(
     run: (transaction: Transaction<Tables>) => Promise<Result>,
+    options?: TransactionOptions,
   ): Promise<Result>;
 
   /**
@@ -37,6 +38,11 @@ export interface Sql {
 
   /** Waits for the open transactions, then closes. Idempotent. Later calls fail with SQL_CLOSED. */
   close(): Promise<void>;
+}
+
+export interface TransactionOptions {
+  /** For steps of the schema, which may go through all rows: `sql.transactionMsMax` does not end it. */
+  readonly isUntimed?: boolean;
 }
 
 /** One forward step of the schema. Numbers are one sequence over all rooms: 1-99 sql, 100-199

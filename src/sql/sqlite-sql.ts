@@ -17,7 +17,7 @@ import type { SqlConfig } from './config.ts';
 import { SqlError } from './errors.ts';
 import { QueryDriver, QueryingConnection, type QueryRows, ReadOnlyDriver } from './query-driver.ts';
 import { EachRow } from './row-columns.ts';
-import type { Sql } from './sql.ts';
+import type { Sql, TransactionOptions } from './sql.ts';
 import type { SqliteConnection } from './sqlite-connection.ts';
 
 type Nothing = Record<string, never>;
@@ -57,6 +57,7 @@ export class SqliteSql implements Sql {
 
   async transaction<Tables, Result>(
     run: (transaction: Transaction<Tables>) => Promise<Result>,
+    options: TransactionOptions = {},
   ): Promise<Result> {
     if (this.#closing !== undefined) throw new SqlError('SQL_CLOSED', 'The database is closed');
     const { transactionQueueMax } = this.#world.config;
@@ -64,7 +65,7 @@ export class SqliteSql implements Sql {
       throw new SqlError('SQL_BUSY', `${transactionQueueMax} transactions wait already`);
     }
     this.#transactions++;
-    const result = this.#lastTransaction.then(() => this.#transact(run));
+    const result = this.#lastTransaction.then(() => this.#transact(run, options));
     this.#lastTransaction = result.catch(() => undefined);
     try {
       return await result;
@@ -103,11 +104,12 @@ export class SqliteSql implements Sql {
 
   #transact<Tables, Result>(
     run: (transaction: Transaction<Tables>) => Promise<Result>,
+    { isUntimed = false }: TransactionOptions,
   ): Promise<Result> {
     const driver = new TransactionDriver(this.#world.writer, 'begin immediate');
     const done = kyselyOver<Tables>(driver).transaction().execute(run);
     const { clock, config } = this.#world;
-    if (clock === undefined) return done;
+    if (clock === undefined || isUntimed) return done;
     return new Promise((resolve, reject) => {
       const limit = clock.after(config.transactionMsMax, () => {
         const end = driver.end();
