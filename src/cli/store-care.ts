@@ -16,7 +16,7 @@ import type { Sql } from '#sql/sql.ts';
 import { Collector } from '#store/gc/collector.ts';
 import { Garbage } from '#store/gc/garbage.ts';
 import { garbageJob } from '#store/gc/garbage-job.ts';
-import type { RootSource } from '#store/gc/roots.ts';
+import { countNeeded, type RootSource } from '#store/gc/roots.ts';
 import { openDoor, type StoreDoor } from '#store/upload/door.ts';
 import { Uploads } from '#store/upload/uploads.ts';
 import { copiesForOthers } from './keepers.ts';
@@ -53,6 +53,8 @@ export class StoreCare {
       unpin: async (refs) => {
         await this.pins.unpin(refs);
       },
+      countNeeded: async (refs, signal) =>
+        await countNeeded([...this.#pictureRoots(), this.#archiveRoots()], refs, signal),
       ...{ clock, logger, metrics, config: config.upload },
     });
     // Not among the store's own files.
@@ -91,8 +93,17 @@ export class StoreCare {
   contentRoots(): readonly RootSource[] {
     const { sql, log, store } = this.#parts;
     const world = { sql, log, store: async () => (await store.stack()).store };
-    const archive = [new ArchiveRoots(world), new EventRoots(world)];
-    const pictures = [new PreviewRoots({ sql }), new CoverRoots({ sql })];
-    return [this.pins, this.uploads, ...pictures, ...archive];
+    const archive = [this.#archiveRoots(), new EventRoots(world)];
+    return [this.pins, this.uploads, ...this.#pictureRoots(), ...archive];
+  }
+
+  #archiveRoots(): RootSource {
+    const { sql, store } = this.#parts;
+    return new ArchiveRoots({ sql, store: async () => (await store.stack()).store });
+  }
+
+  #pictureRoots(): readonly RootSource[] {
+    const { sql } = this.#parts;
+    return [new PreviewRoots({ sql }), new CoverRoots({ sql })];
   }
 }

@@ -26,7 +26,10 @@ import { addressesOf, roleBookOf } from './site-parts.ts';
 const SOCKET_PATH = `${STORE_PATH}/socket`;
 /** Whoever can open the UNIX socket owns the data folder. */
 const YES = async (): Promise<boolean> => true;
-const LOCAL: Caller = { budget: 'local', name: 'operator', mayStay: YES, mayRemove: YES };
+const LOCAL: Caller = {
+  ...{ budget: 'local', name: 'operator', mayStay: YES, mayRemove: YES },
+  isLocal: true,
+};
 
 export class StoreDoors {
   readonly #rooms: Rooms;

@@ -53,6 +53,8 @@ export const STORE_ERRORS = {
     'What is kept as a backup is none that this version can read: its manifest, index or a list does not hold what it says. Take an earlier one (`backup list`), or another copy of the place.',
   STORE_SYNC_DELAYED:
     'Some blobs could not be copied to the far store of a sync; it tries again by itself. `store syncs` shows how far it is behind.',
+  STORE_NEEDED:
+    'Torrents that the archive keeps need one of these blobs, so none was removed. Give the torrents up first (`torrent unkeep`), or ask over HTTP with `?force=yes`.',
   STORE_COLLECTING:
     'Garbage is being collected already, by the job or by another command; wait for its end.',
   STORE_ROOTS_UNREADABLE:

@@ -254,6 +254,30 @@ test('a server that has not read the rotated key file refuses to say that all is
   }
 });
 
+test('who removes by a token is told what torrents need, and may say that it shall go all the same', async () => {
+  await server.start();
+  await server.command(['member', 'add', 'boss', '--role', 'admin', '--password-stdin'], PASSWORD);
+  const [made] = await server.json<{ token: string }>(['store-token', 'add', 'boss']);
+  writeFileSync(file('kept'), Buffer.alloc(3_000_000, 'kept '));
+  await server.json(['put', file('kept')]);
+  writeFileSync(file('free'), 'nobody needs this');
+  const [free] = await server.json<Shown>(['store', 'put', file('free')]);
+  const listed = await server.json<Shown>(['store', 'ls']);
+  const needed = listed.find(({ bytes }) => bytes > 1_000_000 && bytes < 3_500_000);
+  assert.ok(free !== undefined && needed !== undefined);
+  const remove = async (ref: string, query = '') => {
+    const headers = { authorization: `Bearer ${made?.token}` };
+    const url = `${server.siteUrl}/api/store/blobs/${ref}${query}`;
+    const answer = await fetch(url, { method: 'DELETE', headers });
+    return { status: answer.status, text: await answer.text() };
+  };
+  assert.deepEqual(await remove(free.ref), { status: 200, text: '{"removed":1}\n' });
+  const refused = await remove(needed.ref);
+  assert.equal(refused.status, 409, refused.text);
+  assert.match(refused.text, /1 of 1 blobs are needed by torrents/);
+  assert.equal((await remove(needed.ref, '?force=yes')).status, 200);
+});
+
 test('S15: a banned network gets nothing at the doors beside the pages, and what it has open ends', async () => {
   await server.start();
   await server.command(['member', 'add', 'boss', '--role', 'admin', '--password-stdin'], PASSWORD);

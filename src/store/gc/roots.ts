@@ -6,6 +6,7 @@
 // (gc/guard.ts). A reference to a blob that was neither put nor asked for may come too late.
 
 import type { BlobRef } from '#base/ids.ts';
+import { throwIfCancelled } from '#store/calls.ts';
 
 export interface RootSource {
   /** For reports and messages: `pins`, `backups`. */
@@ -18,4 +19,22 @@ export interface RootSource {
    * aborts.
    */
   refs(signal: AbortSignal): AsyncIterable<BlobRef>;
+}
+
+/** How many of these blobs are needed; the sources are read no further than it takes. */
+export async function countNeeded(
+  sources: readonly RootSource[],
+  refs: readonly BlobRef[],
+  signal: AbortSignal,
+): Promise<number> {
+  const left = new Set(refs);
+  const asked = left.size;
+  for (const source of sources) {
+    for await (const ref of source.refs(signal)) {
+      throwIfCancelled(signal);
+      if (left.delete(ref) && left.size === 0) return asked;
+    }
+    throwIfCancelled(signal);
+  }
+  return asked - left.size;
 }

@@ -10,6 +10,9 @@ import type { CallOptions, Store } from '#store/store.ts';
 import { Budget } from './budget.ts';
 import type { UploadConfig } from './config.ts';
 
+/** Of who cannot cancel. */
+const NEVER = new AbortController().signal;
+
 /** Who calls, found out before anything of the store is touched. */
 export interface Caller {
   /** What bounds are counted by: `member 7`, `local`. */
@@ -18,8 +21,10 @@ export interface Caller {
   readonly name: string;
   /** Whether the right to be here still stands. */
   mayStay(): Promise<boolean>;
-  /** Whether blobs may be removed, among them what others stored and torrents need. */
+  /** Whether blobs may be removed, among them what others stored. */
   mayRemove(): Promise<boolean>;
+  /** The operator of this machine, who is asked nothing. */
+  readonly isLocal?: true;
 }
 
 export interface DoorWorld {
@@ -29,6 +34,8 @@ export interface DoorWorld {
   readonly pin: (refs: readonly BlobRef[], by: string) => Promise<void>;
   /** Before a removal by name: a pin of a blob that is gone would be a broken promise. */
   readonly unpin: (refs: readonly BlobRef[]) => Promise<void>;
+  /** How many of these others than pins need: torrents, covers, previews. */
+  readonly countNeeded: (refs: readonly BlobRef[], signal: AbortSignal) => Promise<number>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Registry;
@@ -61,15 +68,30 @@ export async function removeFor(
   return await store.remove(refs, options);
 }
 
-/** As `removeFor`, for who asks over the network. @throws StoreError STORE_DENIED */
+export interface RemoveOptions extends CallOptions {
+  /** Also what torrents need. */
+  readonly isForced?: boolean;
+}
+
+/**
+ * As `removeFor`, for who asks over the network. Which blobs torrents need is read from all of their maps:
+ * it takes a while in a large archive. @throws StoreError STORE_DENIED, STORE_NEEDED
+ */
 export async function removeAsked(
-  door: Pick<StoreDoor, 'store' | 'unpin'>,
-  caller: Pick<Caller, 'mayRemove'>,
+  door: Pick<StoreDoor, 'store' | 'unpin' | 'countNeeded'>,
+  caller: Pick<Caller, 'mayRemove' | 'isLocal'>,
   refs: readonly BlobRef[],
-  options: CallOptions = {},
+  options: RemoveOptions = {},
 ): Promise<number> {
   if (!(await caller.mayRemove())) {
     throw new StoreError('STORE_DENIED', 'Only administrators remove blobs: others may need them');
+  }
+  if (caller.isLocal !== true && options.isForced !== true) {
+    const needed = await door.countNeeded(refs, options.signal ?? NEVER);
+    if (needed > 0) {
+      const words = `${needed} of ${refs.length} blobs are needed by torrents that are kept; nothing was removed`;
+      throw new StoreError('STORE_NEEDED', words);
+    }
   }
   return await removeFor(door, refs, options);
 }

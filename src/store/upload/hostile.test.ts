@@ -206,6 +206,31 @@ describe('the doors of the store', () => {
     peer.close();
   });
 
+  it('remove nothing that torrents need unless they are told to, not even what they do not need', async () => {
+    const store = new MemoryStore();
+    const server = await start({}, store);
+    const { ref } = await store.put(utf8('a segment of a torrent'));
+    const { ref: free } = await store.put(utf8('nobody asks for this'));
+    server.needed.add(ref);
+    const peer = await Peer.open(server);
+    peer.say(`REMOVE 1 ${ref} ${free}`);
+    const [, words] = /^ERR 1 STORE_NEEDED (.*)/.exec(
+      await peer.until((line) => line.startsWith('ERR 1 ')),
+    ) ?? ['', ''];
+    assert.match(words ?? '', /^1 of 2 blobs are needed by torrents/);
+    const blob = `${server.url}/api/store/blobs/${ref}`;
+    const remove = `${server.url}/api/store/remove`;
+    const many = { method: 'POST', body: JSON.stringify({ refs: [ref, free] }) };
+    assert.equal((await fetch(blob, { method: 'DELETE' })).status, 409);
+    const refused = await fetch(remove, many);
+    assert.equal(refused.status, 409);
+    assert.match(await refused.text(), /STORE_NEEDED/);
+    assert.equal((await store.stat([ref, free])).length, 2);
+    const forced = await fetch(`${remove}?force=yes`, many);
+    assert.deepEqual(await forced.json(), { removed: 2 });
+    peer.close();
+  });
+
   it('answer one batch part by part, whatever is wrong with some', async () => {
     const store = new MemoryStore();
     const server = await start({}, store);

@@ -6,6 +6,7 @@ import type { Logger } from '#base/logger.ts';
 /** Status of each code that a caller can do something about. */
 const STATUS: Readonly<Record<string, number>> = {
   STORE_DENIED: 403,
+  STORE_NEEDED: 409,
   STORE_BLOB_MISSING: 404,
   STORE_UPLOAD_MISSING: 404,
   STORE_BLOB_TOO_LARGE: 413,

@@ -10,7 +10,7 @@ import {
   type StreamedBlob,
   statSound,
 } from '#store/store.ts';
-import { type Caller, removeAsked, type StoreDoor } from './door.ts';
+import { type Caller, type RemoveOptions, removeAsked, type StoreDoor } from './door.ts';
 import { bodyOf, failureAnswer, jsonAnswer, refusal } from './http-answers.ts';
 import { boundaryOf, MultipartReader } from './multipart.ts';
 import { parseNumber, REFS_MAX, STORE_PROTOCOL, TEXT_BYTES_MAX } from './store-messages.ts';
@@ -94,7 +94,9 @@ export class HttpStore {
         return jsonAnswer(put, put.new ? 201 : 200);
       }
       case 'DELETE':
-        return jsonAnswer({ removed: await removeAsked(this.#door, caller, [ref]) });
+        return jsonAnswer({
+          removed: await removeAsked(this.#door, caller, [ref], removalOf(request)),
+        });
       default:
         return new Response(null, { status: 405, headers: { allow: 'DELETE, GET, HEAD, PUT' } });
     }
@@ -179,7 +181,9 @@ export class HttpStore {
     const { signal } = request;
     if (path === '/stat') return jsonAnswer({ blobs: await statSound(store, refs, { signal }) });
     if (path === '/remove') {
-      return jsonAnswer({ removed: await removeAsked(this.#door, caller, refs, { signal }) });
+      return jsonAnswer({
+        removed: await removeAsked(this.#door, caller, refs, removalOf(request)),
+      });
     }
     const blobs = async function* (): AsyncGenerator<SentBlob> {
       for (const ref of refs) {
@@ -413,4 +417,9 @@ export function rangeOf(
   const end = to === '' ? bytes : Math.min(bytes, Number(to) + 1);
   if (to !== '' && Number(to) < start) return undefined;
   return start >= bytes ? 'unsatisfiable' : { start, end };
+}
+
+/** `?force=yes`: also what torrents need. */
+function removalOf({ url, signal }: Request): RemoveOptions {
+  return { signal, isForced: new URL(url).searchParams.get('force') === 'yes' };
 }

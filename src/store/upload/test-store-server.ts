@@ -34,6 +34,8 @@ export class TestStoreServer {
   readonly metrics = new Registry();
   mayStay = true;
   mayRemove = true;
+  /** What torrents need. */
+  readonly needed = new Set<BlobRef>();
   server: StoreServer;
   readonly #sockets = new Set<Socket>();
   readonly #http: Server;
@@ -56,6 +58,7 @@ export class TestStoreServer {
         for (const ref of refs)
           if (this.pins.includes(ref)) this.pins.splice(this.pins.indexOf(ref), 1);
       },
+      countNeeded: async (refs) => refs.filter((ref) => this.needed.has(ref)).length,
       clock: new SystemClock(),
       logger: memoryLogger(this.lines),
       metrics: this.metrics,

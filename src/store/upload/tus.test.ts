@@ -35,6 +35,7 @@ function start(config: Partial<UploadConfig> = {}): void {
     store: async () => store,
     pin: async () => undefined,
     unpin: async () => undefined,
+    countNeeded: async () => 0,
     ...{ clock, logger: memoryLogger([]), metrics: new Registry() },
     config: { ...uploadConfig.parse({}), segmentBytes: SEGMENT, ...config },
   });
