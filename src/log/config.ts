@@ -20,7 +20,7 @@ export const logConfig = z.strictObject({
   preallocateBytes: bytes({ min: 0, max: 64 * MIB })
     .default(MIB)
     .describe(
-      'Bytes of zeros written ahead of the data at a time, so that a sync need not also record a new file size. 0 turns it off; small topics take less.',
+      'Bytes of zeros written ahead of the data at a time, so that a sync need not also record a new file size. 0 turns it off; small topics take less, and an append of more than a quarter of it writes none.',
     ),
   batchBytesMax: bytes({ min: 1024, max: 16 * MIB })
     .default(MIB)

@@ -129,6 +129,48 @@ test('the days of members have the sums of theirs, however many there are', () =
   assertSame(copy.days, days.days);
 });
 
+function tellsOf(batch: LedgerBatch): readonly object[] {
+  const all: object[] = [];
+  batch.tells.forEach((pair, told) => {
+    all.push({ pair, ...told });
+  });
+  return all;
+}
+
+for (const [name, records, pairs] of [
+  ['few', 9000, 2600],
+  ['more than are kept room for', 270_000, 70_000],
+] as const) {
+  test(`a batch that begins anew has nothing of the one before: ${name}`, () => {
+    const random = new SeededRandom(14);
+    const some = Array.from({ length: 5000 }, () => recordOf(random, below(random, 1300)));
+    const read = new ReadBatch({ log: new MemoryLog() }, 7);
+    for (let nth = 0; nth < records; nth++) {
+      const [torrentId, before] = [1 + (nth % pairs), some[nth % some.length]!];
+      const record = { ...before, torrentId, memberId: torrentId, left: 0 };
+      read.batch.add(record);
+      read.days.add(record);
+    }
+    assert.equal(read.batch.entries[3]?.seedingPlace, -1);
+    read.batch.placeSeeding(3, 5);
+    read.batch.addSeeded(3, 60);
+    assert.equal(read.batch.entries[3]?.seedingPlace, 5);
+    read.restart(100);
+    assert.deepEqual([read.from, read.nextOffset, read.records, read.batch.size], [100, 100, 0, 0]);
+    const fresh = new ReadBatch({ log: new MemoryLog() }, 100);
+    for (const { batch, days } of [read, fresh]) {
+      for (const record of some) {
+        batch.add(record);
+        days.add(record);
+      }
+    }
+    assertSame(read.batch.entries, fresh.batch.entries);
+    assertSame(read.days.days, fresh.days.days);
+    assertSame(tellsOf(read.batch), tellsOf(fresh.batch));
+    assert.deepEqual(read.batch.tells.pairs, fresh.batch.tells.pairs);
+  });
+}
+
 test('a read of what is waited for ends by its pairs, and otherwise by its records', () => {
   const batch = new ReadBatch({ log: new MemoryLog() }, 0);
   const random = new SeededRandom(13);
