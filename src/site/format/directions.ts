@@ -1,5 +1,5 @@
-// Marks that turn the direction of text round: Unicode's bidirectional controls. Who writes Arabic beside Latin
-// may need them; one that is left open would turn round the page's own words behind it.
+// Marks that turn the direction of text round: Unicode's bidirectional controls. Who writes Arabic beside
+// Latin may need them; one that is left open would turn round the page's own words behind it.
 
 /** Embeddings and overrides, ended by POP; isolates, ended by POP_ISOLATE. */
 const EMBEDDINGS = '\u202a\u202b\u202d\u202e';
