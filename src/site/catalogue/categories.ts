@@ -16,7 +16,6 @@ export interface TagCount {
 }
 
 const CATEGORIES_MAX = 200;
-const IN_MAX = 500;
 
 /** In the order the operator gave them. */
 export async function listCategories(sql: Sql): Promise<readonly Category[]> {
@@ -58,9 +57,7 @@ export async function tagsOf(
 ): Promise<ReadonlyMap<number, readonly string[]>> {
   const tags = new Map<number, string[]>();
   if (torrentIds.length === 0) return tags;
-  const rows = await tagsOfTorrents(catalogue, {
-    ids: givenList(catalogue, torrentIds.slice(0, IN_MAX)),
-  });
+  const rows = await tagsOfTorrents(catalogue, { ids: givenList(catalogue, torrentIds) });
   for (const row of rows) {
     const list = tags.get(row.torrent_id);
     if (list === undefined) tags.set(row.torrent_id, [row.name]);
