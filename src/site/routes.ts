@@ -193,15 +193,29 @@ export function hrefTo<Name extends RouteName>(
   query?: Query,
 ): string {
   const values: Readonly<Record<string, string | number>> = params;
-  const path = ROUTES[name].replaceAll(/:(\w+)/g, (_, param: string) =>
-    encodeURIComponent(String(values[param] ?? '')),
-  );
+  let path = '';
+  for (const [at, part] of partsOf(name).entries()) {
+    path += at % 2 === 0 ? part : encodeURIComponent(String(values[part] ?? ''));
+  }
   return path + queryText(query);
 }
 
+/** The path of each route between the names of its parameters, in turn. */
+const PARTS = new Map<RouteName, readonly string[]>();
+
+function partsOf(name: RouteName): readonly string[] {
+  let parts = PARTS.get(name);
+  if (parts === undefined) {
+    parts = ROUTES[name].split(/:(\w+)/);
+    PARTS.set(name, parts);
+  }
+  return parts;
+}
+
 function queryText(query: Query | undefined): string {
+  if (query === undefined) return '';
   const pairs = new URLSearchParams();
-  for (const [key, value] of Object.entries(query ?? {})) {
+  for (const [key, value] of Object.entries(query)) {
     if (value !== undefined && value !== '') pairs.append(key, String(value));
   }
   const text = pairs.toString();

@@ -4,8 +4,11 @@ const GROUPED = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 0 });
 
 /** `1,234,567`. */
 export function formatCount(count: number): string {
-  // A list shows hundreds of small ones, and the formatter is slow.
-  return count >= 0 && count < 1000 && Number.isInteger(count) ? `${count}` : GROUPED.format(count);
+  // A list shows hundreds of them, and the formatter is slow.
+  if (!Number.isSafeInteger(count) || count < 0) return GROUPED.format(count);
+  let text = `${count}`;
+  for (let at = text.length - 3; at > 0; at -= 3) text = `${text.slice(0, at)},${text.slice(at)}`;
+  return text;
 }
 
 /** `1 seeder`, `3 seeders`, `2 entries` when the plural is given. */
