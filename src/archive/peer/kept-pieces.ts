@@ -1,6 +1,7 @@
 // A kept torrent as peers ask for it: any part of any piece, read from the files it is made of. Every byte
 // was verified by the store before it is given; pad files are zeros.
 
+import type { ArchiveTables } from '#archive/catalogue/archive-tables.ts';
 import { filesOfTorrent, type KeptFile } from '#archive/catalogue/kept-torrents.ts';
 import { decodeFileMap, type FileMap } from '#archive/content/file-map.ts';
 import { readFileRange } from '#archive/content/file-reader.ts';
@@ -14,6 +15,8 @@ import type { HashRequest } from '#wire/hash-exchange.ts';
 import type { Metainfo } from '#wire/metainfo.ts';
 import { answerHashes } from './hash-answers.ts';
 
+/** Of the damage of one torrent; what is beyond it is refused when it is asked for. */
+const DAMAGE_MAX = 10_000;
 /** Of one torrent; a map of a large file has some hundred KiB. */
 const MAPS_MAX = 16;
 
@@ -32,6 +35,7 @@ export interface PiecePart {
 
 export class KeptPieces {
   readonly plan: PiecePlan;
+  readonly #torrentId: number;
   readonly #store: PieceStore;
   /** By position. */
   readonly #files: readonly (KeptFile | undefined)[];
@@ -51,17 +55,50 @@ export class KeptPieces {
     const isWhole =
       files.length === plan.fileBytes.length &&
       files.every((file, position) => (file?.bytes ?? 0) === plan.fileBytes[position]);
-    return isWhole ? new KeptPieces(world, plan, files) : undefined;
+    return isWhole ? new KeptPieces({ store: world, plan, torrentId, files }) : undefined;
   }
 
-  private constructor(
-    store: PieceStore,
-    plan: PiecePlan,
-    files: readonly (KeptFile | undefined)[],
-  ) {
-    this.#store = store;
-    this.plan = plan;
-    this.#files = files;
+  private constructor(of: {
+    readonly store: PieceStore;
+    readonly plan: PiecePlan;
+    readonly torrentId: number;
+    readonly files: readonly (KeptFile | undefined)[];
+  }) {
+    this.plan = of.plan;
+    this.#store = of.store;
+    this.#torrentId = of.torrentId;
+    this.#files = of.files;
+  }
+
+  /** Pieces of which something is known to be damaged. @throws SqlError */
+  async lacking(sql: Sql): Promise<ReadonlySet<number>> {
+    const rows = await sql
+      .read<ArchiveTables>()
+      .selectFrom('archive_damage')
+      .innerJoin('archive_entry', 'archive_entry.file_id', 'archive_damage.file_id')
+      .select(['archive_entry.position', 'archive_damage.segment'])
+      .where('archive_entry.torrent_id', '=', this.#torrentId)
+      .limit(DAMAGE_MAX)
+      .execute();
+    const lacking = new Set<number>();
+    for (const { position, segment } of rows) {
+      const [start, end] = await this.#bytesOf(position, segment);
+      const { pieceLength } = this.plan;
+      for (let at = Math.floor(start / pieceLength); at * pieceLength < end; at++) lacking.add(at);
+    }
+    return lacking;
+  }
+
+  /** Of a segment, as the torrent counts; without a map, of the whole file. */
+  async #bytesOf(position: number, segment: number): Promise<readonly [number, number]> {
+    const from = this.plan.startOf(position) ?? 0;
+    const bytes = this.plan.fileBytes[position] ?? 0;
+    const file = this.#files[position];
+    const isWhole = segment < 0 || file === undefined;
+    const map = isWhole ? undefined : await this.#mapOf(file).catch(() => undefined);
+    if (map === undefined) return [from, from + bytes];
+    const start = segment * map.segmentBytes;
+    return [from + start, from + Math.min(bytes, start + map.segmentBytes)];
   }
 
   /** Whether the torrent has such a part. */

@@ -37,6 +37,8 @@ export interface SeededPeer {
   readonly address: string;
   readonly torrentId: number;
   readonly pieces: KeptPieces;
+  /** Pieces that are known to be damaged, which it is not told to be here. */
+  readonly lacking?: ReadonlySet<number> | undefined;
 }
 
 interface Request extends PiecePart {
@@ -66,7 +68,7 @@ export class SeedSession implements SlotHolder {
     this.#heardMs = world.clock.monotonicMs();
     this.#contentSinceMs = this.#heardMs;
     this.#listen();
-    this.#greet();
+    this.#greet(peer.lacking);
   }
 
   /** Milliseconds for which it has wanted nothing; 0 while it does. */
@@ -126,11 +128,11 @@ export class SeedSession implements SlotHolder {
     });
   }
 
-  #greet(): void {
+  #greet(lacking: ReadonlySet<number> = new Set()): void {
     const wire = this.#wire;
     wire.setKeepAlive(true);
-    if (wire.hasFast) wire.haveAll();
-    else wire.bitfield(allOf(this.#pieces.plan.pieceCount));
+    if (wire.hasFast && lacking.size === 0) wire.haveAll();
+    else wire.bitfield(allBut(lacking, this.#pieces.plan.pieceCount));
     // It may have spoken before its torrent was opened.
     if (wire.peerInterested) this.#want();
     if (this.#hasAll(wire.peerPieces)) this.close();
@@ -235,10 +237,11 @@ export class SeedSession implements SlotHolder {
   }
 }
 
-/** The bits of a peer that has every piece; those behind the last are zero. */
-function allOf(pieceCount: number): Uint8Array {
+/** The bits of a peer that has every other piece; those behind the last are zero. */
+function allBut(lacking: ReadonlySet<number>, pieceCount: number): Uint8Array {
   const bits = new Uint8Array(Math.ceil(pieceCount / 8)).fill(0xff);
   const over = bits.length * 8 - pieceCount;
   if (bits.length > 0) bits[bits.length - 1] = (0xff << over) & 0xff;
+  for (const piece of lacking) bits[piece >> 3] = (bits[piece >> 3] ?? 0) & ~(0x80 >> (piece & 7));
   return bits;
 }

@@ -190,11 +190,23 @@ test('what is known to be damaged is no whole copy to its swarm, until it is hea
     await seeding.found([{ segment: 1, kind: 'corrupt' }]);
     await until('the swarm is told at once', () => seeding.joined.size > 0);
     assert.equal(isDamaged(), true);
+    for (const fast of [true, false]) {
+      const client = dialPeer(seeding, { fast });
+      await until('it is told what is here', () => client.wire.peerPieces.get(0));
+      const pieces = Array.from({ length: 31 }, (_, piece) => piece);
+      const lacking = pieces.filter((piece) => !client.wire.peerPieces.get(piece));
+      // Bytes 262,144 to 300,000 of the first file, and what shares a piece with them.
+      assert.deepEqual(lacking, [8, 9]);
+      client.socket.destroy();
+    }
     seeding.joined.clear();
     await seeding.found([]);
     await until('the swarm is told again', () => seeding.joined.size > 0);
     assert.equal(isDamaged(), false);
     assert.equal(seeding.joined.get(3), whole, 'it was offered all the time');
+    const client = dialPeer(seeding);
+    await until('all is here again', () => client.wire.peerPieces.get(8));
+    client.socket.destroy();
   }));
 
 test('a piece that cannot be read is refused, and the others are given', () =>

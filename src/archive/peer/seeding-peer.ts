@@ -249,13 +249,14 @@ export class SeedingPeer {
       return;
     }
     const pieces = await this.#piecesOf(offer);
+    const lacking = offer.isDamaged ? await pieces?.lacking(this.#world.sql) : undefined;
     if (pieces === undefined || wire.socket.destroyed) {
       wire.socket.destroy();
       return;
     }
     wire.extendedHandshake = { v: 'Swarmkeep', reqq: config.peerRequestsMax, upload_only: 1 };
     wire.handshake(infoHash, own, { fast: true });
-    const peer = { wire, address, torrentId: offer.torrentId, pieces };
+    const peer = { wire, address, torrentId: offer.torrentId, pieces, lacking };
     caller.session = new SeedSession(this.#session, peer);
   }
 
