@@ -303,7 +303,12 @@ test('every page is fit for all at three widths and in two themes', walk, async 
     ...(await inspectPages(browser, operator, { ...asked('operator'), paths })),
     ...(await inspectPages(browser, signedOut, {
       ...asked('visitor'),
-      paths: ['/', '/sign-in', '/sign-up'],
+      paths: ['/', '/sign-in', '/sign-up', '/nothing-here'],
+    })),
+    // What is not open to them.
+    ...(await inspectPages(browser, guest, {
+      ...asked('guest'),
+      paths: ['/console', '/me/notices'],
     })),
   ];
   const faults = found.filter(
