@@ -6,6 +6,7 @@ import { filesOfTorrent, type KeptFile } from '#archive/catalogue/kept-torrents.
 import { othersTurn } from '#base/steps.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { Metainfo } from '#wire/metainfo.ts';
+import { namesAtClients } from './client-names.ts';
 
 const TORRENTS_MAX = 256;
 /** Together, of all torrents in memory. */
@@ -30,7 +31,7 @@ interface Torrent {
   readonly files: ReadonlyMap<string, SeedFile>;
   /** The only file's name, for a client that asks for the torrent itself. */
   readonly only: string | undefined;
-  /** `files` by `portableName`; made when a path is first asked for that is not among them. */
+  /** `files` by `namesAtClients`; made when a path is first asked for that is not among them. */
   portable?: ReadonlyMap<string, SeedFile | undefined>;
 }
 
@@ -121,19 +122,12 @@ function portableFile(torrent: Torrent, names: readonly string[]): SeedFile | un
   if (torrent.portable === undefined) {
     const portable = new Map<string, SeedFile | undefined>();
     for (const [path, file] of torrent.files) {
-      const key = path.split('/').map(portableName).join('/');
-      // Two that fall together there are neither.
-      portable.set(key, portable.has(key) ? undefined : file);
+      for (const key of new Set(namesAtClients(path))) {
+        // Two that fall together there are neither.
+        portable.set(key, portable.has(key) ? undefined : file);
+      }
     }
     torrent.portable = portable;
   }
   return torrent.portable.get(names.join('/'));
-}
-
-/** As Transmission writes a name on any system, and others on Windows. */
-function portableName(name: string): string {
-  return name
-    .replace(/[<>:"\\|?*]/g, '_')
-    .replace(/^ +/, '')
-    .replace(/[. ]+$/, '');
 }

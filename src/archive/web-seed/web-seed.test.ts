@@ -67,6 +67,7 @@ async function withSeed(
             { path: ['.pad', '100'], sizeBytes: 100, pad: true },
             { path: ['empty'], sizeBytes: 0, pad: false },
             { path: ['why?', ' "a": <b>|*. '], sizeBytes: 0, pad: false },
+            { path: ['why?', `${'l'.repeat(250)}.bin`], sizeBytes: 0, pad: false },
             { path: ['t?'], sizeBytes: 0, pad: false },
             { path: ['t*'], sizeBytes: 0, pad: false },
           ],
@@ -157,6 +158,9 @@ test('a client that asks for what it calls a file on its own disk is given that 
     assert.equal(await statusOf('why?', ' "a": <b>|*. '), 200, 'as the torrent has it');
     assert.equal(await statusOf('why_', '_a__ _b___'), 200, 'as Transmission writes it');
     assert.equal(await statusOf('why_', '_a__ _b___.'), 404);
+    const long = 'l'.repeat(240);
+    assert.equal(await statusOf('why?', `${long}.bin`), 200, 'as libtorrent writes it');
+    assert.equal(await statusOf('why?', long), 404);
     assert.equal(await statusOf('t*'), 200);
     assert.equal(await statusOf('t_'), 404, 'it could be either of two');
   }));
