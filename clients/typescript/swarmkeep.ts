@@ -2516,11 +2516,15 @@ export class Swarmkeep extends Caller {
     readonly rules: Readonly<Record<string, string | number>>;
     /** False when they are the configuration's. */
     readonly isFromSite: boolean;
+    /** Of the words: sent as `If-Match`, a change is made over these words only. */
+    readonly version: string;
   }> {
     return (await this.json('GET', `/api/v1/console/rules`)) as {
     readonly rules: Readonly<Record<string, string | number>>;
     /** False when they are the configuration's. */
     readonly isFromSite: boolean;
+    /** Of the words: sent as `If-Match`, a change is made over these words only. */
+    readonly version: string;
   };
   }
 

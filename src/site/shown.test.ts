@@ -8,6 +8,7 @@ import { type TestBrowser, TestSite } from '#site/test-site.ts';
 import { forEachDatabase } from '#sql/test-databases.ts';
 import { addCollection } from './collections/collections.ts';
 import { addComment } from './comments/comments.ts';
+import { ruleValues } from './console/rule-fields.ts';
 import { addRequest, offerTorrent } from './requests/requests.ts';
 import { refuseUnseen, versionOf } from './shown.ts';
 
@@ -115,6 +116,24 @@ forEachDatabase((database, open) => {
       });
     });
   }
+
+  test(`${database}: rules that were tried are not put in force over others`, async () => {
+    await withWords({ open }, async ({ site, admin }) => {
+      const shown = await shownOn(admin, '/console/rules');
+      const rules = { strategy: 'ratio', ...ruleValues(site.world.rules) };
+      const first = await admin.post('/console/rules', { ...rules, ratioRequired: '0.7', shown });
+      assert.equal(first.status, 303, first.text);
+      const mine = { ...rules, ratioRequired: '0.9', shown };
+      const tried = await admin.post('/console/rules/try', mine);
+      assert.equal(shownIn(tried.text), shown, 'the dry run hands on what the form showed');
+      const late = await admin.post('/console/rules', mine);
+      assert.equal(late.status, 409);
+      assert.match(late.text, /<pre dir="auto">0\.7<\/pre>/);
+      assert.match(late.text, /value="0\.9"/);
+      const again = { ...mine, shown: shownIn(late.text) };
+      assert.equal((await admin.post('/console/rules', again)).status, 303);
+    });
+  });
 
   test(`${database}: an offer is accepted by who saw that offer`, async () => {
     await withWords({ open }, async ({ site, admin }) => {

@@ -7,6 +7,7 @@ import type { Errors } from '#site/accounts/entry-views.ts';
 import { memberNames } from '#site/accounts/members.ts';
 import { href } from '#site/routes.ts';
 import { judgedMembers, torrentCatalogue } from '#site/rules/standing-effects.ts';
+import type { Shown } from '#site/shown.ts';
 import type { Visit } from '#site/visit.ts';
 import { RULE_FIELDS, type RuleValues, readRules, ruleValues } from './rule-fields.ts';
 import { rulesMain, ruleTrialMain } from './rule-views.ts';
@@ -25,9 +26,13 @@ export async function postRulesTry(visit: Visit): Promise<Response> {
   const { rules } = await visit.parts.ruleBook.current();
   const values = valuesOf(visit);
   // "Change them" on the page of the dry run leads back with everything as it was typed.
-  if (visit.form.text('deed') === 'edit') return await rulesPage(visit, values, {});
+  if (visit.form.text('deed') === 'edit') {
+    return await rulesPage(visit, values, {}, { shown: visit.shown });
+  }
   const read = readRules(rules, values);
-  if ('errors' in read) return await rulesPage(visit, values, read.errors);
+  if ('errors' in read) {
+    return await rulesPage(visit, values, read.errors, { shown: visit.shown });
+  }
   return await trialPage(visit, read.rules, rules);
 }
 
@@ -37,7 +42,9 @@ export async function postRules(visit: Visit): Promise<Response> {
   const values = valuesOf(visit);
   const read = readRules(rules, values);
   if ('errors' in read) return await rulesPage(visit, values, read.errors);
-  await ruleBook.change(read.rules);
+  if ((await ruleBook.change(read.rules, visit.shown)) !== undefined) {
+    return await rulesPage(visit, values, {}, { isLate: true });
+  }
   logger.info('The rules were changed', {
     strategy: read.rules.strategy,
     by: visit.signedIn().memberId,
@@ -66,11 +73,19 @@ function valuesOf({ form }: Visit): RuleValues {
   return Object.fromEntries(names.map((name) => [name, form.text(name).slice(0, 40)]));
 }
 
-async function rulesPage(visit: Visit, values: RuleValues, errors: Errors): Promise<Response> {
-  const { isFromSite, rules } = await visit.parts.ruleBook.current();
-  const { csrfToken: csrf } = visit;
-  const main = rulesMain({ csrf, values, errors, isFromSite, inForce: rules.strategy });
-  const status = Object.keys(errors).length === 0 ? 200 : 422;
+async function rulesPage(
+  visit: Visit,
+  values: RuleValues,
+  errors: Errors,
+  of: { readonly isLate?: boolean; readonly shown?: Shown } = {},
+): Promise<Response> {
+  const { isFromSite, rules, version } = await visit.parts.ruleBook.current();
+  const main = rulesMain({
+    ...{ csrf: visit.csrfToken, values, errors, isFromSite, inForce: rules.strategy },
+    shown: of.shown?.[0] ?? version,
+    standing: of.isLate === true ? ruleValues(rules) : undefined,
+  });
+  const status = of.isLate === true ? 409 : Object.keys(errors).length === 0 ? 200 : 422;
   return await visit.page({ title: 'Rules', main, section: 'console', status });
 }
 
@@ -85,6 +100,7 @@ async function trialPage(
   const ids = trial.touched.map((one) => one.memberId);
   const main = ruleTrialMain({
     csrf: visit.csrfToken,
+    shown: visit.shown[0],
     values: ruleValues(rules),
     before: ruleValues(before),
     strategy: rules.strategy,

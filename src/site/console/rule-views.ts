@@ -20,6 +20,7 @@ import { type Html, NOTHING } from '#site/components/markup.ts';
 import { notice } from '#site/components/notice.ts';
 import { pageHead } from '#site/components/page-head.ts';
 import { panel } from '#site/components/panel.ts';
+import { type Standing, standingNow } from '#site/components/standing-now.ts';
 import { table } from '#site/components/table.ts';
 import { formatCount, plural } from '#site/format/number.ts';
 import { formatDate } from '#site/format/time.ts';
@@ -43,6 +44,10 @@ export interface RulesForm {
   /** Changed on the site; else the configuration's. */
   readonly isFromSite: boolean;
   readonly inForce: StrategyName;
+  /** Version of the rules that the form began with. */
+  readonly shown: string;
+  /** The rules in force, when somebody changed them since. */
+  readonly standing: RuleValues | undefined;
 }
 
 export function rulesMain(form: RulesForm): Html {
@@ -76,10 +81,25 @@ export function rulesMain(form: RulesForm): Html {
     ? html`Set here, over the configuration. <a href="${href('consoleRulesReset')}">Go back to the configuration</a>`
     : 'As configured. Nothing is saved before you have seen whom it would touch.';
   const head = pageHead({ title: 'Rules', lead: origin });
+  const late =
+    form.standing === undefined ? NOTHING : standingNow(standingRules(form.standing, values));
   return inConsole(
     'rules',
-    html`${head}<div class="stack">${errorSummary(errors)}${postForm({ action: href('consoleRulesTry'), csrf: form.csrf, body })}</div>`,
+    html`${head}<div class="stack">${late}${errorSummary(errors)}${postForm({ action: href('consoleRulesTry'), csrf: form.csrf, shown: form.shown, body })}</div>`,
   );
+}
+
+/** What differs from what was typed. */
+function standingRules(now: RuleValues, typed: RuleValues): readonly Standing[] {
+  const strategy = STRATEGY_NAMES.find((name) => name === now['strategy']);
+  return [
+    ...(strategy === undefined || strategy === typed['strategy']
+      ? []
+      : [{ label: 'Strategy', text: STRATEGY_WORDS[strategy].label }]),
+    ...RULE_FIELDS.filter(({ name }) => now[name] !== typed[name]).map(({ name, label }) => ({
+      ...{ label, text: now[name] ?? '' },
+    })),
+  ];
 }
 
 function numbersOf(name: StrategyName, form: RulesForm): Html {
@@ -106,6 +126,8 @@ function fieldsOf(fields: readonly RuleField[], { values, errors }: RulesForm): 
 
 export interface RuleTrial {
   readonly csrf: string;
+  /** As the form of the rules said. */
+  readonly shown: string | undefined;
   readonly values: RuleValues;
   readonly before: RuleValues;
   readonly strategy: StrategyName;
@@ -240,19 +262,22 @@ function changesPanel({ values, before, strategy }: RuleTrial): Html {
   return panel({ title: 'What changes', body: facts(lines) });
 }
 
-function confirmForm({ csrf, values, isReset }: RuleTrial): Html {
+function confirmForm({ csrf, values, isReset, shown }: RuleTrial): Html {
+  const seen = shown === undefined ? {} : { shown };
   const hidden = Object.entries(values).map(
     ([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`,
   );
   const save = postForm({
     action: href(isReset ? 'consoleRulesReset' : 'consoleRules'),
     csrf,
+    ...seen,
     inline: true,
     body: html`${isReset ? NOTHING : hidden}${submitButton({ label: 'Put these rules in force', kind: 'primary' })}`,
   });
   const edit = postForm({
     action: href('consoleRulesTry'),
     csrf,
+    ...seen,
     inline: true,
     body: html`${hidden}${submitButton({ label: 'Change them', name: 'deed', value: 'edit' })}`,
   });

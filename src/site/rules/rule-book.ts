@@ -1,11 +1,15 @@
 // The rules that members are judged by: those of the configuration, and over them what the operator
 // changed on the site, kept in SQL and in force from the next judgement on, without a restart.
 
+import type { Kysely } from 'kysely';
 import { type RulesConfig, rulesConfig } from '#accounting/rules-config.ts';
 import { makeStrategy } from '#accounting/strategies/make-strategy.ts';
 import type { Strategy } from '#accounting/strategies/strategy.ts';
 import type { Clock } from '#base/clock.ts';
 import type { AccountTables } from '#site/accounts/account-tables.ts';
+import type { Refusal } from '#site/refusal.ts';
+import { refuseUnseen, type Shown, versionOf } from '#site/shown.ts';
+import { lockForTransaction } from '#sql/dialect.ts';
 import type { Sql } from '#sql/sql.ts';
 
 const SETTING = 'rules';
@@ -23,6 +27,7 @@ export interface RulesInForce {
   readonly strategy: Strategy;
   /** False when they are the configuration's. */
   readonly isFromSite: boolean;
+  readonly version: string;
 }
 
 export class RuleBook {
@@ -48,17 +53,28 @@ export class RuleBook {
     return this.#current;
   }
 
-  /** In force from the next judgement on, in every process of the site within a second. */
-  async change(rules: RulesConfig): Promise<void> {
+  /**
+   * In force from the next judgement on, in every process of the site within a second; not over rules that
+   * the writer did not see.
+   */
+  async change(rules: RulesConfig, shown: Shown = []): Promise<Refusal | undefined> {
     const value = JSON.stringify(rules);
-    await this.#world.sql.transaction<AccountTables, void>(async (transaction) => {
-      await transaction
-        .insertInto('setting')
-        .values({ name: SETTING, value })
-        .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
-        .execute();
-    });
+    const { sql } = this.#world;
+    const unseen = await sql.transaction<AccountTables, Refusal | undefined>(
+      async (transaction) => {
+        await lockForTransaction(transaction, 'settings');
+        const refused = refuseUnseen(shown, versionOf([await storedValue(transaction)]));
+        if (refused !== undefined) return refused;
+        await transaction
+          .insertInto('setting')
+          .values({ name: SETTING, value })
+          .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+          .execute();
+        return undefined;
+      },
+    );
     this.#current = undefined;
+    return unseen;
   }
 
   /** The configuration's rules hold again. */
@@ -70,16 +86,22 @@ export class RuleBook {
   }
 
   async #read(): Promise<RulesInForce> {
-    const row = await this.#world.sql
-      .read<AccountTables>()
-      .selectFrom('setting')
-      .select('value')
-      .where('name', '=', SETTING)
-      .executeTakeFirst();
-    const stored = row === undefined ? undefined : storedRules(row.value, this.#world.rules);
+    const value = await storedValue(this.#world.sql.read<AccountTables>());
+    const stored = value === '' ? undefined : storedRules(value, this.#world.rules);
     const rules = stored ?? this.#world.rules;
-    return { rules, strategy: makeStrategy(rules), isFromSite: stored !== undefined };
+    const version = versionOf([value]);
+    return { rules, strategy: makeStrategy(rules), isFromSite: stored !== undefined, version };
   }
+}
+
+/** Empty while the configuration's hold. */
+async function storedValue(reading: Kysely<AccountTables>): Promise<string> {
+  const row = await reading
+    .selectFrom('setting')
+    .select('value')
+    .where('name', '=', SETTING)
+    .executeTakeFirst();
+  return row?.value ?? '';
 }
 
 /** What an older or newer version wrote: fields that it did not know are the configuration's. */

@@ -24,6 +24,7 @@ import {
   time,
   torrentName,
   torrentNameSchema,
+  version,
 } from './shapes.ts';
 import { torrentHere } from './torrent-routes.ts';
 
@@ -34,6 +35,7 @@ const rulesSchema = rulesConfig.omit({ checkEveryMs: true });
 const rulesInForceSchema = z.strictObject({
   rules: z.record(z.string(), z.union([z.string(), z.number()])),
   isFromSite: z.boolean().describe("False when they are the configuration's."),
+  version,
 });
 
 const rulesRoute = apiRoute(
@@ -46,11 +48,12 @@ const rulesRoute = apiRoute(
     permission: 'administer',
     pages: ['GET consoleRules'],
     answer: { status: 200, json: rulesInForceSchema },
+    version: (answer) => answer.version,
   },
   async ({ visit }) => {
-    const { rules, isFromSite } = await visit.parts.ruleBook.current();
+    const { rules, isFromSite, version } = await visit.parts.ruleBook.current();
     const { checkEveryMs: _, ...shown } = rules;
-    return { rules: shown, isFromSite };
+    return { rules: shown, isFromSite, version };
   },
 );
 
@@ -64,13 +67,17 @@ const changeRulesRoute = apiRoute(
     permission: 'administer',
     pages: ['POST consoleRules'],
     body: { json: rulesSchema.partial() },
+    matches: true,
     answer: { status: 204 },
   },
   async ({ visit, body }) => {
     const { ruleBook, logger } = visit.parts;
-    const { rules } = await ruleBook.current();
+    const { rules, version: read } = await ruleBook.current();
     const changed = rulesConfig.parse({ ...rules, ...body });
-    await ruleBook.change(changed);
+    // What was left out stays as it was read a moment ago: it is not put back over what came since.
+    const shown = visit.shown.length > 0 ? visit.shown : [read];
+    const refused = await ruleBook.change(changed, shown);
+    if (refused !== undefined) return refused;
     const by = visit.signedIn().memberId;
     logger.info('The rules were changed', { strategy: changed.strategy, by });
     return undefined;
