@@ -7,6 +7,7 @@ import { assert } from '#base/assert.ts';
 import type { BlobRef } from '#base/ids.ts';
 import { blobRef } from '#base/ids.ts';
 import { integerSum } from '#sql/dialect.ts';
+import { fixedQuery } from '#sql/fixed-query.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { ArchiveTables } from './archive-tables.ts';
 import type { KeptFile } from './kept-torrents.ts';
@@ -50,6 +51,17 @@ export async function torrentHealth(
     .where('torrent_id', '=', torrentId);
   return await healthOf(tables, ids);
 }
+
+/** Torrents of which something is known to be damaged: of the first thousand such files, for lists. */
+export const damagedTorrents = fixedQuery((reading: Kysely<ArchiveTables>) =>
+  reading
+    .selectFrom('archive_entry')
+    .where('file_id', 'in', (of) =>
+      of.selectFrom('archive_damage').select('file_id').distinct().orderBy('file_id').limit(1000),
+    )
+    .select('torrent_id')
+    .distinct(),
+);
 
 /** Of everything that is kept. */
 export async function archiveHealth(sql: Sql): Promise<ArchiveHealth> {

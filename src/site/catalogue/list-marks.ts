@@ -4,6 +4,7 @@
 import type { Kysely } from 'kysely';
 import { type Credit, creditAt, REAL_BYTES } from '#accounting/credit.ts';
 import { memberHistories } from '#accounting/rules/member-histories.ts';
+import { damagedTorrents } from '#archive/catalogue/archive-health.ts';
 import type { ArchiveTables } from '#archive/catalogue/archive-tables.ts';
 import { type Cover, coversOf } from '#site/covers/covers.ts';
 import { windowsOfTorrents } from '#site/credit/credit-windows.ts';
@@ -15,10 +16,19 @@ import type { Sql } from '#sql/sql.ts';
 
 export interface ListMarks {
   readonly isKept: boolean;
+  /** The archive's copy is known to lack something. */
+  readonly isDamaged: boolean;
   readonly cover: Cover | undefined;
   /** For the reader; all of it when everything counts in full. */
   readonly credit: Credit;
 }
+
+const NO_MARKS: ListMarks = {
+  isKept: false,
+  isDamaged: false,
+  cover: undefined,
+  credit: REAL_BYTES,
+};
 
 const keptRows = fixedQuery((reading: Kysely<ArchiveTables>, given: { ids: GivenList }) =>
   reading
@@ -33,18 +43,21 @@ export async function listMarks(
   asked: { readonly memberId: number; readonly ids: readonly number[]; readonly nowMs: number },
 ): Promise<(id: number) => ListMarks> {
   const { memberId, ids, nowMs } = asked;
-  if (ids.length === 0) return () => ({ isKept: false, cover: undefined, credit: REAL_BYTES });
+  if (ids.length === 0) return () => NO_MARKS;
   const reading = sql.read<ArchiveTables>();
-  const [kept, windows, covers] = await Promise.all([
+  const [kept, damaged, windows, covers] = await Promise.all([
     keptRows(reading, { ids: givenList(reading, ids) }),
+    damagedTorrents(reading, {}),
     windowsOfTorrents(sql, { memberId, torrentIds: ids }, nowMs),
     coversOf(sql, ids),
   ]);
   const keptIds = new Set(kept.map((row) => row.torrent_id));
+  const damagedIds = new Set(damaged.map((row) => row.torrent_id));
   return (id) => {
     const own = windows.filter(({ torrentId }) => torrentId === 0 || torrentId === id);
     const credit = creditAt(REAL_BYTES, own, nowMs);
-    return { isKept: keptIds.has(id), cover: covers.get(id), credit };
+    const isKept = keptIds.has(id);
+    return { isKept, isDamaged: isKept && damagedIds.has(id), cover: covers.get(id), credit };
   };
 }
 

@@ -187,8 +187,9 @@ function titleCell(row: ListedRow, tagHref: (tag: string) => string): Html {
   return html`${picture}<a href="${hrefTo('torrent', { hash: row.infoHash })}">${row.title}</a><div class="under">${health(row.live, { torrentId: row.id })}${markBadges(row.marks)}${tags}${rest}</div>`;
 }
 
-function markBadges({ isKept, credit }: ListMarks): Html {
-  const kept = isKept ? badge('plain', 'Kept by the archive') : NOTHING;
+function markBadges({ isKept, isDamaged, credit }: ListMarks): Html {
+  const whole = isKept ? badge('plain', 'Kept by the archive') : NOTHING;
+  const kept = isDamaged ? badge('bad', 'Damaged in the archive') : whole;
   const { uploadCreditPercent: up, downloadCreditPercent: down } = credit;
   if (up === 100 && down === 100) return kept;
   return html`${badge('accent', down === 0 && up === 100 ? 'Freeleech' : creditWords(credit))}${kept}`;

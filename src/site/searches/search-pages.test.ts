@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { ArchiveTables } from '#archive/catalogue/archive-tables.ts';
 import { keepTorrent } from '#archive/catalogue/kept-torrents.ts';
 import { catalogueConfig } from '#site/catalogue/catalogue-config.ts';
 import { makeTorrent } from '#site/catalogue/test-catalogue.ts';
@@ -73,5 +74,18 @@ test('S11: the list says what the archive keeps, and what is free', async () => 
   const span = { fromMs: nowMs - 1, untilMs: nowMs + 60_000, downloadCreditPercent: 0 };
   assert.ok(!((await openWindow(world, { ...window, ...span })) instanceof Refusal));
   assert.match(await list(), /Freeleech.*Kept by the archive/s);
+  await pages.sql.transaction<ArchiveTables, void>(async (tables) => {
+    const file = { id: 1, root: new Uint8Array(32), size_bytes: 1, map_ref: 'sha256:0' };
+    await tables
+      .insertInto('archive_file')
+      .values({ ...file, stored_ms: 1, checked_ms: 1 })
+      .execute();
+    const entry = { torrent_id: added.torrent.id, position: 0, file_id: 1 };
+    await tables.insertInto('archive_entry').values(entry).execute();
+    const damage = { file_id: 1, segment: 0, kind: 'corrupt', found_ms: 1 } as const;
+    await tables.insertInto('archive_damage').values(damage).execute();
+  });
+  assert.match(await list(), /Damaged in the archive/);
+  assert.doesNotMatch(await list(), /Kept by the archive/);
   await pages.sql.close();
 });
