@@ -73,7 +73,8 @@ test('T21: records of threads that meet stand in the log without gap or repeat, 
 
   const records = log.recordsOf(TRANSFERS_TOPIC).map(({ value }) => read(value));
   assert.deepEqual(followed.ids, idsOf(records));
-  assert.ok(followed.fed > 100 && followed.fed < records.length, `${followed.fed} by the queue`);
+  // How many came by the queue and how many by the log is for the machine to say: none is lost or doubled.
+  assert.ok(followed.fed < records.length, `${followed.fed} by the queue`);
   const reached = new Array<number>(COUNTERS).fill(0);
   for (const { counter, value } of records) {
     assert.equal(value, reached[counter]! + 1);
