@@ -31,13 +31,11 @@ import type { Sql } from '#sql/sql.ts';
 import { Swarm } from '#swarm/swarm.ts';
 import { reserveTrackerMemory, type TrackerMemory } from '#tracker/workers.ts';
 import { findOrBuildAddon } from './addon-build.ts';
-import { type ArchiveDoors, openArchiveDoors } from './archive-parts.ts';
+import { openArchiveDoors } from './archive-parts.ts';
 import { startArchivePeer } from './archive-peer.ts';
-import { archiveSiteDoors } from './archive-site-doors.ts';
 import { archivePeerId } from './archive-swarms.ts';
 import { BannedNetworks } from './banned-networks.ts';
 import { runRoomsCommand } from './commands/commands.ts';
-import { ConnectionPlaces } from './connection-places.ts';
 import { ControlServer, socketPathFor } from './control-socket.ts';
 import type { DataFolder } from './data-folder.ts';
 import { tellStore } from './doctor/tell-store.ts';
@@ -47,12 +45,10 @@ import { buildScheduler } from './jobs.ts';
 import { siteWithLog } from './log-http.ts';
 import { openMachine } from './machine.ts';
 import { MIGRATIONS } from './migrations.ts';
-import { isPiecePath, upgradeToPieces } from './piece-door.ts';
 import type { Rights } from './rights.ts';
 import type { Rooms, ServerStatus } from './rooms.ts';
-import { openSiteCertificate } from './site-certificate.ts';
-import { SiteListener } from './site-listener.ts';
 import { announceEverything, buildSite, firstRunLink, isAdminBy, swarmsOf } from './site-parts.ts';
+import { SitePort } from './site-port.ts';
 import { StoreDoors } from './store-doors.ts';
 import { openStoreRooms, type StoreRooms } from './store-rooms.ts';
 import { Diagnosis, type ServerLogging } from './support/diagnosis.ts';
@@ -107,12 +103,7 @@ export class Server {
   readonly #metrics = new Registry();
   readonly #stop: Stop;
   readonly #threads: ServerThread[] = [];
-  /** Its port may be bound before there is anybody to answer. */
-  readonly #site = Promise.withResolvers<ReturnType<typeof buildSite>>();
-  readonly #doors = Promise.withResolvers<ArchiveDoors>();
-  readonly #storeDoors = Promise.withResolvers<StoreDoors>();
-  readonly #banned = Promise.withResolvers<BannedNetworks>();
-  #listener: SiteListener | undefined;
+  readonly #sitePort: SitePort;
   readonly #startedMs: number;
   readonly #addon: AddonPlace;
   readonly #socketsLine: string;
@@ -127,6 +118,13 @@ export class Server {
     this.#socketsLine = 'why' in loaded ? `sockets: node (${loaded.why})` : 'sockets: batched';
     this.#stop = new Stop({ clock: this.#clock, logger: world.logger });
     this.#startedMs = this.#clock.nowMs();
+    this.#sitePort = new SitePort(
+      {
+        ...{ config: world.config, logger: world.logger },
+        ...{ clock: this.#clock, random: this.#random, metrics: () => this.#renderMetrics() },
+      },
+      this.#stop,
+    );
   }
 
   /** Resolves when every door and the site's port answer. What was opened is closed on failure. */
@@ -293,36 +291,11 @@ export class Server {
     if (rights === undefined) return await tracker.bind();
     const urls = await rights.asRoot(async () => {
       const bound = await tracker.bind();
-      this.#listener = await this.#listenSite();
+      await this.#sitePort.bind();
       return bound;
     });
     rights.drop();
     return urls;
-  }
-
-  async #listenSite(): Promise<SiteListener> {
-    const { address, port } = this.#world.config.site;
-    const certificate = await openSiteCertificate(this.#world, this.#clock);
-    this.#stop.closeLater('site certificate', async () => certificate?.close());
-    const listener = await SiteListener.listen({
-      clock: this.#clock,
-      random: this.#random,
-      address,
-      port,
-      certificate,
-      places: new ConnectionPlaces(this.#world.config.site),
-      fetch: async (request, env) => await (await this.#site.promise).fetch(request, env),
-      doors: archiveSiteDoors(this.#doors.promise),
-      isBanned: async (request) => await (await this.#banned.promise).hasSender(request),
-      upgrade: async (request, socket, head) => {
-        const pieces = isPiecePath(request) ? (await this.#doors.promise).pieces : undefined;
-        if (pieces !== undefined) return await upgradeToPieces(pieces, request, socket, head);
-        return await (await this.#storeDoors.promise).upgrade(request, socket, head);
-      },
-      metrics: () => this.#renderMetrics(),
-    });
-    this.#stop.closeLater('site listener', () => listener.close());
-    return listener;
   }
 
   #startRelay(sql: Sql, log: RewritingLog): OutboxRelay {
@@ -344,7 +317,7 @@ export class Server {
   }
 
   async #openPorts(parts: Parts, swarm: Swarm): Promise<void> {
-    const { folder, config, logger, say } = this.#world;
+    const { folder, logger, say } = this.#world;
     const rooms = this.#roomsOf(parts);
     const control = await ControlServer.listen(
       socketPathFor(folder.path),
@@ -373,23 +346,15 @@ export class Server {
     if (firstRun !== undefined) say(`first run: ${firstRun}`);
     const token = toHex(folder.secret('log-api', this.#random));
     const banned = new BannedNetworks(rooms);
-    this.#banned.resolve(banned);
     const logRights = { token, isAdmin: (cookies: string) => isAdminBy(rooms, cookies), banned };
     await startArchivePeer({ rooms, swarm, peerId: archivePeerId, metrics }, this.#stop);
     this.#stop.closeLater('web seed', () => doors.close());
-    this.#doors.resolve(doors);
     const storeDoors = await StoreDoors.open(rooms, socketPathFor(folder.path, 'store'), banned);
-    this.#storeDoors.resolve(storeDoors);
-    this.#site.resolve(
-      storeDoors.beside(rooms.keepers.beside(siteWithLog(site, parts.log, logRights))),
-    );
-    const listener = this.#listener ?? (await this.#listenSite());
+    const besidePages = rooms.keepers.beside(siteWithLog(site, parts.log, logRights));
+    this.#sitePort.answer({ site: storeDoors.beside(besidePages), doors, storeDoors, banned });
+    await this.#sitePort.bind();
     this.#stop.closeLater('store doors', () => storeDoors.close());
-    const host = config.site.address.includes(':')
-      ? `[${config.site.address}]`
-      : config.site.address;
-    const scheme = config.site.tlsCertificateFile === '' ? 'http' : 'https';
-    say(`site: ${scheme}://${host}:${listener.port}/`);
+    say(`site: ${this.#sitePort.url}`);
   }
 
   async #startJobs(
