@@ -9,6 +9,7 @@ import { messageOf } from '#base/errors.ts';
 import type { Job } from '#base/job.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
+import { Waker } from '#base/waker.ts';
 import type { Registry } from '#metrics/registry.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { JobsConfig } from './config.ts';
@@ -60,12 +61,12 @@ export class Scheduler {
   readonly #runsEnded: ReturnType<Registry['counter']>;
   readonly #seconds: ReturnType<Registry['counter']>;
   readonly #runningNow: ReturnType<Registry['gauge']>;
-  #wakeSleeper: (() => void) | undefined;
-  #woken = false;
+  readonly #waker: Waker;
 
   constructor(world: SchedulerWorld, jobs: readonly Job[]) {
     const { sql, clock, holder, config, metrics } = world;
     this.#world = world;
+    this.#waker = new Waker(clock);
     this.#jobs = new Map(jobs.map((job) => [job.name, job]));
     assert(this.#jobs.size === jobs.length, 'every job has a name of its own');
     this.#leases = new Leases({ sql, clock, holder, leaseMs: config.leaseMs });
@@ -94,14 +95,14 @@ export class Scheduler {
   async run(signal: AbortSignal): Promise<void> {
     const { logger, config } = this.#world;
     while (!signal.aborted) {
-      this.#woken = false;
+      this.#waker.reset();
       let waitMs: number = config.pollIntervalMs;
       try {
         waitMs = Math.min(waitMs, await this.#look());
       } catch (error) {
         logger.error('Jobs could not be looked at; trying again', { cause: messageOf(error) });
       }
-      if (!this.#woken) await this.#sleep(Math.max(1, waitMs), signal);
+      await this.#waker.sleep(Math.max(1, waitMs), signal);
     }
     for (const { run } of this.#running.values()) run.cancel('The program stops');
     await Promise.all([...this.#running.values()].map(({ ended }) => ended));
@@ -110,7 +111,7 @@ export class Scheduler {
   /** Runs it as soon as it may, here or on another node. @throws JobsError JOB_UNKNOWN */
   async request(name: string): Promise<void> {
     await this.#store.request(name);
-    this.#wake();
+    this.#waker.wake();
   }
 
   /**
@@ -136,13 +137,13 @@ export class Scheduler {
   /** A run under way is cancelled, on whatever node. @throws JobsError JOB_UNKNOWN */
   async pause(name: string): Promise<void> {
     await this.#store.setPaused(name, true);
-    this.#wake();
+    this.#waker.wake();
   }
 
   /** @throws JobsError JOB_UNKNOWN */
   async resume(name: string): Promise<void> {
     await this.#store.setPaused(name, false);
-    this.#wake();
+    this.#waker.wake();
   }
 
   async views(): Promise<readonly JobView[]> {
@@ -225,27 +226,7 @@ export class Scheduler {
     }
     this.#running.delete(name);
     this.#runningNow.set(this.#running.size);
-    this.#wake();
-  }
-
-  #wake(): void {
-    this.#woken = true;
-    this.#wakeSleeper?.();
-  }
-
-  #sleep(delayMs: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const end = (): void => {
-        timer.cancel();
-        signal.removeEventListener('abort', end);
-        this.#wakeSleeper = undefined;
-        resolve();
-      };
-      const timer = this.#world.clock.after(delayMs, end);
-      signal.addEventListener('abort', end, { once: true });
-      this.#wakeSleeper = end;
-      if (signal.aborted) end();
-    });
+    this.#waker.wake();
   }
 }
 

@@ -20,6 +20,7 @@ import { type Clock, sleep } from '#base/clock.ts';
 import { messageOf } from '#base/errors.ts';
 import type { Logger } from '#base/logger.ts';
 import { currentRequestId } from '#base/request-scope.ts';
+import { Waker } from '#base/waker.ts';
 import type { Registry } from '#metrics/registry.ts';
 import {
   type ControlMessage,
@@ -131,13 +132,13 @@ export class OutboxRelay {
   readonly #world: OutboxWorld;
   readonly #relayed: ReturnType<Registry['counter']>;
   readonly #failures: ReturnType<Registry['counter']>;
+  readonly #waker: Waker;
   #position: ConsumerPosition | undefined;
   #isSynced = false;
-  #woken = false;
-  #wakeSleeper: (() => void) | undefined;
 
   constructor(world: OutboxWorld) {
     this.#world = world;
+    this.#waker = new Waker(world.clock);
     this.#relayed = world.metrics.counter(
       'swarmkeep_outbox_relayed_total',
       'Changes relayed from the database to the trackers.',
@@ -150,8 +151,7 @@ export class OutboxRelay {
 
   /** Call after a commit that enqueued something; cheap, and safe at any time. */
   wake(): void {
-    this.#woken = true;
-    this.#wakeSleeper?.();
+    this.#waker.wake();
   }
 
   /** Relays until `signal` aborts, then resolves. Failures are logged and repeated. */
@@ -160,12 +160,12 @@ export class OutboxRelay {
     let retryMs = RETRY_MS_MIN;
     while (!signal.aborted) {
       try {
-        this.#woken = false;
+        this.#waker.reset();
         const ended = sql.transactionsEnded;
         const relayed = await this.relayOnce();
         retryMs = RETRY_MS_MIN;
-        while (relayed === 0 && !this.#woken) {
-          await this.#sleep(config.outboxPollIntervalMs, signal);
+        while (relayed === 0 && !this.#waker.isWoken) {
+          await this.#waker.sleep(config.outboxPollIntervalMs, signal);
           // Nobody has written anything: nothing waits.
           if (signal.aborted || ended === undefined || ended !== sql.transactionsEnded) break;
         }
@@ -304,21 +304,6 @@ export class OutboxRelay {
       }
     });
     this.#position = await readPosition(this.#world.sql.read(), CONSUMER);
-  }
-
-  #sleep(delayMs: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const end = (): void => {
-        timer.cancel();
-        signal.removeEventListener('abort', end);
-        this.#wakeSleeper = undefined;
-        resolve();
-      };
-      const timer = this.#world.clock.after(delayMs, end);
-      signal.addEventListener('abort', end, { once: true });
-      this.#wakeSleeper = end;
-      if (signal.aborted) end();
-    });
   }
 }
 

@@ -1,7 +1,7 @@
 // Which torrents the archive keeps, and of which files they are made. A file that two torrents share is
 // one row: it is found by its root.
 
-import type { Transaction } from 'kysely';
+import type { Selectable, Transaction } from 'kysely';
 import type { FileMap } from '#archive/content/file-map.ts';
 import type { WrittenFile } from '#archive/content/file-writer.ts';
 import { queueChange } from '#archive/events/event-tables.ts';
@@ -18,7 +18,7 @@ const FILES_AT_ONCE = 2000;
 const MAP_BYTES_AT_ONCE = 4 * 1024 * 1024;
 const ENTRIES_AT_ONCE = 10_000;
 /** What a page brings keeps the thread for a few milliseconds. */
-const FILES_A_PAGE = 5000;
+export const FILES_A_PAGE = 5000;
 
 /** A file as it is kept: what gives its bytes. */
 export interface KeptFile {
@@ -27,6 +27,17 @@ export interface KeptFile {
   readonly mapRef: BlobRef;
   /** The pieces root of BEP 52, 64 lower-case hex digits; absent where nobody asks for it. */
   readonly root?: string;
+}
+
+/** All that the catalogue has of it. */
+export interface CataloguedFile {
+  readonly id: number;
+  readonly bytes: number;
+  readonly mapRef: BlobRef;
+  /** 32 bytes. */
+  readonly root: Uint8Array;
+  /** Unix milliseconds. */
+  readonly storedMs: number;
 }
 
 /**
@@ -195,32 +206,54 @@ export async function filesOfTorrent(
   torrentId: number,
 ): Promise<readonly (KeptFile | undefined)[]> {
   const files: (KeptFile | undefined)[] = [];
-  for (;;) {
-    const page = await pageOfFiles(sql, torrentId, files.length);
-    for (const file of page) files.push(file);
-    if (page.length < FILES_A_PAGE) return files;
+  for await (const page of filePages(sql, torrentId)) {
+    for (const file of page) {
+      if (file === undefined) files.push(undefined);
+      else {
+        const { id, bytes, mapRef, root } = file;
+        files.push({ id, bytes, mapRef, root: toHex(root) });
+      }
+    }
+  }
+  return files;
+}
+
+/** The same in pages of FILES_A_PAGE, the last one shorter, with what is told of them elsewhere. */
+export async function* filePages(
+  sql: Sql,
+  torrentId: number,
+): AsyncGenerator<readonly (CataloguedFile | undefined)[]> {
+  for (let from = 0; ; from += FILES_A_PAGE) {
+    const rows = await sql
+      .read<ArchiveTables>()
+      .selectFrom('archive_entry')
+      .leftJoin('archive_file', 'archive_file.id', 'archive_entry.file_id')
+      .select(['archive_file.id', 'size_bytes', 'map_ref', 'root', 'stored_ms'])
+      .where('torrent_id', '=', torrentId)
+      .where('position', '>=', from)
+      .where('position', '<', from + FILES_A_PAGE)
+      .orderBy('position')
+      .execute();
+    if (rows.length > 0) yield rows.map(cataloguedFile);
+    if (rows.length < FILES_A_PAGE) return;
   }
 }
 
-async function pageOfFiles(
-  sql: Sql,
-  torrentId: number,
-  from: number,
-): Promise<readonly (KeptFile | undefined)[]> {
-  const rows = await sql
-    .read<ArchiveTables>()
-    .selectFrom('archive_entry')
-    .leftJoin('archive_file', 'archive_file.id', 'archive_entry.file_id')
-    .select(['archive_file.id', 'size_bytes', 'map_ref', 'root'])
-    .where('torrent_id', '=', torrentId)
-    .where('position', '>=', from)
-    .where('position', '<', from + FILES_A_PAGE)
-    .orderBy('position')
-    .execute();
-  return rows.map(({ id, size_bytes: bytes, map_ref: ref, root }) => {
-    if (id === null || bytes === null || ref === null || root === null) return undefined;
-    const mapRef = blobRef(ref);
-    assert(mapRef !== undefined, 'the name of a map was written by this program');
-    return { id, bytes, mapRef, root: toHex(root) };
-  });
+type Nullable<Row> = { readonly [Column in keyof Row]: Row[Column] | null };
+
+function cataloguedFile(
+  row: Nullable<
+    Pick<
+      Selectable<ArchiveTables['archive_file']>,
+      'id' | 'size_bytes' | 'map_ref' | 'root' | 'stored_ms'
+    >
+  >,
+): CataloguedFile | undefined {
+  const { id, size_bytes: bytes, map_ref: ref, root, stored_ms: storedMs } = row;
+  if (id === null || bytes === null || ref === null || root === null || storedMs === null) {
+    return undefined;
+  }
+  const mapRef = blobRef(ref);
+  assert(mapRef !== undefined, 'the name of a map was written by this program');
+  return { id, bytes, mapRef, root, storedMs };
 }

@@ -3,17 +3,15 @@
 
 import type { Selectable } from 'kysely';
 import type { ArchiveTables } from '#archive/catalogue/archive-tables.ts';
+import { FILES_A_PAGE, filePages } from '#archive/catalogue/kept-torrents.ts';
 import { assert } from '#base/assert.ts';
-import { type BlobRef, blobRef } from '#base/ids.ts';
+import type { BlobRef } from '#base/ids.ts';
 import { endInTurns } from '#base/steps.ts';
 import type { Sql } from '#sql/sql.ts';
 import { BLOB_BYTES_MAX, type Store } from '#store/store.ts';
 import { encodeEntryList, LIST_ENTRIES_MAX, type ListedFile } from './entry-list.ts';
 import type { EventBody, EventTorrent } from './event.ts';
 import type { EventTables } from './event-tables.ts';
-
-/** Divides LIST_ENTRIES_MAX. */
-const PAGE_ENTRIES = 5000;
 
 /** What is known of a torrent besides its content. */
 export type TorrentWords = Omit<EventTorrent, 'file'> & { readonly torrentFile: Uint8Array };
@@ -98,39 +96,13 @@ export async function* listsOf(
   sql: Sql,
   torrentId: number,
 ): AsyncGenerator<(ListedFile | undefined)[]> {
-  for (let from = 0; ; from += LIST_ENTRIES_MAX) {
-    const files: (ListedFile | undefined)[] = [];
-    // What a page brings keeps the thread for a few milliseconds.
-    for (let at = from; at < from + LIST_ENTRIES_MAX; at += PAGE_ENTRIES) {
-      const page = await pageOf(sql, torrentId, at);
-      for (const file of page) files.push(file);
-      if (page.length < PAGE_ENTRIES) break;
-    }
-    if (files.length === 0) return;
+  assert(LIST_ENTRIES_MAX % FILES_A_PAGE === 0, 'a list ends where a page ends');
+  let files: (ListedFile | undefined)[] = [];
+  for await (const page of filePages(sql, torrentId)) {
+    for (const file of page) files.push(file);
+    if (files.length < LIST_ENTRIES_MAX) continue;
     yield files;
-    if (files.length < LIST_ENTRIES_MAX) return;
+    files = [];
   }
-}
-
-async function pageOf(
-  sql: Sql,
-  torrentId: number,
-  from: number,
-): Promise<readonly (ListedFile | undefined)[]> {
-  const rows = await sql
-    .read<ArchiveTables>()
-    .selectFrom('archive_entry')
-    .leftJoin('archive_file', 'archive_file.id', 'archive_entry.file_id')
-    .select(['root', 'size_bytes', 'map_ref', 'stored_ms'])
-    .where('torrent_id', '=', torrentId)
-    .where('position', '>=', from)
-    .where('position', '<', from + PAGE_ENTRIES)
-    .orderBy('position')
-    .execute();
-  return rows.map(({ root, size_bytes: bytes, map_ref: ref, stored_ms: storedMs }) => {
-    if (root === null || bytes === null || ref === null || storedMs === null) return undefined;
-    const mapRef = blobRef(ref);
-    assert(mapRef !== undefined, 'the name of a map was written by this program');
-    return { root, bytes, mapRef, storedMs };
-  });
+  if (files.length > 0) yield files;
 }

@@ -25,7 +25,15 @@ import {
 } from '#store/store.ts';
 import { Turns } from '#store/turns.ts';
 import type { PlacedMember, Placement } from './placement.ts';
-import { answers, listAny, removeFromAll, statAny, statsOfAll, streamAll } from './several.ts';
+import {
+  answers,
+  lendAny,
+  listAny,
+  removeFromAll,
+  statAny,
+  statsOfAll,
+  streamAll,
+} from './several.ts';
 
 export interface PlacedPart extends PlacedMember {
   readonly store: Store;
@@ -81,11 +89,7 @@ export class PlacedStore implements Store {
   /** By the first of them that does. */
   async lend(ref: BlobRef, options: LendOptions): Promise<LentBlob | undefined> {
     this.#gate.enter();
-    for (const store of this.#stores) {
-      const lent = await store.lend?.(ref, options).catch(() => undefined);
-      if (lent !== undefined) return lent;
-    }
-    return undefined;
+    return await lendAny(this.#stores, ref, options);
   }
 
   async getRange(

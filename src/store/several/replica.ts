@@ -27,7 +27,7 @@ import {
 } from '#store/store.ts';
 import { Turns } from '#store/turns.ts';
 import { type LackingCopy, lackingCopies } from './lacking.ts';
-import { answers, listAny, removeFromAll, statAny } from './several.ts';
+import { answers, lendAny, listAny, removeFromAll, statAny } from './several.ts';
 
 /** Blobs given back at once; a reader never waits for it. */
 const HEALS_MAX = 4;
@@ -93,11 +93,7 @@ export class ReplicaStore implements Store {
   /** By the first of them that does. */
   async lend(ref: BlobRef, options: LendOptions): Promise<LentBlob | undefined> {
     this.#gate.enter();
-    for (const store of this.#stores) {
-      const lent = await store.lend?.(ref, options).catch(() => undefined);
-      if (lent !== undefined) return lent;
-    }
-    return undefined;
+    return await lendAny(this.#stores, ref, options);
   }
 
   async getRange(

@@ -5,6 +5,8 @@ import {
   type BlobInfo,
   type CallOptions,
   invalidToken,
+  type LendOptions,
+  type LentBlob,
   type ListOptions,
   readStore,
   type Store,
@@ -25,6 +27,19 @@ export async function statAny(
     for (const info of infos) found.set(info.ref, info);
   }
   return found;
+}
+
+/** By the first of them that does. */
+export async function lendAny(
+  stores: readonly Store[],
+  ref: BlobRef,
+  options: LendOptions,
+): Promise<LentBlob | undefined> {
+  for (const store of stores) {
+    const lent = await store.lend?.(ref, options).catch(() => undefined);
+    if (lent !== undefined) return lent;
+  }
+  return undefined;
 }
 
 /** Each name once, in ascending order: the first `limit` of all are among the first of each. */
