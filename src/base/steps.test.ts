@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { endInTurns, endOfSteps, type Steps } from './steps.ts';
+import { endInTurns, endOfSteps, type Steps, sortInSteps } from './steps.ts';
 
 function* counting(to: number, seen: number[]): Steps<string> {
   for (let at = 1; at <= to; at++) {
@@ -35,4 +35,17 @@ test('what a step throws comes out', async () => {
   }
   assert.throws(() => endOfSteps(failing()), /in a step/);
   await assert.rejects(endInTurns(failing()), /in a step/);
+});
+
+test('a list is sorted by steps as it would be at once', () => {
+  for (const length of [0, 1, 4000, 4001, 8000, 30_007]) {
+    const items = Array.from({ length }, (_, at) => ({ key: (at * 7919) % 1009, at }));
+    const byKey = (one: { key: number }, other: { key: number }): number => one.key - other.key;
+    const sorting = sortInSteps(items, byKey);
+    let steps = 0;
+    let last = sorting.next();
+    for (; last.done !== true; steps++) last = sorting.next();
+    assert.deepEqual(last.value, items.toSorted(byKey), `${length} items`);
+    assert.ok(steps >= Math.floor(length / 4000), `${steps} steps`);
+  }
 });

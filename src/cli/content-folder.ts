@@ -1,8 +1,8 @@
 // A file or folder of this machine as content to make a torrent of: every regular file below it, in any
 // order. Links and devices are left out and counted: a torrent has none.
 
-import { lstatSync, readdirSync, type Stats } from 'node:fs';
-import { basename, join } from 'node:path';
+import { lstatSync, opendirSync, type Stats } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { SystemDisk } from '#base/disk.ts';
 import { codeOf } from '#base/errors.ts';
 import { othersTurn } from '#base/steps.ts';
@@ -36,7 +36,7 @@ export async function readContentFolder(path: string): Promise<ContentFolder> {
   const state = { leftOut: 0 };
   const stat = statOf(path);
   if (stat.isDirectory()) await walk(path, [], { found, state });
-  else if (stat.isFile()) found.push(new FileOnDisk(path, [basename(path)], stat));
+  else if (stat.isFile()) found.push(new FileOnDisk(dirname(path), [basename(path)], stat));
   else throw new CliError('CLI_REFUSED', `"${printable(path)}" is no file or folder`);
   const sizeBytes = found.reduce((sum, file) => sum + file.sizeBytes, 0);
   return {
@@ -54,11 +54,11 @@ async function walk(folder: string, below: readonly string[], to: Walk): Promise
   if (below.length > DEPTH_MAX) {
     throw new CliError('CLI_REFUSED', `"${printable(folder)}" is deeper than ${DEPTH_MAX} folders`);
   }
-  for (const name of namesIn(folder)) {
+  for (const name of await namesIn(folder)) {
     const path = join(folder, name);
     const stat = entryOf(path, name);
     if (stat.isDirectory()) await walk(path, [...below, name], to);
-    else if (stat.isFile()) to.found.push(new FileOnDisk(path, [...below, name], stat));
+    else if (stat.isFile()) to.found.push(new FileOnDisk(folder, [...below, name], stat));
     else to.state.leftOut += 1;
     if (to.found.length > METAINFO_LIMITS.filesMax) {
       const message = `"${printable(path)}" is one file more than the ${METAINFO_LIMITS.filesMax} of a torrent`;
@@ -68,9 +68,15 @@ async function walk(folder: string, below: readonly string[], to: Walk): Promise
   }
 }
 
-function namesIn(folder: string): string[] {
+async function namesIn(folder: string): Promise<readonly string[]> {
+  const names: string[] = [];
   try {
-    return readdirSync(folder);
+    using entries = opendirSync(folder, { bufferSize: FILES_A_TURN });
+    for (let entry = entries.readSync(); entry !== null; entry = entries.readSync()) {
+      names.push(entry.name);
+      if (names.length % FILES_A_TURN === 0) await othersTurn();
+    }
+    return names;
   } catch (cause) {
     const message = `Cannot read "${printable(folder)}" (${codeOf(cause)})`;
     throw new CliError('CLI_NOT_FOUND', message, { cause });
@@ -95,15 +101,15 @@ function statOf(path: string): Stats {
   }
 }
 
-/** One of hundreds of thousands: a class, so that each has no functions of its own. */
+/** One of hundreds of thousands: a class, so that each has no functions and no whole path of its own. */
 class FileOnDisk implements FolderFile {
   readonly path: readonly string[];
   readonly sizeBytes: number;
   readonly modifiedMs: number;
-  readonly #where: string;
+  readonly #folder: string;
 
-  constructor(where: string, path: readonly string[], stat: Stats) {
-    this.#where = where;
+  constructor(folder: string, path: readonly string[], stat: Stats) {
+    this.#folder = folder;
     this.path = path;
     this.sizeBytes = stat.size;
     this.modifiedMs = stat.mtimeMs;
@@ -114,7 +120,7 @@ class FileOnDisk implements FolderFile {
   }
 
   open(): Promise<ContentReader> {
-    return DISK.open(this.#where, { write: false });
+    return DISK.open(join(this.#folder, this.path.at(-1) ?? ''), { write: false });
   }
 }
 

@@ -5,14 +5,8 @@ import { utf8 } from '#base/bytes.ts';
 import { SeededRandom } from '#base/random.ts';
 import { mutate } from '#sim/mutations.ts';
 import { testSeed } from '#sim/seed.ts';
-import {
-  BENCODE_LIMITS,
-  type BencodeInput,
-  type BencodeNode,
-  decodeBencode,
-  encodeBencode,
-  RawBencode,
-} from './bencode.ts';
+import { BENCODE_LIMITS, type BencodeNode, decodeBencode } from './bencode.ts';
+import { type BencodeInput, encodeBencode, RawBencode } from './bencode-encoder.ts';
 
 function decoded(text: string): BencodeNode {
   const result = decodeBencode(Buffer.from(text, 'latin1'));
@@ -153,6 +147,50 @@ test('decodeBencode() answers any damaged bytes, and spans stay inside of them',
     else assert.ok(result.position >= 0 && result.position <= bytes.length);
   }
 });
+
+test('what is held packed has the same values, and is as strictly read', (context) => {
+  const random = new SeededRandom(testSeed(context, 12));
+  const packed = { ...BENCODE_LIMITS, packed: { depthMin: 2, bytesMax: 40 } };
+  const golden = encodeBencode({
+    a: [1, -2, ['text', { deep: [[]] }]],
+    info: {
+      files: [{ b: 1, a: ['x'] }, { c: 'y'.repeat(40) }],
+      tree: new Map([['f', new Map([['', { length: 5, root: new Uint8Array(20) }]])]]),
+    },
+  });
+  let read = 0;
+  for (let round = 0; round < 20_000; round++) {
+    const bytes = round === 0 ? golden : mutate(golden, random);
+    const plain = decodeBencode(bytes);
+    const result = decodeBencode(bytes, packed);
+    assert.equal(result.ok, plain.ok);
+    if (!plain.ok || !result.ok) {
+      assert.deepEqual(result, plain);
+      continue;
+    }
+    read += 1;
+    checkSpans(result.node, 0, bytes.length);
+    assert.deepEqual(shape(result.node), shape(plain.node));
+  }
+  assert.ok(read > 100, `${read} were accepted`);
+});
+
+test('what is held packed counts as one value', () => {
+  const limits = { ...BENCODE_LIMITS, itemsMax: 6, packed: { depthMin: 1, bytesMax: 20 } };
+  const small = 'li1ei2ee';
+  assert.equal(decodeBencode(utf8(`l${small.repeat(3)}e`), limits).ok, true);
+  const large = `li1e20:${'x'.repeat(20)}e`;
+  const tooMany = decodeBencode(utf8(`l${large}${small}e`), limits);
+  assert.equal(!tooMany.ok && tooMany.refusal, 'too-many-values');
+});
+
+/** With where everything stands, and whether keys were in order. */
+function shape(node: BencodeNode): unknown {
+  const { kind, start, end } = node;
+  if (kind === 'list') return [start, end, node.items.map(shape)];
+  if (kind !== 'dict') return [start, end, node.value];
+  return [start, end, node.sorted, [...node.entries].map(([key, value]) => [key, shape(value)])];
+}
 
 function checkSpans(node: BencodeNode, start: number, end: number): void {
   assert.ok(node.start >= start && node.end <= end && node.start < node.end);

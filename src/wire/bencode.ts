@@ -56,12 +56,26 @@ export interface BencodeLimits {
   readonly depthMax: number;
   /** Values of any kind, keys not counted. Bounds memory: a value costs 60 to 100 bytes. */
   readonly itemsMax: number;
+  /**
+   * Lists and dictionaries in at least so many others, of at most so many bytes, are held as one value: where
+   * they stand. What is in them is checked as everything is, then let go, and decoded again by each look at
+   * `items` or `entries`, so that look once. Unless given all is held.
+   */
+  readonly packed?: { readonly depthMin: number; readonly bytesMax: number };
 }
 
 export const BENCODE_LIMITS: BencodeLimits = {
   bytesMax: 64 * 1024 * 1024,
   depthMax: 100,
   itemsMax: 2_500_000,
+};
+
+/** Of a .torrent file. What its list of files and its file tree have of a file is held packed. */
+export const TORRENT_LIMITS: BencodeLimits = {
+  bytesMax: 256 * 1024 * 1024,
+  depthMax: BENCODE_LIMITS.depthMax,
+  itemsMax: 5_000_000,
+  packed: { depthMin: 3, bytesMax: 1024 },
 };
 
 export type BencodeRefusal =
@@ -142,13 +156,14 @@ class Reader {
   readonly #limits: BencodeLimits;
   readonly #open: (OpenList | OpenDict)[] = [];
   #items = 0;
-  position = 0;
+  position: number;
   /** All of it, when it was read. */
   node: BencodeNode | undefined;
   refusal: BencodeRefusal | undefined;
   refusedAt = 0;
 
-  constructor(bytes: Uint8Array, limits: BencodeLimits) {
+  constructor(bytes: Uint8Array, limits: BencodeLimits, position = 0) {
+    this.position = position;
     this.#bytes = bytes;
     this.#latin1 = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#limits = limits;
@@ -167,7 +182,7 @@ class Reader {
       if (open !== undefined && this.#bytes[this.position] === CHAR_E) {
         this.#open.pop();
         this.position += 1;
-        this.#place(open.end(this.position));
+        this.#place(this.#isPacked(open) ? this.#pack(open) : open.end(this.position));
       } else {
         if (open instanceof OpenDict && !this.#readKey(open)) return false;
         this.#begin();
@@ -187,13 +202,29 @@ class Reader {
       this.refuse('too-deep', this.position);
     } else if (isOpening) {
       const start = this.position;
-      this.#open.push(first === CHAR_L ? new OpenList(start) : new OpenDict(start));
+      const at = { start, items: this.#items };
+      this.#open.push(first === CHAR_L ? new OpenList(at) : new OpenDict(at));
       this.position += 1;
     } else if (first !== CHAR_I && !isDigit(first)) this.refuse('unexpected-byte', this.position);
     else {
       const node = first === CHAR_I ? this.#integer() : this.#string();
       if (node !== undefined) this.#place(node);
     }
+  }
+
+  #isPacked({ at }: OpenList | OpenDict): boolean {
+    const { packed } = this.#limits;
+    if (packed === undefined || this.#open.length < packed.depthMin) return false;
+    return this.position - at.start <= packed.bytesMax;
+  }
+
+  #pack(open: OpenList | OpenDict): BencodeNode {
+    const { start, items } = open.at;
+    this.#items = items;
+    const span = { start, end: this.position };
+    return open instanceof OpenList
+      ? new PackedList(this.#bytes, span)
+      : new PackedDict(this.#bytes, span, open.sorted);
   }
 
   #place(node: BencodeNode): void {
@@ -268,12 +299,18 @@ class Reader {
   }
 }
 
+interface OpenAt {
+  readonly start: number;
+  /** How many values there were with it. */
+  readonly items: number;
+}
+
 class OpenList {
-  readonly #start: number;
+  readonly at: OpenAt;
   readonly #items: BencodeNode[] = [];
 
-  constructor(start: number) {
-    this.#start = start;
+  constructor(at: OpenAt) {
+    this.at = at;
   }
 
   add(node: BencodeNode): void {
@@ -281,24 +318,24 @@ class OpenList {
   }
 
   end(end: number): BencodeList {
-    return { kind: 'list', items: this.#items, start: this.#start, end };
+    return { kind: 'list', items: this.#items, start: this.at.start, end };
   }
 }
 
 class OpenDict {
-  readonly #start: number;
+  readonly at: OpenAt;
   readonly #entries = new Map<string, BencodeNode>();
-  #sorted = true;
+  sorted = true;
   #key = '';
 
-  constructor(start: number) {
-    this.#start = start;
+  constructor(at: OpenAt) {
+    this.at = at;
   }
 
   /** False: that key stands in it already. */
   begin(key: string): boolean {
     if (this.#entries.has(key)) return false;
-    if (this.#entries.size > 0 && key < this.#key) this.#sorted = false;
+    if (this.#entries.size > 0 && key < this.#key) this.sorted = false;
     this.#key = key;
     return true;
   }
@@ -308,9 +345,56 @@ class OpenDict {
   }
 
   end(end: number): BencodeDict {
-    const sorted = this.#sorted;
-    return { kind: 'dict', entries: this.#entries, sorted, start: this.#start, end };
+    const { at, sorted } = this;
+    return { kind: 'dict', entries: this.#entries, sorted, start: at.start, end };
   }
+}
+
+class PackedList implements BencodeList {
+  readonly kind = 'list';
+  readonly start: number;
+  readonly end: number;
+  readonly #input: Uint8Array;
+
+  constructor(input: Uint8Array, { start, end }: Span) {
+    this.start = start;
+    this.end = end;
+    this.#input = input;
+  }
+
+  get items(): readonly BencodeNode[] {
+    const node = readAgain(this.#input, this);
+    assert(node.kind === 'list', 'what was a list is one');
+    return node.items;
+  }
+}
+
+class PackedDict implements BencodeDict {
+  readonly kind = 'dict';
+  readonly start: number;
+  readonly end: number;
+  readonly sorted: boolean;
+  readonly #input: Uint8Array;
+
+  constructor(input: Uint8Array, { start, end }: Span, sorted: boolean) {
+    this.start = start;
+    this.end = end;
+    this.sorted = sorted;
+    this.#input = input;
+  }
+
+  get entries(): ReadonlyMap<string, BencodeNode> {
+    const node = readAgain(this.#input, this);
+    assert(node.kind === 'dict', 'what was a dictionary is one');
+    return node.entries;
+  }
+}
+
+function readAgain(input: Uint8Array, { start, end }: Span): BencodeNode {
+  const reader = new Reader(input, BENCODE_LIMITS, start);
+  reader.read(Number.POSITIVE_INFINITY);
+  assert(reader.node?.end === end, 'what was read once is read again');
+  return reader.node;
 }
 
 /** The view is made when it is asked for: a million of them take more memory than what they show. */
@@ -338,163 +422,4 @@ class BytesNode implements BencodeBytes {
 
 function isDigit(byte: number | undefined): byte is number {
   return byte !== undefined && byte >= CHAR_0 && byte <= CHAR_9;
-}
-
-/** Bytes that are already bencode and are written as they stand. */
-export class RawBencode {
-  readonly bytes: Uint8Array;
-
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-  }
-}
-
-/**
- * What can be encoded. Strings are written as UTF-8; keys of a Map are latin1 (one character per
- * byte) as the decoder gives them, keys of a plain object are UTF-8; undefined entries are left out.
- */
-export type BencodeInput =
-  | number
-  | bigint
-  | string
-  | Uint8Array
-  | RawBencode
-  | readonly BencodeInput[]
-  | ReadonlyMap<string, BencodeInput>
-  | { readonly [key: string]: BencodeInput | undefined };
-
-/** Canonical bencode: keys in byte order. Asserts that numbers are safe integers. */
-export function encodeBencode(value: BencodeInput): Uint8Array {
-  const writer = new Writer();
-  writer.value(value);
-  return writer.bytes();
-}
-
-/** The same by steps, for what has many thousand entries. */
-export function* encodeInSteps(value: BencodeInput): Steps<Uint8Array> {
-  const writer = new Writer();
-  yield* writer.valueInSteps(value);
-  return writer.bytes();
-}
-
-const ENTRIES_A_STEP = 2000;
-/** A dictionary of no more, with no other ones in it, is no step of its own. */
-const SMALL_ENTRIES_MAX = 16;
-
-class Writer {
-  #room = Buffer.allocUnsafe(1024);
-  #length = 0;
-  #entries = 0;
-
-  bytes(): Uint8Array {
-    return new Uint8Array(this.#room.subarray(0, this.#length));
-  }
-
-  value(value: BencodeInput): void {
-    if (typeof value === 'number' || typeof value === 'bigint') {
-      const isWhole = typeof value === 'bigint' || Number.isSafeInteger(value);
-      assert(isWhole, 'bencode holds integers only');
-      // -0 would be written "0" by String and read back as 0, which is what is meant.
-      this.#latin1(`i${value}e`);
-    } else if (typeof value === 'string') {
-      this.#string(Buffer.from(value, 'utf8'));
-    } else if (value instanceof Uint8Array) {
-      this.#string(value);
-    } else if (value instanceof RawBencode) {
-      this.#raw(value.bytes);
-    } else if (isList(value)) {
-      this.#latin1('l');
-      for (const item of value) this.value(item);
-      this.#latin1('e');
-    } else {
-      const entries = asMap(value);
-      this.#latin1('d');
-      for (const key of sortedKeys(entries)) this.value(this.#entry(entries, key));
-      this.#latin1('e');
-    }
-  }
-
-  *valueInSteps(value: BencodeInput): Steps<undefined> {
-    const entries = value instanceof Map ? (value as Entries) : undefined;
-    if (entries !== undefined && !isSmall(entries)) {
-      this.#latin1('d');
-      for (const key of sortedKeys(entries)) {
-        yield* this.valueInSteps(this.#entry(entries, key));
-        if (this.#isStep()) yield;
-      }
-      this.#latin1('e');
-    } else if (Array.isArray(value)) {
-      this.#latin1('l');
-      for (const item of value) {
-        this.value(item);
-        if (this.#isStep()) yield;
-      }
-      this.#latin1('e');
-    } else this.value(value);
-    return undefined;
-  }
-
-  /** Writes the key, and gives what is to stand behind it. */
-  #entry(entries: Entries, key: string): BencodeInput {
-    this.#latin1(`${key.length}:${key}`);
-    const value = entries.get(key);
-    assert(value !== undefined, 'a key of the map has a value');
-    return value;
-  }
-
-  #isStep(): boolean {
-    this.#entries += 1;
-    return this.#entries % ENTRIES_A_STEP === 0;
-  }
-
-  #string(bytes: Uint8Array): void {
-    this.#latin1(`${bytes.length}:`);
-    this.#raw(bytes);
-  }
-
-  #raw(bytes: Uint8Array): void {
-    this.#reserve(bytes.length);
-    this.#room.set(bytes, this.#length);
-    this.#length += bytes.length;
-  }
-
-  #latin1(text: string): void {
-    this.#reserve(text.length);
-    this.#length += this.#room.write(text, this.#length, 'latin1');
-  }
-
-  #reserve(bytes: number): void {
-    const needed = this.#length + bytes;
-    if (needed <= this.#room.length) return;
-    const room = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#room.length));
-    room.set(this.#room.subarray(0, this.#length));
-    this.#room = room;
-  }
-}
-
-type Entries = ReadonlyMap<string, BencodeInput>;
-
-function sortedKeys(entries: Entries): readonly string[] {
-  const keys = [...entries.keys()];
-  // Latin1 strings compare by code unit, which is byte order.
-  return keys.length === 1 ? keys : keys.sort((a, b) => (a < b ? -1 : 1));
-}
-
-function isSmall(entries: Entries): boolean {
-  if (entries.size > SMALL_ENTRIES_MAX) return false;
-  for (const value of entries.values()) if (value instanceof Map) return false;
-  return true;
-}
-
-function isList(value: BencodeInput): value is readonly BencodeInput[] {
-  return Array.isArray(value);
-}
-
-function asMap(value: Entries | object): Entries {
-  if (value instanceof Map) return value as Entries;
-  const map = new Map<string, BencodeInput>();
-  for (const [key, item] of Object.entries(value)) {
-    if (item !== undefined) map.set(Buffer.from(key, 'utf8').toString('latin1'), item);
-  }
-  return map;
 }

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { utf8 } from '#base/bytes.ts';
 import type { AnnounceAnswer } from './announce-target.ts';
-import { decodeBencode, encodeBencode } from './bencode.ts';
+import { decodeBencode } from './bencode.ts';
+import { encodeBencode } from './bencode-encoder.ts';
 import {
   encodeHttpFailure,
   encodeHttpStatus,

@@ -5,7 +5,7 @@
 import { assert } from '#base/assert.ts';
 import { utf8 } from '#base/bytes.ts';
 import type { AnnounceAnswer } from './announce-target.ts';
-import { encodeBencode } from './bencode.ts';
+import { encodeBencode } from './bencode-encoder.ts';
 import { addressText, PeerCopier } from './compact-peers.ts';
 
 /** The longest head that `#finish` writes. */

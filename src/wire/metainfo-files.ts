@@ -63,20 +63,24 @@ export function* readFilesV1(
   if (list === undefined) {
     const sizeBytes = readSize(length);
     if (sizeBytes === undefined) return { refused: 'The length of its file is missing or wrong.' };
-    if (isLink(info)) return { refused: LINK_WORDS };
+    if (isLink(info.entries)) return { refused: LINK_WORDS };
     const file: MetainfoFile = { path: [name], sizeBytes, offset: 0, pad: false };
     return { files: [file], singleFile: true, streamBytes: sizeBytes };
   }
   if (list.kind !== 'list' || list.items.length === 0) {
     return { refused: 'Its list of files is empty or not a list.' };
   }
-  if (list.items.length > limits.filesMax) return tooManyFiles(limits);
   const clashes = new PathClashes();
   const files: MetainfoFile[] = [];
   let offset = 0;
+  let own = 0;
+  // A file may have a pad file behind it.
+  if (list.items.length > 2 * limits.filesMax) return tooManyFiles(limits);
   for (const item of list.items) {
     const file = readFileV1(item, offset);
     if (isRefused(file)) return file;
+    if (!file.pad) own += 1;
+    if (own > limits.filesMax) return tooManyFiles(limits);
     offset += file.sizeBytes;
     if (offset > limits.sizeBytesMax) return tooLarge(limits);
     const clash = file.pad ? undefined : clashes.add(file.path);
@@ -94,11 +98,12 @@ const LINK_WORDS =
 function readFileV1(item: BencodeNode, offset: number): MetainfoFile | Refused {
   if (item.kind !== 'dict')
     return { refused: 'An entry of its list of files is not a dictionary.' };
-  const sizeBytes = readSize(item.entries.get('length'));
+  const { entries } = item;
+  const sizeBytes = readSize(entries.get('length'));
   if (sizeBytes === undefined) return { refused: 'The length of a file is missing or wrong.' };
-  if (isLink(item)) return { refused: LINK_WORDS };
-  const plain = item.entries.get('path');
-  const modern = item.entries.get('path.utf-8');
+  if (isLink(entries)) return { refused: LINK_WORDS };
+  const plain = entries.get('path');
+  const modern = entries.get('path.utf-8');
   if (plain === undefined) return { refused: 'A file in its list has no path.' };
   const path = readPath(modern ?? plain);
   if (isRefused(path)) return path;
@@ -107,21 +112,22 @@ function readFileV1(item: BencodeNode, offset: number): MetainfoFile | Refused {
     const other = readPath(plain, { anyEncoding: true });
     if (isRefused(other)) return other;
   }
-  return { path: path.names, sizeBytes, offset, pad: hasAttribute(item, 'p') };
+  return { path: path.names, sizeBytes, offset, pad: hasAttribute(entries, 'p') };
 }
 
 function readPath(
   node: BencodeNode,
   options: { readonly anyEncoding?: boolean } = {},
 ): { readonly names: readonly string[] } | Refused {
-  if (node.kind !== 'list' || node.items.length === 0) {
+  const items = node.kind === 'list' ? node.items : [];
+  if (items.length === 0) {
     return { refused: 'The path of a file is empty or not a list of names.' };
   }
-  if (node.items.length > PATH_LIMITS.depthMax) {
+  if (items.length > PATH_LIMITS.depthMax) {
     return { refused: TOO_DEEP_WORDS };
   }
   const names: string[] = [];
-  for (const item of node.items) {
+  for (const item of items) {
     if (item.kind !== 'bytes') return { refused: 'The path of a file has a part that is no name.' };
     const name = options.anyEncoding
       ? Buffer.from(item.value).toString('latin1')
@@ -158,12 +164,15 @@ export function* readFilesV2(
     return { refused: 'Its file tree is missing or empty.' };
   }
   const walk: TreeWalk = { files: [], clashes: new PathClashes(), limits, sizeBytes: 0 };
-  const refused = yield* walkTree(walk, tree, []);
+  const refused = yield* walkTree(walk, { entries: tree.entries, sorted: tree.sorted }, []);
   if (refused !== undefined) return refused;
   const only = walk.files[0];
   const singleFile = walk.files.length === 1 && only?.path.length === 1 && only.path[0] === name;
   return { files: walk.files, singleFile, streamBytes: walk.sizeBytes };
 }
+
+/** Of a node that may be packed: looked into once. */
+type TreeFolder = Pick<BencodeDict, 'entries' | 'sorted'>;
 
 interface TreeWalk {
   readonly files: MetainfoFile[];
@@ -174,7 +183,7 @@ interface TreeWalk {
 
 function* walkTree(
   walk: TreeWalk,
-  folder: BencodeDict,
+  folder: TreeFolder,
   above: readonly string[],
 ): Steps<Refused | undefined> {
   if (!folder.sorted) return { refused: 'The names in its file tree are not in order (BEP 52).' };
@@ -189,9 +198,10 @@ function* walkTree(
     const problem = nameProblem(name);
     if (problem !== undefined) return badName(name, problem);
     const path = [...above, name];
-    const leaf = node.entries.get('');
-    const refused =
-      leaf === undefined ? yield* walkFolder(walk, node, path) : addFileV2(walk, node, leaf, path);
+    const below = { entries: node.entries, sorted: node.sorted };
+    const refused = below.entries.has('')
+      ? addFileV2(walk, below.entries, path)
+      : yield* walkFolder(walk, below, path);
     if (refused !== undefined) return refused;
     if (walk.files.length % FILES_A_STEP === 0) yield;
   }
@@ -200,7 +210,7 @@ function* walkTree(
 
 function* walkFolder(
   walk: TreeWalk,
-  folder: BencodeDict,
+  folder: TreeFolder,
   path: readonly string[],
 ): Steps<Refused | undefined> {
   if (folder.entries.size === 0) {
@@ -211,22 +221,24 @@ function* walkFolder(
 
 function addFileV2(
   walk: TreeWalk,
-  node: BencodeDict,
-  leaf: BencodeNode,
+  entries: BencodeDict['entries'],
   path: readonly string[],
 ): Refused | undefined {
-  const shown = showName(path.join('/'));
-  if (node.entries.size > 1) return { refused: `${shown} is both a file and a folder.` };
-  if (leaf.kind !== 'dict') return { refused: `The entry of ${shown} is not a dictionary.` };
-  if (isLink(leaf)) return { refused: LINK_WORDS };
-  const sizeBytes = readSize(leaf.entries.get('length'));
-  if (sizeBytes === undefined) return { refused: `The length of ${shown} is missing or wrong.` };
-  const root = leaf.entries.get('pieces root');
-  const isRoot = root?.kind === 'bytes' && root.value.length === SHA256_BYTES;
+  const leaf = entries.get('');
+  const shown = (): string => showName(path.join('/'));
+  if (entries.size > 1) return { refused: `${shown()} is both a file and a folder.` };
+  if (leaf?.kind !== 'dict') return { refused: `The entry of ${shown()} is not a dictionary.` };
+  const { entries: facts } = leaf;
+  if (isLink(facts)) return { refused: LINK_WORDS };
+  const sizeBytes = readSize(facts.get('length'));
+  if (sizeBytes === undefined) return { refused: `The length of ${shown()} is missing or wrong.` };
+  const root = facts.get('pieces root');
+  const rootBytes = root?.kind === 'bytes' ? root.value : undefined;
+  const isRoot = rootBytes?.length === SHA256_BYTES;
   if (sizeBytes > 0 && !isRoot)
-    return { refused: `The root hash of ${shown} is missing or wrong.` };
+    return { refused: `The root hash of ${shown()} is missing or wrong.` };
   if (sizeBytes === 0 && root !== undefined) {
-    return { refused: `${shown} is empty and must not have a root hash.` };
+    return { refused: `${shown()} is empty and must not have a root hash.` };
   }
   if (walk.files.length >= walk.limits.filesMax) return tooManyFiles(walk.limits);
   walk.sizeBytes += sizeBytes;
@@ -235,8 +247,10 @@ function addFileV2(
   if (tooLong !== undefined) return tooLong;
   const clash = walk.clashes.add(path);
   if (clash !== undefined) return clashWords(path, clash);
-  const rootHash = isRoot ? { rootHash: root.value } : {};
-  walk.files.push({ path, sizeBytes, pad: hasAttribute(leaf, 'p'), ...rootHash });
+  const pad = hasAttribute(facts, 'p');
+  walk.files.push(
+    isRoot ? { path, sizeBytes, pad, rootHash: rootBytes } : { path, sizeBytes, pad },
+  );
   return undefined;
 }
 
@@ -264,15 +278,15 @@ export function* mergeHybrid(
       continue;
     }
     const twin = v2.files[next];
-    const shown = showName(file.path.join('/'));
-    if (twin === undefined) return hybridWords(`${shown} is only in the v1 list`);
+    const shown = (): string => showName(file.path.join('/'));
+    if (twin === undefined) return hybridWords(`${shown()} is only in the v1 list`);
     next += 1;
     if (twin.path.join('/') !== file.path.join('/')) {
-      return hybridWords(`${shown} stands where ${showName(twin.path.join('/'))} is in v2`);
+      return hybridWords(`${shown()} stands where ${showName(twin.path.join('/'))} is in v2`);
     }
-    if (twin.sizeBytes !== file.sizeBytes) return hybridWords(`${shown} has two sizes`);
+    if (twin.sizeBytes !== file.sizeBytes) return hybridWords(`${shown()} has two sizes`);
     if (file.sizeBytes > 0 && start % pieceLength !== 0) {
-      return hybridWords(`${shown} does not begin at a piece; a pad file is missing before it`);
+      return hybridWords(`${shown()} does not begin at a piece; a pad file is missing before it`);
     }
     merged.push(twin.rootHash === undefined ? file : { ...file, rootHash: twin.rootHash });
     if (next % FILES_A_STEP === 0) yield;
@@ -338,13 +352,13 @@ function readSize(node: BencodeNode | undefined): number | undefined {
   return node.value >= 0 ? node.value : undefined;
 }
 
-function hasAttribute(dict: BencodeDict, letter: string): boolean {
-  const attributes = dict.entries.get('attr');
+function hasAttribute(entries: BencodeDict['entries'], letter: string): boolean {
+  const attributes = entries.get('attr');
   return attributes?.kind === 'bytes' && attributes.value.includes(letter.charCodeAt(0));
 }
 
-function isLink(dict: BencodeDict): boolean {
-  return hasAttribute(dict, 'l') || dict.entries.has('symlink path');
+function isLink(entries: BencodeDict['entries']): boolean {
+  return hasAttribute(entries, 'l') || entries.has('symlink path');
 }
 
 function badName(name: string, problem: string): Refused {
@@ -355,9 +369,12 @@ function badName(name: string, problem: string): Refused {
  * Why no torrent could be made of files at these paths, as `readFilesV1` would say once their content was
  * hashed; undefined when one can. Names by themselves are the caller's to check.
  */
-export function problemOfPaths(paths: readonly (readonly string[])[]): string | undefined {
+export function* problemOfPaths(
+  files: readonly Pick<MetainfoFile, 'path'>[],
+): Steps<string | undefined> {
   const clashes = new PathClashes();
-  for (const path of paths) {
+  for (const [index, { path }] of files.entries()) {
+    if (index % FILES_A_STEP === 0) yield;
     if (path.length > PATH_LIMITS.depthMax) return TOO_DEEP_WORDS;
     const tooLong = checkLength(path);
     if (tooLong !== undefined) return tooLong.refused;

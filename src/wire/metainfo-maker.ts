@@ -1,10 +1,11 @@
 // Makes a .torrent file from content that streams by: v1 (BEP 3), v2 (BEP 52) or hybrid with pad
-// files (BEP 47). Files are read once, one after the other; memory holds hashes only.
+// files (BEP 47). Files are read once, one after the other; memory holds hashes and the .torrent file only.
 
 import { createHash } from 'node:crypto';
 import { assert } from '#base/assert.ts';
-import { endInTurns, othersTurn } from '#base/steps.ts';
-import { type BencodeInput, encodeInSteps } from './bencode.ts';
+import { endInTurns, othersTurn, type Steps, sortInSteps } from '#base/steps.ts';
+import { type BencodeInput, encodeInSteps, type RawBencode } from './bencode-encoder.ts';
+import { FileListWriter, FileTreeWriter } from './file-tree.ts';
 import { BLOCK_BYTES, MerkleHasher } from './merkle.ts';
 import { ALL_EMPTY_WORDS, problemOfPaths } from './metainfo-files.ts';
 import { decodeName, nameProblem, showName } from './metainfo-path.ts';
@@ -23,8 +24,7 @@ export interface ContentFile {
    */
   take?(pieceLength: number): Promise<number>;
   /**
-   * Of who hashes the file while it is read: asked after its last byte, and waited for after that of the last
-   * file. Else it is hashed here.
+   * Of who hashes the file while it is read: asked when all files were read. Else it is hashed here.
    */
   tree?(): Promise<FileTree>;
 }
@@ -63,11 +63,16 @@ export interface MetainfoRequest {
 }
 
 export type MadeMetainfo =
-  | { readonly ok: true; readonly bytes: Uint8Array }
+  | {
+      readonly ok: true;
+      readonly bytes: Uint8Array;
+      /** Those of the request, in the torrent's order. */
+      readonly files: readonly ContentFile[];
+    }
   | { readonly ok: false; readonly reason: string };
 
-/** Placed in the tree before others have a turn. */
-const FILES_A_TURN = 1000;
+/** Looked at, or written, before others have a turn. */
+const FILES_A_TURN = 500;
 const PIECES_AIM = 1500;
 const PIECE_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -84,9 +89,11 @@ export function choosePieceLength(sizeBytes: number): number {
  * are thrown through.
  */
 export async function makeMetainfo(request: MetainfoRequest): Promise<MadeMetainfo> {
-  const problem = requestProblem(request);
+  const problem = await endInTurns(requestProblem(request));
   if (problem !== undefined) return { ok: false, reason: problem };
-  const files = request.files.toSorted((a, b) => comparePaths(a.path, b.path));
+  const files = await endInTurns(
+    sortInSteps(request.files, (a, b) => comparePaths(a.path, b.path)),
+  );
   const total = files.reduce((sum, file) => sum + file.sizeBytes, 0);
   const pieceLength = request.pieceLength ?? choosePieceLength(total);
   const builder = new InfoBuilder(request, pieceLength);
@@ -97,34 +104,43 @@ export async function makeMetainfo(request: MetainfoRequest): Promise<MadeMetain
     } else {
       for await (const chunk of file.read(pieceLength)) builder.update(chunk);
     }
-    const read = builder.end(before, file.tree?.());
+    const read = builder.end(before);
     if (read !== file.sizeBytes) {
       const shown = file.path.join('/');
       return { ok: false, reason: `"${shown}" changed its size while it was read.` };
     }
     if (index < files.length - 1) builder.align();
   }
-  return { ok: true, bytes: await endInTurns(encodeInSteps(await builder.finish())) };
+  const bytes = await endInTurns(encodeInSteps(await builder.finish(files)));
+  return { ok: true, bytes, files };
 }
 
 const PROBLEMS_TOLD_MAX = 20;
 
-function requestProblem(request: MetainfoRequest): string | undefined {
-  if (request.files.length === 0) return 'There are no files to make a torrent of.';
-  if (request.singleFile && request.files.length !== 1) return 'A single file was expected.';
-  if (request.files.every((file) => file.sizeBytes === 0)) return ALL_EMPTY_WORDS;
-  const names = [request.name, ...(request.singleFile ? [] : request.files.flatMap((f) => f.path))];
+function* requestProblem(request: MetainfoRequest): Steps<string | undefined> {
+  const { name, files, singleFile } = request;
+  if (files.length === 0) return 'There are no files to make a torrent of.';
+  if (singleFile && files.length !== 1) return 'A single file was expected.';
+  if (files.every((file) => file.sizeBytes === 0)) return ALL_EMPTY_WORDS;
   const problems = new Map<string, string>();
-  for (const name of names) {
-    const words = problemOfName(name);
-    if (words !== undefined) problems.set(name, words);
+  const look = (one: string): void => {
+    const words = problemOfName(one);
+    if (words !== undefined) problems.set(one, words);
+  };
+  look(name);
+  // Most files share their folder with the one before.
+  let before: readonly string[] = [];
+  for (const [index, { path }] of (singleFile ? [] : files).entries()) {
+    for (const [depth, one] of path.entries()) if (one !== before[depth]) look(one);
+    before = path;
+    if (index % FILES_A_TURN === 0) yield;
   }
   // As many as one reads: they are mended in one go.
   const told = [...problems.values()].slice(0, PROBLEMS_TOLD_MAX);
   const rest = problems.size - told.length;
   if (rest > 0) told.push(`${rest} more names cannot be used.`);
   if (told.length > 0) return told.join(' ');
-  return problemOfPaths(request.singleFile ? [] : request.files.map((file) => file.path));
+  return yield* problemOfPaths(singleFile ? [] : files);
 }
 
 function problemOfName(name: string): string | undefined {
@@ -155,24 +171,16 @@ function compareBytes(one: string, other: string): number {
 
 const HALVES = /[\ud800-\udfff]/;
 
-interface EndedFile {
-  readonly path: readonly string[];
-  readonly length: number;
-  readonly tree: FileTree | Promise<FileTree> | undefined;
-}
-
-interface Tree extends Map<string, BencodeInput | Tree> {}
-
 class InfoBuilder {
   readonly #request: MetainfoRequest;
   readonly #pieceLength: number;
   readonly #hasV1: boolean;
   readonly #hasV2: boolean;
-  readonly #list: BencodeInput[] = [];
-  readonly #tree: Tree = new Map();
+  readonly #list = new FileListWriter();
   readonly #layers = new Map<string, BencodeInput>();
   readonly #pieces: Uint8Array[] = [];
-  readonly #ended: EndedFile[] = [];
+  /** Of files that are hashed here, in their order. */
+  readonly #trees: FileTree[] = [];
   #piece = createHash('sha1');
   #pieceBytes = 0;
   #streamBytes = 0;
@@ -207,14 +215,11 @@ class InfoBuilder {
     this.#streamBytes += bytes;
   }
 
-  /** Returns the bytes of the file. `tree`: when it was not hashed here. */
-  end(startBytes: number, tree: Promise<FileTree> | undefined): number {
+  /** Returns the bytes of the file. */
+  end(startBytes: number): number {
     const length = this.#streamBytes - startBytes;
-    const path = this.#path;
-    this.#list.push({ length, path });
-    // It rejects where it is waited for.
-    tree?.catch(() => undefined);
-    this.#ended.push({ path, length, tree: tree ?? this.#merkle?.finish() });
+    if (this.#hasV1) this.#list.add({ path: this.#path, length });
+    if (this.#merkle !== undefined) this.#trees.push(this.#merkle.finish());
     return length;
   }
 
@@ -223,19 +228,17 @@ class InfoBuilder {
     const over = this.#streamBytes % this.#pieceLength;
     if (this.#request.version !== 'hybrid' || over === 0) return;
     const length = this.#pieceLength - over;
-    this.#list.push({ attr: 'p', length, path: ['.pad', String(length)] });
+    this.#list.add({ length, path: ['.pad', String(length)] }, true);
     const zeros = new Uint8Array(Math.min(length, 64 * 1024));
     for (let left = length; left > 0; left -= zeros.length) {
       this.#hashPieces(zeros.subarray(0, Math.min(left, zeros.length)));
     }
   }
 
-  async finish(): Promise<Map<string, BencodeInput>> {
+  /** `files`: those that were read, in their order. */
+  async finish(files: readonly ContentFile[]): Promise<Map<string, BencodeInput>> {
     if (this.#pieceBytes > 0) this.#endPiece();
-    for (const [index, file] of this.#ended.entries()) {
-      this.#placeFile(file, await file.tree);
-      if (index % FILES_A_TURN === 0) await othersTurn();
-    }
+    const tree = this.#hasV2 ? await this.#fileTree(files) : undefined;
     const request = this.#request;
     const info = new Map<string, BencodeInput>();
     info.set('name', request.name);
@@ -245,11 +248,11 @@ class InfoBuilder {
     if (this.#hasV1) {
       info.set('pieces', Buffer.concat(this.#pieces));
       if (request.singleFile) info.set('length', this.#streamBytes);
-      else info.set('files', this.#list);
+      else info.set('files', this.#list.finish());
     }
-    if (this.#hasV2) {
+    if (tree !== undefined) {
       info.set('meta version', 2);
-      info.set('file tree', this.#tree);
+      info.set('file tree', tree);
     }
     return this.#root(info);
   }
@@ -269,25 +272,22 @@ class InfoBuilder {
     return root;
   }
 
-  #placeFile({ path, length }: EndedFile, { root, layer }: FileTree = {}): void {
-    if (!this.#hasV2) return;
-    const leaf = { length, ...(root === undefined ? {} : { 'pieces root': root }) };
-    this.#placeInTree(path, new Map([['', leaf]]));
-    if (root === undefined || layer === undefined) return;
-    this.#layers.set(Buffer.from(root).toString('latin1'), layer);
-  }
-
-  #placeInTree(path: readonly string[], file: Tree): void {
-    let folder = this.#tree;
-    for (const name of path.slice(0, -1)) {
-      const key = Buffer.from(name, 'utf8').toString('latin1');
-      const below = folder.get(key) ?? new Map();
-      assert(below instanceof Map, 'a folder of the tree is a map');
-      folder.set(key, below);
-      folder = below;
+  async #fileTree(files: readonly ContentFile[]): Promise<RawBencode> {
+    const { singleFile, name } = this.#request;
+    const writer = new FileTreeWriter();
+    let hashedHere = 0;
+    for (const [index, file] of files.entries()) {
+      const isHashedHere = file.tree === undefined;
+      const tree = isHashedHere ? this.#trees[hashedHere] : await file.tree?.();
+      if (isHashedHere) hashedHere += 1;
+      const { root, layer } = tree ?? {};
+      writer.add(singleFile ? [name] : file.path, file.sizeBytes, root);
+      if (root !== undefined && layer !== undefined) {
+        this.#layers.set(Buffer.from(root).toString('latin1'), layer);
+      }
+      if (index % FILES_A_TURN === 0) await othersTurn();
     }
-    const last = path.at(-1) ?? '';
-    folder.set(Buffer.from(last, 'utf8').toString('latin1'), file);
+    return writer.finish();
   }
 
   #hashPieces(bytes: Uint8Array): void {

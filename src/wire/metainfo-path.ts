@@ -52,35 +52,45 @@ function problemOf(name: string, limits: PathLimits): string | undefined {
 
 /** Remembers the paths of one torrent and finds those that would fall together. */
 export class PathClashes {
-  readonly #files = new Map<string, readonly string[]>();
-  readonly #folders = new Map<string, string>();
+  readonly #top: Below = new Map();
   /** Of the last path: files of a folder mostly stand together. */
-  #folder: { readonly names: readonly string[]; readonly folded: string } | undefined;
+  #last: { readonly path: readonly string[]; readonly below: Below } | undefined;
 
   /** The path that the new one clashes with, or undefined after the new one was added. */
   add(path: readonly string[]): string | undefined {
-    const names = path.slice(0, -1);
-    const isSameFolder = this.#folder !== undefined && isEqual(this.#folder.names, names);
-    let folded = isSameFolder ? (this.#folder?.folded ?? '') : '';
-    for (const [depth, name] of path.entries()) {
-      // What stands of the folder was looked at with the path before.
-      if (isSameFolder && depth < names.length) continue;
-      folded += depth === 0 ? foldName(name) : `/${foldName(name)}`;
-      const file = this.#files.get(folded);
-      if (file !== undefined) return file.join('/');
-      if (depth === names.length) break;
-      if (!this.#folders.has(folded)) this.#folders.set(folded, path.join('/'));
-      if (depth === names.length - 1) this.#folder = { names, folded };
+    const isSameFolder = this.#last !== undefined && isBeside(this.#last.path, path);
+    let below = isSameFolder && this.#last !== undefined ? this.#last.below : this.#top;
+    for (let depth = isSameFolder ? path.length - 1 : 0; depth < path.length - 1; depth++) {
+      const folded = foldName(path[depth] ?? '');
+      const known = below.get(folded);
+      if (known !== undefined && !('first' in known)) return known.join('/');
+      const folder: Folder = known ?? { first: path, below: new Map() };
+      if (known === undefined) below.set(folded, folder);
+      below = folder.below;
     }
-    const folder = this.#folders.get(folded);
-    if (folder !== undefined) return folder;
-    this.#files.set(folded, path);
+    this.#last = { path, below };
+    const folded = foldName(path.at(-1) ?? '');
+    const known = below.get(folded);
+    if (known !== undefined) return ('first' in known ? known.first : known).join('/');
+    below.set(folded, path);
     return undefined;
   }
 }
 
-function isEqual(one: readonly string[], other: readonly string[]): boolean {
-  return one.length === other.length && one.every((name, at) => name === other[at]);
+/** By folded name: the path of a file, or a folder. */
+type Below = Map<string, readonly string[] | Folder>;
+
+interface Folder {
+  /** The first path that lies in it. */
+  readonly first: readonly string[];
+  readonly below: Below;
+}
+
+/** In the same folder, written the same. */
+function isBeside(one: readonly string[], other: readonly string[]): boolean {
+  if (one.length !== other.length) return false;
+  for (let at = 0; at < one.length - 1; at++) if (one[at] !== other[at]) return false;
+  return true;
 }
 
 const PLAIN = /^[\x20-\x7e]*$/;

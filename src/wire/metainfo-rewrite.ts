@@ -2,7 +2,8 @@
 // source. The info dictionary is kept byte for byte unless one of these two must be set in it, since
 // its hash is the torrent's identity.
 
-import { type BencodeInput, decodeBencode, encodeBencode, RawBencode } from './bencode.ts';
+import { decodeBencode, TORRENT_LIMITS } from './bencode.ts';
+import { type BencodeInput, encodeBencode, RawBencode } from './bencode-encoder.ts';
 import { type SkimmedDict, skimDict } from './bencode-skim.ts';
 
 export interface TorrentEdits {
@@ -69,7 +70,7 @@ export function rewriteTorrent(bytes: Uint8Array, edits: TorrentEdits): RewriteR
 }
 
 function whyNone(bytes: Uint8Array): string {
-  const decoded = decodeBencode(bytes);
+  const decoded = decodeBencode(bytes, TORRENT_LIMITS);
   const words = decoded.ok ? 'it has no info dictionary' : decoded.reason;
   return `This is not a torrent file: ${words}.`;
 }

@@ -178,7 +178,7 @@ function openFiles(): string[] {
   return paths.filter((path) => path.startsWith(FOLDER));
 }
 
-it('others have their turns while the torrent of many files is made and read', async () => {
+it('others have their turns while the torrent of many files is made', async () => {
   const names = Array.from({ length: 2200 }, (_, at) => `${at}`);
   const bytes = Buffer.from('a few bytes');
   let turns = 0;
@@ -202,6 +202,6 @@ it('others have their turns while the torrent of many files is made and read', a
   });
   isOver = true;
   assert.ok(made.ok);
-  // Placed in the tree, encoded, decoded, and checked 500 at a time.
-  assert.ok(turns >= 8, `${turns} turns`);
+  // Written into the tree 500 at a time.
+  assert.ok(turns >= 5, `${turns} turns`);
 });

@@ -9,10 +9,11 @@ import {
   type WrittenFile,
 } from '#archive/content/file-writer.ts';
 import { SEGMENT_BYTES_MAX } from '#archive/content/segments.ts';
+import { WrittenFiles } from '#archive/content/written-files.ts';
 import { ArchiveError } from '#archive/errors.ts';
 import { assert } from '#base/assert.ts';
-import { endInTurns } from '#base/steps.ts';
-import { METAINFO_BYTES_MAX, parseInSteps } from '#wire/metainfo.ts';
+import { othersTurn } from '#base/steps.ts';
+import { METAINFO_BYTES_MAX, METAINFO_LIMITS } from '#wire/metainfo.ts';
 import {
   type ContentFile,
   type FileTree,
@@ -25,7 +26,9 @@ import { showName } from '#wire/metainfo-path.ts';
 const UNDER_WAY_BYTES_MAX = 2 * SEGMENT_BYTES_MAX;
 const UNDER_WAY_FILES_MAX = 256;
 const TOO_MANY_WORDS =
-  'Its names and hashes take more than the 64 MiB that are read of a .torrent file. Make several of it.';
+  'Its names and hashes take more than the 256 MiB that are read of a .torrent file. Make several of it.';
+/** Looked at before others have a turn. */
+const FILES_A_TURN = 5000;
 /** Open at once. */
 const READING_FILES_MAX = 8;
 
@@ -50,39 +53,45 @@ export type PutContent =
     }
   | { readonly ok: false; readonly reason: string };
 
-/** Everything is on disk when it resolves. @throws ArchiveError, StoreError, errors of reading */
+/**
+ * Everything is on disk when it resolves. Names that no torrent may have are refused here; all else is for
+ * who adds the torrent to say. @throws ArchiveError, StoreError, errors of reading
+ */
 export async function putContent(world: PutWorld, request: PutRequest): Promise<PutContent> {
+  const { filesMax } = METAINFO_LIMITS;
+  if (request.files.length > filesMax) {
+    return { ok: false, reason: `There are more than ${filesMax} files.` };
+  }
   const putting = new Putting(world, request);
   try {
-    const files = request.files.map((file) => new TappedFile(putting, file));
-    const made = await makeMetainfo({ ...request, files });
+    const tapped = request.files.map((file) => new TappedFile(putting, file));
+    const made = await makeMetainfo({ ...request, files: tapped });
     if (!made.ok) return made;
-    if (made.bytes.length > METAINFO_BYTES_MAX) return { ok: false, reason: TOO_MANY_WORDS };
-    const parsed = await endInTurns(parseInSteps(made.bytes));
-    if (!parsed.ok) return parsed;
+    const { bytes } = made;
+    if (bytes.length > METAINFO_BYTES_MAX) return { ok: false, reason: TOO_MANY_WORDS };
     let newBytes = 0;
-    const inOrder: WrittenFile[] = [];
-    for (const { path, pad } of parsed.metainfo.files) {
-      if (pad) continue;
-      const file = await putting.written.get(path.join('/'));
-      assert(file !== undefined, 'every file of the torrent was written');
-      newBytes += file.newBytes;
-      inOrder.push(file);
+    const files: WrittenFile[] = [];
+    for (const file of made.files) {
+      assert(file instanceof TappedFile, 'the files of the torrent are those that were stored');
+      const written = await file.stored();
+      newBytes += written.newBytes;
+      files.push(written);
+      if (files.length % FILES_A_TURN === 0) await othersTurn();
     }
-    return { ok: true, bytes: made.bytes, files: inOrder, newBytes };
+    return { ok: true, bytes, files, newBytes };
   } finally {
     await putting.settle();
   }
 }
 
 class Putting {
-  /** By the path in the torrent. */
-  readonly written = new Map<string, Promise<WrittenFile>>();
+  readonly #written = new WrittenFiles();
   readonly #world: PutWorld;
   readonly #request: PutRequest;
   readonly #underWay = new Set<Promise<WrittenFile>>();
   readonly #reading = new Set<Promise<void>>();
   #underWayBytes = 0;
+  #begun = 0;
   #isAwaited = false;
   #failure: { readonly error: unknown } | undefined;
 
@@ -97,11 +106,9 @@ class Putting {
     return singleFile ? name : file.path.join('/');
   }
 
-  async tree(file: ContentFile): Promise<FileTree> {
-    if (this.written.size === this.#request.files.length) this.#hurry();
-    const result = await this.written.get(this.pathOf(file));
-    assert(result !== undefined, 'a tree is asked for when its file was read');
-    return { root: result.map?.root, layer: result.layer };
+  /** All were read: what is under way is waited for. */
+  hurryAtEnd(): void {
+    if (this.#begun === this.#request.files.length && this.#underWay.size > 0) this.#hurry();
   }
 
   /** Waits for what is under way, however it ends. */
@@ -110,7 +117,8 @@ class Putting {
     await Promise.allSettled([...this.#underWay, ...this.#reading]);
   }
 
-  async *read(file: ContentFile, pieceLength: number): AsyncGenerator<Uint8Array> {
+  async *read(tapped: TappedFile, pieceLength: number): AsyncGenerator<Uint8Array> {
+    const { file } = tapped;
     const writer = await this.#writer(file, pieceLength);
     let isWhole = false;
     try {
@@ -124,18 +132,19 @@ class Putting {
     } finally {
       if (!isWhole) await writer.abandon();
     }
-    await this.#finish(writer, file);
+    await this.#finish(writer, tapped);
   }
 
   /** The same by who hashes, where that one can; it is being read yet when this resolves. */
-  async take(file: ContentFile, pieceLength: number): Promise<number> {
+  async take(tapped: TappedFile, pieceLength: number): Promise<number> {
+    const { file } = tapped;
     const { signal, onBytes } = this.#request;
     const reader = this.#world.hasher.read && (await file.open?.());
     const descriptor = reader?.own?.descriptor;
     if (reader === undefined || descriptor === undefined || file.sizeBytes === 0) {
       await reader?.close();
       let bytes = 0;
-      for await (const chunk of this.read(file, pieceLength)) bytes += chunk.length;
+      for await (const chunk of this.read(tapped, pieceLength)) bytes += chunk.length;
       return bytes;
     }
     const writer = await this.#writer(file, pieceLength);
@@ -149,7 +158,7 @@ class Putting {
       throw withName(error, this.pathOf(file));
     }
     this.#noteReading(close());
-    await this.#finish(writer, file);
+    await this.#finish(writer, tapped);
     while (this.#reading.size >= READING_FILES_MAX) await Promise.race(this.#reading);
     return file.sizeBytes;
   }
@@ -162,7 +171,7 @@ class Putting {
     // Not only at the end: everything else would be read before.
     if (this.#failure !== undefined) throw this.#failure.error;
     const folder = [name, ...file.path.slice(0, -1)].join('/');
-    const place = { folder, name: file.path.at(-1) ?? name, order: this.written.size };
+    const place = { folder, name: file.path.at(-1) ?? name, order: this.#begun };
     const cut = { segmentBytes: this.#world.config.segmentBytes, pieceLength };
     return new FileWriter(this.#world, {
       ...{ ...cut, bytes, place, mayWait: () => !this.#isAwaited },
@@ -170,13 +179,16 @@ class Putting {
     });
   }
 
-  async #finish(writer: FileWriter, file: ContentFile): Promise<void> {
+  async #finish(writer: FileWriter, tapped: TappedFile): Promise<void> {
+    const { file } = tapped;
     const finished = writer.finish().catch((error: unknown) => {
       throw withName(error, this.pathOf(file));
     });
     // One that has become shorter is told at once.
     if (writer.room().length > 0) await finished;
-    this.#end(this.pathOf(file), finished, file.sizeBytes);
+    tapped.written = finished;
+    this.#begun += 1;
+    this.#end(tapped, finished);
   }
 
   #noteReading(closed: Promise<void>): void {
@@ -199,19 +211,24 @@ class Putting {
     }
   }
 
-  #end(path: string, finished: Promise<WrittenFile>, bytes: number): void {
-    this.written.set(path, finished);
-    const most = Math.min(bytes, SEGMENT_BYTES_MAX);
+  #end(tapped: TappedFile, finished: Promise<WrittenFile>): void {
+    const most = Math.min(tapped.sizeBytes, SEGMENT_BYTES_MAX);
     this.#underWay.add(finished);
     this.#underWayBytes += most;
     const letGo = (): void => {
       this.#underWay.delete(finished);
       this.#underWayBytes -= most;
     };
-    finished.then(letGo, (error: unknown) => {
-      this.#failure ??= { error };
-      letGo();
-    });
+    finished.then(
+      (written) => {
+        tapped.written = this.#written.keep(written);
+        letGo();
+      },
+      (error: unknown) => {
+        this.#failure ??= { error };
+        letGo();
+      },
+    );
   }
 
   /** From now on nothing waits to share a sync. */
@@ -225,31 +242,41 @@ class Putting {
 /** The same file, which is stored while it is read. A class: there are hundreds of thousands. */
 class TappedFile implements ContentFile {
   readonly #putting: Putting;
-  readonly #file: ContentFile;
+  readonly file: ContentFile;
+  /** When it was read; it may be under way yet. */
+  written: WrittenFile | Promise<WrittenFile> | undefined;
 
   constructor(putting: Putting, file: ContentFile) {
     this.#putting = putting;
-    this.#file = file;
+    this.file = file;
   }
 
   get path(): readonly string[] {
-    return this.#file.path;
+    return this.file.path;
   }
 
   get sizeBytes(): number {
-    return this.#file.sizeBytes;
+    return this.file.sizeBytes;
   }
 
   read(pieceLength: number): AsyncIterable<Uint8Array> {
-    return this.#putting.read(this.#file, pieceLength);
+    return this.#putting.read(this, pieceLength);
   }
 
   take(pieceLength: number): Promise<number> {
-    return this.#putting.take(this.#file, pieceLength);
+    return this.#putting.take(this, pieceLength);
   }
 
-  tree(): Promise<FileTree> {
-    return this.#putting.tree(this.#file);
+  async stored(): Promise<WrittenFile> {
+    this.#putting.hurryAtEnd();
+    const written = await this.written;
+    assert(written !== undefined, 'a file of the torrent was read');
+    return written;
+  }
+
+  async tree(): Promise<FileTree> {
+    const { map, layer } = await this.stored();
+    return { root: map?.root, layer };
   }
 }
 

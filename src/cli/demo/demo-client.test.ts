@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { SystemClock } from '#base/clock.ts';
 import { SeededRandom } from '#base/random.ts';
-import { encodeBencode } from '#wire/bencode.ts';
+import { encodeBencode } from '#wire/bencode-encoder.ts';
 import { DemoClient } from './demo-client.ts';
 import { GeneratedContent, makeTorrentFile } from './generated-content.ts';
 

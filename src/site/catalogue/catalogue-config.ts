@@ -18,7 +18,7 @@ export const catalogueConfig = z.strictObject({
   torrentBytesMax: bytes({ min: 16 * 1024, max: METAINFO_BYTES_MAX })
     .default(10 * MIB)
     .describe(
-      'The largest .torrent file that may be uploaded, in bytes. 10 MiB describe about 10 TiB, or 100,000 files. Larger ones are refused before they are read. Reading one takes up to 64 times as much memory for a few seconds; the `put` command takes 64 MiB whatever stands here.',
+      'The largest .torrent file that may be uploaded, in bytes. 10 MiB describe about 10 TiB, or 100,000 files. Larger ones are refused before they are read. Reading one takes up to 64 times as much memory for a few seconds; the `put` command takes 256 MiB whatever stands here.',
     ),
   coverBytesMax: bytes({ min: 65_536, max: 32 * MIB })
     .default(4 * MIB)

@@ -17,8 +17,8 @@ export interface FileEntry {
 
 export const NO_PARENT = -1;
 
-/** Folders and files; paths of many tiny folders would otherwise make a million rows of one file. */
-export const ENTRIES_MAX = 500_000;
+/** Folders and files; paths of many tiny folders would otherwise make sixty rows of one file. */
+export const ENTRIES_MAX = 2_000_000;
 
 interface Folder {
   readonly folders: Map<string, Folder>;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { siteConfig } from '#site/config.ts';
 import { Refusal } from '#site/refusal.ts';
 import { TestSite } from '#site/test-site.ts';
-import { encodeBencode } from '#wire/bencode.ts';
+import { encodeBencode } from '#wire/bencode-encoder.ts';
 import { prepareApart } from './prepare-apart.ts';
 import { prepareTorrent } from './prepared-torrent.ts';
 
