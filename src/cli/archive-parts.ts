@@ -33,6 +33,7 @@ import type { SwarmPeer, Swarms } from '#site/swarms.ts';
 import type { SiteContent } from '#site/world.ts';
 import type { Sql } from '#sql/sql.ts';
 import { parseInSteps } from '#wire/metainfo.ts';
+import { skimTorrent } from '#wire/metainfo-skim.ts';
 import { contributionsOf } from './contributions.ts';
 import { findFfmpeg } from './ffmpeg.ts';
 import type { Rooms } from './rooms.ts';
@@ -122,7 +123,7 @@ export function openArchiveDoors(rooms: Rooms, addon: AddonPlace): ArchiveDoors 
   return { seed, traffic, dav, pieces, content, sender, close };
 }
 
-type CatalogueReading = Pick<SeedCatalogue, 'torrentByHash'> & Pick<IntakeWorld, 'metainfo'>;
+type CatalogueReading = SeedCatalogue & Pick<IntakeWorld, 'metainfo'>;
 
 /** The catalogue as the archive's doors ask it. */
 export function seedCatalogue(sql: Sql): CatalogueReading {
@@ -135,6 +136,10 @@ export function seedCatalogue(sql: Sql): CatalogueReading {
       const bytes = await torrentFile(sql, torrentId);
       const parsed = bytes && (await endInTurns(parseInSteps(bytes)));
       return parsed?.ok === true ? parsed.metainfo : undefined;
+    },
+    async listing(torrentId) {
+      const bytes = await torrentFile(sql, torrentId);
+      return bytes && (await endInTurns(skimTorrent(bytes)));
     },
   };
 }

@@ -4,7 +4,7 @@ import { SeededRandom } from '#base/random.ts';
 import { mutate } from '#sim/mutations.ts';
 import { testSeed } from '#sim/seed.ts';
 import { decodeBencode } from './bencode.ts';
-import { skimDict } from './bencode-skim.ts';
+import { skimDict, skimLeaves, skimList, skimString } from './bencode-skim.ts';
 
 const TEXT = 'd1:ai-5e1:bd1:xli1e2:yyee1:cl0:de3:abce3:dddd1:kleee';
 
@@ -35,4 +35,31 @@ test('what is no dictionary, or has a key twice, is not skimmed', () => {
     assert.equal(skimDict(Buffer.from(text)), undefined, text);
   }
   assert.deepEqual(skimDict(Buffer.from('de')), new Map());
+});
+
+test('a list is skimmed item by item, and a tree leaf by leaf, as far as they are such', () => {
+  const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
+  const items = (text: string): string[] =>
+    Array.from(skimList(bytes(text)), (item) => Buffer.from(item).toString('latin1'));
+  assert.deepEqual(items('li1e2:abl0:ed1:ai1eee'), ['i1e', '2:ab', 'l0:e', 'd1:ai1ee']);
+  assert.deepEqual(items('le'), []);
+  assert.deepEqual(items('li1ex'), ['i1e']);
+  assert.deepEqual(items('de'), []);
+  const leaves = (text: string): unknown[] =>
+    Array.from(skimLeaves(bytes(text)), ({ path, entries }) => [
+      path.join('/'),
+      [...entries.keys()],
+    ]);
+  const file = 'd0:d6:lengthi5eee';
+  const tree = `d1:ad1:b${file}1:cd1:d${file}ee2:zz${file}e`;
+  assert.deepEqual(leaves(tree), [
+    ['a/b', ['length']],
+    ['a/c/d', ['length']],
+    ['zz', ['length']],
+  ]);
+  assert.deepEqual(leaves('de'), []);
+  assert.deepEqual(leaves(`d1:a${file}`), [['a', ['length']]]);
+  assert.deepEqual(leaves(`d1:a${file}1:bi5ee`), [['a', ['length']]]);
+  assert.deepEqual(skimString(bytes('3:abc')), bytes('abc'));
+  assert.equal(skimString(bytes('3:abcd')), undefined);
 });

@@ -2,9 +2,13 @@
 // passes most of a .torrent file on as it is. What is in an entry is only looked through for its end, and
 // may be wrong; whoever wants to know that decodes it.
 
+import { endOfSteps, type Steps } from '#base/steps.ts';
+
 /** Values as they stand in the input, views into it. Keys are latin1. */
 export type SkimmedDict = ReadonlyMap<string, Uint8Array>;
 
+/** Passed over between two steps. */
+const VALUES_A_STEP = 50_000;
 const CHAR_0 = 0x30;
 const CHAR_9 = 0x39;
 const CHAR_COLON = 0x3a;
@@ -17,12 +21,17 @@ const NOWHERE = -1;
 
 /** Undefined unless all of `bytes` is one dictionary in which no key stands twice. Never throws. */
 export function skimDict(bytes: Uint8Array): SkimmedDict | undefined {
+  return endOfSteps(skimInSteps(bytes));
+}
+
+/** The same by steps of a few milliseconds, for one with a million values in it. */
+export function* skimInSteps(bytes: Uint8Array): Steps<SkimmedDict | undefined> {
   if (bytes[0] !== CHAR_D) return undefined;
   const entries = new Map<string, Uint8Array>();
   let at = 1;
   while (bytes[at] !== CHAR_E) {
     const key = stringAt(bytes, at);
-    const end = key === undefined ? NOWHERE : valueEnd(bytes, key.end);
+    const end = key === undefined ? NOWHERE : yield* valueEnd(bytes, key.end);
     if (key === undefined || end === NOWHERE) return undefined;
     const name = latin1(bytes, key.start, key.end);
     if (entries.has(name)) return undefined;
@@ -32,10 +41,62 @@ export function skimDict(bytes: Uint8Array): SkimmedDict | undefined {
   return at === bytes.length - 1 ? entries : undefined;
 }
 
+/** Of a list, one after the other: as they stand, up to the first that is none. */
+export function* skimList(bytes: Uint8Array): Generator<Uint8Array> {
+  if (bytes[0] !== CHAR_L) return;
+  for (let at = 1; bytes[at] !== CHAR_E; ) {
+    const end = endOfSteps(valueEnd(bytes, at));
+    if (end === NOWHERE) return;
+    yield bytes.subarray(at, end);
+    at = end;
+  }
+}
+
+export interface SkimmedLeaf {
+  /** Keys that lead to it. Latin1; the key of the leaf itself, which is empty, left out. */
+  readonly path: readonly string[];
+  readonly entries: SkimmedDict;
+}
+
+/**
+ * Of a dictionary of dictionaries, as a `file tree` is (BEP 52): those that stand under an empty key, in
+ * their order, up to the first that is none.
+ */
+export function* skimLeaves(bytes: Uint8Array): Generator<SkimmedLeaf> {
+  const above: string[] = [];
+  let at = bytes[0] === CHAR_D ? 1 : bytes.length;
+  while (at < bytes.length) {
+    if (bytes[at] === CHAR_E) {
+      if (above.pop() === undefined) return;
+      at += 1;
+      continue;
+    }
+    const key = stringAt(bytes, at);
+    if (key === undefined || bytes[key.end] !== CHAR_D) return;
+    if (key.start < key.end) {
+      above.push(latin1(bytes, key.start, key.end));
+      at = key.end + 1;
+      continue;
+    }
+    const end = endOfSteps(valueEnd(bytes, key.end));
+    const entries = end === NOWHERE ? undefined : skimDict(bytes.subarray(key.end, end));
+    if (entries === undefined) return;
+    yield { path: [...above], entries };
+    at = end;
+  }
+}
+
+/** The bytes of a string that stands by itself; undefined when it is none. */
+export function skimString(bytes: Uint8Array): Uint8Array | undefined {
+  const string = stringAt(bytes, 0);
+  return string?.end === bytes.length ? bytes.subarray(string.start) : undefined;
+}
+
 /** Behind the value that begins there. */
-function valueEnd(bytes: Uint8Array, start: number): number {
+function* valueEnd(bytes: Uint8Array, start: number): Steps<number> {
   let at = start;
   let depth = 0;
+  let values = 0;
   do {
     const first = bytes[at];
     if (first === CHAR_D || first === CHAR_L) {
@@ -53,6 +114,8 @@ function valueEnd(bytes: Uint8Array, start: number): number {
       if (string === undefined) return NOWHERE;
       at = string.end;
     }
+    values += 1;
+    if (values % VALUES_A_STEP === 0) yield;
   } while (depth > 0);
   return at;
 }

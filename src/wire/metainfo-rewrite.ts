@@ -2,9 +2,10 @@
 // source. The info dictionary is kept byte for byte unless one of these two must be set in it, since
 // its hash is the torrent's identity.
 
+import { endOfSteps, type Steps } from '#base/steps.ts';
 import { decodeBencode, TORRENT_LIMITS } from './bencode.ts';
 import { type BencodeInput, encodeBencode, RawBencode } from './bencode-encoder.ts';
-import { type SkimmedDict, skimDict } from './bencode-skim.ts';
+import { type SkimmedDict, skimInSteps } from './bencode-skim.ts';
 
 export interface TorrentEdits {
   /** Tiers of announce URLs (BEP 12), first tier first. Empty: no tracker is named. */
@@ -40,10 +41,15 @@ const DROPPED_KEYS = new Set(['announce', 'announce-list', 'url-list', 'httpseed
  * accepted is parseMetainfo's to say, of the result as of the file. Never throws.
  */
 export function rewriteTorrent(bytes: Uint8Array, edits: TorrentEdits): RewriteResult {
+  return endOfSteps(rewriteInSteps(bytes, edits));
+}
+
+/** The same by steps, but for two copies of its bytes. */
+export function* rewriteInSteps(bytes: Uint8Array, edits: TorrentEdits): Steps<RewriteResult> {
   // One of many thousand files is given to each of its members: nothing is made of what is not changed.
-  const root = skimDict(bytes);
+  const root = yield* skimInSteps(bytes);
   const infoBytes = root?.get('info');
-  const info = infoBytes && skimDict(infoBytes);
+  const info = infoBytes && (yield* skimInSteps(infoBytes));
   if (root === undefined || info === undefined) return { ok: false, reason: whyNone(bytes) };
   const { changes, notes } = infoChanges(info, edits);
   const hashChanged = changes.size > 0;

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { endOfSteps } from '#base/steps.ts';
 import { parseInSteps, parseMetainfo } from './metainfo.ts';
 import { makeMetainfo } from './metainfo-maker.ts';
+import { skimTorrent } from './metainfo-skim.ts';
 
 test('a torrent of many files is read by many steps, each of a part of it', async () => {
   const files = Array.from({ length: 2500 }, (_, at) => ({
@@ -50,4 +52,32 @@ test('folders in folders are written in the order of BEP 52, whatever order they
       inOrder,
     );
   }
+});
+
+test('a torrent is skimmed to the files that reading it gives', async () => {
+  const folder = ['a/b/ü', 'a/c', 'empty', 'z'];
+  for (const version of ['v1', 'v2', 'hybrid'] as const) {
+    for (const paths of [folder, ['one'], ['a/one']]) {
+      const files = paths.map((path) => ({
+        path: path.split('/'),
+        sizeBytes: path === 'empty' ? 0 : 20_000,
+        async *read() {
+          yield new Uint8Array(path === 'empty' ? 0 : 20_000);
+        },
+      }));
+      const singleFile = paths[0] === 'one';
+      const made = await makeMetainfo({ version, name: 'name ä', singleFile, files });
+      assert.ok(made.ok);
+      const parsed = parseMetainfo(made.bytes);
+      const skimmed = endOfSteps(skimTorrent(made.bytes));
+      assert.ok(parsed.ok && skimmed !== undefined);
+      const { metainfo } = parsed;
+      assert.equal(skimmed.name, metainfo.name);
+      assert.equal(skimmed.singleFile, metainfo.singleFile);
+      const expected = metainfo.files.map(({ path, sizeBytes, pad }) => ({ path, sizeBytes, pad }));
+      assert.deepEqual([...skimmed.files], expected);
+      assert.deepEqual([...skimmed.files], expected, 'and again');
+    }
+  }
+  assert.equal(endOfSteps(skimTorrent(Buffer.from('d4:infodee'))), undefined);
 });

@@ -9,7 +9,8 @@ import type { Sql } from '#sql/sql.ts';
 import { forEachDatabase } from '#sql/test-databases.ts';
 import { MemoryStore } from '#store/memory.ts';
 import { ArchiveRoots } from './archive-roots.ts';
-import { filesOfTorrent, isKept, keepTorrent, releaseTorrent } from './kept-torrents.ts';
+import { KeptFiles } from './kept-files.ts';
+import { isKept, keepTorrent, releaseTorrent } from './kept-torrents.ts';
 import { matchFiles } from './match-files.ts';
 
 const clock = new SystemClock();
@@ -53,9 +54,9 @@ forEachDatabase((name, open) => {
       const empty = await stored(store, filled(0, 0));
       await keepTorrent(sql, { id: 1, files: [shared, empty, own], nowMs: 5 });
       await keepTorrent(sql, { id: 2, files: [shared], nowMs: 6 });
-      const [first, none, last] = await filesOfTorrent(sql, 1);
+      const [first, none, last] = [...(await KeptFiles.read(sql, 1))];
       assert.deepEqual([first?.bytes, none, last?.bytes], [700_000, undefined, 10]);
-      assert.deepEqual((await filesOfTorrent(sql, 2))[0], first);
+      assert.deepEqual([...(await KeptFiles.read(sql, 2))][0], first);
       const all = (await store.list()).map((blob) => blob.ref).sort();
       assert.deepEqual(await rootsOf(sql, store), all);
       assert.equal(await releaseTorrent(sql, 1), true);
@@ -74,7 +75,7 @@ forEachDatabase((name, open) => {
     const empty = await stored(store, filled(0, 0));
     const files = Array.from({ length: 450 }, (_, at) => some[at % 9] ?? empty);
     await keepTorrent(sql, { id: 1, files, nowMs: 5 });
-    const kept = await filesOfTorrent(sql, 1);
+    const kept = [...(await KeptFiles.read(sql, 1))];
     assert.deepEqual(
       kept.map((file) => file?.bytes ?? 0),
       files.map(({ map }) => map?.bytes ?? 0),
@@ -89,7 +90,7 @@ forEachDatabase((name, open) => {
     await keepTorrent(sql, { id: 1, files: [one, other], nowMs: 5 });
     await keepTorrent(sql, { id: 1, files: [other], nowMs: 6 });
     assert.deepEqual(
-      (await filesOfTorrent(sql, 1)).map((file) => file?.bytes),
+      [...(await KeptFiles.read(sql, 1))].map((file) => file?.bytes),
       [20],
     );
   });
@@ -98,7 +99,7 @@ forEachDatabase((name, open) => {
     const store = new MemoryStore();
     const files = [await stored(store, filled(10, 1)), await stored(store, filled(20, 1))];
     await Promise.all([5, 6, 7].map((nowMs) => keepTorrent(sql, { id: 1, files, nowMs })));
-    assert.equal((await filesOfTorrent(sql, 1)).length, 2);
+    assert.equal([...(await KeptFiles.read(sql, 1))].length, 2);
   });
 
   on('a map that is gone ends the telling of what must stay', async (sql) => {

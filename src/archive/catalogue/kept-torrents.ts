@@ -200,25 +200,10 @@ export async function isKept(sql: Sql, torrentId: number): Promise<boolean> {
   return row !== undefined;
 }
 
-/** Those of a kept torrent by their position; an empty file is undefined. None when it is not kept. */
-export async function filesOfTorrent(
-  sql: Sql,
-  torrentId: number,
-): Promise<readonly (KeptFile | undefined)[]> {
-  const files: (KeptFile | undefined)[] = [];
-  for await (const page of filePages(sql, torrentId)) {
-    for (const file of page) {
-      if (file === undefined) files.push(undefined);
-      else {
-        const { id, bytes, mapRef, root } = file;
-        files.push({ id, bytes, mapRef, root: toHex(root) });
-      }
-    }
-  }
-  return files;
-}
-
-/** The same in pages of FILES_A_PAGE, the last one shorter, with what is told of them elsewhere. */
+/**
+ * Those of a kept torrent by their position, an empty file undefined, in pages of FILES_A_PAGE, the last one
+ * shorter. None when it is not kept.
+ */
 export async function* filePages(
   sql: Sql,
   torrentId: number,
@@ -256,4 +241,35 @@ function cataloguedFile(
   const mapRef = blobRef(ref);
   assert(mapRef !== undefined, 'the name of a map was written by this program');
   return { id, bytes, mapRef, root, storedMs };
+}
+
+/** Files of a kept torrent; 0 when it is not kept. */
+export async function countEntries(sql: Sql, torrentId: number): Promise<number> {
+  const row = await sql
+    .read<ArchiveTables>()
+    .selectFrom('archive_entry')
+    .select('position')
+    .where('torrent_id', '=', torrentId)
+    .orderBy('position', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  return row === undefined ? 0 : row.position + 1;
+}
+
+/** Of a kept torrent, by its position; undefined for an empty one, and where there is none. */
+export async function fileAt(
+  sql: Sql,
+  torrentId: number,
+  position: number,
+): Promise<KeptFile | undefined> {
+  const row = await sql
+    .read<ArchiveTables>()
+    .selectFrom('archive_entry')
+    .innerJoin('archive_file', 'archive_file.id', 'archive_entry.file_id')
+    .select(['archive_file.id', 'size_bytes', 'map_ref', 'root', 'stored_ms'])
+    .where('torrent_id', '=', torrentId)
+    .where('position', '=', position)
+    .executeTakeFirst();
+  const file = row && cataloguedFile(row);
+  return file && { id: file.id, bytes: file.bytes, mapRef: file.mapRef, root: toHex(file.root) };
 }

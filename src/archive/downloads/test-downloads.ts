@@ -56,7 +56,7 @@ export async function withDownloads(
       tree: treeOf(entries),
       catalogue: {
         torrentByHash: async () => ({ id: TORRENT.id }),
-        metainfo: async () => ({
+        listing: async () => ({
           name: TORRENT.name,
           singleFile: false,
           files: Object.entries(files).map(([path, { length: sizeBytes }]) => ({

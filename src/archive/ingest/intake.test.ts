@@ -5,7 +5,8 @@ import test from 'node:test';
 import Protocol from 'bittorrent-protocol';
 import { archiveHealth } from '#archive/catalogue/archive-health.ts';
 import type { ArchiveTables } from '#archive/catalogue/archive-tables.ts';
-import { filesOfTorrent, isKept } from '#archive/catalogue/kept-torrents.ts';
+import { KeptFiles } from '#archive/catalogue/kept-files.ts';
+import { isKept } from '#archive/catalogue/kept-torrents.ts';
 import { SpareMaps } from '#archive/catalogue/spare-maps.ts';
 import { unwantTorrent, wantedTorrents, wantTorrent } from '#archive/catalogue/wanted-torrents.ts';
 import { addWebSources, isWebSource, webSourcesOf } from '#archive/catalogue/web-sources.ts';
@@ -179,7 +180,7 @@ async function withIntake(
 
 async function contentOf(taken: Taken): Promise<Uint8Array[]> {
   const contents: Uint8Array[] = [];
-  for (const file of await filesOfTorrent(taken.sql, 3)) {
+  for (const file of [...(await KeptFiles.read(taken.sql, 3))]) {
     const map = file && decodeFileMap(await taken.store.get(file.mapRef));
     const parts: Uint8Array[] = [];
     if (map !== undefined) {
@@ -271,7 +272,7 @@ test('a segment that was lost is healed from the swarm, and a file whose map was
       () => isKept(sql, 3),
     );
     seeder.asked.clear();
-    const last = (await filesOfTorrent(sql, 3))[3];
+    const last = [...(await KeptFiles.read(sql, 3))][3];
     assert.ok(last !== undefined);
     const map = decodeFileMap(await store.get(last.mapRef));
     assert.ok(map !== undefined);
@@ -303,7 +304,7 @@ test('a segment that was lost is healed from the swarm, and a file whose map was
     );
     const remade = await checkFile({ ...world, healers: [new SpareMaps(sql), healer] }, last);
     assert.deepEqual([remade.damage, remade.healed], [[], 1]);
-    assert.deepEqual((await filesOfTorrent(sql, 3))[3], last);
+    assert.deepEqual([...(await KeptFiles.read(sql, 3))][3], last);
     assert.deepEqual(await contentOf(taken), torrent.files);
     await seeder.close();
   });

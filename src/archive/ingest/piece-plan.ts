@@ -21,11 +21,16 @@ export interface PieceSpan {
   readonly end: number;
 }
 
-interface PlannedFile {
-  readonly position: number | undefined;
-  readonly offset: number;
-  readonly end: number;
+/** By their order: those with bytes, pads among them. Arrays of numbers, for there may be a million. */
+interface PlannedFiles {
+  readonly count: number;
+  /** NO_POSITION of a pad. */
+  readonly positions: Float64Array;
+  readonly offsets: Float64Array;
+  readonly ends: Float64Array;
 }
+
+const NO_POSITION = -1;
 
 type PlannedTorrent = Pick<Metainfo, 'files' | 'pieces' | 'pieceLength' | 'pieceLayers'>;
 
@@ -36,29 +41,33 @@ export class PiecePlan {
   readonly streamBytes: number;
   /** Bytes of each file that is no pad, by its position. */
   readonly fileBytes: readonly number[];
-  readonly #torrent: PlannedTorrent;
+  readonly #hashes: Pick<PlannedTorrent, 'pieces' | 'pieceLayers'>;
   readonly #isV2: boolean;
   readonly #end: number;
-  /** Those with bytes, in their order. */
-  readonly #files: readonly PlannedFile[];
-  /** By position. */
-  readonly #roots: readonly (Uint8Array | undefined)[];
-  readonly #starts = new Map<number, number>();
+  readonly #files: PlannedFiles;
+  /** By position, 32 bytes each; undefined where there are none. */
+  readonly #roots: Uint8Array | undefined;
+  /** By position; NaN of an empty file. */
+  readonly #starts: Float64Array;
 
   /** Of a torrent that was checked as `parseMetainfo` does. */
   constructor(torrent: PlannedTorrent) {
-    const { pieceLength, pieces } = torrent;
-    this.#torrent = torrent;
+    const { pieceLength, pieces, pieceLayers } = torrent;
+    // Not the torrent itself: its files are let go.
+    this.#hashes = { ...(pieces && { pieces }), ...(pieceLayers && { pieceLayers }) };
     this.#isV2 = pieces === undefined;
     this.pieceLength = pieceLength;
     const own = torrent.files.filter((file) => !file.pad);
     this.fileBytes = own.map((file) => file.sizeBytes);
-    this.#roots = own.map((file) => file.rootHash);
+    this.#roots = own.some((file) => file.rootHash !== undefined) ? rootsOf(own) : undefined;
     this.#files = plannedFiles(torrent.files, this.#isV2 ? pieceLength : undefined);
-    for (const { position, offset } of this.#files) {
-      if (position !== undefined) this.#starts.set(position, offset);
+    const { count: filesCount, positions, offsets, ends } = this.#files;
+    this.#starts = new Float64Array(own.length).fill(Number.NaN);
+    for (let at = 0; at < filesCount; at++) {
+      const position = positions[at] ?? NO_POSITION;
+      if (position !== NO_POSITION) this.#starts[position] = offsets[at] ?? 0;
     }
-    this.#end = this.#files.at(-1)?.end ?? 0;
+    this.#end = ends[filesCount - 1] ?? 0;
     this.streamBytes = this.#isV2
       ? this.fileBytes.reduce((sum, bytes) => sum + bytes, 0)
       : this.#end;
@@ -69,7 +78,7 @@ export class PiecePlan {
 
   pieceBytes(piece: number): number {
     const start = piece * this.pieceLength;
-    const end = this.#isV2 ? (this.#files[this.#firstAfter(start)]?.end ?? start) : this.#end;
+    const end = this.#isV2 ? (this.#files.ends[this.#firstAfter(start)] ?? start) : this.#end;
     return Math.min(this.pieceLength, end - start);
   }
 
@@ -84,26 +93,28 @@ export class PiecePlan {
   /** Whether these are the bytes of the piece. */
   isPiece(piece: number, bytes: Uint8Array): boolean {
     if (bytes.length !== this.pieceBytes(piece)) return false;
-    const { pieces } = this.#torrent;
+    const { pieces } = this.#hashes;
     if (pieces === undefined) return this.#isPieceV2(piece, bytes);
     const expected = pieces.subarray(piece * SHA1_BYTES, (piece + 1) * SHA1_BYTES);
     return bytesEqual(hash('sha1', bytes, 'buffer'), expected);
   }
 
   #isPieceV2(piece: number, bytes: Uint8Array): boolean {
-    const file = this.#files[this.#firstAfter(piece * this.pieceLength)];
-    const root = this.rootOf(file?.position ?? -1);
-    if (file === undefined || root === undefined) return false;
-    const layer = this.#torrent.pieceLayers?.get(toHex(root));
+    const first = this.#firstAfter(piece * this.pieceLength);
+    const root = this.rootOf(this.#files.positions[first] ?? NO_POSITION);
+    const offset = this.#files.offsets[first] ?? 0;
+    if (root === undefined) return false;
+    const layer = this.#hashes.pieceLayers?.get(toHex(root));
     const height = layer === undefined ? undefined : pieceHeight(this.pieceLength);
-    const at = (piece - file.offset / this.pieceLength) * SHA256_BYTES;
+    const at = (piece - offset / this.pieceLength) * SHA256_BYTES;
     const expected = layer === undefined ? root : layer.subarray(at, at + SHA256_BYTES);
     return bytesEqual(segmentTree(bytes, { height, layerHeight: undefined }).root, expected);
   }
 
   /** The root that a torrent of v2 or hybrid gives that file; undefined for an empty one, and in v1. */
   rootOf(position: number): Uint8Array | undefined {
-    return this.#roots[position];
+    if (this.#roots === undefined || !((this.fileBytes[position] ?? 0) > 0)) return undefined;
+    return this.#roots.subarray(position * SHA256_BYTES, (position + 1) * SHA256_BYTES);
   }
 
   /** In order; together they are the piece. */
@@ -111,28 +122,33 @@ export class PiecePlan {
     const start = piece * this.pieceLength;
     const end = start + this.pieceBytes(piece);
     const spans: PieceSpan[] = [];
-    for (let at = this.#firstAfter(start); at < this.#files.length; at++) {
-      const file = this.#files[at];
-      if (file === undefined || file.offset >= end) break;
-      const { position } = file;
-      const from = Math.max(file.offset, start) - start;
-      spans.push({ position, start: from, end: Math.min(file.end, end) - start });
+    const { count, positions, offsets, ends } = this.#files;
+    for (let at = this.#firstAfter(start); at < count; at++) {
+      const offset = offsets[at] ?? end;
+      if (offset >= end) break;
+      const own = positions[at] ?? NO_POSITION;
+      const position = own === NO_POSITION ? undefined : own;
+      const from = Math.max(offset, start) - start;
+      spans.push({ position, start: from, end: Math.min(ends[at] ?? 0, end) - start });
     }
     return spans;
   }
 
   /** Where in the stream a file begins; undefined for an empty one. */
   startOf(position: number): number | undefined {
-    return this.#starts.get(position);
+    const start = this.#starts[position];
+    return start === undefined || Number.isNaN(start) ? undefined : start;
   }
 
   /** Pieces, in order, that have a byte of a file for which `isWanted` holds. */
   *piecesOf(isWanted: (position: number) => boolean): Generator<number> {
     let next = 0;
-    for (const { position, offset, end } of this.#files) {
-      if (position === undefined || !isWanted(position)) continue;
-      const first = Math.max(next, Math.floor(offset / this.pieceLength));
-      const last = Math.floor((end - 1) / this.pieceLength);
+    const { count, positions, offsets, ends } = this.#files;
+    for (let at = 0; at < count; at++) {
+      const position = positions[at] ?? NO_POSITION;
+      if (position === NO_POSITION || !isWanted(position)) continue;
+      const first = Math.max(next, Math.floor((offsets[at] ?? 0) / this.pieceLength));
+      const last = Math.floor(((ends[at] ?? 0) - 1) / this.pieceLength);
       for (let piece = first; piece <= last; piece++) yield piece;
       next = Math.max(next, last + 1);
     }
@@ -141,28 +157,43 @@ export class PiecePlan {
   /** The first file that ends behind that byte. */
   #firstAfter(byte: number): number {
     let low = 0;
-    let high = this.#files.length;
+    let high = this.#files.count;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#files[middle]?.end ?? 0) > byte) high = middle;
+      if ((this.#files.ends[middle] ?? 0) > byte) high = middle;
       else low = middle + 1;
     }
     return low;
   }
 }
 
-/** With where each begins; `align`: on a piece of that many bytes. */
-function plannedFiles(files: readonly MetainfoFile[], align: number | undefined): PlannedFile[] {
-  const planned: PlannedFile[] = [];
+function rootsOf(files: readonly MetainfoFile[]): Uint8Array {
+  const roots = new Uint8Array(files.length * SHA256_BYTES);
+  for (const [position, { rootHash }] of files.entries()) {
+    if (rootHash !== undefined) roots.set(rootHash, position * SHA256_BYTES);
+  }
+  return roots;
+}
+
+/** In the order of the stream. `align`: each begins on a piece of that many bytes. */
+function plannedFiles(files: readonly MetainfoFile[], align: number | undefined): PlannedFiles {
+  const positions = new Float64Array(files.length);
+  const offsets = new Float64Array(files.length);
+  const ends = new Float64Array(files.length);
+  let count = 0;
   let position = 0;
   let next = 0;
   for (const { sizeBytes, offset = 0, pad } of files) {
-    const own = pad ? undefined : position;
+    const own = pad ? NO_POSITION : position;
     if (!pad) position += 1;
     if (sizeBytes === 0) continue;
     const start = align === undefined ? offset : next;
-    planned.push({ position: own, offset: start, end: start + sizeBytes });
+    assert(start >= (ends[count - 1] ?? 0), 'a torrent has its files in the order of its stream');
+    positions[count] = own;
+    offsets[count] = start;
+    ends[count] = start + sizeBytes;
+    count += 1;
     if (align !== undefined) next = Math.ceil((start + sizeBytes) / align) * align;
   }
-  return planned.sort((a, b) => a.offset - b.offset);
+  return { count, positions, offsets, ends };
 }

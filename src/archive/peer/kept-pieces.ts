@@ -2,7 +2,8 @@
 // was verified by the store before it is given; pad files are zeros.
 
 import type { ArchiveTables } from '#archive/catalogue/archive-tables.ts';
-import { filesOfTorrent, type KeptFile } from '#archive/catalogue/kept-torrents.ts';
+import { KeptFiles } from '#archive/catalogue/kept-files.ts';
+import type { KeptFile } from '#archive/catalogue/kept-torrents.ts';
 import { decodeFileMap, type FileMap } from '#archive/content/file-map.ts';
 import { readFileRange } from '#archive/content/file-reader.ts';
 import { ArchiveError } from '#archive/errors.ts';
@@ -37,10 +38,9 @@ export class KeptPieces {
   readonly plan: PiecePlan;
   readonly #torrentId: number;
   readonly #store: PieceStore;
-  /** By position. */
-  readonly #files: readonly (KeptFile | undefined)[];
-  /** By root in hex; made when a peer first asks for hashes, which most never do. */
-  #filesByRoot: ReadonlyMap<string, KeptFile> | undefined;
+  readonly #files: KeptFiles;
+  /** Positions by root in hex; made when a peer first asks for hashes, which most never do. */
+  #filesByRoot: ReadonlyMap<string, number> | undefined;
   /** The longest unused first. */
   readonly #maps = new Map<number, Promise<FileMap>>();
 
@@ -51,10 +51,10 @@ export class KeptPieces {
     metainfo: Metainfo,
   ): Promise<KeptPieces | undefined> {
     const plan = new PiecePlan(metainfo);
-    const files = await filesOfTorrent(world.sql, torrentId);
+    const files = await KeptFiles.read(world.sql, torrentId);
     const isWhole =
       files.length === plan.fileBytes.length &&
-      files.every((file, position) => (file?.bytes ?? 0) === plan.fileBytes[position]);
+      plan.fileBytes.every((bytes, position) => files.bytesAt(position) === bytes);
     return isWhole ? new KeptPieces({ store: world, plan, torrentId, files }) : undefined;
   }
 
@@ -62,7 +62,7 @@ export class KeptPieces {
     readonly store: PieceStore;
     readonly plan: PiecePlan;
     readonly torrentId: number;
-    readonly files: readonly (KeptFile | undefined)[];
+    readonly files: KeptFiles;
   }) {
     this.plan = of.plan;
     this.#store = of.store;
@@ -93,7 +93,7 @@ export class KeptPieces {
   async #bytesOf(position: number, segment: number): Promise<readonly [number, number]> {
     const from = this.plan.startOf(position) ?? 0;
     const bytes = this.plan.fileBytes[position] ?? 0;
-    const file = this.#files[position];
+    const file = this.#files.at(position);
     const isWhole = segment < 0 || file === undefined;
     const map = isWhole ? undefined : await this.#mapOf(file).catch(() => undefined);
     if (map === undefined) return [from, from + bytes];
@@ -127,18 +127,18 @@ export class KeptPieces {
   /** What a peer asks of a file's tree; undefined when no file has such a part. @throws as `read` */
   async hashes(request: HashRequest, signal: AbortSignal): Promise<Uint8Array | undefined> {
     this.#filesByRoot ??= this.#findRoots();
-    const file = this.#filesByRoot.get(toHex(request.root));
+    const file = this.#files.at(this.#filesByRoot.get(toHex(request.root)) ?? -1);
     if (file === undefined) return undefined;
     const map = await this.#mapOf(file);
     return await answerHashes({ ...this.#store, map }, request, signal);
   }
 
   /** Files of one root are the same file. */
-  #findRoots(): ReadonlyMap<string, KeptFile> {
-    const byRoot = new Map<string, KeptFile>();
-    for (const [position, file] of this.#files.entries()) {
+  #findRoots(): ReadonlyMap<string, number> {
+    const byRoot = new Map<string, number>();
+    for (const position of this.plan.fileBytes.keys()) {
       const root = this.plan.rootOf(position);
-      if (file !== undefined && root !== undefined) byRoot.set(toHex(root), file);
+      if (root !== undefined) byRoot.set(toHex(root), position);
     }
     return byRoot;
   }
@@ -150,7 +150,7 @@ export class KeptPieces {
     signal: AbortSignal,
   ): Promise<void> {
     const position = span.position ?? -1;
-    const file = this.#files[position];
+    const file = this.#files.at(position);
     if (file === undefined) throw new ArchiveError('ARCHIVE_FILE_MISSING', 'No such file');
     const map = await this.#mapOf(file);
     const shift = piece * this.plan.pieceLength - (this.plan.startOf(position) ?? 0);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import Protocol from 'bittorrent-protocol';
 import { type Damage, saveChecks } from '#archive/catalogue/archive-health.ts';
-import { filesOfTorrent, keepTorrent, releaseTorrent } from '#archive/catalogue/kept-torrents.ts';
+import { fileAt, keepTorrent, releaseTorrent } from '#archive/catalogue/kept-torrents.ts';
 import { archiveConfig } from '#archive/config.ts';
 import { InPlaceHasher } from '#archive/hash/segment-hasher.ts';
 import { putContent } from '#archive/ingest/put-content.ts';
@@ -115,7 +115,7 @@ export async function withPeer(
       await releaseTorrent(sql, TORRENT_ID);
     };
     const found = async (damage: readonly Damage[]): Promise<void> => {
-      const [file] = await filesOfTorrent(sql, TORRENT_ID);
+      const file = await fileAt(sql, TORRENT_ID, 0);
       await saveChecks(sql, [{ fileId: file?.id ?? -1, damage }], 2);
     };
     await run({ peer, store, metainfo, files, infoHash, joined, adopted, found, release });

@@ -1,24 +1,30 @@
-// The files of kept torrents by their path, as a web seed looks them up many times a second: what was
-// parsed of the last torrents asked for stays in memory.
+// The files of kept torrents by their path, as a web seed looks them up many times a second: what was read
+// of the last torrents asked for stays in memory. Of one of very many files only which file stands where.
 
 import type { ArchiveTables } from '#archive/catalogue/archive-tables.ts';
-import { filesOfTorrent, type KeptFile } from '#archive/catalogue/kept-torrents.ts';
+import { KeptFiles } from '#archive/catalogue/kept-files.ts';
+import { countEntries, fileAt, type KeptFile } from '#archive/catalogue/kept-torrents.ts';
 import { othersTurn } from '#base/steps.ts';
 import type { Sql } from '#sql/sql.ts';
-import type { Metainfo } from '#wire/metainfo.ts';
+import type { SkimmedTorrent } from '#wire/metainfo-skim.ts';
 import { namesAtClients } from './client-names.ts';
+import { PathIndex } from './path-index.ts';
 
 const TORRENTS_MAX = 256;
-/** Together, of all torrents in memory. */
+/** Together, of all torrents in memory, those of large torrents counted as a tenth. */
 const FILES_MAX = 200_000;
+/** A torrent of more is large. */
+const FILES_HELD_MAX = 50_000;
+const INDEX_SHARE = 10;
 /** Put into memory before others have a turn. */
-const FILES_A_TURN = 5000;
+const FILES_A_TURN = 1000;
 
 /** The catalogue as a web seed needs it. Removed torrents are not there. */
 export interface SeedCatalogue {
   /** By the v1 hash or the truncated v2 hash, 40 lower-case hex digits. */
   torrentByHash(infoHash: string): Promise<{ readonly id: number } | undefined>;
-  metainfo(torrentId: number): Promise<Pick<Metainfo, 'name' | 'singleFile' | 'files'> | undefined>;
+  /** Its files, pad files too. */
+  listing(torrentId: number): Promise<SkimmedTorrent | undefined>;
 }
 
 /** What stands under a path: a file of the archive, or that many zeros. */
@@ -28,11 +34,12 @@ export type SeedFile =
 
 interface Torrent {
   readonly keptMs: number;
-  readonly files: ReadonlyMap<string, SeedFile>;
+  /** As `FILES_MAX` counts. */
+  readonly weight: number;
+  /** By the names of a path, joined by `/`; the torrent's name is the first. */
+  find(path: string): Promise<SeedFile | undefined>;
   /** The only file's name, for a client that asks for the torrent itself. */
   readonly only: string | undefined;
-  /** `files` by `namesAtClients`; made when a path is first asked for that is not among them. */
-  portable?: ReadonlyMap<string, SeedFile | undefined>;
 }
 
 export class SeedFiles {
@@ -41,11 +48,18 @@ export class SeedFiles {
   /** The longest unused first. */
   readonly #torrents = new Map<number, Torrent>();
   readonly #underWay = new Map<string, Promise<Torrent | undefined>>();
+  readonly #filesHeldMax: number;
   #files = 0;
 
-  constructor(world: { readonly sql: Sql; readonly catalogue: SeedCatalogue }) {
+  constructor(world: {
+    readonly sql: Sql;
+    readonly catalogue: SeedCatalogue;
+    /** A torrent of more files is asked of the database file by file. */
+    readonly filesHeldMax?: number;
+  }) {
     this.#sql = world.sql;
     this.#catalogue = world.catalogue;
+    this.#filesHeldMax = world.filesHeldMax ?? FILES_HELD_MAX;
   }
 
   /** Undefined when the torrent is not kept or has no such file. */
@@ -55,7 +69,7 @@ export class SeedFiles {
     const torrent = await this.#torrent(torrentId, keptMs);
     const path = names.length === 0 ? torrent?.only : names.join('/');
     if (torrent === undefined || path === undefined) return undefined;
-    return torrent.files.get(path) ?? portableFile(torrent, names);
+    return await torrent.find(path);
   }
 
   async #torrent(torrentId: number, keptMs: number): Promise<Torrent | undefined> {
@@ -65,7 +79,7 @@ export class SeedFiles {
     const before = this.#torrents.get(torrentId);
     if (before !== undefined) this.#forget(torrentId, before);
     this.#torrents.set(torrentId, torrent);
-    this.#files += torrent.files.size;
+    this.#files += torrent.weight;
     for (const [id, oldest] of this.#torrents) {
       if (this.#torrents.size <= TORRENTS_MAX && this.#files <= FILES_MAX) break;
       if (id !== torrentId) this.#forget(id, oldest);
@@ -85,25 +99,18 @@ export class SeedFiles {
   }
 
   #forget(torrentId: number, torrent: Torrent): void {
-    if (this.#torrents.delete(torrentId)) this.#files -= torrent.files.size;
+    if (this.#torrents.delete(torrentId)) this.#files -= torrent.weight;
   }
 
   async #read(torrentId: number, keptMs: number): Promise<Torrent | undefined> {
-    const metainfo = await this.#catalogue.metainfo(torrentId);
-    if (metainfo === undefined) return undefined;
-    const kept = await filesOfTorrent(this.#sql, torrentId);
-    const files = new Map<string, SeedFile>();
-    let position = 0;
-    for (const { path, sizeBytes, pad } of metainfo.files) {
-      const names = metainfo.singleFile ? [metainfo.name] : [metainfo.name, ...path];
-      const file = pad ? undefined : kept[position];
-      if (!pad) position += 1;
-      const found: SeedFile =
-        file === undefined ? { kind: 'zeros', bytes: sizeBytes } : { kind: 'file', file };
-      if (pad || sizeBytes === 0 || file !== undefined) files.set(names.join('/'), found);
-      if (files.size % FILES_A_TURN === 0) await othersTurn();
-    }
-    return { keptMs, files, only: metainfo.singleFile ? metainfo.name : undefined };
+    const listing = await this.#catalogue.listing(torrentId);
+    if (listing === undefined) return undefined;
+    const only = listing.singleFile ? listing.name : undefined;
+    const isLarge = (await countEntries(this.#sql, torrentId)) > this.#filesHeldMax;
+    const files = isLarge
+      ? await indexed(this.#sql, torrentId, listing)
+      : await held(this.#sql, torrentId, listing);
+    return { keptMs, only, ...files };
   }
 
   async #keptMs(torrentId: number): Promise<number | undefined> {
@@ -117,17 +124,78 @@ export class SeedFiles {
   }
 }
 
-/** Of a client that asks for what it calls a file on its own disk. */
-function portableFile(torrent: Torrent, names: readonly string[]): SeedFile | undefined {
-  if (torrent.portable === undefined) {
-    const portable = new Map<string, SeedFile | undefined>();
-    for (const [path, file] of torrent.files) {
-      for (const key of new Set(namesAtClients(path))) {
-        // Two that fall together there are neither.
-        portable.set(key, portable.has(key) ? undefined : file);
-      }
-    }
-    torrent.portable = portable;
+type Files = Pick<Torrent, 'find' | 'weight'>;
+
+async function held(sql: Sql, torrentId: number, listing: SkimmedTorrent): Promise<Files> {
+  const kept = await KeptFiles.read(sql, torrentId);
+  const files = new Map<string, SeedFile>();
+  for await (const { path, position, bytes } of placesIn(listing)) {
+    const file = position === undefined ? undefined : kept.at(position);
+    if (file !== undefined) files.set(path, { kind: 'file', file });
+    else if (position === undefined || bytes === 0) files.set(path, { kind: 'zeros', bytes });
   }
-  return torrent.portable.get(names.join('/'));
+  let portable: ReadonlyMap<string, SeedFile | undefined> | undefined;
+  return {
+    weight: files.size,
+    async find(path) {
+      const file = files.get(path);
+      if (file !== undefined) return file;
+      portable ??= portableFiles(files);
+      return portable.get(path);
+    },
+  };
+}
+
+/** Of clients that ask for what they call a file on their own disk. */
+function portableFiles(
+  files: ReadonlyMap<string, SeedFile>,
+): ReadonlyMap<string, SeedFile | undefined> {
+  const portable = new Map<string, SeedFile | undefined>();
+  for (const [path, file] of files) {
+    for (const key of new Set(namesAtClients(path))) {
+      // Two that fall together there are neither.
+      portable.set(key, portable.has(key) ? undefined : file);
+    }
+  }
+  return portable;
+}
+
+/** By numbers alone: a position, or of zeros how many they are, below zero and less by one. */
+async function indexed(sql: Sql, torrentId: number, listing: SkimmedTorrent): Promise<Files> {
+  const index = new PathIndex();
+  const portable = new PathIndex();
+  for await (const { path, position, bytes } of placesIn(listing)) {
+    const value = position === undefined || bytes === 0 ? -1 - bytes : position;
+    index.add(path, value);
+    for (const key of new Set(namesAtClients(path))) if (key !== path) portable.add(key, value);
+  }
+  return {
+    weight: Math.ceil((index.size + portable.size) / INDEX_SHARE),
+    async find(path) {
+      const value = index.get(path) ?? portable.get(path);
+      if (value === undefined) return undefined;
+      if (value < 0) return { kind: 'zeros', bytes: -1 - value };
+      const file = await fileAt(sql, torrentId, value);
+      return file === undefined ? undefined : { kind: 'file', file };
+    },
+  };
+}
+
+interface Place {
+  readonly path: string;
+  /** Among the files that are no pads; undefined of a pad. */
+  readonly position: number | undefined;
+  readonly bytes: number;
+}
+
+async function* placesIn({ name, singleFile, files }: SkimmedTorrent): AsyncGenerator<Place> {
+  let next = 0;
+  let seen = 0;
+  for (const { path, sizeBytes: bytes, pad } of files) {
+    const position = pad ? undefined : next;
+    if (!pad) next += 1;
+    yield { path: singleFile ? name : [name, ...path].join('/'), position, bytes };
+    seen += 1;
+    if (seen % FILES_A_TURN === 0) await othersTurn();
+  }
 }

@@ -59,7 +59,7 @@ async function withSeed(
       store: async () => store,
       catalogue: {
         torrentByHash: async (hash) => (hash === HASH ? { id: 3 } : undefined),
-        metainfo: async () => ({
+        listing: async () => ({
           name: 'survey',
           singleFile: false,
           files: [

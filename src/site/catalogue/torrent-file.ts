@@ -4,11 +4,12 @@
 import { isKept } from '#archive/catalogue/kept-torrents.ts';
 import { SEED_PREFIX } from '#archive/web-seed/seed-request.ts';
 import { assert } from '#base/assert.ts';
+import { endInTurns } from '#base/steps.ts';
 import type { Member } from '#site/accounts/members.ts';
 import { seedToken } from '#site/accounts/seed-token.ts';
 import type { MemberAnnounceUrls } from '#site/announce-urls.ts';
 import type { Sql } from '#sql/sql.ts';
-import { rewriteTorrent } from '#wire/metainfo-rewrite.ts';
+import { rewriteInSteps } from '#wire/metainfo-rewrite.ts';
 import type { CatalogueTables } from './catalogue-tables.ts';
 
 /** As it was saved, without a tracker in it. Also of removed torrents. Undefined for unknown ids. */
@@ -40,7 +41,7 @@ export async function torrentFileFor(
   const tiers = [urls.http, urls.udp, urls.ws]
     .filter((url) => url !== undefined)
     .map((url) => [url]);
-  const made = rewriteTorrent(stored, { announceTiers: tiers, webSeeds });
+  const made = await endInTurns(rewriteInSteps(stored, { announceTiers: tiers, webSeeds }));
   assert(made.ok && !made.hashChanged, 'a stored torrent can be given out as it is');
   return made.bytes;
 }

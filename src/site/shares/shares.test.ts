@@ -7,6 +7,7 @@ import { Downloads } from '#archive/downloads/downloads.ts';
 import { InPlaceHasher } from '#archive/hash/segment-hasher.ts';
 import type { BlobRef } from '#base/ids.ts';
 import { silentLogger } from '#base/logger.ts';
+import { endOfSteps } from '#base/steps.ts';
 import { makeTorrent } from '#site/catalogue/test-catalogue.ts';
 import { torrentFile } from '#site/catalogue/torrent-file.ts';
 import { addTorrent } from '#site/catalogue/torrents.ts';
@@ -16,6 +17,7 @@ import type { PreviewTables } from '#site/previews/previews.ts';
 import { type TestBrowser, TestSite } from '#site/test-site.ts';
 import { MemoryStore } from '#store/memory.ts';
 import { parseMetainfo } from '#wire/metainfo.ts';
+import { skimTorrent } from '#wire/metainfo-skim.ts';
 import { letGo } from './share-items.ts';
 import { listShares } from './shares.ts';
 
@@ -45,10 +47,8 @@ async function withShares(run: (of: Sharing) => Promise<void>): Promise<void> {
         tree: contentTree(sql),
         catalogue: {
           torrentByHash: async () => undefined,
-          async metainfo(id) {
-            const parsed = parseMetainfo((await torrentFile(sql, id)) ?? new Uint8Array());
-            return parsed.ok ? parsed.metainfo : undefined;
-          },
+          listing: async (id) =>
+            endOfSteps(skimTorrent((await torrentFile(sql, id)) ?? new Uint8Array())),
         },
       }),
       isKept: async () => true,
