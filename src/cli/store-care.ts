@@ -2,7 +2,9 @@
 // the commands and for the jobs.
 
 import { dirname, join } from 'node:path';
+import type { ArchiveWorld } from '#archive/archive.ts';
 import { ArchiveRoots } from '#archive/catalogue/archive-roots.ts';
+import { neededBlobs } from '#archive/catalogue/needed-blobs.ts';
 import { EventRoots } from '#archive/events/event-roots.ts';
 import { Pins } from '#archive/pins/pins.ts';
 import type { Clock } from '#base/clock.ts';
@@ -53,8 +55,11 @@ export class StoreCare {
       unpin: async (refs) => {
         await this.pins.unpin(refs);
       },
-      countNeeded: async (refs, signal) =>
-        await countNeeded([...this.#pictureRoots(), this.#archiveRoots()], refs, signal),
+      countNeeded: async (refs, signal) => {
+        const kept = await neededBlobs(this.#archive(), refs, signal);
+        const others = refs.filter((ref) => !kept.has(ref));
+        return kept.size + (await countNeeded(this.#pictureRoots(), others, signal));
+      },
       ...{ clock, logger, metrics, config: config.upload },
     });
     // Not among the store's own files.
@@ -93,13 +98,13 @@ export class StoreCare {
   contentRoots(): readonly RootSource[] {
     const { sql, log, store } = this.#parts;
     const world = { sql, log, store: async () => (await store.stack()).store };
-    const archive = [this.#archiveRoots(), new EventRoots(world)];
+    const archive = [new ArchiveRoots(this.#archive()), new EventRoots(world)];
     return [this.pins, this.uploads, ...this.#pictureRoots(), ...archive];
   }
 
-  #archiveRoots(): RootSource {
+  #archive(): Pick<ArchiveWorld, 'sql' | 'store'> {
     const { sql, store } = this.#parts;
-    return new ArchiveRoots({ sql, store: async () => (await store.stack()).store });
+    return { sql, store: async () => (await store.stack()).store };
   }
 
   #pictureRoots(): readonly RootSource[] {

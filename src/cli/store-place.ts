@@ -5,8 +5,9 @@ import { resolve } from 'node:path';
 import type { Command as Commander } from 'commander';
 import { codeOf } from '#base/errors.ts';
 import type { BlobRef } from '#base/ids.ts';
-import type { CallOptions, Store } from '#store/store.ts';
-import { removeFor } from '#store/upload/door.ts';
+import type { RemoteStore } from '#store/client/remote-store.ts';
+import type { Store } from '#store/store.ts';
+import { type RemoveOptions, removeFor } from '#store/upload/door.ts';
 import type { Options, Output } from './command.ts';
 import { socketPathFor } from './control-socket.ts';
 import { hasDataFolder, serverAddress } from './data-folder.ts';
@@ -29,7 +30,7 @@ export interface StorePlace {
   /** Keeps what was put from garbage collection; a server does so by itself. */
   pin(refs: readonly BlobRef[]): Promise<void>;
   /** Removes blobs and their pins: how many blobs there were. */
-  remove(refs: readonly BlobRef[], options: CallOptions): Promise<number>;
+  remove(refs: readonly BlobRef[], options: RemoveOptions): Promise<number>;
 }
 
 /** `isWriting`: offline a folder is made; what is put is pinned. */
@@ -55,7 +56,7 @@ export async function withStore(
   }
 }
 
-async function farStore(options: Options, signal: AbortSignal): Promise<Store> {
+async function farStore(options: Options, signal: AbortSignal): Promise<RemoteStore> {
   const { connectStore } = await import('#store/client/connect.ts');
   const { url, token } = remoteOf(options);
   try {
@@ -85,7 +86,7 @@ function remoteOf({ url = '', tokenFile }: Options): {
 }
 
 /** Undefined when no server runs on the folder. */
-async function nearStore(options: Options, isWriting: boolean): Promise<Store | undefined> {
+async function nearStore(options: Options, isWriting: boolean): Promise<RemoteStore | undefined> {
   if (serverAddress(options.data) === undefined) return undefined;
   const { connectStore } = await import('#store/client/connect.ts');
   const path = socketPathFor(resolve(options.data), 'store');

@@ -54,7 +54,7 @@ export const STORE_ERRORS = {
   STORE_SYNC_DELAYED:
     'Some blobs could not be copied to the far store of a sync; it tries again by itself. `store syncs` shows how far it is behind.',
   STORE_NEEDED:
-    'Torrents that the archive keeps need one of these blobs, so none was removed. Give the torrents up first (`torrent unkeep`), or ask over HTTP with `?force=yes`.',
+    'Torrents that the archive keeps need one of these blobs, so none was removed. Give the torrents up first (`torrent unkeep`), or ask with `?force=yes` over HTTP, `force` by WebSocket, `store rm --force`.',
   STORE_COLLECTING:
     'Garbage is being collected already, by the job or by another command; wait for its end.',
   STORE_ROOTS_UNREADABLE:

@@ -275,6 +275,13 @@ test('who removes by a token is told what torrents need, and may say that it sha
   const refused = await remove(needed.ref);
   assert.equal(refused.status, 409, refused.text);
   assert.match(refused.text, /1 of 1 blobs are needed by torrents/);
+  // By WebSocket, as the command does.
+  writeFileSync(file('token'), made?.token ?? '');
+  const far = ['--url', server.siteUrl, '--token-file', file('token')];
+  const refusal = await server.command(['store', 'rm', needed.ref, ...far]);
+  assert.deepEqual([refusal.exitCode, /STORE_NEEDED/.test(refusal.stderr)], [1, true]);
+  const [removed] = await server.json(['store', 'rm', needed.ref, '--force', ...far]);
+  assert.deepEqual(removed, { removed: 1 });
   assert.equal((await remove(needed.ref, '?force=yes')).status, 200);
 });
 

@@ -4,6 +4,7 @@ import type { ArchiveWorld } from '#archive/archive.ts';
 import { decodeFileMap, mapSegmentCount, segmentRef } from '#archive/content/file-map.ts';
 import { ArchiveError } from '#archive/errors.ts';
 import { type BlobRef, blobRef } from '#base/ids.ts';
+import type { Sql } from '#sql/sql.ts';
 import type { RootSource } from '#store/gc/roots.ts';
 import type { ArchiveTables } from './archive-tables.ts';
 
@@ -24,7 +25,11 @@ export class ArchiveRoots implements RootSource {
   async *refs(signal: AbortSignal): AsyncGenerator<BlobRef> {
     const store = await this.#world.store();
     for (let after = 0; ; ) {
-      const page = await this.#page(after);
+      const page = await neededFiles(this.#world.sql)
+        .where('archive_file.id', '>', after)
+        .orderBy('archive_file.id')
+        .limit(PAGE)
+        .execute();
       for (const { map_ref: text } of page) {
         const ref = blobRef(text);
         const map = ref && decodeFileMap(await store.get(ref, { signal }));
@@ -39,31 +44,28 @@ export class ArchiveRoots implements RootSource {
       after = last.id;
     }
   }
+}
 
-  #page(after: number): Promise<{ id: number; map_ref: string }[]> {
-    return this.#world.sql
-      .read<ArchiveTables>()
-      .selectFrom('archive_file')
-      .select(['id', 'map_ref'])
-      .where('id', '>', after)
-      .where((of) =>
-        of.or([
-          of.exists(
-            of
-              .selectFrom('archive_entry')
-              .select('file_id')
-              .whereRef('file_id', '=', 'archive_file.id'),
-          ),
-          of.exists(
-            of
-              .selectFrom('archive_taken')
-              .select('file_id')
-              .whereRef('file_id', '=', 'archive_file.id'),
-          ),
-        ]),
-      )
-      .orderBy('id')
-      .limit(PAGE)
-      .execute();
-  }
+/** Asks for the files that a kept torrent has, or a wanted one has already. */
+export function neededFiles(sql: Sql) {
+  return sql
+    .read<ArchiveTables>()
+    .selectFrom('archive_file')
+    .select(['archive_file.id', 'map_ref'])
+    .where((of) =>
+      of.or([
+        of.exists(
+          of
+            .selectFrom('archive_entry')
+            .select('file_id')
+            .whereRef('file_id', '=', 'archive_file.id'),
+        ),
+        of.exists(
+          of
+            .selectFrom('archive_taken')
+            .select('file_id')
+            .whereRef('file_id', '=', 'archive_file.id'),
+        ),
+      ]),
+    );
 }

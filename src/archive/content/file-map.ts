@@ -26,6 +26,11 @@ const MAGIC = Buffer.from('SKFMAP1\n', 'latin1');
 const HEAD_BYTES = 64;
 const ENTRY_BYTES = 2 * SHA256_BYTES;
 
+/** Of an encoded map. */
+export const MAP_BYTES_MIN: number = HEAD_BYTES + ENTRY_BYTES;
+/** Where the name of the first segment stands in an encoded map. */
+export const MAP_FIRST_NAME = { at: HEAD_BYTES, bytes: SHA256_BYTES } as const;
+
 /** What is known of one file's content. */
 export interface FileMap {
   /** 32 bytes. */
@@ -36,7 +41,12 @@ export interface FileMap {
   readonly segments: Uint8Array;
 }
 
-export function mapSegmentCount(map: FileMap): number {
+/** Of an encoded map that is known to be whole: as `FileMap.segments`, a view. */
+export function segmentsOfEncoded(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(HEAD_BYTES);
+}
+
+export function mapSegmentCount(map: Pick<FileMap, 'segments'>): number {
   return map.segments.length / ENTRY_BYTES;
 }
 
@@ -48,7 +58,7 @@ export function segmentRef(map: FileMap, number: number): BlobRef {
 }
 
 /** The SHA-256 of a segment's bytes; a view into the map. */
-export function segmentName(map: FileMap, number: number): Uint8Array {
+export function segmentName(map: Pick<FileMap, 'segments'>, number: number): Uint8Array {
   const start = number * ENTRY_BYTES;
   return map.segments.subarray(start, start + SHA256_BYTES);
 }
@@ -94,7 +104,7 @@ export function encodeFileMap(map: FileMap): Uint8Array {
 
 /** Undefined when these are not the bytes of a map, or its roots do not give its pieces root. */
 export function decodeFileMap(bytes: Uint8Array): FileMap | undefined {
-  if (bytes.length < HEAD_BYTES + ENTRY_BYTES) return undefined;
+  if (bytes.length < MAP_BYTES_MIN) return undefined;
   if (!bytesEqual(bytes.subarray(0, MAGIC.length), MAGIC)) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const segmentBytes = view.getUint32(8, true);

@@ -309,13 +309,18 @@ export const storeRm: LocalCommand = {
     'swarmkeep store rm sha256-2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824',
   declare: (commander) => {
     commander.argument('<refs...>', 'Names of blobs.');
+    commander.option('--force', 'With --url: also what torrents need that are kept there.');
     declareStoreUrl(commander);
   },
-  prepare: (words) => ({ refs: words.args.map(refOfWord) }),
+  prepare: (words) => ({
+    refs: words.args.map(refOfWord),
+    force: words.options['force'] === true,
+  }),
   runLocal: (options, input, output) =>
     withStore(options, { output, isWriting: true }, async ({ remove }) => {
       const refs = listOf(input, 'refs') as BlobRef[];
-      output.item({ removed: await remove(refs, { signal: output.signal }) });
+      const how = { signal: output.signal, isForced: input['force'] === true };
+      output.item({ removed: await remove(refs, how) });
     }),
   text: (item) => `${item['removed']} removed`,
 };

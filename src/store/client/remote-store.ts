@@ -24,6 +24,7 @@ import {
   type StreamedBlob,
   type StreamOptions,
 } from '#store/store.ts';
+import type { RemoveOptions } from '#store/upload/door.ts';
 import type { MessageStream } from '#store/upload/message-stream.ts';
 import { parseNumber, REFS_MAX } from '#store/upload/store-messages.ts';
 import { BlobQueue, type QueuedBlob } from './blob-queue.ts';
@@ -149,11 +150,12 @@ export class RemoteStore implements Store {
     return infosOf(await this.#ask({ command: 'LIST', rest: `${after} ${limit}` }, signal));
   }
 
-  async remove(refs: readonly BlobRef[], options: CallOptions = {}): Promise<number> {
+  async remove(refs: readonly BlobRef[], options: RemoveOptions = {}): Promise<number> {
     this.#gate.enter(options.signal);
     let removed = 0;
     for (let at = 0; at < refs.length; at += REFS_MAX) {
-      const rest = refs.slice(at, at + REFS_MAX).join(' ');
+      const names = refs.slice(at, at + REFS_MAX).join(' ');
+      const rest = options.isForced === true ? `${names} force` : names;
       removed += parseNumber(await this.#ask({ command: 'REMOVE', rest }, options.signal)) ?? 0;
     }
     return removed;

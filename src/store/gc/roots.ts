@@ -29,6 +29,7 @@ export async function countNeeded(
 ): Promise<number> {
   const left = new Set(refs);
   const asked = left.size;
+  if (asked === 0) return 0;
   for (const source of sources) {
     for await (const ref of source.refs(signal)) {
       throwIfCancelled(signal);

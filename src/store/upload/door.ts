@@ -75,7 +75,7 @@ export interface RemoveOptions extends CallOptions {
 
 /**
  * As `removeFor`, for who asks over the network. Which blobs torrents need is read from all of their maps:
- * it takes a while in a large archive. @throws StoreError STORE_DENIED, STORE_NEEDED
+ * it takes seconds in a large archive. @throws StoreError STORE_DENIED, STORE_NEEDED
  */
 export async function removeAsked(
   door: Pick<StoreDoor, 'store' | 'unpin' | 'countNeeded'>,

@@ -228,6 +228,12 @@ describe('the doors of the store', () => {
     assert.equal((await store.stat([ref, free])).length, 2);
     const forced = await fetch(`${remove}?force=yes`, many);
     assert.deepEqual(await forced.json(), { removed: 2 });
+    await store.put(utf8('a segment of a torrent'));
+    peer.say(`REMOVE 2 ${ref}`);
+    await peer.until((line) => line.startsWith('ERR 2 STORE_NEEDED'));
+    peer.say(`REMOVE 3 ${ref} force`);
+    await peer.until((line) => line === 'OK 3 1');
+    assert.equal((await store.stat([ref])).length, 0);
     peer.close();
   });
 

@@ -324,7 +324,8 @@ export class StoreConnection implements BlobSender {
         return `JSON ${number} ${JSON.stringify(page)}`;
       }
       case 'REMOVE': {
-        const removed = await removeAsked(this.#door, this.#caller, request.refs, { signal });
+        const { refs, isForced } = request;
+        const removed = await removeAsked(this.#door, this.#caller, refs, { signal, isForced });
         return `OK ${number} ${removed}`;
       }
       case 'STATS':

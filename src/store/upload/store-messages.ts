@@ -45,7 +45,7 @@ export type StoreRequest =
     }
   | Named<'GET'>
   | Named<'STAT'>
-  | Named<'REMOVE'>
+  | (Named<'REMOVE'> & { readonly isForced: boolean })
   | {
       readonly kind: 'RANGE';
       readonly number: number;
@@ -77,8 +77,12 @@ export function parseRequest(text: string): StoreRequest | undefined {
       return parsePut(number, words);
     case 'GET':
     case 'STAT':
-    case 'REMOVE':
       return parseNamed(kind, number, words);
+    case 'REMOVE': {
+      const isForced = words.at(-1) === 'force';
+      const named = parseNamed('STAT', number, isForced ? words.slice(0, -1) : words);
+      return named && { ...named, kind, isForced };
+    }
     case 'RANGE':
       return parseRange(number, words);
     case 'STREAM': {
@@ -118,10 +122,10 @@ function parsePut(number: number, words: readonly string[]): StoreRequest | unde
 }
 
 function parseNamed(
-  kind: 'GET' | 'STAT' | 'REMOVE',
+  kind: 'GET' | 'STAT',
   number: number,
   words: readonly string[],
-): StoreRequest | undefined {
+): Named<'GET' | 'STAT'> | undefined {
   if (words.length < 1 || words.length > REFS_MAX) return undefined;
   const refs: BlobRef[] = [];
   for (const word of words) {
