@@ -10,6 +10,7 @@ import type { TorrentWords } from '#archive/events/told-change.ts';
 import type { Clock } from '#base/clock.ts';
 import type { Logger } from '#base/logger.ts';
 import type { Random } from '#base/random.ts';
+import { endInTurns } from '#base/steps.ts';
 import type { Log } from '#log/log.ts';
 import { listCategories } from '#site/catalogue/categories.ts';
 import { findTorrent, findTorrentByHash } from '#site/catalogue/find-torrent.ts';
@@ -19,7 +20,7 @@ import { Refusal } from '#site/refusal.ts';
 import { CONTROL_TOPIC } from '#sql/outbox.ts';
 import type { Sql } from '#sql/sql.ts';
 import { decodeControl } from '#wire/control-message.ts';
-import { METAINFO_BYTES_MAX, parseMetainfo } from '#wire/metainfo.ts';
+import { METAINFO_BYTES_MAX, parseInSteps } from '#wire/metainfo.ts';
 import type { DataFolder } from './data-folder.ts';
 import type { Rooms } from './rooms.ts';
 import type { StoreRoom } from './store-room.ts';
@@ -153,7 +154,7 @@ async function restoreTorrent(
   file: Uint8Array,
 ): Promise<{ readonly id: number } | { readonly why: string }> {
   const { sql, config } = rooms;
-  const parsed = parseMetainfo(file);
+  const parsed = await endInTurns(parseInSteps(file));
   if (!parsed.ok) return { why: parsed.reason };
   const { id: formerId, title, description, tags } = torrent;
   const isKnown = (await listCategories(sql)).some(({ slug }) => slug === torrent.category);

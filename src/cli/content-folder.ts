@@ -58,7 +58,8 @@ async function walk(folder: string, below: readonly string[], to: Walk): Promise
     const path = join(folder, name);
     const stat = entryOf(path, name);
     if (stat.isDirectory()) await walk(path, [...below, name], to);
-    else if (stat.isFile()) to.found.push(new FileOnDisk(folder, [...below, name], stat));
+    // By `concat`, which makes room for no more than is there.
+    else if (stat.isFile()) to.found.push(new FileOnDisk(folder, below.concat(name), stat));
     else to.state.leftOut += 1;
     if (to.found.length > METAINFO_LIMITS.filesMax) {
       const message = `"${printable(path)}" is one file more than the ${METAINFO_LIMITS.filesMax} of a torrent`;

@@ -197,7 +197,8 @@ function* walkTree(
     if (name === undefined) return { refused: 'The name of a file is not valid UTF-8.' };
     const problem = nameProblem(name);
     if (problem !== undefined) return badName(name, problem);
-    const path = [...above, name];
+    // By `concat`, which makes room for no more than is there.
+    const path = above.concat(name);
     const below = { entries: node.entries, sorted: node.sorted };
     const refused = below.entries.has('')
       ? addFileV2(walk, below.entries, path)

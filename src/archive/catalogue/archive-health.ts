@@ -44,12 +44,8 @@ export async function torrentHealth(
     .where('torrent_id', '=', torrentId)
     .executeTakeFirst();
   if (kept === undefined) return undefined;
-  const ids = tables
-    .selectFrom('archive_entry')
-    .select('file_id')
-    .distinct()
-    .where('torrent_id', '=', torrentId);
-  return await healthOf(tables, ids);
+  const entries = tables.selectFrom('archive_entry').where('torrent_id', '=', torrentId);
+  return await healthOf(tables, entries);
 }
 
 /** Torrents of which something is known to be damaged: of the first thousand such files, for lists. */
@@ -66,16 +62,16 @@ export const damagedTorrents = fixedQuery((reading: Kysely<ArchiveTables>) =>
 /** Of everything that is kept. */
 export async function archiveHealth(sql: Sql): Promise<ArchiveHealth> {
   const tables = sql.read<ArchiveTables>();
-  return await healthOf(tables, tables.selectFrom('archive_entry').select('file_id').distinct());
+  return await healthOf(tables, tables.selectFrom('archive_entry'));
 }
 
 async function healthOf(
   tables: Kysely<ArchiveTables>,
-  fileIds: ReturnType<typeof idsOf>,
+  entries: ReturnType<typeof entriesOf>,
 ): Promise<ArchiveHealth> {
   const files = await tables
     .selectFrom('archive_file')
-    .where('id', 'in', fileIds)
+    .where('id', 'in', entries.select('file_id').distinct())
     .select((of) => [
       of.fn.countAll<number>().as('files'),
       integerSum(of.ref('size_bytes')).as('bytes'),
@@ -84,7 +80,14 @@ async function healthOf(
     .executeTakeFirstOrThrow();
   const damage = await tables
     .selectFrom('archive_damage')
-    .where('file_id', 'in', fileIds)
+    // Asked of each that is damaged, for these are few: a torrent may have a million files.
+    .where((of) =>
+      of.exists(
+        entries
+          .select('archive_entry.file_id')
+          .where('archive_entry.file_id', '=', of.ref('archive_damage.file_id')),
+      ),
+    )
     .select((of) => [
       of.fn.count<number>('file_id').distinct().as('damagedFiles'),
       of.fn.countAll<number>().as('damagedSegments'),
@@ -94,9 +97,9 @@ async function healthOf(
   return { ...damage, files: files.files, bytes: bytes ?? 0, checkedMs: checkedMs ?? undefined };
 }
 
-/** Only for its type: a query of file ids. */
-function idsOf(tables: Kysely<ArchiveTables>) {
-  return tables.selectFrom('archive_entry').select('file_id').distinct();
+/** Only for its type. */
+function entriesOf(tables: Kysely<ArchiveTables>) {
+  return tables.selectFrom('archive_entry');
 }
 
 /** Files that some torrent has and that were last proven before `beforeMs`, longest ago first. */

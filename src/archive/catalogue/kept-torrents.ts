@@ -66,9 +66,7 @@ export async function keepTorrent(
       .onConflict((of) => of.column('torrent_id').doUpdateSet({ kept_ms: nowMs }))
       .execute();
     await transaction.deleteFrom('archive_entry').where('torrent_id', '=', id).execute();
-    for (let at = 0; at < ids.length; at += ENTRIES_AT_ONCE) {
-      await insertEntries(transaction, id, { from: at, ids: ids.slice(at, at + ENTRIES_AT_ONCE) });
-    }
+    await insertEntries(transaction, id, ids);
     await queueChange(transaction, { kind: 'keep', torrentId: id, nowMs });
   });
 }
@@ -88,7 +86,19 @@ function* batchesOf(files: readonly WrittenFile[]): Generator<readonly WrittenFi
   if (batch.length > 0) yield batch;
 }
 
-async function insertEntries(
+/** By their position; null for an empty file. Of a torrent that has none yet. */
+export async function insertEntries(
+  transaction: Transaction<ArchiveTables>,
+  torrentId: number,
+  ids: readonly (number | null)[],
+): Promise<void> {
+  for (let from = 0; from < ids.length; from += ENTRIES_AT_ONCE) {
+    const some = ids.slice(from, from + ENTRIES_AT_ONCE);
+    await insertSome(transaction, torrentId, { from, ids: some });
+  }
+}
+
+async function insertSome(
   transaction: Transaction<ArchiveTables>,
   torrentId: number,
   { from, ids }: { readonly from: number; readonly ids: readonly (number | null)[] },
@@ -113,7 +123,8 @@ async function insertEntries(
   }
 }
 
-function numbers<Row>(name: string, rows: readonly Row[], of: (row: Row) => number) {
+/** A column of them. */
+export function numbers<Row>(name: string, rows: readonly Row[], of: (row: Row) => number) {
   return { name, type: 'bigint', values: Float64Array.from(rows, of) } as const;
 }
 

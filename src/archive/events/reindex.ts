@@ -10,6 +10,7 @@
 
 import type { Transaction } from 'kysely';
 import type { ArchiveTables } from '#archive/catalogue/archive-tables.ts';
+import { insertEntries } from '#archive/catalogue/kept-torrents.ts';
 import { decodeFileMap, mapSegmentCount, segmentRef } from '#archive/content/file-map.ts';
 import { ArchiveError } from '#archive/errors.ts';
 import { bytesEqual, toHex } from '#base/bytes.ts';
@@ -22,10 +23,10 @@ import { decodeEntryList, type ListedFile } from './entry-list.ts';
 import { type EventTorrent, fileRefs } from './event.ts';
 import { saveStanding } from './event-relay.ts';
 import { type EventTables, queueChange } from './event-tables.ts';
+import { saveListed } from './save-listed.ts';
 import { readStands, type Stand, type Stands } from './standing.ts';
 import { listsOf } from './told-change.ts';
 
-const ROWS_AT_ONCE = 200;
 const STAT_AT_ONCE = 1000;
 
 export interface ReindexWorld {
@@ -194,23 +195,32 @@ class Run {
   /** Whether it was so already; undefined when it cannot be told. */
   async #keep(id: number, body: Extract<Standing, { kind: 'keep' }>): Promise<boolean | undefined> {
     const { sql } = this.#world;
-    const files: (ListedFile | undefined)[] = [];
+    const { keptMs } = body;
+    const lists: Uint8Array[] = [];
+    let count = 0;
     for (const ref of body.lists) {
       const bytes = await this.#blob(ref);
       const list = bytes === undefined ? undefined : decodeEntryList(bytes);
-      if (list === undefined) {
+      if (bytes === undefined || list === undefined) {
         const { infoHash, title } = body.torrent;
         return this.#problem(`The torrent ${infoHash} "${title}": the list of its files is lost`);
       }
-      for (const file of list) files.push(file);
+      lists.push(bytes);
+      count += list.length;
     }
-    this.#sums.files += files.length;
-    if (await isKeptSo(sql, { id, keptMs: body.keptMs, files })) return true;
+    this.#sums.files += count;
+    if (await isKeptSo(sql, { id, keptMs, lists })) return true;
     if (this.#options.isCheck) return false;
-    const lost = await this.#lostOf(files);
-    await sql.transaction<ArchiveTables, void>(async (transaction) => {
-      await saveKept(transaction, { id, keptMs: body.keptMs, files, lost });
-    });
+    const ids: (number | null)[] = [];
+    for (const bytes of lists) {
+      // One at a time: as objects they take many times as much.
+      const files = decodeEntryList(bytes) ?? [];
+      const saved = await saveListed(sql, files, await this.#lostOf(files));
+      for (const fileId of saved) ids.push(fileId);
+    }
+    await sql.transaction<ArchiveTables, void>((transaction) =>
+      saveKept(transaction, { id, keptMs, ids }),
+    );
     return false;
   }
 
@@ -315,13 +325,12 @@ class Run {
   }
 }
 
-interface KeptSo {
-  readonly id: number;
-  readonly keptMs: number;
-  readonly files: readonly (ListedFile | undefined)[];
-}
-
-async function isKeptSo(sql: Sql, { id, keptMs, files }: KeptSo): Promise<boolean> {
+/** `lists`: as `decodeEntryList` takes them. */
+async function isKeptSo(
+  sql: Sql,
+  kept: { readonly id: number; readonly keptMs: number; readonly lists: readonly Uint8Array[] },
+): Promise<boolean> {
+  const { id, keptMs, lists } = kept;
   const row = await sql
     .read<ArchiveTables>()
     .selectFrom('archive_torrent')
@@ -329,14 +338,18 @@ async function isKeptSo(sql: Sql, { id, keptMs, files }: KeptSo): Promise<boolea
     .where('torrent_id', '=', id)
     .executeTakeFirst();
   if (row?.kept_ms !== keptMs) return false;
-  let position = 0;
+  const files = listedFiles(lists);
   for await (const list of listsOf(sql, id)) {
     for (const file of list) {
-      if (position >= files.length || !isSame(file, files[position])) return false;
-      position += 1;
+      const { done, value } = files.next();
+      if (done === true || !isSame(file, value)) return false;
     }
   }
-  return position === files.length;
+  return files.next().done === true;
+}
+
+function* listedFiles(lists: readonly Uint8Array[]): Generator<ListedFile | undefined> {
+  for (const bytes of lists) yield* decodeEntryList(bytes) ?? [];
 }
 
 function isSame(one: ListedFile | undefined, other: ListedFile | undefined): boolean {
@@ -351,45 +364,14 @@ function isSame(one: ListedFile | undefined, other: ListedFile | undefined): boo
 
 async function saveKept(
   transaction: Transaction<ArchiveTables>,
-  { id, keptMs, files, lost }: KeptSo & { readonly lost: ReadonlyMap<string, number[]> },
+  kept: { readonly id: number; readonly keptMs: number; readonly ids: readonly (number | null)[] },
 ): Promise<void> {
+  const { id, keptMs, ids } = kept;
   await transaction.deleteFrom('archive_torrent').where('torrent_id', '=', id).execute();
   await transaction.deleteFrom('archive_wanted').where('torrent_id', '=', id).execute();
   await transaction
     .insertInto('archive_torrent')
     .values({ torrent_id: id, kept_ms: keptMs })
     .execute();
-  const entries: { torrent_id: number; position: number; file_id: number | null }[] = [];
-  for (const [position, file] of files.entries()) {
-    const fileId = file === undefined ? null : await saveListed(transaction, file, lost);
-    entries.push({ torrent_id: id, position, file_id: fileId });
-  }
-  for (let at = 0; at < entries.length; at += ROWS_AT_ONCE) {
-    const rows = entries.slice(at, at + ROWS_AT_ONCE);
-    await transaction.insertInto('archive_entry').values(rows).execute();
-  }
-}
-
-async function saveListed(
-  transaction: Transaction<ArchiveTables>,
-  file: ListedFile,
-  lost: ReadonlyMap<string, number[]>,
-): Promise<number> {
-  const { root, bytes, mapRef, storedMs } = file;
-  const known = { size_bytes: bytes, map_ref: mapRef, stored_ms: storedMs };
-  const { id } = await transaction
-    .insertInto('archive_file')
-    // It was proven when it was stored, and not since, as far as anybody knows.
-    .values({ ...known, root, checked_ms: storedMs })
-    .onConflict((of) => of.column('root').doUpdateSet(known))
-    .returning('id')
-    .executeTakeFirstOrThrow();
-  for (const segment of lost.get(toHex(root)) ?? []) {
-    await transaction
-      .insertInto('archive_damage')
-      .values({ file_id: id, segment, kind: 'missing', found_ms: storedMs })
-      .onConflict((of) => of.columns(['file_id', 'segment']).doNothing())
-      .execute();
-  }
-  return id;
+  await insertEntries(transaction, id, ids);
 }

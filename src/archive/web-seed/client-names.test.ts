@@ -34,3 +34,15 @@ test('a path has the names of each kind of client, folders too', () => {
     `set/${a(240)}/what?.bin`,
   ]);
 });
+
+test('a path that every client writes as it is has one name, any other as many as it needs', () => {
+  assert.deepEqual(namesAtClients('set/a b (c).d [e]/1.bin'), ['set/a b (c).d [e]/1.bin']);
+  for (const name of ['a:b', 'a\\b', 'a|b', 'a"', '<a', ' a', 'a ', 'a.', 'a*', a(241)]) {
+    for (const path of [name, `set/${name}`, `${name}/file`]) {
+      assert.ok(
+        namesAtClients(path).some((other) => other !== path),
+        path,
+      );
+    }
+  }
+});

@@ -7,8 +7,13 @@ const SHORT_BYTES = 240;
 const EXTENSION_BYTES_MAX = 9;
 const DOT = 0x2e;
 
+/** A path without any of this is written as it is. */
+const UNUSUAL = /[<>:"\\|?*]|(?:^|\/) |[. ](?:\/|$)|[^/]{81}/;
+
 /** Of a path whose names stand between slashes. */
 export function namesAtClients(path: string): readonly string[] {
+  // There may be a million.
+  if (!UNUSUAL.test(path)) return [path];
   const names = path.split('/');
   return [portableName, shortenedName].map((nameOf) => names.map(nameOf).join('/'));
 }
