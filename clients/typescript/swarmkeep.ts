@@ -607,6 +607,8 @@ export type Request = {
 export type Rights = {
   readonly name: string;
   readonly permissions: readonly string[];
+  /** Of the words: sent as `If-Match`, a change is made over these words only. */
+  readonly version: string;
 };
 
 export type SavedSearch = {
@@ -2649,10 +2651,14 @@ export class Swarmkeep extends Caller {
   async getClasses(): Promise<{
     readonly lines: readonly string[];
     readonly isFromSite: boolean;
+    /** Of the words: sent as `If-Match`, a change is made over these words only. */
+    readonly version: string;
   }> {
     return (await this.json('GET', `/api/v1/console/classes`)) as {
     readonly lines: readonly string[];
     readonly isFromSite: boolean;
+    /** Of the words: sent as `If-Match`, a change is made over these words only. */
+    readonly version: string;
   };
   }
 

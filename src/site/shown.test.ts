@@ -135,6 +135,78 @@ forEachDatabase((database, open) => {
     });
   });
 
+  test(`${database}: classes that were tried are not put in force over others`, async () => {
+    await withWords({ open }, async ({ admin }) => {
+      const shown = await shownOn(admin, '/console/classes');
+      const mine = { classes: 'Newcomer\nMine: given 9 GiB', shown };
+      const first = { classes: 'Newcomer\nTheirs: given 7 GiB', shown };
+      assert.equal((await admin.post('/console/classes', first)).status, 303);
+      const tried = await admin.post('/console/classes/try', mine);
+      assert.equal(tried.status, 200, tried.text);
+      const handedOn = [...tried.text.matchAll(/name="shown" value="(.*?)"/g)].map(
+        ([, one]) => one,
+      );
+      assert.deepEqual(handedOn, [shown, shown], 'the dry run hands on what the form showed');
+      const edited = await admin.post('/console/classes/try', { ...mine, deed: 'edit' });
+      assert.equal(shownIn(edited.text), shown);
+      const late = await admin.post('/console/classes', mine);
+      assert.equal(late.status, 409);
+      assert.match(late.text, /<pre dir="auto">Newcomer\nTheirs: given 7 GiB<\/pre>/);
+      assert.match(late.text, /Mine: given 9 GiB<\/textarea>/);
+      const again = { ...mine, shown: shownIn(late.text) };
+      assert.equal((await admin.post('/console/classes', again)).status, 303);
+      const reset = await admin.post('/console/classes', { deed: 'reset' });
+      assert.equal(reset.status, 303);
+      assert.equal(await shownOn(admin, '/console/classes'), shown);
+    });
+  });
+
+  for (const { what, path } of [
+    { what: 'a role', path: '/console/roles/editor' },
+    { what: 'a built-in role that nobody changed yet', path: '/console/roles/moderator' },
+    { what: 'what a class adds', path: '/console/class-rights/1' },
+  ]) {
+    test(`${database}: of two pages that change ${what}, the later is told`, async () => {
+      await withWords({ open }, async ({ admin }) => {
+        await admin.get('/console/roles');
+        assert.equal((await admin.post('/console/roles', { name: 'editor' })).status, 303);
+        const shown = await shownOn(admin, path);
+        const first = await admin.post(path, { permissions: 'comment', shown });
+        assert.equal(first.status, 303, first.text);
+        const late = await admin.post(path, { permissions: 'invite', shown });
+        assert.equal(late.status, 409);
+        assert.match(late.text, /<pre dir="auto">comment<\/pre>/);
+        const ticked = [...late.text.matchAll(/value="([a-z]+)"[^>]* checked/g)].map(
+          ([, one]) => one,
+        );
+        assert.deepEqual(ticked, ['invite']);
+        const again = { permissions: 'invite', shown: shownIn(late.text) };
+        assert.equal((await admin.post(path, again)).status, 303);
+        const both = ['comment', 'upload'].map((permissions) =>
+          admin.post(path, { permissions, shown: versionOf(['x']) }),
+        );
+        for (const page of await Promise.all(both)) assert.equal(page.status, 409);
+      });
+    });
+  }
+
+  test(`${database}: of two changes of a role at once one is taken; a removed one is not made again`, async () => {
+    await withWords({ open }, async ({ admin }) => {
+      await admin.get('/console/roles');
+      assert.equal((await admin.post('/console/roles', { name: 'editor' })).status, 303);
+      const path = '/console/roles/editor';
+      const shown = await shownOn(admin, path);
+      const sent = ['comment', 'invite'].map((permissions) =>
+        admin.post(path, { permissions, shown }),
+      );
+      const states = (await Promise.all(sent)).map((page) => page.status).toSorted();
+      assert.deepEqual(states, [303, 409]);
+      assert.equal((await admin.post(`${path}/remove`, {})).status, 303);
+      const late = await admin.post(path, { permissions: 'upload', shown });
+      assert.equal(late.status, 404);
+    });
+  });
+
   test(`${database}: an offer is accepted by who saw that offer`, async () => {
     await withWords({ open }, async ({ site, admin }) => {
       const { id: askerId } = await site.addMember('asker');
@@ -191,6 +263,39 @@ test('If-Match takes an ETag or a version; what changed since is a 412, and a me
     const set = (siteName: string) =>
       api.call('changeSettings', { json: { siteName }, headers: { 'if-match': `"${settings}"` } });
     assert.deepEqual([(await set('One')).status, (await set('Two')).status], [204, 412]);
+
+    const headersOf = (read: string | undefined) => ({ headers: { 'if-match': `"${read}"` } });
+    const rights = (await api.do('listRoles')).json;
+    const role = rights.roles.find(({ name }: { name: string }) => name === 'moderator')?.version;
+    const give = (permissions: string[]) =>
+      api.call('saveRole', {
+        ...{ params: { role: 'moderator' }, json: { permissions } },
+        ...headersOf(role),
+      });
+    const gave = [await give(['comment']), await give(['browse'])];
+    assert.deepEqual(
+      gave.map(({ status }) => status),
+      [204, 412],
+    );
+    const add = (permissions: string[]) =>
+      api.call('saveClassRights', {
+        ...{ params: { place: '1' }, json: { permissions } },
+        ...headersOf(rights.classes[0]?.version),
+      });
+    const added = [await add(['comment']), await add(['upload'])];
+    assert.deepEqual(
+      added.map(({ status }) => status),
+      [204, 412],
+    );
+
+    const classes = (await api.do('getClasses')).json.version;
+    const write = (lines: string[]) =>
+      api.call('changeClasses', { json: { lines }, ...headersOf(classes) });
+    const wrote = [await write(['Newcomer']), await write(['Beginner'])];
+    assert.deepEqual(
+      wrote.map(({ status }) => status),
+      [204, 412],
+    );
 
     const headers = { 'if-match': etag };
     await api.refused('bookmarkTorrent', 'request-invalid', {

@@ -1,10 +1,14 @@
 // The member classes in force: those of the configuration, or what the operator wrote on the site, kept
 // in SQL and in force from the next check on.
 
+import type { Kysely } from 'kysely';
 import { parseClasses } from '#accounting/classes/class-list.ts';
 import type { ClassRules } from '#accounting/classes/member-classes.ts';
 import { assert } from '#base/assert.ts';
 import type { AccountTables } from '#site/accounts/account-tables.ts';
+import type { Refusal } from '#site/refusal.ts';
+import { refuseUnseen, type Shown, versionOf } from '#site/shown.ts';
+import { lockForTransaction } from '#sql/dialect.ts';
 import type { Sql } from '#sql/sql.ts';
 
 const SETTING = 'classes';
@@ -25,31 +29,51 @@ export interface ClassesInForce extends ClassRules {
   readonly lines: readonly string[];
   /** False when they are the configuration's. */
   readonly isFromSite: boolean;
+  readonly version: string;
 }
 
 /** Read for each page and each check: rare enough to need no memory. */
 export async function classesInForce({ sql, classes }: ClassBookWorld): Promise<ClassesInForce> {
-  const row = await sql
-    .read<AccountTables>()
+  const value = await storedValue(sql.read<AccountTables>());
+  const stored = value === '' ? undefined : storedLines(value);
+  const lines = stored ?? classes.lines;
+  const parsed = parseClasses(lines);
+  assert(typeof parsed !== 'string', 'classes in force were checked');
+  return {
+    ...{ lines, classes: parsed, graceMs: classes.graceMs },
+    ...{ isFromSite: stored !== undefined, version: versionOf([value]) },
+  };
+}
+
+/**
+ * Undefined leaves the configuration's in force again. The lines were parsed before. Not over classes that
+ * the writer did not see.
+ */
+export async function changeClasses(
+  sql: Sql,
+  lines: readonly string[] | undefined,
+  shown: Shown = [],
+): Promise<Refusal | undefined> {
+  return await sql.transaction<AccountTables, Refusal | undefined>(async (transaction) => {
+    await lockForTransaction(transaction, 'settings');
+    const unseen = refuseUnseen(shown, versionOf([await storedValue(transaction)]));
+    if (unseen !== undefined) return unseen;
+    await transaction.deleteFrom('setting').where('name', '=', SETTING).execute();
+    if (lines === undefined) return undefined;
+    const value = JSON.stringify(lines);
+    await transaction.insertInto('setting').values({ name: SETTING, value }).execute();
+    return undefined;
+  });
+}
+
+/** Empty while the configuration's hold. */
+async function storedValue(reading: Kysely<AccountTables>): Promise<string> {
+  const row = await reading
     .selectFrom('setting')
     .select('value')
     .where('name', '=', SETTING)
     .executeTakeFirst();
-  const stored = row === undefined ? undefined : storedLines(row.value);
-  const lines = stored ?? classes.lines;
-  const parsed = parseClasses(lines);
-  assert(typeof parsed !== 'string', 'classes in force were checked');
-  return { lines, classes: parsed, graceMs: classes.graceMs, isFromSite: stored !== undefined };
-}
-
-/** Undefined leaves the configuration's in force again. The lines were parsed before. */
-export async function changeClasses(sql: Sql, lines: readonly string[] | undefined): Promise<void> {
-  await sql.transaction<AccountTables, void>(async (transaction) => {
-    await transaction.deleteFrom('setting').where('name', '=', SETTING).execute();
-    if (lines === undefined) return;
-    const value = JSON.stringify(lines);
-    await transaction.insertInto('setting').values({ name: SETTING, value }).execute();
-  });
+  return row?.value ?? '';
 }
 
 /** What another version wrote and this one cannot read is as if it were not there. */

@@ -15,11 +15,13 @@ import { errorSummary, formActions, postForm, textArea } from '#site/components/
 import { type Html, NOTHING } from '#site/components/markup.ts';
 import { pageHead } from '#site/components/page-head.ts';
 import { panel } from '#site/components/panel.ts';
+import { standingNow } from '#site/components/standing-now.ts';
 import { table } from '#site/components/table.ts';
 import { inConsole } from '#site/console/console-views.ts';
 import { formatCount, plural } from '#site/format/number.ts';
 import { href, hrefTo } from '#site/routes.ts';
 import { judgedMembers, NUMBER_WORDS } from '#site/rules/standing-effects.ts';
+import type { Shown } from '#site/shown.ts';
 import type { Visit } from '#site/visit.ts';
 import { changeClasses, classesInForce } from './class-book.ts';
 import { uploadCounts } from './class-effects.ts';
@@ -42,14 +44,19 @@ async function showClasses(visit: Visit): Promise<Response> {
 
 async function postClassesTry(visit: Visit): Promise<Response> {
   const text = textOf(visit);
-  if (visit.form.text('deed') === 'edit') return await classesPage(visit, text, {});
+  // What the form showed is handed on, until the classes are put in force.
+  const { shown } = visit;
+  if (visit.form.text('deed') === 'edit') return await classesPage(visit, text, {}, { shown });
   const parsed = parseClasses(text.split('\n'));
-  if (typeof parsed === 'string') return await classesPage(visit, text, { classes: parsed });
+  if (typeof parsed === 'string') {
+    return await classesPage(visit, text, { classes: parsed }, { shown });
+  }
   const { sql } = visit.parts;
   const { made, tried, isWhole } = await trialOf(visit, parsed);
   const listed = made.slice(0, LISTED_MAX);
   const main = trialMain({
     csrf: visit.csrfToken,
+    shown: shown[0],
     text,
     ...{ made, tried, isWhole },
     names: await memberNames(
@@ -99,7 +106,9 @@ async function postClasses(visit: Visit): Promise<Response> {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   const parsed = parseClasses(lines);
   if (typeof parsed === 'string') return await classesPage(visit, text, { classes: parsed });
-  await changeClasses(sql, lines);
+  if ((await changeClasses(sql, lines, visit.shown)) !== undefined) {
+    return await classesPage(visit, text, {}, { isLate: true });
+  }
   logger.info('The classes were changed', { classes: parsed.length, by });
   const done = 'The new classes are in force: the next check goes by them.';
   return visit.redirect(href('consoleClasses'), { kind: 'good', text: done });
@@ -113,10 +122,15 @@ async function classesPage(
   visit: Visit,
   text: string,
   errors: Readonly<Record<string, string>>,
+  of: { readonly isLate?: boolean; readonly shown?: Shown } = {},
 ): Promise<Response> {
-  const { isFromSite } = await classesInForce(visit.parts);
-  const main = classesMain({ csrf: visit.csrfToken, text, errors, isFromSite });
-  const status = Object.keys(errors).length === 0 ? 200 : 422;
+  const { isFromSite, version, lines } = await classesInForce(visit.parts);
+  const main = classesMain({
+    ...{ csrf: visit.csrfToken, text, errors, isFromSite },
+    shown: of.shown?.[0] ?? version,
+    standing: of.isLate === true ? lines.join('\n') : undefined,
+  });
+  const status = of.isLate === true ? 409 : Object.keys(errors).length === 0 ? 200 : 422;
   return await visit.page({ title: 'Classes', main, section: 'console', status });
 }
 
@@ -125,8 +139,12 @@ function classesMain(view: {
   readonly text: string;
   readonly errors: Readonly<Record<string, string>>;
   readonly isFromSite: boolean;
+  /** Version of the classes that the form began with. */
+  readonly shown: string;
+  /** The classes in force, when somebody changed them since. */
+  readonly standing: string | undefined;
 }): Html {
-  const { csrf, text, errors, isFromSite } = view;
+  const { csrf, text, errors, isFromSite, shown, standing } = view;
   const head = pageHead({
     title: 'Classes',
     lead: 'Members rise by what they give, and go down when they no longer do: one class at a time, warned before, told each time.',
@@ -135,6 +153,7 @@ function classesMain(view: {
   const form = postForm({
     action: href('consoleClassesTry'),
     csrf,
+    shown,
     body: html`${textArea({
       name: 'classes',
       label: 'Classes',
@@ -153,9 +172,11 @@ function classesMain(view: {
         body: html`<input type="hidden" name="deed" value="reset"><p class="muted">These were written here, over the configuration.</p>${submitButton({ label: 'Go back to the configuration', small: true })}`,
       })
     : NOTHING;
+  const late =
+    standing === undefined ? NOTHING : standingNow([{ label: 'Classes', text: standing }]);
   return inConsole(
     'classes',
-    html`${head}<div class="stack">${errorSummary(errors)}${panel({ title: 'Who rises to what', body: html`${form}${reset}` })}</div>`,
+    html`${head}<div class="stack">${late}${errorSummary(errors)}${panel({ title: 'Who rises to what', body: html`${form}${reset}` })}</div>`,
   );
 }
 
@@ -168,6 +189,8 @@ const STEPS: Readonly<Record<ClassStep, readonly [BadgeKind, string]>> = {
 
 function trialMain(view: {
   readonly csrf: string;
+  /** As the form said. */
+  readonly shown: string | undefined;
   readonly text: string;
   readonly made: readonly MadeStep[];
   readonly tried: number;
@@ -175,6 +198,7 @@ function trialMain(view: {
   readonly names: ReadonlyMap<number, string>;
 }): Html {
   const { made, tried, isWhole, names, csrf, text } = view;
+  const seen = view.shown === undefined ? {} : { shown: view.shown };
   const count = (step: ClassStep): string =>
     formatCount(made.filter(({ transition }) => transition.step === step).length);
   const head = pageHead({
@@ -202,6 +226,7 @@ function trialMain(view: {
   const save = postForm({
     action: href('consoleClasses'),
     csrf,
+    ...seen,
     body: html`${hidden}${formActions(
       submitButton({ label: 'Put these classes in force', kind: 'primary' }),
       linkButton({ label: 'Keep the old ones', href: href('consoleClasses'), kind: 'quiet' }),
@@ -210,6 +235,7 @@ function trialMain(view: {
   const edit = postForm({
     action: href('consoleClassesTry'),
     csrf,
+    ...seen,
     body: html`${hidden}<input type="hidden" name="deed" value="edit">${submitButton({ label: 'Change them', small: true })}`,
   });
   return inConsole(

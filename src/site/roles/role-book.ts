@@ -5,6 +5,7 @@
 // An admin may everything, and nobody else may administer: a role that could would be admin by another
 // name, and the last admin could be locked out of the site by a form.
 
+import type { Transaction } from 'kysely';
 import { assert } from '#base/assert.ts';
 import type { Clock } from '#base/clock.ts';
 import type { AccountTables } from '#site/accounts/account-tables.ts';
@@ -19,6 +20,8 @@ import {
   type Role,
 } from '#site/permissions.ts';
 import { Refusal } from '#site/refusal.ts';
+import { refuseUnseen, type Shown, versionOf } from '#site/shown.ts';
+import { lockForTransaction } from '#sql/dialect.ts';
 import type { Sql } from '#sql/sql.ts';
 
 const SETTING = 'roles';
@@ -38,10 +41,21 @@ export interface Rights {
   readonly permissions: readonly Permission[];
 }
 
+/** Of what a form or a program read; also of a role that is not there. */
+export function rightsVersion(rights: Rights | undefined): string {
+  return versionOf(rights === undefined ? [] : [rights.name, ...rights.permissions]);
+}
+
 /** What the operator changed, as it is stored. */
 export interface StoredRights {
   readonly roles: readonly Rights[];
   readonly classes: readonly Rights[];
+}
+
+/** One of both. */
+export interface RightsChange {
+  readonly role?: Rights;
+  readonly classRights?: Rights;
 }
 
 /** Whose permissions are asked for. */
@@ -110,12 +124,17 @@ export class RoleBook {
     return this.#current;
   }
 
-  /** Other roles and classes stay as they are. */
-  async save(change: { readonly role?: Rights; readonly classRights?: Rights }): Promise<void> {
-    await this.#change(({ roles, classes }) => ({
-      roles: change.role === undefined ? roles : replaced(roles, change.role),
-      classes: change.classRights === undefined ? classes : replaced(classes, change.classRights),
-    }));
+  /** Other roles and classes stay as they are. Not over permissions that the writer did not see. */
+  async save(change: RightsChange, shown: Shown = []): Promise<Refusal | undefined> {
+    return await this.#change((stored) => {
+      const unseen = refuseUnseen(shown, rightsVersion(rightsNow(stored, change)));
+      if (unseen !== undefined) return unseen;
+      const { roles, classes } = stored;
+      return {
+        roles: change.role === undefined ? roles : replaced(roles, change.role),
+        classes: change.classRights === undefined ? classes : replaced(classes, change.classRights),
+      };
+    });
   }
 
   /** A role of the operator's own; who has it is a member from then on. */
@@ -127,30 +146,52 @@ export class RoleBook {
     });
   }
 
-  async #change(make: (stored: StoredRights, emptied: string[]) => StoredRights): Promise<void> {
-    await this.#world.sql.transaction<AccountTables, void>(async (transaction) => {
-      const row = await transaction
-        .selectFrom('setting')
-        .select('value')
-        .where('name', '=', SETTING)
-        .executeTakeFirst();
-      const emptied: string[] = [];
-      const value = JSON.stringify(make(storedRights(row?.value), emptied));
-      await transaction
-        .insertInto('setting')
-        .values({ name: SETTING, value })
-        .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
-        .execute();
-      for (const role of emptied) {
-        await transaction
-          .updateTable('member')
-          .set({ role: 'member' })
-          .where('role', '=', role)
-          .execute();
-      }
-    });
+  async #change(
+    make: (stored: StoredRights, emptied: string[]) => StoredRights | Refusal,
+  ): Promise<Refusal | undefined> {
+    const { sql } = this.#world;
+    const refused = await sql.transaction<AccountTables, Refusal | undefined>((transaction) =>
+      changeStored(transaction, make),
+    );
     this.#current = undefined;
+    return refused;
   }
+}
+
+async function changeStored(
+  transaction: Transaction<AccountTables>,
+  make: (stored: StoredRights, emptied: string[]) => StoredRights | Refusal,
+): Promise<Refusal | undefined> {
+  await lockForTransaction(transaction, 'settings');
+  const row = await transaction
+    .selectFrom('setting')
+    .select('value')
+    .where('name', '=', SETTING)
+    .executeTakeFirst();
+  const emptied: string[] = [];
+  const made = make(storedRights(row?.value), emptied);
+  if (made instanceof Refusal) return made;
+  const value = JSON.stringify(made);
+  await transaction
+    .insertInto('setting')
+    .values({ name: SETTING, value })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+    .execute();
+  for (const role of emptied) {
+    await transaction
+      .updateTable('member')
+      .set({ role: 'member' })
+      .where('role', '=', role)
+      .execute();
+  }
+  return undefined;
+}
+
+/** What a change would replace. */
+function rightsNow(stored: StoredRights, change: RightsChange): Rights | undefined {
+  const { role, classRights } = change;
+  if (role !== undefined) return new RolesInForce(stored, []).find(role.name);
+  return classRights && new RolesInForce(stored, [classRights.name]).classes[0];
 }
 
 /** Undefined when a new role may be called so. */

@@ -15,13 +15,25 @@ import {
 import { type Html, NOTHING } from '#site/components/markup.ts';
 import { pageHead } from '#site/components/page-head.ts';
 import { panel } from '#site/components/panel.ts';
+import { standingNow } from '#site/components/standing-now.ts';
 import { table } from '#site/components/table.ts';
 import { inConsole } from '#site/console/console-views.ts';
 import { formatCount, plural } from '#site/format/number.ts';
-import { GIVEN_PERMISSIONS, isBuiltInRole, PERMISSIONS } from '#site/permissions.ts';
+import {
+  GIVEN_PERMISSIONS,
+  isBuiltInRole,
+  PERMISSIONS,
+  type Permission,
+} from '#site/permissions.ts';
 import { href, hrefTo } from '#site/routes.ts';
 import type { Visit } from '#site/visit.ts';
-import { checkRoleName, givenPermissions, type Rights, type RolesInForce } from './role-book.ts';
+import {
+  checkRoleName,
+  givenPermissions,
+  type Rights,
+  type RolesInForce,
+  rightsVersion,
+} from './role-book.ts';
 import { countByRole } from './role-holders.ts';
 import { roleLabel } from './role-words.ts';
 
@@ -61,12 +73,23 @@ async function postRole(visit: Visit): Promise<Response> {
 async function showRole(visit: Visit): Promise<Response> {
   const role = await roleOf(visit);
   if (role === undefined) return await visit.notFound('There is no such role.');
+  return await rolePage(visit, role);
+}
+
+/** With `late` for what somebody else saved since the form was opened: what was ticked stays. */
+async function rolePage(
+  visit: Visit,
+  role: Rights,
+  late?: { readonly ticked: readonly Permission[] },
+): Promise<Response> {
   return await visit.page({
     title: roleLabel(role.name),
     section: 'console',
+    status: late === undefined ? 200 : 409,
     main: rightsMain({
       csrf: visit.csrfToken,
       rights: role,
+      ...late,
       title: roleLabel(role.name),
       lead: 'What is ticked here is in force on every page within a second.',
       action: hrefTo('consoleRole', { role: role.name }),
@@ -81,7 +104,12 @@ async function postRolePermissions(visit: Visit): Promise<Response> {
   const role = await roleOf(visit);
   if (role === undefined) return await visit.notFound('There is no such role.');
   const permissions = givenPermissions(visit.form.texts('permissions'));
-  await visit.parts.roleBook.save({ role: { name: role.name, permissions } });
+  const changed = { role: { name: role.name, permissions } };
+  if ((await visit.parts.roleBook.save(changed, visit.shown)) !== undefined) {
+    const now = await roleOf(visit);
+    if (now === undefined) return await visit.notFound('There is no such role.');
+    return await rolePage(visit, now, { ticked: permissions });
+  }
   tell(visit, 'A role was changed', { name: role.name, permissions: permissions.join(' ') });
   const text = `${roleLabel(role.name)} is saved.`;
   return visit.redirect(href('consoleRoles'), { kind: 'good', text });
@@ -119,13 +147,24 @@ async function postRoleRemove(visit: Visit): Promise<Response> {
 async function showClassRights(visit: Visit): Promise<Response> {
   const one = await classOf(visit);
   if (one === undefined) return await visit.notFound('There is no such class.');
+  return await classRightsPage(visit, one);
+}
+
+/** As `rolePage`. */
+async function classRightsPage(
+  visit: Visit,
+  one: Rights,
+  late?: { readonly ticked: readonly Permission[] },
+): Promise<Response> {
   const place = visit.param('place');
   return await visit.page({
     title: one.name,
     section: 'console',
+    status: late === undefined ? 200 : 409,
     main: rightsMain({
       csrf: visit.csrfToken,
       rights: one,
+      ...late,
       title: `${one.name}: what it adds`,
       lead: 'Members of this class and of those above it may this beside what their role may.',
       action: hrefTo('consoleClassRights', { place }),
@@ -137,7 +176,12 @@ async function postClassRights(visit: Visit): Promise<Response> {
   const one = await classOf(visit);
   if (one === undefined) return await visit.notFound('There is no such class.');
   const permissions = givenPermissions(visit.form.texts('permissions'));
-  await visit.parts.roleBook.save({ classRights: { name: one.name, permissions } });
+  const changed = { classRights: { name: one.name, permissions } };
+  if ((await visit.parts.roleBook.save(changed, visit.shown)) !== undefined) {
+    const now = await classOf(visit);
+    if (now === undefined) return await visit.notFound('There is no such class.');
+    return await classRightsPage(visit, now, { ticked: permissions });
+  }
   tell(visit, 'What a class adds was changed', {
     name: one.name,
     permissions: permissions.join(' '),
@@ -254,20 +298,23 @@ function changeButton(to: string, about: string): Html {
 function rightsMain(view: {
   readonly csrf: string;
   readonly rights: Rights;
+  /** Of a form that came too late. */
+  readonly ticked?: readonly Permission[];
   readonly title: string;
   readonly lead: string;
   readonly action: string;
   readonly removeHref?: string;
 }): Html {
-  const { removeHref } = view;
+  const { removeHref, rights, ticked } = view;
   const form = postForm({
     action: view.action,
     csrf: view.csrf,
+    shown: rightsVersion(rights),
     body: html`${checkField({
       name: 'permissions',
       label: 'May',
       options: OPTIONS,
-      values: view.rights.permissions,
+      values: ticked ?? rights.permissions,
     })}${formActions(
       submitButton({ label: 'Save', kind: 'primary' }),
       ...(removeHref === undefined
@@ -280,5 +327,10 @@ function rightsMain(view: {
     lead: view.lead,
     crumbs: [{ label: 'Roles', href: href('consoleRoles') }],
   });
-  return inConsole('roles', html`${head}${panel({ title: 'Permissions', body: form })}`);
+  const may = givenPermissions(rights.permissions).join(', ');
+  const late = ticked === undefined ? NOTHING : standingNow([{ label: 'May', text: may }]);
+  return inConsole(
+    'roles',
+    html`${head}<div class="stack">${late}${panel({ title: 'Permissions', body: form })}</div>`,
+  );
 }

@@ -161,12 +161,13 @@ const classesRoute = apiRoute(
     pages: ['GET consoleClasses'],
     answer: {
       status: 200,
-      json: z.strictObject({ lines: list(z.string()), isFromSite: z.boolean() }),
+      json: z.strictObject({ lines: list(z.string()), isFromSite: z.boolean(), version }),
     },
+    version: (answer) => answer.version,
   },
   async ({ visit }) => {
-    const { lines, isFromSite } = await classesInForce(visit.parts);
-    return { lines, isFromSite };
+    const { lines, isFromSite, version } = await classesInForce(visit.parts);
+    return { lines, isFromSite, version };
   },
 );
 
@@ -180,13 +181,15 @@ const changeClassesRoute = apiRoute(
     permission: 'administer',
     pages: ['POST consoleClasses'],
     body: { json: classesBody },
+    matches: true,
     answer: { status: 204 },
   },
   async ({ visit, body }) => {
     const parsed = parseClasses(body.lines);
     if (typeof parsed === 'string') return new Refusal('classes-invalid', parsed, 'lines');
     const { sql, logger } = visit.parts;
-    await changeClasses(sql, body.lines);
+    const refused = await changeClasses(sql, body.lines, visit.shown);
+    if (refused !== undefined) return refused;
     const by = visit.signedIn().memberId;
     logger.info('The classes were changed', { classes: parsed.length, by });
     return undefined;

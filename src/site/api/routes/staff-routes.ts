@@ -7,9 +7,14 @@ import { apiRoute, list } from '#site/api/api-route.ts';
 import { cutPage, edge, numberPageQuery, pageOf } from '#site/api/paging.ts';
 import { Problem } from '#site/api/problem.ts';
 import { isBuiltInRole } from '#site/permissions.ts';
-import { checkRoleName, givenPermissions } from '#site/roles/role-book.ts';
+import {
+  checkRoleName,
+  givenPermissions,
+  type Rights,
+  rightsVersion,
+} from '#site/roles/role-book.ts';
 import { listActions, type StaffAction } from '#site/staff-log/staff-log.ts';
-import { memberNameSchema, time } from './shapes.ts';
+import { memberNameSchema, time, version } from './shapes.ts';
 
 const actionSchema = z
   .strictObject({
@@ -54,7 +59,7 @@ const logRoute = apiRoute(
 );
 
 const rightsSchema = z
-  .strictObject({ name: z.string(), permissions: list(z.string()) })
+  .strictObject({ name: z.string(), permissions: list(z.string()), version })
   .meta({ id: 'Rights' });
 
 const rolesRoute = apiRoute(
@@ -78,7 +83,8 @@ const rolesRoute = apiRoute(
   },
   async ({ visit }) => {
     const { roles, classes } = await visit.parts.roleBook.current();
-    return { roles, classes };
+    const withVersion = (rights: Rights) => ({ ...rights, version: rightsVersion(rights) });
+    return { roles: roles.map(withVersion), classes: classes.map(withVersion) };
   },
 );
 
@@ -100,6 +106,7 @@ const saveRoleRoute = apiRoute(
     pages: ['POST consoleRoles', 'POST consoleRole'],
     params: roleParams,
     body: permissionsBody,
+    matches: true,
     answer: { status: 204 },
   },
   async ({ visit, params: { role: name }, body }) => {
@@ -110,8 +117,8 @@ const saveRoleRoute = apiRoute(
       const refused = checkRoleName(name, roles);
       if (refused !== undefined) return refused;
     }
-    await roleBook.save({ role: { name, permissions: givenPermissions(body.permissions) } });
-    return undefined;
+    const permissions = givenPermissions(body.permissions);
+    return await roleBook.save({ role: { name, permissions } }, visit.shown);
   },
 );
 
@@ -148,6 +155,7 @@ const classRoute = apiRoute(
     pages: ['POST consoleClassRights'],
     params: z.strictObject({ place: z.string().regex(/^[1-9]\d{0,2}$/) }),
     body: permissionsBody,
+    matches: true,
     answer: { status: 204 },
   },
   async ({ visit, params, body }) => {
@@ -155,8 +163,7 @@ const classRoute = apiRoute(
     const one = (await roleBook.current()).classes[Number(params.place) - 1];
     if (one === undefined) return new Problem('not-found', 'There is no such class.');
     const permissions = givenPermissions(body.permissions);
-    await roleBook.save({ classRights: { name: one.name, permissions } });
-    return undefined;
+    return await roleBook.save({ classRights: { name: one.name, permissions } }, visit.shown);
   },
 );
 
