@@ -126,6 +126,10 @@ const measured = { uploaded: 0, downloaded: 0, stream: -1 };
 
 /** Overwrites every field of `into`; `input.previous` may be the same object as `into.next`. */
 export function computeDelta(input: DeltaInput, into: DeltaResult): void {
+  if (isOrdinary(input)) {
+    creditOrdinary(input, into);
+    return;
+  }
   const kind = kindOf(input);
   const isAbove = kind === 'credit' || (kind === 'resumed' && isAboveMeasured(input));
   into.kind = kind;
@@ -135,6 +139,38 @@ export function computeDelta(input: DeltaInput, into: DeltaResult): void {
   into.overlaps = kind === 'reset' && !isSaid(input);
   moveStreams(input, into);
   moveNumbers(input, into);
+}
+
+/** Nearly every announce: of a client that went on with what it was counting, as ever. */
+function isOrdinary({ known, previous, key, uploaded, downloaded }: DeltaInput): boolean {
+  if (!known || uploaded < previous.uploaded || downloaded < previous.downloaded) return false;
+  const { streams } = previous;
+  if (streams !== undefined && streams.count > 0) return false;
+  return !isOtherKey(key, previous.key);
+}
+
+/** What all the rest of the rule comes to for one of them. */
+function creditOrdinary(input: DeltaInput, into: DeltaResult): void {
+  const { previous, uploaded, downloaded } = input;
+  const { next } = into;
+  const uploadedDelta = uploaded - previous.uploaded;
+  const downloadedDelta = downloaded - previous.downloaded;
+  into.kind = 'credit';
+  into.uploadedDelta = uploadedDelta;
+  into.downloadedDelta = downloadedDelta;
+  into.overlaps = false;
+  into.completes = completes(input, 'credit');
+  const isAbove = uploadedDelta > 0 || downloadedDelta > 0;
+  const hadCounters = previous.uploaded > 0 || previous.downloaded > 0;
+  next.passed = previous.passed === true || (isAbove && hadCounters);
+  next.completed = previous.completed || input.left === 0;
+  next.sequence = (previous.sequence + 1) >>> 0;
+  next.key = input.key === 0 ? previous.key : input.key;
+  next.uploaded = uploaded;
+  next.downloaded = downloaded;
+  next.higherAtSeconds = input.nowSeconds;
+  next.left = input.left;
+  next.streams.count = 0;
 }
 
 /** The flags of the record that carries `result`; `seededBefore` is "left was 0 before it". */

@@ -164,53 +164,111 @@ export function encodeTransfer(into: Uint8Array, at: number, record: TransferRec
   for (let byte = 0; byte < RESERVED_BYTES; byte++) into[at + TRANSFER_AT.reserved + byte] = 0;
 }
 
+/** What a record tells of an announce as it came; see TransferRecord. */
+export type AnnouncedFields = Pick<
+  TransferRecord,
+  'event' | 'door' | 'port' | 'memberId' | 'torrentId' | 'peerId' | 'key' | 'address'
+> & { readonly family: number; readonly hashVersion: number };
+
+/** What a record tells of what was made of it. */
+export type CountedFields = Pick<
+  TransferRecord,
+  'flags' | 'elapsedSeconds' | 'timeMs' | 'uploadCreditPercent' | 'downloadCreditPercent'
+> & {
+  readonly delta: Pick<TransferRecord, 'uploadedDelta' | 'downloadedDelta'> & {
+    readonly next: Pick<TransferRecord, 'sequence' | 'uploaded' | 'downloaded' | 'left'>;
+  };
+};
+
 /**
- * The same into words, of which the record is 32 from `at` on: a quarter of the stores, for the path of
- * every announce. The record is written as encodeTransfer() writes it, on whatever machine.
+ * The same into words, of which the record is 32 from `at` on, for the path of every announce: straight
+ * from where its parts stand, since to bring them together in one object takes as long as to write them.
+ * Family, port and address are left out where `flags` say so. Written as encodeTransfer() writes it, on
+ * whatever machine.
  */
-export function encodeTransferWords(into: Uint32Array, at: number, record: TransferRecord): void {
+export function encodeTransferWords(
+  into: Uint32Array,
+  at: number,
+  announced: AnnouncedFields,
+  counted: CountedFields,
+): void {
   if (!IS_LITTLE_ENDIAN) {
     const bytes = new Uint8Array(into.buffer, into.byteOffset, into.byteLength);
-    encodeTransfer(bytes, at * 4, record);
+    encodeTransfer(bytes, at * 4, recordOf(announced, counted));
     return;
   }
-  const { peerId, address } = record;
+  const { peerId, memberId, torrentId, key, hashVersion } = announced;
+  const { delta, flags, elapsedSeconds } = counted;
+  const { next } = delta;
+  const { sequence } = next;
   assert(at >= 0 && at + TRANSFER_RECORD_BYTES / 4 <= into.length, 'the record fits the memory');
-  assert(peerId.length === 20 && address.length === 16, 'ids and addresses have their length');
-  assert(record.uploadedDelta <= record.uploaded, 'the upload delta is at most its counter');
-  assert(record.downloadedDelta <= record.downloaded, 'the download delta is at most its counter');
-  assertSmall(record);
-  into[at] = VERSION | (record.event << 8) | (record.flags << 16);
-  into[at + 1] = record.door | (record.family << 8) | (record.port << 16);
-  into[at + 2] = record.memberId;
-  into[at + 3] = record.torrentId;
+  assert(delta.uploadedDelta <= next.uploaded, 'the upload delta is at most its counter');
+  assert(delta.downloadedDelta <= next.downloaded, 'the download delta is at most its counter');
+  assert(memberId >= 0 && memberId < U32 && torrentId >= 0 && torrentId < U32, 'ids fit 32 bits');
+  assert(key >= 0 && key < U32 && sequence >= 0 && sequence < U32, 'key and sequence fit 32 bits');
+  assert(elapsedSeconds >= 0 && elapsedSeconds < U32, 'the elapsed time fits 32 bits');
+  assert(
+    flags >>> 16 === 0 && (hashVersion === 1 || hashVersion === 2),
+    'flags and version are known',
+  );
+  assert(peerId.length === 20, 'a peer id has 20 bytes');
+  into[at] = VERSION | (announced.event << 8) | (flags << 16);
+  into[at + 2] = memberId;
+  into[at + 3] = torrentId;
   for (let word = 0; word < 5; word++) into[at + 4 + word] = wordOf(peerId, word * 4);
-  into[at + 9] = record.key;
-  into[at + 10] = record.sequence;
-  into[at + 11] = record.elapsedSeconds;
-  writeU64Words(into, at + 12, record.uploadedDelta);
-  writeU64Words(into, at + 14, record.downloadedDelta);
-  writeU64Words(into, at + 16, record.uploaded);
-  writeU64Words(into, at + 18, record.downloaded);
-  writeU64Words(into, at + 20, record.left);
-  writeU64Words(into, at + 22, record.timeMs);
-  for (let word = 0; word < 4; word++) into[at + 24 + word] = wordOf(address, word * 4);
-  into[at + 28] = record.uploadCreditPercent | (record.downloadCreditPercent << 16);
-  into[at + 29] = record.hashVersion;
+  into[at + 9] = key;
+  into[at + 10] = sequence;
+  into[at + 11] = elapsedSeconds;
+  writeU64Words(into, at + 12, delta.uploadedDelta);
+  writeU64Words(into, at + 14, delta.downloadedDelta);
+  writeU64Words(into, at + 16, next.uploaded);
+  writeU64Words(into, at + 18, next.downloaded);
+  writeU64Words(into, at + 20, next.left);
+  writeU64Words(into, at + 22, counted.timeMs);
+  writeAddressWords(into, at, announced, (flags & RECORD_FLAG.addressRemoved) !== 0);
+  const { uploadCreditPercent, downloadCreditPercent } = counted;
+  assert((uploadCreditPercent | downloadCreditPercent) >>> 16 === 0, 'percentages fit 16 bits');
+  into[at + 28] = uploadCreditPercent | (downloadCreditPercent << 16);
+  into[at + 29] = hashVersion;
   into[at + 30] = 0;
   into[at + 31] = 0;
 }
 
-const IS_LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
-
-function assertSmall(record: TransferRecord): void {
-  const { flags, port, uploadCreditPercent, downloadCreditPercent } = record;
-  assert((flags | port | uploadCreditPercent | downloadCreditPercent) >>> 16 === 0, 'u16 fields');
-  const { memberId, torrentId, key, sequence, elapsedSeconds } = record;
-  assert(memberId >= 0 && memberId < U32 && torrentId >= 0 && torrentId < U32, 'ids fit 32 bits');
-  assert(key >= 0 && key < U32 && sequence >= 0 && sequence < U32, 'key and sequence fit 32 bits');
-  assert(elapsedSeconds >= 0 && elapsedSeconds < U32, 'the elapsed time fits 32 bits');
+function writeAddressWords(
+  into: Uint32Array,
+  at: number,
+  { door, family, port, address }: AnnouncedFields,
+  isLeftOut: boolean,
+): void {
+  if (isLeftOut) {
+    into[at + 1] = door;
+    for (let word = 24; word < 28; word++) into[at + word] = 0;
+    return;
+  }
+  assert(port >>> 16 === 0 && address.length === 16, 'port and address have their length');
+  into[at + 1] = door | (family << 8) | (port << 16);
+  for (let word = 0; word < 4; word++) into[at + 24 + word] = wordOf(address, word * 4);
 }
+
+const NO_ADDRESS: Uint8Array = new Uint8Array(16);
+
+function recordOf(announced: AnnouncedFields, counted: CountedFields): TransferRecord {
+  const { uploadedDelta, downloadedDelta, next } = counted.delta;
+  const isLeftOut = (counted.flags & RECORD_FLAG.addressRemoved) !== 0;
+  return {
+    ...announced,
+    ...counted,
+    ...next,
+    uploadedDelta,
+    downloadedDelta,
+    family: isLeftOut ? 0 : (announced.family as TransferRecord['family']),
+    port: isLeftOut ? 0 : announced.port,
+    address: isLeftOut ? NO_ADDRESS : announced.address,
+    hashVersion: announced.hashVersion as TransferRecord['hashVersion'],
+  };
+}
+
+const IS_LITTLE_ENDIAN = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 
 function wordOf(bytes: Uint8Array, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);

@@ -34,6 +34,7 @@ import { AnswerMaker, type FamilyAnswer } from './answer.ts';
 import { isEcho } from './echo.ts';
 import {
   type Mutable,
+  newTransfer,
   type RecordQueue,
   type Transfer,
   TransferRecords,
@@ -97,7 +98,7 @@ export class Announcer {
   readonly #records: TransferRecords;
   readonly #delta = newDeltaResult();
   readonly #input: Mutable<DeltaInput>;
-  readonly #transfer: Mutable<Transfer>;
+  readonly #transfer: Transfer;
   /** Of the announce that is dealt with. */
   #park: () => Parked = neverParks;
   #stopped = false;
@@ -122,14 +123,7 @@ export class Announcer {
       nowSeconds: 0,
       resetAfterSeconds: accounting.resetAfterMs / 1000,
     };
-    const { torrent } = world.admission;
-    this.#transfer = {
-      delta: this.#delta,
-      nowSeconds: 0,
-      timeMs: 0,
-      torrent,
-      isProtected: false,
-    };
+    this.#transfer = newTransfer(this.#delta, world.admission.torrent);
   }
 
   /** Valid after `answer`, until the next announce. */

@@ -7,10 +7,10 @@ import type { DeltaResult } from '#accounting/delta.ts';
 import { transferFlags } from '#accounting/delta.ts';
 import type { TransferQueue } from '#accounting/transfers/transfer-queue.ts';
 import {
+  type CountedFields,
   decodeTransfer,
   encodeTransferWords,
   RECORD_FLAG,
-  type TransferRecord,
 } from '#accounting/transfers/transfer-record.ts';
 import { assert } from '#base/assert.ts';
 import type { Clock } from '#base/clock.ts';
@@ -23,15 +23,34 @@ import type { UndoRing } from './undo-ring.ts';
 /** Fields of a reusable object that the pure functions of accounting/ read. */
 export type Mutable<T> = { -readonly [Field in keyof T]: T[Field] };
 
-/** What one record is made of, beside request and outcome. */
+/** What one record is made of, beside request and outcome; see CountedFields. */
 export interface Transfer {
   readonly delta: DeltaResult;
-  readonly nowSeconds: number;
-  /** Of the announce, Unix milliseconds: stands in the record, and decides what `torrent` credits. */
-  readonly timeMs: number;
-  readonly torrent: TorrentCredit;
+  /** Of the announce, Unix milliseconds: stands in the record, and decides what is credited. */
+  timeMs: number;
+  nowSeconds: number;
+  torrent: TorrentCredit;
   /** Leaves the address out. */
-  readonly isProtected: boolean;
+  isProtected: boolean;
+  // Filled by push().
+  flags: number;
+  elapsedSeconds: number;
+  uploadCreditPercent: number;
+  downloadCreditPercent: number;
+}
+
+export function newTransfer(delta: DeltaResult, torrent: TorrentCredit): Transfer {
+  return {
+    delta,
+    timeMs: 0,
+    nowSeconds: 0,
+    torrent,
+    isProtected: false,
+    flags: 0,
+    elapsedSeconds: 0,
+    uploadCreditPercent: 100,
+    downloadCreditPercent: 100,
+  };
 }
 
 /** Clients announce what they moved late, so that a rate over less says nothing. */
@@ -47,7 +66,7 @@ export class TransferRecords {
   readonly #queue: RecordQueue;
   readonly #undo: UndoRing;
   readonly #lineBytesPerSecond: number;
-  readonly #fields = emptyRecord();
+  readonly #completion = emptyCompletion();
 
   constructor(world: {
     readonly accounting: Pick<AccountingConfig, 'creditLineBytesPerSecond'>;
@@ -64,44 +83,25 @@ export class TransferRecords {
   /** Returns the record's position; -1, and nothing happened, when the queue is full. */
   push(request: AnnounceRequest, outcome: AnnounceOutcome, transfer: Transfer): number {
     const { delta, torrent } = transfer;
-    const { next } = delta;
     // Between a `stopped` and whatever comes next nobody was there.
     const isOver = outcome.ended || (!outcome.present && request.event === EVENT.stopped);
     const seededBefore = outcome.known && outcome.left === 0 && !isOver;
-    const fields = this.#fields;
-    fields.flags = transferFlags(delta, seededBefore, transfer.isProtected);
-    fields.sequence = next.sequence;
     const seconds = transfer.nowSeconds - outcome.lastSeenSeconds;
-    fields.elapsedSeconds = outcome.known && !outcome.ended ? Math.max(0, seconds) : 0;
-    fields.uploadedDelta = delta.uploadedDelta;
-    fields.downloadedDelta = delta.downloadedDelta;
-    fields.uploaded = next.uploaded;
-    fields.downloaded = next.downloaded;
-    fields.left = next.left;
     // What no line carries was moved by nobody; that it was said stays on record.
     const bytesMax = this.#lineBytesPerSecond * Math.max(LINE_SECONDS_MIN, seconds);
     const isMoved = delta.uploadedDelta <= bytesMax && delta.downloadedDelta <= bytesMax;
-    fields.uploadCreditPercent = isMoved ? torrent.uploadCreditPercent : 0;
-    fields.downloadCreditPercent = isMoved ? torrent.downloadCreditPercent : 0;
-    fields.timeMs = transfer.timeMs;
-    return this.#write(request, outcome, transfer.isProtected);
+    transfer.flags = transferFlags(delta, seededBefore, transfer.isProtected);
+    transfer.elapsedSeconds = outcome.known && !outcome.ended ? Math.max(0, seconds) : 0;
+    transfer.uploadCreditPercent = isMoved ? torrent.uploadCreditPercent : 0;
+    transfer.downloadCreditPercent = isMoved ? torrent.downloadCreditPercent : 0;
+    return this.#write(request, outcome, transfer);
   }
 
   /** That somebody completed a torrent where nobody is named. False when the queue is full. */
   pushCompletion(request: AnnounceRequest, outcome: AnnounceOutcome): boolean {
-    const fields = this.#fields;
-    fields.flags = RECORD_FLAG.first | RECORD_FLAG.completes | RECORD_FLAG.addressRemoved;
-    fields.sequence = 1;
-    fields.elapsedSeconds = 0;
-    fields.uploadedDelta = 0;
-    fields.downloadedDelta = 0;
-    fields.uploaded = 0;
-    fields.downloaded = 0;
-    fields.left = 0;
-    fields.uploadCreditPercent = 0;
-    fields.downloadCreditPercent = 0;
-    fields.timeMs = this.#clock.nowMs();
-    return this.#write(request, outcome, true) >= 0;
+    const completion = this.#completion;
+    completion.timeMs = this.#clock.nowMs();
+    return this.#write(request, outcome, completion) >= 0;
   }
 
   /** Tells the baselines before each of the newest `count` records, newest first. */
@@ -121,53 +121,30 @@ export class TransferRecords {
     }
   }
 
-  #write(request: AnnounceRequest, outcome: AnnounceOutcome, withoutAddress: boolean): number {
-    const fields = this.#fields;
-    fields.event = request.event;
-    fields.door = request.door;
-    fields.family = withoutAddress ? 0 : request.family;
-    fields.port = withoutAddress ? 0 : request.port;
-    fields.address = withoutAddress ? NO_ADDRESS : request.address;
-    fields.memberId = request.memberId;
-    fields.torrentId = request.torrentId;
-    fields.peerId = request.peerId;
-    fields.key = request.key;
-    fields.hashVersion = request.hashVersion === 2 ? 2 : 1;
+  #write(request: AnnounceRequest, outcome: AnnounceOutcome, counted: CountedFields): number {
     const queue = this.#queue;
     const position = queue.reserve();
     if (position < 0) return -1;
     const place = queue.placeOf(position);
     this.#undo.fill(place, outcome);
-    encodeTransferWords(queue.words, queue.recordWordAt(place), fields);
+    encodeTransferWords(queue.words, queue.recordWordAt(place), request, counted);
     queue.publish(position);
     return position;
   }
 }
 
-const NO_ADDRESS: Uint8Array = new Uint8Array(16);
-
-function emptyRecord(): Mutable<TransferRecord> {
+/** Nobody's: nothing but that it was. */
+function emptyCompletion(): Mutable<CountedFields> {
   return {
-    event: 0,
-    flags: 0,
-    door: 0,
-    family: 0,
-    port: 0,
-    memberId: 0,
-    torrentId: 0,
-    peerId: new Uint8Array(20),
-    key: 0,
-    sequence: 0,
+    delta: {
+      uploadedDelta: 0,
+      downloadedDelta: 0,
+      next: { sequence: 1, uploaded: 0, downloaded: 0, left: 0 },
+    },
+    flags: RECORD_FLAG.first | RECORD_FLAG.completes | RECORD_FLAG.addressRemoved,
     elapsedSeconds: 0,
-    uploadedDelta: 0,
-    downloadedDelta: 0,
-    uploaded: 0,
-    downloaded: 0,
-    left: 0,
     timeMs: 0,
-    address: NO_ADDRESS,
-    uploadCreditPercent: 100,
-    downloadCreditPercent: 100,
-    hashVersion: 1,
+    uploadCreditPercent: 0,
+    downloadCreditPercent: 0,
   };
 }
