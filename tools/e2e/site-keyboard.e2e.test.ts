@@ -1,13 +1,14 @@
-// The main stories with the keyboard alone, in Chromium, with scripts and without: sign in, search, filter,
-// upload with its preview, comment, bookmark, report, moderate, change a setting. Whatever has the focus
-// on the way shows it, and a form that was refused has it where it says why. The site is the real one,
-// served by this process.
+// The main stories with the keyboard alone, in Chromium, with scripts and without: set up, join, sign in,
+// search, filter, upload with its preview, comment, bookmark, report, moderate, change a setting. Whatever
+// has the focus on the way shows it, and a form that was refused has it where it says why. The site is the
+// real one, served by this process.
 
 import assert from 'node:assert/strict';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import { type ServerType, serve } from '@hono/node-server';
 import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
+import { firstRunPath } from '#site/accounts/first-run.ts';
 import { makeTorrent } from '#site/catalogue/test-catalogue.ts';
 import { TEST_PASSWORD, TestSite } from '#site/test-site.ts';
 import { browserMissing, startBrowser } from './browser.ts';
@@ -30,13 +31,19 @@ before(async () => {
   // A member reports a thing once.
   await site.addTorrent(id, 'Coastal survey, with scripts', 1);
   await site.addTorrent(id, 'Coastal survey, without scripts', 2);
-  const fetch = (request: Request) => site.site.fetch(request, { peerAddress: '127.0.0.1' });
-  const address = await new Promise<AddressInfo>((resolve) => {
-    server = serve({ fetch, port: 0, hostname: '127.0.0.1' }, resolve);
-  });
-  url = `http://127.0.0.1:${address.port}`;
+  ({ server, url } = await serveSite(site));
   browser = await startBrowser();
 });
+
+async function serveSite(served: TestSite): Promise<{ server: ServerType; url: string }> {
+  const fetch = (request: Request) => served.site.fetch(request, { peerAddress: '127.0.0.1' });
+  return await new Promise((resolve) => {
+    const started: ServerType = serve(
+      { fetch, port: 0, hostname: '127.0.0.1' },
+      ({ port }: AddressInfo) => resolve({ server: started, url: `http://127.0.0.1:${port}` }),
+    );
+  });
+}
 
 after(async () => {
   if (skip !== false) return;
@@ -48,14 +55,16 @@ after(async () => {
 /** One person at a keyboard. */
 class Keyboard {
   readonly page: Page;
+  readonly #site: string;
 
-  constructor(page: Page) {
+  constructor(page: Page, siteUrl = url) {
     this.page = page;
+    this.#site = siteUrl;
   }
 
   /** Past the header, by the link that is there for it. */
   async toContent(path?: string): Promise<void> {
-    if (path !== undefined) await this.page.goto(url + path);
+    if (path !== undefined) await this.page.goto(this.#site + path);
     await this.page.keyboard.press('Tab');
     const skipLink = this.page.locator(':focus');
     assert.equal(await skipLink.textContent(), 'Skip to the content');
@@ -110,6 +119,72 @@ class Keyboard {
   }
 }
 
+/** A new site is set up, and its first member invites the second. */
+async function joinByKeyboard(fresh: TestSite, hasScripts: boolean): Promise<void> {
+  const { server: own, url: siteUrl } = await serveSite(fresh);
+  const operator = await browser.newContext({ javaScriptEnabled: hasScripts });
+  const guest = await browser.newContext({ javaScriptEnabled: hasScripts });
+  try {
+    const invite = await inviteFrom(await sittingAt(operator, siteUrl), fresh);
+    await joinBy(await sittingAt(guest, siteUrl), invite);
+  } finally {
+    await operator.close();
+    await guest.close();
+    own.close();
+  }
+}
+
+async function sittingAt(window: BrowserContext, siteUrl: string): Promise<Keyboard> {
+  window.setDefaultTimeout(STEP_MS_MAX);
+  return new Keyboard(await window.newPage(), siteUrl);
+}
+
+/** The path of the link. */
+async function inviteFrom(keyboard: Keyboard, fresh: TestSite): Promise<string> {
+  const { page } = keyboard;
+  await keyboard.toContent(await firstRunPath(fresh.world));
+  await keyboard.fill('Name of this site', 'Meridian');
+  await keyboard.fill('Name', 'olga');
+  await keyboard.fill('Password', TEST_PASSWORD);
+  await page.keyboard.press('Enter');
+  await page.waitForURL('**/members/olga');
+  await keyboard.tabTo(page.locator('.menu > summary', { hasText: 'Menu of' }));
+  await page.keyboard.press('Enter');
+  await keyboard.tabTo(page.getByRole('link', { name: 'Invites' }));
+  await page.keyboard.press('Enter');
+  await page.waitForURL('**/me/invites');
+  await keyboard.toContent();
+  await keyboard.fill('For whom', 'Mina');
+  await page.keyboard.press('Enter');
+  return new URL(String(await page.locator('.secret').textContent())).pathname;
+}
+
+async function joinBy(keyboard: Keyboard, invite: string): Promise<void> {
+  const { page } = keyboard;
+  await keyboard.toContent(invite);
+  await keyboard.fill('Name', 'olga');
+  await keyboard.fill('Password', TEST_PASSWORD);
+  await keyboard.press('button', 'Sign up');
+  // It says what is wrong, and the way from there leads to the field.
+  await page.locator('[role=alert]').waitFor();
+  assert.match(String(await page.locator(':focus').textContent()), /taken/);
+  await keyboard.fill('Name', 'mina');
+  await keyboard.fill('Password', TEST_PASSWORD);
+  await page.keyboard.press('Enter');
+  await page.waitForURL('**/members/mina');
+  await page.getByText('Welcome, mina.').waitFor();
+  await keyboard.tabTo(page.locator('.menu > summary', { hasText: 'Menu of' }));
+  await page.keyboard.press('Enter');
+  await keyboard.tabTo(page.getByRole('button', { name: 'Sign out' }));
+  await page.keyboard.press('Enter');
+  await page.waitForURL('**/sign-in');
+  await keyboard.signIn('mina');
+  // The link was for one.
+  await page.context().clearCookies();
+  await keyboard.toContent(invite);
+  assert.equal(await page.getByLabel('Name', { exact: true }).count(), 0);
+}
+
 async function sitDown(name: string, hasScripts: boolean) {
   const window: BrowserContext = await browser.newContext({ javaScriptEnabled: hasScripts });
   window.setDefaultTimeout(STEP_MS_MAX);
@@ -162,6 +237,15 @@ for (const hasScripts of [false, true]) {
     await keyboard.press('button', 'Send the report');
     await page.waitForURL((at) => !at.pathname.startsWith('/report'));
     await window.close();
+  });
+
+  test(`a site is set up, and joined by an invite, by keyboard, ${how}`, options, async () => {
+    const fresh = await TestSite.open();
+    try {
+      await joinByKeyboard(fresh, hasScripts);
+    } finally {
+      await fresh.close();
+    }
   });
 
   test(

@@ -69,11 +69,12 @@ export class ServerThread {
     },
   ) {
     this.name = name;
+    // Without `execArgv` of its own a thread has the process's. Named, they are refused as soon as one is
+    // for the whole process, as `--max-old-space-size` is.
     this.#worker = new Worker(start.url, {
       name,
       workerData: start.data,
       transferList: [...(start.transfer ?? [])] as Transferable[],
-      execArgv: process.execArgv,
     });
     const ready = Promise.withResolvers<unknown>();
     const closed = Promise.withResolvers<void>();
