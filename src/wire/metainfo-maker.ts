@@ -73,6 +73,7 @@ export type MadeMetainfo =
 
 /** Looked at, or written, before others have a turn. */
 const FILES_A_TURN = 500;
+const ZEROS = new Uint8Array(64 * 1024);
 const PIECES_AIM = 1500;
 const PIECE_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -229,9 +230,8 @@ class InfoBuilder {
     if (this.#request.version !== 'hybrid' || over === 0) return;
     const length = this.#pieceLength - over;
     this.#list.add({ length, path: ['.pad', String(length)] }, true);
-    const zeros = new Uint8Array(Math.min(length, 64 * 1024));
-    for (let left = length; left > 0; left -= zeros.length) {
-      this.#hashPieces(zeros.subarray(0, Math.min(left, zeros.length)));
+    for (let left = length; left > 0; left -= ZEROS.length) {
+      this.#hashPieces(ZEROS.subarray(0, Math.min(left, ZEROS.length)));
     }
   }
 

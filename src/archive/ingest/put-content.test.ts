@@ -205,3 +205,20 @@ it('others have their turns while the torrent of many files is made', async () =
   // Written into the tree 500 at a time.
   assert.ok(turns >= 5, `${turns} turns`);
 });
+
+it('what would be too large a torrent is refused before anything is read', async () => {
+  const read = (): never => assert.fail('nothing is read');
+  const request = { name: 'many', singleFile: false } as const;
+  for (const version of ['v1', 'v2', 'hybrid'] as const) {
+    const reasonOf = async (count: number, name: string): Promise<string> => {
+      const file: ContentFile = { path: [name], sizeBytes: 5, read };
+      // The same one so many times: it is counted, and not looked at.
+      const files = new Array<ContentFile>(count).fill(file);
+      const made = await put(new MemoryStore(), { ...request, version, files });
+      return made.ok ? 'accepted' : made.reason;
+    };
+    assert.match(await reasonOf(1_000_001, 'a'), /more than 1000000 files/);
+    assert.match(await reasonOf(1_000_000, 'a'.repeat(250)), /more than the 256 MiB/);
+    assert.match(await reasonOf(2, 'a'), /would be one file/);
+  }
+});

@@ -62,6 +62,8 @@ export async function putContent(world: PutWorld, request: PutRequest): Promise<
   if (request.files.length > filesMax) {
     return { ok: false, reason: `There are more than ${filesMax} files.` };
   }
+  // Told before hours of reading, where names alone are too many.
+  if (leastBytes(request) > METAINFO_BYTES_MAX) return { ok: false, reason: TOO_MANY_WORDS };
   const putting = new Putting(world, request);
   try {
     const tapped = request.files.map((file) => new TappedFile(putting, file));
@@ -82,6 +84,23 @@ export async function putContent(world: PutWorld, request: PutRequest): Promise<
   } finally {
     await putting.settle();
   }
+}
+
+/** Of v1 and of v2, what stands in a .torrent around the names of each file, or a little less. */
+const AROUND_BYTES_V1 = 30;
+const AROUND_BYTES_V2 = 60;
+
+/** Less than what the .torrent will have. */
+function leastBytes({ version, files }: PutRequest): number {
+  let bytes = 0;
+  for (const { path, sizeBytes } of files) {
+    if (version !== 'v2') bytes += path.reduce((sum, { length }) => sum + length, AROUND_BYTES_V1);
+    if (version === 'v1') continue;
+    bytes += path.at(-1)?.length ?? 0;
+    // An empty one has no root.
+    if (sizeBytes > 0) bytes += AROUND_BYTES_V2;
+  }
+  return bytes;
 }
 
 class Putting {
