@@ -25,7 +25,7 @@ export type RecordVisitor = (words: Uint32Array, at: number) => void;
 export class TransferFeed {
   readonly #queue: TransferQueue;
   readonly #capacity: number;
-  readonly #copied = new Uint32Array(COPIED_RECORDS * QUEUE_PLACE_WORDS);
+  readonly #copied = new Uint32Array(COPIED_RECORDS * QUEUE_PLACE_WORDS + 1);
   readonly #run = { from: 0, next: 0, position: 0 };
 
   /** `memory` is the queue's, from TransferQueue.reserve() with an equal config. */
@@ -52,10 +52,11 @@ export class TransferFeed {
     for (let shown = 0; shown < count; shown += COPIED_RECORDS) {
       const some = Math.min(COPIED_RECORDS, count - shown);
       const position = (first + shown) & POSITIONS;
-      this.#queue.copyPlaces(position, some, this.#copied);
+      const half = this.#queue.halfOf(position);
+      this.#queue.copyPlaces(position, some, this.#copied, half);
       if (!this.#queue.isStanding(position)) return shown;
       for (let nth = 0; nth < some; nth++) {
-        visit(this.#copied, nth * QUEUE_PLACE_WORDS + QUEUE_ROOM_WORDS);
+        visit(this.#copied, half + nth * QUEUE_PLACE_WORDS + QUEUE_ROOM_WORDS);
       }
     }
     return count;

@@ -67,6 +67,25 @@ test('a batch is appended when it is full', async () => {
   assert.equal(writer.appendedTo, 4);
 });
 
+test('a full batch that begins at half of eight bytes leaves a record, unless somebody waits', async () => {
+  const { push, stored, writer } = await bench();
+  push(1);
+  await settle();
+  for (let id = 2; id <= 5; id++) push(id);
+  await settle();
+  assert.deepEqual(stored(), [1, 2, 3, 4]);
+  for (let id = 6; id <= 8; id++) push(id);
+  await settle();
+  assert.deepEqual(stored(), [1, 2, 3, 4, 5, 6, 7, 8]);
+  push(9);
+  writer.flush();
+  await settle();
+  for (let id = 10; id <= 13; id++) push(id);
+  writer.flush();
+  await settle();
+  assert.deepEqual(stored(), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
+});
+
 test('a batch is appended batchAgeMsMax after the one before, and at once after a rest', async () => {
   const { push, stored, clock } = await bench();
   for (const rest of [0, 5000]) {

@@ -52,8 +52,9 @@ export class TransferWriter {
   /** Of the append in flight, as the log packs records. */
   #packed: Uint32Array;
   #inFlight = 0;
-  /** Records that a flush asked for and that are not sent yet. */
+  /** Records that should be sent and are not yet; whether a flush asked for them. */
   #wanted = 0;
+  #isFlushing = false;
   #closing: Promise<void> | undefined;
   #onIdle: (() => void) | undefined;
   #losses = 0;
@@ -121,7 +122,9 @@ export class TransferWriter {
 
   /** Some thread asked for a look. */
   wake(): void {
-    this.#wanted = Math.max(this.#wanted, this.queue.look());
+    const { count, isFlush } = this.queue.look();
+    this.#wanted = Math.max(this.#wanted, count);
+    this.#isFlushing ||= isFlush && count > 0;
     this.#pump();
   }
 
@@ -141,9 +144,13 @@ export class TransferWriter {
       if (this.queue.pending === 0) this.#onIdle?.();
       return;
     }
-    this.#inFlight = this.queue.take(this.#packed, this.#world.config.batchRecordsMax);
+    const { batchRecordsMax } = this.#world.config;
+    const mayLeaveOne = !this.#isFlushing;
+    this.#inFlight = this.queue.take(this.#packed, batchRecordsMax, mayLeaveOne);
     packPlaces(this.#packed, this.#inFlight);
-    this.#wanted = Math.max(0, this.#wanted - this.#inFlight);
+    // Without a flush whole batches are wanted; one that left its last record is a whole one.
+    this.#wanted = Math.max(0, this.#wanted - (mayLeaveOne ? batchRecordsMax : this.#inFlight));
+    this.#isFlushing &&= this.#wanted > 0;
     this.#append(this.#inFlight, this.#world.clock.monotonicMs());
   }
 
@@ -193,6 +200,7 @@ export class TransferWriter {
     });
     this.#inFlight = 0;
     this.#wanted = 0;
+    this.#isFlushing = false;
     this.#instruments.pending.set(this.queue.pending);
     this.#tell(position, false);
     this.#pump();
