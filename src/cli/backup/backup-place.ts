@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { CliError } from '#cli/errors.ts';
 import type { StoreRoom } from '#cli/store-room.ts';
 import type { BackupSet } from '#store/backup/backup-set.ts';
-import { parseStack, placesOf, type StackNode } from '#store/stack/stack-text.ts';
+import { parseStack, placesOf, type StackNode, stackText } from '#store/stack/stack-text.ts';
 
 export const CURRENT = 'current';
 
@@ -66,6 +66,46 @@ export async function withPlace<Result>(
   } finally {
     for (const lock of locks) lock.close();
   }
+}
+
+/**
+ * As `withPlace`, for who reads alone: members of a `replica` whose folders are not there, as of a disk that
+ * was lost, are passed over as long as another one is. They are told, since what only they have is missing.
+ */
+export async function withReadPlace<Result>(
+  store: StoreRoom,
+  text: string,
+  run: (backups: BackupSet) => Promise<Result>,
+): Promise<Result> {
+  const parsed = parseStack(text);
+  const node = 'why' in parsed ? undefined : presentPart(parsed.node);
+  if (node === undefined || text === CURRENT) return await withPlace(store, text, run);
+  const present = stackText(node);
+  const there = foldersOf(present);
+  for (const folder of foldersOf(text).filter((one) => !there.includes(one))) {
+    const words = 'A member of the replica is not there; backups are read from the others';
+    store.world.logger.warn(words, { folder });
+  }
+  return await withPlace(store, present, run);
+}
+
+/** Undefined when nothing can be read without what is not there. */
+function presentPart(node: StackNode): StackNode | undefined {
+  if ('behind' in node) {
+    const behind = presentPart(node.behind);
+    return behind && { ...node, behind };
+  }
+  if (!('members' in node)) {
+    return node.kind !== 's3' && isAbsolute(node.place) && !existsSync(node.place)
+      ? undefined
+      : node;
+  }
+  const members = node.members.map(presentPart).filter((one) => one !== undefined);
+  if (node.kind !== 'replica') {
+    return members.length === node.members.length ? { ...node, members } : undefined;
+  }
+  const writesMin = Math.min(node.writesMin, members.length);
+  return members.length > 1 ? { ...node, writesMin, members } : members[0];
 }
 
 /** @throws CliError CLI_NOT_FOUND when a folder that the line names is not there */

@@ -7,10 +7,11 @@ import { utf8 } from '#base/bytes.ts';
 import { type Clock, SystemClock } from '#base/clock.ts';
 import { type Offline, openOffline } from '#cli/offline.ts';
 import type { Rooms } from '#cli/rooms.ts';
+import type { StoreRoom } from '#cli/store-room.ts';
 import { StoreError } from '#store/errors.ts';
 import { MemoryStore } from '#store/memory.ts';
 import { type Store, walkStore } from '#store/store.ts';
-import { refuseAbsent, withPlace } from './backup-place.ts';
+import { refuseAbsent, withPlace, withReadPlace } from './backup-place.ts';
 import { copiedContent, newSums } from './content.ts';
 import { readLastBackup } from './last-backup.ts';
 import { makeBackup } from './make-backup.ts';
@@ -85,6 +86,49 @@ test('a place in the data folder, around it, or by a link in it is refused in wo
   }
   assert.ok(!existsSync(join(root, 'a')) && !existsSync(join(data, 'not')), 'nothing is made');
   await back(`packed(${join(root, 'data-2')})`);
+});
+
+test('backups are read from the members of a replica that are there, and what is away is told, not made', async () => {
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => join(root, name));
+  const line = `replica(packed(${a}), shard(packed(${b}), packed(${c})))`;
+  const made = await makeBackup(offline.rooms, {
+    ...quiet,
+    place: line,
+    keep: 2,
+    makesPlace: true,
+  });
+  const { store } = offline.rooms;
+  const warned: string[] = [];
+  const spied = Object.create(store, {
+    world: {
+      value: {
+        ...store.world,
+        logger: {
+          ...store.world.logger,
+          warn: (_: string, { folder }: { folder: string }) => warned.push(folder),
+        },
+      },
+    },
+  }) as StoreRoom;
+  // Its private parts are the room's own.
+  spied.withOtherBackups = (text, run) => store.withOtherBackups(text, run);
+  const listed = async (text: string): Promise<string[]> =>
+    await withReadPlace(spied, text, async (backups) =>
+      (await backups.list()).map(({ ref }) => ref),
+    );
+  assert.deepEqual(await listed(line), [made.made.backup.ref]);
+  assert.deepEqual(warned, []);
+  // Half of a shard is no copy of anything.
+  rmSync(join(root, 'b'), { recursive: true });
+  assert.deepEqual(await listed(line), [made.made.backup.ref]);
+  assert.deepEqual(warned.splice(0), [b, c]);
+  await assert.rejects(listed(`shard(packed(${a}), packed(${b}))`), { code: 'CLI_NOT_FOUND' });
+  // Who writes is not led to believe that both have it.
+  const again = { ...quiet, place: line, keep: 2, makesPlace: false };
+  await assert.rejects(makeBackup(offline.rooms, again), { code: 'CLI_NOT_FOUND' });
+  rmSync(join(root, 'a'), { recursive: true });
+  await assert.rejects(listed(line), { code: 'CLI_NOT_FOUND' });
+  assert.ok(!existsSync(join(root, 'a')) && !existsSync(join(root, 'b')), 'nothing is made');
 });
 
 test('a folder that a restore cannot give its name to is refused before anything is done', async () => {

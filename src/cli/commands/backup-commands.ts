@@ -1,7 +1,13 @@
 // `swarmkeep backup …`: the whole of a data folder into a store, while the server runs, and looking after
 // what lies there.
 
-import { assertAbsolute, CURRENT, placeOfWord, withPlace } from '#cli/backup/backup-place.ts';
+import {
+  assertAbsolute,
+  CURRENT,
+  placeOfWord,
+  withPlace,
+  withReadPlace,
+} from '#cli/backup/backup-place.ts';
 import {
   flagOf,
   type Item,
@@ -111,7 +117,7 @@ export const backupVerify: RoomsCommand = {
 };
 
 async function listBackups(room: StoreRoom, input: Item, output: Output): Promise<void> {
-  await withPlace(room, textOf(input, 'place'), async (backups) => {
+  await withReadPlace(room, textOf(input, 'place'), async (backups) => {
     for (const one of await backups.list({ signal: output.signal })) output.item(shown(one));
   });
 }

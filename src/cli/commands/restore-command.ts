@@ -1,7 +1,7 @@
 // `swarmkeep restore`: a new data folder from a backup. Works without any data folder, on a machine that
 // has nothing yet.
 
-import { assertAbsolute, CURRENT, placeOfWord, withPlace } from '#cli/backup/backup-place.ts';
+import { assertAbsolute, CURRENT, placeOfWord, withReadPlace } from '#cli/backup/backup-place.ts';
 import { type LocalCommand, type Options, textOf } from '#cli/command.ts';
 import { CliError } from '#cli/errors.ts';
 import { type KnownBackup, lackingIn } from '#store/backup/backup-set.ts';
@@ -43,7 +43,7 @@ export const restoreCommand: LocalCommand = {
     const both = AbortSignal.any([signal, interrupt.signal]);
     const room = sourceRoom(options as Options);
     try {
-      await withPlace(room, textOf(input, 'place'), async (backups) => {
+      await withReadPlace(room, textOf(input, 'place'), async (backups) => {
         const backup = chosen(await backups.list({ signal: both }), textOf(input, 'at'));
         const restored = await restore({
           ...{ options, backups, backup, signal: both },
