@@ -22,6 +22,7 @@ import { countNeeded, type RootSource } from '#store/gc/roots.ts';
 import { openDoor, type StoreDoor } from '#store/upload/door.ts';
 import { Uploads } from '#store/upload/uploads.ts';
 import { copiesForOthers } from './keepers.ts';
+import { machineBoot } from './machine-boot.ts';
 import type { GuardedStack, StoreRoom } from './store-room.ts';
 
 export interface StoreCareParts {
@@ -73,7 +74,9 @@ export class StoreCare {
     if (this.#garbage?.stack !== stack) {
       const { garbageAgeMs: ageMs, garbageRootsMax: rootsMax } = config.store;
       const roots = await this.allRoots();
-      const collector = new Collector({ store: stack.store, roots, clock, ageMs, rootsMax });
+      const world = { store: stack.store, roots, clock, ageMs, rootsMax };
+      const boot = machineBoot();
+      const collector = new Collector({ ...world, ...(boot && { boot }) });
       this.#garbage = { stack, garbage: new Garbage(stack, collector, metrics) };
     }
     return this.#garbage.garbage;

@@ -26,6 +26,9 @@ class World {
   needed: readonly BlobRef[] = [];
   store!: GuardedStore;
   collector!: Collector;
+  /** Since when the machine runs, by the clock that only goes on; undefined tells nothing of it. */
+  bootedMs: number | undefined;
+  bootId = 'first';
 
   static async open(blobs: number, rootsMax = 1_000_000): Promise<World> {
     const world = new World();
@@ -38,7 +41,10 @@ class World {
     this.store = new GuardedStore(below, await Marks.open({ disk: this.disk, folder: '/marks' }));
     const roots = [this.#roots()];
     const { store, clock } = this;
-    this.collector = new Collector({ store, roots, clock, ageMs: AGE_MS, rootsMax });
+    const { bootedMs, bootId: id } = this;
+    const boot = { id, uptimeMs: () => clock.monotonicMs() - (bootedMs ?? 0) };
+    const world = { store, roots, clock, ageMs: AGE_MS, rootsMax };
+    this.collector = new Collector(bootedMs === undefined ? world : { ...world, boot });
   }
 
   /** What was removed, when all goes well. */
@@ -282,6 +288,101 @@ it('a clock that is set forward makes no blob older', async () => {
   assert.equal(await world.collect(), 0);
   world.clock.advance(AGE_MS);
   assert.equal(await world.collect(), 1);
+});
+
+it('a clock that is set forward while no program runs makes no blob older', async () => {
+  for (const byMs of [AGE_MS, 365 * AGE_MS]) {
+    const world = await World.open(3);
+    world.bootedMs = 0;
+    await world.reopen();
+    world.needed = refs(0, 1);
+    await world.collect();
+    world.clock.advance(1000);
+    world.clock.jump(byMs);
+    await world.reopen();
+    assert.equal(await world.collect(), 0);
+    // Nor does the next start of the machine, which knows of the jump from what was written down.
+    world.clock.advance(AGE_MS / 2);
+    world.bootedMs = world.clock.monotonicMs();
+    world.bootId = 'second';
+    await world.reopen();
+    assert.equal(await world.collect(), 0);
+    await world.below.put(body(7));
+    assert.equal(await world.collect(), 0);
+    world.clock.advance(AGE_MS / 2 - 1000);
+    await world.reopen();
+    assert.equal(
+      await world.collect(),
+      2,
+      'what was there a day ago goes, what came since does not',
+    );
+    world.clock.advance(AGE_MS / 2 + 1000);
+    assert.equal(await world.collect(), 1, 'and is not kept for ever');
+  }
+});
+
+it('a clock that is set forward during a collection makes no blob older', async () => {
+  const world = await World.open(2);
+  world.needed = refs(0, 1);
+  await world.collect();
+  world.clock.advance(1000);
+  const { list } = world.below;
+  world.below.list = async (options) => {
+    world.clock.jump(2 * AGE_MS);
+    return await list.call(world.below, options);
+  };
+  assert.equal(await world.collect(), 0);
+  world.below.list = list;
+  assert.equal(await world.collect(), 0);
+});
+
+it('a machine that tells another uptime under the same name keeps garbage a day longer at most', async () => {
+  const world = await World.open(2);
+  world.bootedMs = 0;
+  await world.reopen();
+  world.needed = refs(0, 1);
+  world.clock.advance(30 * AGE_MS);
+  await world.collect();
+  world.clock.advance(AGE_MS);
+  world.bootedMs = world.clock.monotonicMs();
+  await world.reopen();
+  assert.equal(await world.collect(), 0);
+  world.clock.advance(AGE_MS);
+  assert.equal(await world.collect(), 1);
+});
+
+it('a clock that was behind, or ahead for a while, keeps nothing longer than a day', async () => {
+  for (const steps of [
+    [-365 * AGE_MS, 365 * AGE_MS],
+    [365 * AGE_MS, -365 * AGE_MS],
+  ]) {
+    const world = await World.open(2);
+    world.bootedMs = 0;
+    world.needed = refs(0, 1);
+    for (const step of [0, ...steps]) {
+      world.clock.jump(step);
+      await world.reopen();
+      assert.equal(await world.collect(), 0);
+      world.clock.advance(1000);
+    }
+    world.clock.advance(AGE_MS - 1000);
+    await world.reopen();
+    assert.equal(await world.collect(), 1);
+  }
+});
+
+it('what was written down of the clock and cannot be read costs the knowledge alone', async () => {
+  for (const text of ['', '{', 'null', '{"boot":"first","offsetMs":0,"jumps":[null]}']) {
+    const world = await World.open(2);
+    world.bootedMs = 0;
+    await world.reopen();
+    world.needed = refs(0, 1);
+    await world.collect();
+    await world.store.marks.writeClock(text);
+    world.clock.advance(AGE_MS);
+    await world.reopen();
+    assert.equal(await world.collect(), 1);
+  }
 });
 
 it('only one collection runs at a time', async () => {

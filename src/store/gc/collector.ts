@@ -16,6 +16,7 @@ import type { BlobRef } from '#base/ids.ts';
 import { throwIfCancelled } from '#store/calls.ts';
 import { StoreError } from '#store/errors.ts';
 import { type BlobInfo, type CallOptions, hashOf, refOfHash } from '#store/store.ts';
+import { type BootClock, ClockJumps } from './clock-jumps.ts';
 import type { GuardedStore } from './guard.ts';
 import type { Mark, MarkRun } from './marks.ts';
 import { NameSet } from './name-set.ts';
@@ -29,6 +30,8 @@ export interface CollectorWorld {
   readonly store: GuardedStore;
   readonly roots: readonly RootSource[];
   readonly clock: Clock;
+  /** Undefined: a clock that is set while no program runs is believed. */
+  readonly boot?: BootClock;
   /** How long a blob stays that nothing refers to. */
   readonly ageMs: number;
   /** Roots kept in memory at once, 11 to 22 bytes each; at least 1000. */
@@ -70,8 +73,8 @@ export interface CollectOptions extends CallOptions {
 export class Collector {
   readonly #world: CollectorWorld;
   #isRunning = false;
-  /** The least that the wall clock was ahead of the monotonic one: more means it was set forward. */
-  #offsetMs = Number.POSITIVE_INFINITY;
+  #jumps: ClockJumps | undefined;
+  #clockText: string | undefined;
 
   constructor(world: CollectorWorld) {
     this.#world = world;
@@ -88,13 +91,34 @@ export class Collector {
     }
     this.#isRunning = true;
     try {
-      const { clock } = this.#world;
-      this.#offsetMs = Math.min(this.#offsetMs, clock.nowMs() - clock.monotonicMs());
-      return await new Collection(this.#world, options, this.#offsetMs).run();
+      return await new Collection(this.#world, options, await this.#look()).run();
     } finally {
       this.#isRunning = false;
     }
   }
+
+  async #look(): Promise<SeenClock> {
+    const { store, clock, boot, ageMs } = this.#world;
+    if (this.#jumps === undefined) {
+      this.#clockText = await store.marks.readClock();
+      this.#jumps = new ClockJumps({ clock, boot, ageMs }, this.#clockText);
+    }
+    const jumps = this.#jumps;
+    jumps.look();
+    const save = async (): Promise<void> => {
+      const { text } = jumps;
+      if (text === this.#clockText) return;
+      await store.marks.writeClock(text);
+      this.#clockText = text;
+    };
+    return { ageOf: (sinceMs) => jumps.ageOf(sinceMs), save };
+  }
+}
+
+interface SeenClock {
+  ageOf(sinceMs: number): number;
+  /** Writes down what was seen, before anything is removed by it. */
+  save(): Promise<void>;
 }
 
 class Tally {
@@ -115,7 +139,7 @@ class Tally {
 class Collection {
   readonly #world: CollectorWorld;
   readonly #options: CollectOptions;
-  readonly #offsetMs: number;
+  readonly #seenClock: SeenClock;
   readonly #seen = new Tally();
   readonly #reachable = new Tally();
   readonly #waiting = new Tally();
@@ -132,10 +156,10 @@ class Collection {
   /** The last name that was dealt with. */
   #place: BlobRef | undefined;
 
-  constructor(world: CollectorWorld, options: CollectOptions, offsetMs: number) {
+  constructor(world: CollectorWorld, options: CollectOptions, seenClock: SeenClock) {
     this.#world = world;
     this.#options = options;
-    this.#offsetMs = offsetMs;
+    this.#seenClock = seenClock;
     this.#old = world.store.marks.read();
   }
 
@@ -166,6 +190,7 @@ class Collection {
     const run = await marks.begin();
     this.#run = run;
     try {
+      await this.#seenClock.save();
       await this.#walk();
     } catch (error) {
       await this.#keepRest(run).catch(() => marks.abandon(run));
@@ -311,10 +336,7 @@ class Collection {
   }
 
   #isDue({ sinceMs }: Mark): boolean {
-    const { clock, ageMs } = this.#world;
-    // A clock that was wrong when the machine started, and was then set, makes nothing older.
-    const aheadMs = clock.nowMs() - clock.monotonicMs() - this.#offsetMs;
-    return clock.nowMs() - sinceMs - aheadMs >= ageMs;
+    return this.#seenClock.ageOf(sinceMs) >= this.#world.ageMs;
   }
 
   /** After a failure: old marks beyond the place hold on, and the next collection begins there. */

@@ -9,6 +9,8 @@
 //   cleared-<n>   what was taken back since the collection that makes marks-<n> began
 //                 record, 36 bytes   0 hash   32 the first four bytes of the hash's SHA-256
 //
+//   clock         what was seen of the clock, JSON (clock-jumps.ts); without it nothing was seen
+//
 // Numbers are little-endian. The valid marks are those of the highest `marks-<n>` that is whole, without
 // what any `cleared-<m>` names, m >= n. Where there is doubt (a damaged file, a record that is none) no
 // mark is valid: every blob's day begins anew, and nothing is lost but time. The place is where an
@@ -31,6 +33,8 @@ const CLEARED_BYTES = 36;
 const RECORDS_AT_ONCE = 4096;
 const NAME = /^(marks|cleared)-(\d{10})$/;
 const ASIDE = 'marks.new';
+const CLOCK = 'clock';
+const CLOCK_BYTES_MAX = 64 * 1024;
 
 export interface Mark {
   readonly hash: Uint8Array;
@@ -182,6 +186,39 @@ export class Marks {
     this.#run = undefined;
     // What it would have marked counts from the next time on.
     await run.close().catch(() => {});
+  }
+
+  /** What `writeClock` wrote; undefined when there is nothing, or it cannot be read. */
+  async readClock(): Promise<string | undefined> {
+    const { folder, disk } = this.#world;
+    const path = `${folder}/${CLOCK}`;
+    try {
+      if ((await disk.stat(path)) === undefined) return undefined;
+      return await withFile(disk, path, async (file) => {
+        const bytes = Buffer.alloc(Math.min(await file.sizeBytes(), CLOCK_BYTES_MAX));
+        return bytes.toString('utf8', 0, await file.read(bytes, 0));
+      });
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** After `begin`, which makes the folder. @throws StoreError STORE_WRITE_FAILED */
+  async writeClock(text: string): Promise<void> {
+    const { folder, disk } = this.#world;
+    const aside = `${folder}/${CLOCK}.new`;
+    await written(async () => {
+      if ((await disk.stat(aside)) !== undefined) await disk.remove(aside);
+      const file = await disk.create(aside);
+      try {
+        await file.write(Buffer.from(text), 0);
+        await file.datasync();
+      } finally {
+        await file.close();
+      }
+      await disk.rename(aside, `${folder}/${CLOCK}`);
+      await disk.syncFolder(folder);
+    });
   }
 
   async close(): Promise<void> {
