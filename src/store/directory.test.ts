@@ -12,6 +12,27 @@ import { DirectoryStore } from './directory.ts';
 import { describeStore } from './store.conformance.ts';
 import { refOf } from './store.ts';
 
+it('on a file system that can only be read its blobs are given, and what would write is refused in words', async () => {
+  const disk = new SimDisk({ random: new SeededRandom(3) });
+  const store = await DirectoryStore.open({ folder: '/store', disk });
+  const { ref } = await store.put(utf8('kept'));
+  await store.close();
+  const left = `/store/${ref.slice(7, 9)}/${ref}.7.new`;
+  await (await disk.create(left)).close();
+  const writing = new Set(['create', 'rename', 'remove', 'syncFolder', 'write']);
+  // As the system has it: a folder that is there is made without a word.
+  disk.onOperation = (operation, path) =>
+    writing.has(operation) && path.startsWith('/store') ? 'EROFS' : undefined;
+  const again = await DirectoryStore.open({ folder: '/store', disk });
+  assert.equal(Buffer.from(await again.get(ref)).toString(), 'kept');
+  assert.deepEqual(await again.list(), [{ ref, bytes: 4 }]);
+  assert.equal((await again.put(utf8('kept'))).new, false);
+  const refused = { code: 'STORE_WRITE_FAILED', message: /: its file system can only be read$/ };
+  await assert.rejects(again.put(utf8('new')), refused);
+  await assert.rejects(again.remove([ref]), refused);
+  await again.close();
+});
+
 describeStore('directory', async () => {
   const root = await mkdtemp(join(tmpdir(), 'swarmkeep-store-'));
   const world = { folder: `${root}/a/store`, disk: new SystemDisk() };

@@ -200,7 +200,7 @@ export class DirectoryStore implements Store {
     } catch (error) {
       // So that what was refused is not found; a blob that was there stays.
       await disk.remove(isRenamed ? path : made).catch(() => {});
-      throw new StoreError('STORE_WRITE_FAILED', `Cannot write "${path}"`, { cause: error });
+      throw writeFailed(`Cannot write "${path}"`, error);
     }
     this.#doubtful.delete(ref);
     await this.#mark(ref, false);
@@ -231,7 +231,7 @@ export class DirectoryStore implements Store {
       await disk.remove(path);
       await disk.syncFolder(this.#folder(digitsOf(ref)));
     } catch (error) {
-      throw new StoreError('STORE_WRITE_FAILED', `Cannot remove "${path}"`, { cause: error });
+      throw writeFailed(`Cannot remove "${path}"`, error);
     }
     this.#doubtful.delete(ref);
     await this.#mark(ref, false);
@@ -306,14 +306,28 @@ async function recover({ disk, folder, beside = [] }: DirectoryWorld): Promise<F
   for (const digits of folders) {
     const path = `${folder}/${digits}`;
     for (const name of await disk.list(path)) {
-      if (LEFT_BEHIND.test(name)) await disk.remove(`${path}/${name}`);
+      if (LEFT_BEHIND.test(name)) await unlessReadOnly(disk.remove(`${path}/${name}`));
       const ref = name.endsWith(WRONG) ? blobRef(name.slice(0, -WRONG.length)) : undefined;
       if (ref !== undefined) wrong.push(ref);
     }
-    await disk.syncFolder(path);
+    await unlessReadOnly(disk.syncFolder(path));
   }
-  await disk.syncFolder(folder);
+  await unlessReadOnly(disk.syncFolder(folder));
   return { folders: new Set(folders), wrong };
+}
+
+function writeFailed(words: string, cause: unknown): StoreError {
+  const why = codeOf(cause) === 'EROFS' ? ': its file system can only be read' : '';
+  return new StoreError('STORE_WRITE_FAILED', `${words}${why}`, { cause });
+}
+
+/** Where the file system can only be read nothing needs to be cleared, and no name can be undone. */
+async function unlessReadOnly(done: Promise<void>): Promise<void> {
+  try {
+    await done;
+  } catch (error) {
+    if (codeOf(error) !== 'EROFS') throw error;
+  }
 }
 
 function isDigits(name: string): boolean {

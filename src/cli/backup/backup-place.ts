@@ -1,9 +1,10 @@
 // Where backups lie, as a person names it: a folder, a line of stores as in `store.stack`, or `current`,
 // the server's own store.
 
-import { existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { codeOf } from '#base/errors.ts';
 import { CliError } from '#cli/errors.ts';
 import type { StoreRoom } from '#cli/store-room.ts';
 import type { BackupSet } from '#store/backup/backup-set.ts';
@@ -61,7 +62,10 @@ export async function withPlace<Result>(
   if (text === CURRENT) return run(await store.backups(), true);
   const locks: DatabaseSync[] = [];
   try {
-    for (const folder of foldersOf(text)) locks.push(lockFolder(folder, makes));
+    for (const folder of foldersOf(text)) {
+      // Where nobody can write nobody has to be kept from it.
+      if (makes || !isReadOnly(folder)) locks.push(lockFolder(folder, makes));
+    }
     return await store.withOtherBackups(text, (backups) => run(backups, false));
   } finally {
     for (const lock of locks) lock.close();
@@ -172,6 +176,15 @@ function foldersOf(text: string): string[] {
   if ('why' in parsed) return [];
   const paths = placesOf(parsed.node).map((place) => place.slice(0, place.lastIndexOf(' ')));
   return [...new Set(paths.filter(isAbsolute))].sort();
+}
+
+function isReadOnly(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    return false;
+  } catch (error) {
+    return codeOf(error) === 'EROFS';
+  }
 }
 
 /** The operating system's: a process that is killed leaves no lock behind. */

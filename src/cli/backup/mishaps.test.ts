@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { utf8 } from '#base/bytes.ts';
 import { type Clock, SystemClock } from '#base/clock.ts';
 import { type Offline, openOffline } from '#cli/offline.ts';
@@ -129,6 +131,26 @@ test('backups are read from the members of a replica that are there, and what is
   rmSync(join(root, 'a'), { recursive: true });
   await assert.rejects(listed(line), { code: 'CLI_NOT_FOUND' });
   assert.ok(!existsSync(join(root, 'a')) && !existsSync(join(root, 'b')), 'nothing is made');
+});
+
+const tryMount = ['-m', 'mount', '--bind', tmpdir(), tmpdir()];
+const UNSHARE = 'unshare';
+const cannotMount = spawnSync(UNSHARE, tryMount).status !== 0;
+
+test('a backup on a medium that can only be read is listed', { skip: cannotMount }, async () => {
+  const medium = join(root, 'medium');
+  const line = `directory(${medium})`;
+  const wanted = { ...quiet, place: line, keep: 1, makesPlace: true };
+  const made = await makeBackup(offline.rooms, wanted);
+  rmSync(join(medium, 'backup.lock'), { force: true });
+  const main = fileURLToPath(new URL('../main.ts', import.meta.url));
+  const node = [process.execPath, '-C', 'swarmkeep-src', main];
+  const words = ['backup', 'list', line, '--json', '--data', join(root, 'none')];
+  const script = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"';
+  const run = ['-m', 'sh', '-c', script, medium, ...node, ...words];
+  const { stdout, stderr, status } = spawnSync(UNSHARE, run, { encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+  assert.equal(JSON.parse(stdout).id, made.made.backup.ref.slice(7, 19));
 });
 
 test('a folder that a restore cannot give its name to is refused before anything is done', async () => {
