@@ -137,9 +137,14 @@ const tryMount = ['-m', 'mount', '--bind', tmpdir(), tmpdir()];
 const UNSHARE = 'unshare';
 const cannotMount = spawnSync(UNSHARE, tryMount).status !== 0;
 
-test('a backup on a medium that can only be read is listed', { skip: cannotMount }, async () => {
+for (const kind of ['directory', 'packed']) {
+  const name = `a backup in a ${kind} on a medium that can only be read is listed`;
+  test(name, { skip: cannotMount }, () => listedReadOnly(kind));
+}
+
+async function listedReadOnly(kind: string): Promise<void> {
   const medium = join(root, 'medium');
-  const line = `directory(${medium})`;
+  const line = `${kind}(${medium})`;
   const wanted = { ...quiet, place: line, keep: 1, makesPlace: true };
   const made = await makeBackup(offline.rooms, wanted);
   rmSync(join(medium, 'backup.lock'), { force: true });
@@ -151,7 +156,7 @@ test('a backup on a medium that can only be read is listed', { skip: cannotMount
   const { stdout, stderr, status } = spawnSync(UNSHARE, run, { encoding: 'utf8' });
   assert.equal(status, 0, stderr);
   assert.equal(JSON.parse(stdout).id, made.made.backup.ref.slice(7, 19));
-});
+}
 
 test('a folder that a restore cannot give its name to is refused before anything is done', async () => {
   await backedUp(new SystemClock());

@@ -2,7 +2,6 @@
 // packs are made again; a lone `index` or `corrupt` is told by how it begins, since others use such names.
 
 import type { Disk, DiskLock } from '#base/disk.ts';
-import { codeOf } from '#base/errors.ts';
 import { StoreError } from '#store/errors.ts';
 import { takePlace } from '#store/place.ts';
 import { CHECKPOINT_NAME } from './checkpoint.ts';
@@ -43,17 +42,9 @@ async function begins(disk: Disk, path: string): Promise<boolean> {
   }
 }
 
-/** @throws StoreError STORE_LOCKED; STORE_WRITE_FAILED where the file system can only be read */
+/** @throws StoreError STORE_LOCKED; the disk's EROFS where the file system can only be read */
 export async function lockPackedFolder({ disk, folder }: Folder): Promise<DiskLock> {
-  let lock: DiskLock | undefined;
-  try {
-    lock = await disk.lock(`${folder}/lock`);
-  } catch (cause) {
-    if (codeOf(cause) !== 'EROFS') throw cause;
-    const advice = 'Mount it to be written, or copy the folder to a disk that is';
-    const message = `Cannot open the packs in "${folder}": their file system can only be read. ${advice}`;
-    throw new StoreError('STORE_WRITE_FAILED', message, { cause });
-  }
+  const lock = await disk.lock(`${folder}/lock`);
   if (lock !== undefined) return lock;
   throw new StoreError('STORE_LOCKED', `Cannot open the packs in "${folder}": they are in use`);
 }

@@ -5,6 +5,7 @@
 
 import type { Clock, Timer } from '#base/clock.ts';
 import type { Disk, DiskFile } from '#base/disk.ts';
+import { codeOf } from '#base/errors.ts';
 import type { BlobRef } from '#base/ids.ts';
 import type { Random } from '#base/random.ts';
 import { Gate, throwIfCancelled, unlessCancelled } from '#store/calls.ts';
@@ -35,6 +36,7 @@ import { BlobIndex, type BlobPlace } from './blob-index.ts';
 import { compactPacks } from './compaction.ts';
 import { isAt, type Wrong } from './corrupt-list.ts';
 import { checkHeaders } from './header-check.ts';
+import { OverlayDisk, refuseReadOnly } from './overlay-disk.ts';
 import { type Damage, type PackRecord, RECORD_HEADER_BYTES, seriesPlace } from './pack.ts';
 import { PackFiles } from './pack-files.ts';
 import { type PackTail, saveTail } from './pack-tail.ts';
@@ -104,10 +106,21 @@ export class PackedStore implements Store {
   }
 
   /**
-   * Makes the store when there is none; else recovers it. @throws StoreError STORE_LOCKED while somebody
-   * else has it open, in this process or another
+   * Makes the store when there is none; else recovers it. Where the file system can only be read it is
+   * recovered in memory, and takes nothing. @throws StoreError STORE_LOCKED while somebody else has it open,
+   * in this process or another
    */
   static async open(world: PackedWorld): Promise<PackedStore> {
+    try {
+      return await PackedStore.#open(world);
+    } catch (error) {
+      // Of the lock alone, which is taken before anything else is changed.
+      if (codeOf(error) !== 'EROFS') throw error;
+      return await PackedStore.#open({ ...world, disk: new OverlayDisk(world.disk) });
+    }
+  }
+
+  static async #open(world: PackedWorld): Promise<PackedStore> {
     const index = new BlobIndex();
     const files = await PackFiles.open(world, index);
     const store = new PackedStore(world, files, index);
@@ -157,6 +170,7 @@ export class PackedStore implements Store {
     this.#gate.enter(options.signal);
     const { ref, bytes } = await readVerified(source, options);
     this.#gate.enter(options.signal);
+    refuseReadOnly(this.#world);
     const hash = hashOf(ref);
     let isWrong = false;
     for (;;) {
@@ -273,6 +287,7 @@ export class PackedStore implements Store {
 
   async remove(refs: readonly BlobRef[], options: CallOptions = {}): Promise<number> {
     this.#gate.enter(options.signal);
+    refuseReadOnly(this.#world);
     const waits: Promise<void>[] = [];
     let removed = 0;
     for (const ref of new Set(refs)) {
@@ -376,7 +391,7 @@ export class PackedStore implements Store {
     await this.#compacting?.done.catch(() => {});
     const isWhole = await this.#writer.close();
     await this.#files.corrupt.saved();
-    if (isWhole) {
+    if (isWhole && !(this.#world.disk instanceof OverlayDisk)) {
       await this.#files.leaveCheckpoint(this.#index).catch(() => {});
     }
     await this.#files.close();
@@ -384,6 +399,7 @@ export class PackedStore implements Store {
 
   async #compact(options: CompactOptions): Promise<Compacted> {
     this.#gate.enter(options.signal);
+    refuseReadOnly(this.#world);
     const { packBytesMax, compactDeadPercent } = this.#world.config;
     const givenUp: BlobRef[] = [];
     const { givesUp = false } = options;
