@@ -40,8 +40,10 @@ export interface Measured {
 export interface Turns {
   readonly turns: number;
   readonly seconds: number;
-  /** Of the first turn, which does not count: compilers and caches are warm afterwards. */
+  /** Of each turn that does not count: compilers and caches are warm afterwards. */
   readonly warmSeconds?: number;
+  /** How many of them come first: 1 unless it is said. What a turn's beginning and end bring is warm then. */
+  readonly warmTurns?: number;
   /** 0 is the closed loop. */
   readonly ratePerSecond?: number;
   /** By performance.now(): no turn begins later. A turn itself cannot last for ever. */
@@ -71,8 +73,8 @@ async function measureFilled(
   how: Turns,
 ): Promise<readonly Measured[]> {
   const all: Turn[][] = sides.map(() => []);
-  // The first turn only shows compilers and caches warming up.
-  for (let turn = -1; turn < how.turns; turn++) {
+  // The first turns only show compilers and caches warming up.
+  for (let turn = -(how.warmTurns ?? 1); turn < how.turns; turn++) {
     for (const [at, side] of sides.entries()) {
       if (performance.now() > how.endsMs) throw new Error('the time for all rows is over');
       const before = cpuMicrosByThread(side.pid);
