@@ -173,7 +173,8 @@ export class TransferQueue {
     // Plain reads: this thread's own exchange on the head came before, and nobody needs it to a record.
     const unsent = (header[AT.head]! - header[AT.sent]!) & POSITIONS;
     if (unsent >= this.#batchRecordsMax) this.#askSoon();
-    else this.#age ??= this.#startAge();
+    // Also then: what is behind the last whole batch waits no longer for it.
+    this.#age ??= this.#startAge();
   }
 
   /** The record in a place: a view that is good until the position after it in this place is taken. */

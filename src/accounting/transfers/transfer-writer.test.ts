@@ -103,6 +103,21 @@ test('a batch is appended batchAgeMsMax after the one before, and at once after 
   }
 });
 
+test('what came behind a full batch during a slow append waits no longer than any other', async () => {
+  const { push, stored, clock, log } = await bench();
+  const gate = Promise.withResolvers<void>();
+  log.delay = () => gate.promise;
+  push(1);
+  await clock.run(1);
+  for (let id = 2; id <= 5; id++) push(id);
+  await clock.run(1500);
+  for (let id = 6; id <= 10; id++) push(id);
+  gate.resolve();
+  await settle();
+  await clock.run(1000);
+  assert.equal(stored().length, 10);
+});
+
 test('flush() sends at once, and what comes meanwhile goes together after it', async () => {
   const { push, stored, writer, log, events } = await bench();
   const gate = Promise.withResolvers<void>();
