@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { encodeFileMap, makeFileMap, segmentName } from '#archive/content/file-map.ts';
 import type { WrittenFile } from '#archive/content/file-writer.ts';
+import { saveListed } from '#archive/events/save-listed.ts';
 import { archiveMigrations } from '#archive/migrations/all.ts';
 import { type BlobRef, blobRef } from '#base/ids.ts';
 import { SeededRandom } from '#base/random.ts';
@@ -113,6 +114,25 @@ forEachDatabase((name, open) => {
     await store.remove([mapRef]);
     await assert.rejects(needed(sql, segmentsOf(made)), { code: 'STORE_BLOB_MISSING' });
   });
+
+  on(
+    'a file that a list of the log names another map for is looked up in that one',
+    async (sql) => {
+      const [before, after] = [fileOf(2), fileOf(2)];
+      await keepTorrent(sql, { id: 1, files: [before], nowMs: 1 });
+      const { ref: mapRef } = await store.put(encodeFileMap(after.map!));
+      const row = await sql
+        .read<ArchiveTables>()
+        .selectFrom('archive_file')
+        .selectAll()
+        .executeTakeFirstOrThrow();
+      const listed = { root: new Uint8Array(row.root), mapRef, bytes: row.size_bytes, storedMs: 2 };
+      await saveListed(sql, [listed], new Map());
+      assert.deepEqual(await needed(sql, segmentsOf(after)), segmentsOf(after).sort());
+      await saveListed(sql, [listed], new Map());
+      assert.deepEqual(await needed(sql, segmentsOf(after)), segmentsOf(after).sort());
+    },
+  );
 
   on('it ends when nobody waits for it', async (sql) => {
     await keepTorrent(sql, { id: 1, files: [fileOf(1)], nowMs: 1 });

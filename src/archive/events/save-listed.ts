@@ -1,5 +1,6 @@
 // Writes the files of an event's lists into the catalogue, many at a time.
 
+import type { Transaction } from 'kysely';
 import type { ArchiveTables } from '#archive/catalogue/archive-tables.ts';
 import { numbers } from '#archive/catalogue/kept-torrents.ts';
 import { toHex } from '#base/bytes.ts';
@@ -39,6 +40,7 @@ async function saveSome(
   const all = [...byRoot.values()];
   const ids = await sql.transaction<ArchiveTables, ReadonlyMap<string, number>>(
     async (transaction) => {
+      await dropOtherMaps(transaction, all);
       await insertColumns(transaction, {
         table: 'archive_file',
         columns: [
@@ -79,4 +81,31 @@ async function saveSome(
     },
   );
   return files.map((file) => (file === undefined ? null : (ids.get(toHex(file.root)) ?? null)));
+}
+
+/** What the catalogue has of a map is of the one that its file names, or nothing. */
+async function dropOtherMaps(
+  transaction: Transaction<ArchiveTables>,
+  files: readonly ListedFile[],
+): Promise<void> {
+  const mapRefs = new Map(files.map(({ root, mapRef }) => [toHex(root), mapRef]));
+  const rows = await transaction
+    .selectFrom('archive_file')
+    .select(['id', 'root', 'map_ref'])
+    .where(
+      'root',
+      'in',
+      files.map(({ root }) => root),
+    )
+    .execute();
+  const others = rows.filter((row) => row.map_ref !== mapRefs.get(toHex(row.root)));
+  if (others.length === 0) return;
+  await transaction
+    .deleteFrom('archive_map')
+    .where(
+      'file_id',
+      'in',
+      others.map(({ id }) => id),
+    )
+    .execute();
 }
