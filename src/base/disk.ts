@@ -4,6 +4,7 @@
 // Paths are absolute. All errors are Node's system errors with their `code` (`ENOENT`, `ENOSPC`).
 
 import {
+  accessSync,
   chmodSync,
   closeSync,
   constants,
@@ -25,6 +26,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { codeOf } from '#base/errors.ts';
 
 /** Writes up to this size are made in place; larger ones in libuv's pool. */
 const IN_PLACE_BYTES_MAX = 256 * 1024;
@@ -141,6 +143,9 @@ export class SystemDisk implements Disk {
     const descriptor = openSync(folder, constants.O_RDONLY);
     try {
       fsyncSync(descriptor);
+    } catch (error) {
+      // File systems that are never written, as that of a CD, have no such way for folders.
+      if (codeOf(error) !== 'EINVAL') throw error;
     } finally {
       closeSync(descriptor);
     }
@@ -174,6 +179,8 @@ function lockFile(path: string): DiskLock | undefined {
   } catch (error) {
     database?.close();
     if (error instanceof Error && /locked|busy/i.test(error.message)) return undefined;
+    // SQLite has one error for all files that it cannot open; the system tells why.
+    accessSync(dirname(path), constants.W_OK);
     throw error;
   }
   const held = database;

@@ -66,7 +66,10 @@ export class ClockJumps {
     if (this.#offsetMs === undefined || Math.abs(stepMs) >= STEP_MS_MIN) this.#offsetMs = offsetMs;
     if (stepMs >= STEP_MS_MIN) this.#jumps.push({ fromMs: nowMs, byMs: stepMs });
     else if (stepMs <= -STEP_MS_MIN) this.#takeBack(-stepMs);
-    this.#jumps = this.#jumps.filter(({ fromMs }) => nowMs - fromMs < ageMs);
+    // One that was seen while the clock was ahead did not come after now.
+    this.#jumps = this.#jumps
+      .map(({ fromMs, byMs }) => ({ fromMs: Math.min(fromMs, nowMs), byMs }))
+      .filter(({ fromMs }) => nowMs - fromMs < ageMs);
     while (this.#jumps.length > JUMPS_MAX) {
       const [one, other] = this.#jumps.splice(0, 2) as [Jump, Jump];
       const fromMs = Math.max(one.fromMs, other.fromMs);

@@ -371,6 +371,28 @@ it('a clock that was behind, or ahead for a while, keeps nothing longer than a d
   }
 });
 
+it('a clock that was ahead until the machine was started again keeps nothing for years', async () => {
+  const world = await World.open(2);
+  world.bootedMs = 0;
+  await world.reopen();
+  world.needed = refs(0, 1);
+  await world.collect();
+  world.clock.jump(3650 * AGE_MS);
+  await world.reopen();
+  assert.equal(await world.collect(), 0);
+  world.clock.jump(-3650 * AGE_MS);
+  world.clock.advance(1000);
+  world.bootedMs = world.clock.monotonicMs();
+  world.bootId = 'second';
+  await world.reopen();
+  let removed = await world.collect();
+  for (let days = 0; days < 2; days++) {
+    world.clock.advance(AGE_MS);
+    removed += await world.collect();
+  }
+  assert.equal(removed, 1);
+});
+
 it('what was written down of the clock and cannot be read costs the knowledge alone', async () => {
   for (const text of ['', '{', 'null', '{"boot":"first","offsetMs":0,"jumps":[null]}']) {
     const world = await World.open(2);
