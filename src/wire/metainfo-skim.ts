@@ -33,7 +33,10 @@ export function* skimTorrent(bytes: Uint8Array): Steps<SkimmedTorrent | undefine
   const nameBytes = info?.get('name.utf-8') ?? info?.get('name');
   if (info === undefined || nameBytes === undefined) return undefined;
   const name = textOf(nameBytes);
-  const [list, tree, length] = [info.get('files'), info.get('file tree'), info.get('length')];
+  // As the whole reader has it: without pieces of v1 a list or a length beside the tree says nothing.
+  const isV1 = info.get('pieces') !== undefined;
+  const [list, length] = isV1 ? [info.get('files'), info.get('length')] : [];
+  const tree = info.get('file tree');
   if (list !== undefined) return { name, singleFile: false, files: listed(list) };
   const only = { path: [name], sizeBytes: numberOf(length), pad: false };
   if (tree === undefined || length !== undefined) return { name, singleFile: true, files: [only] };

@@ -81,3 +81,31 @@ test('a torrent is skimmed to the files that reading it gives', async () => {
   }
   assert.equal(endOfSteps(skimTorrent(Buffer.from('d4:infodee'))), undefined);
 });
+
+test('a list or a length of v1 beside a tree alone is skimmed over, as it is read over', async () => {
+  const files = ['a', 'b'].map((name) => ({
+    path: [name],
+    sizeBytes: name === 'a' ? 5 : 7,
+    async *read() {
+      yield new Uint8Array(name === 'a' ? 5 : 7);
+    },
+  }));
+  const made = await makeMetainfo({ version: 'v2', name: 'x', singleFile: false, files });
+  assert.ok(made.ok);
+  const text = Buffer.from(made.bytes).toString('latin1');
+  for (const stray of [
+    '5:filesld6:lengthi7e4:pathl1:beed6:lengthi5e4:pathl1:aeee',
+    '6:lengthi5e',
+  ]) {
+    const bytes = Buffer.from(text.replace('12:meta version', `${stray}12:meta version`), 'latin1');
+    const parsed = parseMetainfo(bytes);
+    const skimmed = endOfSteps(skimTorrent(bytes));
+    assert.ok(parsed.ok && skimmed !== undefined);
+    assert.equal(skimmed.singleFile, parsed.metainfo.singleFile);
+    const told = Array.from(skimmed.files, ({ path, sizeBytes }) => [path.join('/'), sizeBytes]);
+    assert.deepEqual(told, [
+      ['a', 5],
+      ['b', 7],
+    ]);
+  }
+});

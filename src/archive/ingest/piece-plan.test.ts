@@ -47,6 +47,15 @@ test('a piece is cut at the ends of files, and pads belong to none', () => {
   assert.deepEqual([...plan.piecesOf(() => false)], []);
 });
 
+test('behind the last piece is nothing, also where empty files took no place', () => {
+  const plan = planOf([[50], [0], [30], [0]]);
+  assert.deepEqual(plan.spansOf(1), []);
+  const file = { path: ['x'], sizeBytes: 150, offset: 0, pad: false, rootHash: new Uint8Array(32) };
+  const empty = { ...file, sizeBytes: 0 };
+  const ofV2 = new PiecePlan({ files: [file, empty], pieceLength: 100 });
+  assert.deepEqual([ofV2.pieceBytes(1), ofV2.pieceBytes(2)], [50, 0]);
+});
+
 test('a piece is only its own bytes, all of them', () => {
   const plan = planOf([[250]]);
   assert.equal(plan.isPiece(1, new Uint8Array(100).fill(1)), true);

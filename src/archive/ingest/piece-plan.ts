@@ -53,8 +53,11 @@ export class PiecePlan {
   /** Of a torrent that was checked as `parseMetainfo` does. */
   constructor(torrent: PlannedTorrent) {
     const { pieceLength, pieces, pieceLayers } = torrent;
-    // Not the torrent itself: its files are let go.
-    this.#hashes = { ...(pieces && { pieces }), ...(pieceLayers && { pieceLayers }) };
+    // Copies: views would keep all of the .torrent, and the torrent itself all of its files.
+    this.#hashes = {
+      ...(pieces && { pieces: pieces.slice() }),
+      ...(pieceLayers && { pieceLayers: copied(pieceLayers) }),
+    };
     this.#isV2 = pieces === undefined;
     this.pieceLength = pieceLength;
     const own = torrent.files.filter((file) => !file.pad);
@@ -167,6 +170,10 @@ export class PiecePlan {
   }
 }
 
+function copied(layers: ReadonlyMap<string, Uint8Array>): ReadonlyMap<string, Uint8Array> {
+  return new Map(Array.from(layers, ([root, layer]) => [root, layer.slice()]));
+}
+
 function rootsOf(files: readonly MetainfoFile[]): Uint8Array {
   const roots = new Uint8Array(files.length * SHA256_BYTES);
   for (const [position, { rootHash }] of files.entries()) {
@@ -195,5 +202,11 @@ function plannedFiles(files: readonly MetainfoFile[], align: number | undefined)
     count += 1;
     if (align !== undefined) next = Math.ceil((start + sizeBytes) / align) * align;
   }
-  return { count, positions, offsets, ends };
+  // Behind the last one is none, also where empty files took no place.
+  return {
+    count,
+    positions: positions.subarray(0, count),
+    offsets: offsets.subarray(0, count),
+    ends: ends.subarray(0, count),
+  };
 }

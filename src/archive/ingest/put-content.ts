@@ -87,7 +87,7 @@ export async function putContent(world: PutWorld, request: PutRequest): Promise<
 }
 
 /** Of v1 and of v2, what stands in a .torrent around the names of each file, or a little less. */
-const AROUND_BYTES_V1 = 30;
+const AROUND_BYTES_V1 = 23;
 const AROUND_BYTES_V2 = 60;
 
 /** Less than what the .torrent will have. */

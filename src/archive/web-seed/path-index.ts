@@ -1,8 +1,11 @@
 // Where in a torrent of very many files a path stands: some 40 bytes a file, where a map of paths would take
-// 400. A path is known by 64 bits of its SHA-256; two of one torrent that share them are neither found.
+// 400. A path is known by 64 bits of its SHA-256, salted; two of one torrent that share them are neither
+// found.
 
-import { hash } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 
+/** Nobody outside can choose paths that fall together. */
+const SALT = randomBytes(16).toString('latin1');
 /** As many places as twice the paths, of which each has a number and half a key beside it. */
 const ROOM_MIN = 1024;
 const AMBIGUOUS = Number.NaN;
@@ -64,5 +67,5 @@ export class PathIndex {
 }
 
 function keyOf(path: string): bigint {
-  return hash('sha256', path, 'buffer').readBigUInt64LE(0);
+  return hash('sha256', SALT + path, 'buffer').readBigUInt64LE(0);
 }
