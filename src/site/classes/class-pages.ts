@@ -105,7 +105,9 @@ async function postClasses(visit: Visit): Promise<Response> {
   const text = textOf(visit);
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   const parsed = parseClasses(lines);
-  if (typeof parsed === 'string') return await classesPage(visit, text, { classes: parsed });
+  if (typeof parsed === 'string') {
+    return await classesPage(visit, text, { classes: parsed }, { shown: visit.shown });
+  }
   if ((await changeClasses(sql, lines, visit.shown)) !== undefined) {
     return await classesPage(visit, text, {}, { isLate: true });
   }
