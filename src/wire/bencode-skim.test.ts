@@ -4,7 +4,7 @@ import { SeededRandom } from '#base/random.ts';
 import { mutate } from '#sim/mutations.ts';
 import { testSeed } from '#sim/seed.ts';
 import { decodeBencode } from './bencode.ts';
-import { skimDict, skimLeaves, skimList, skimString } from './bencode-skim.ts';
+import { skimDict, skimInSteps, skimLeaves, skimList, skimString } from './bencode-skim.ts';
 
 const TEXT = 'd1:ai-5e1:bd1:xli1e2:yyee1:cl0:de3:abce3:dddd1:kleee';
 
@@ -35,6 +35,26 @@ test('what is no dictionary, or has a key twice, is not skimmed', () => {
     assert.equal(skimDict(Buffer.from(text)), undefined, text);
   }
   assert.deepEqual(skimDict(Buffer.from('de')), new Map());
+});
+
+test('a dictionary of more than a thousand keys is not skimmed', () => {
+  const ofKeys = (count: number): Buffer => {
+    const keys = Array.from({ length: count }, (_, at) => `4:${String(at).padStart(4, '0')}le`);
+    return Buffer.from(`d${keys.join('')}e`);
+  };
+  assert.equal(skimDict(ofKeys(1000))?.size, 1000);
+  assert.equal(skimDict(ofKeys(1001)), undefined);
+});
+
+test('others have their turns also while many entries of many values are passed', () => {
+  const values = 'le'.repeat(10_000);
+  const keys = Array.from({ length: 50 }, (_, at) => `2:${at + 10}l${values}e`);
+  const steps = skimInSteps(Buffer.from(`d${keys.join('')}e`));
+  let count = 1;
+  let last = steps.next();
+  for (; last.done !== true; count++) last = steps.next();
+  assert.equal(last.value?.size, 50);
+  assert.ok(count >= 10, `${count} steps`);
 });
 
 test('a list is skimmed item by item, and a tree leaf by leaf, as far as they are such', () => {

@@ -7,6 +7,8 @@ import { endOfSteps, type Steps } from '#base/steps.ts';
 /** Values as they stand in the input, views into it. Keys are latin1. */
 export type SkimmedDict = ReadonlyMap<string, Uint8Array>;
 
+/** Of one dictionary that is skimmed. The largest of what programs write have some thirty. */
+export const DICT_KEYS_MAX = 1000;
 /** Passed over between two steps. */
 const VALUES_A_STEP = 50_000;
 const CHAR_0 = 0x30;
@@ -19,26 +21,37 @@ const CHAR_L = 0x6c;
 const LENGTH_DIGITS_MAX = 9;
 const NOWHERE = -1;
 
-/** Undefined unless all of `bytes` is one dictionary in which no key stands twice. Never throws. */
+/**
+ * Undefined unless all of `bytes` is one dictionary in which no key stands twice, of at most DICT_KEYS_MAX.
+ * Never throws.
+ */
 export function skimDict(bytes: Uint8Array): SkimmedDict | undefined {
   return endOfSteps(skimInSteps(bytes));
 }
 
 /** The same by steps of a few milliseconds, for one with a million values in it. */
 export function* skimInSteps(bytes: Uint8Array): Steps<SkimmedDict | undefined> {
-  if (bytes[0] !== CHAR_D) return undefined;
+  const skimmed = yield* skimOrWhy(bytes);
+  return typeof skimmed === 'string' ? undefined : skimmed;
+}
+
+/** The same, with what is wrong. */
+export function* skimOrWhy(bytes: Uint8Array): Steps<SkimmedDict | 'no-dict' | 'too-many-keys'> {
+  if (bytes[0] !== CHAR_D) return 'no-dict';
+  const passed = { values: 0 };
   const entries = new Map<string, Uint8Array>();
   let at = 1;
   while (bytes[at] !== CHAR_E) {
     const key = stringAt(bytes, at);
-    const end = key === undefined ? NOWHERE : yield* valueEnd(bytes, key.end);
-    if (key === undefined || end === NOWHERE) return undefined;
+    const end = key === undefined ? NOWHERE : yield* valueEnd(bytes, key.end, passed);
+    if (key === undefined || end === NOWHERE) return 'no-dict';
+    if (entries.size === DICT_KEYS_MAX) return 'too-many-keys';
     const name = latin1(bytes, key.start, key.end);
-    if (entries.has(name)) return undefined;
+    if (entries.has(name)) return 'no-dict';
     entries.set(name, bytes.subarray(key.end, end));
     at = end;
   }
-  return at === bytes.length - 1 ? entries : undefined;
+  return at === bytes.length - 1 ? entries : 'no-dict';
 }
 
 /** Of a list, one after the other: as they stand, up to the first that is none. */
@@ -92,11 +105,10 @@ export function skimString(bytes: Uint8Array): Uint8Array | undefined {
   return string?.end === bytes.length ? bytes.subarray(string.start) : undefined;
 }
 
-/** Behind the value that begins there. */
-function* valueEnd(bytes: Uint8Array, start: number): Steps<number> {
+/** Behind the value that begins there. `passed` counts on over several of them. */
+function* valueEnd(bytes: Uint8Array, start: number, passed = { values: 0 }): Steps<number> {
   let at = start;
   let depth = 0;
-  let values = 0;
   do {
     const first = bytes[at];
     if (first === CHAR_D || first === CHAR_L) {
@@ -114,8 +126,8 @@ function* valueEnd(bytes: Uint8Array, start: number): Steps<number> {
       if (string === undefined) return NOWHERE;
       at = string.end;
     }
-    values += 1;
-    if (values % VALUES_A_STEP === 0) yield;
+    passed.values += 1;
+    if (passed.values % VALUES_A_STEP === 0) yield;
   } while (depth > 0);
   return at;
 }

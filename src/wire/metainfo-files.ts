@@ -4,6 +4,7 @@
 import { toHex } from '#base/bytes.ts';
 import type { Steps } from '#base/steps.ts';
 import type { BencodeDict, BencodeNode } from './bencode.ts';
+import { DICT_KEYS_MAX } from './bencode-skim.ts';
 import { merkleRoot, pieceHeight, SHA256_BYTES } from './merkle.ts';
 import { decodeName, nameProblem, PATH_LIMITS, PathClashes, showName } from './metainfo-path.ts';
 
@@ -31,6 +32,9 @@ export interface Refused {
 
 /** Of a torrent, and of what one is to be made of. */
 export const ALL_EMPTY_WORDS = 'All of its files are empty; there is nothing to share.';
+
+/** Of the whole, its info dictionary or that of one file: who gives it on looks at each key. */
+export const MANY_KEYS_WORDS = `It has a dictionary of more than ${DICT_KEYS_MAX} keys.`;
 
 export function isRefused(value: object): value is Refused {
   return 'refused' in value;
@@ -99,6 +103,7 @@ function readFileV1(item: BencodeNode, offset: number): MetainfoFile | Refused {
   if (item.kind !== 'dict')
     return { refused: 'An entry of its list of files is not a dictionary.' };
   const { entries } = item;
+  if (entries.size > DICT_KEYS_MAX) return { refused: MANY_KEYS_WORDS };
   const sizeBytes = readSize(entries.get('length'));
   if (sizeBytes === undefined) return { refused: 'The length of a file is missing or wrong.' };
   if (isLink(entries)) return { refused: LINK_WORDS };
@@ -230,6 +235,7 @@ function addFileV2(
   if (entries.size > 1) return { refused: `${shown()} is both a file and a folder.` };
   if (leaf?.kind !== 'dict') return { refused: `The entry of ${shown()} is not a dictionary.` };
   const { entries: facts } = leaf;
+  if (facts.size > DICT_KEYS_MAX) return { refused: MANY_KEYS_WORDS };
   if (isLink(facts)) return { refused: LINK_WORDS };
   const sizeBytes = readSize(facts.get('length'));
   if (sizeBytes === undefined) return { refused: `The length of ${shown()} is missing or wrong.` };

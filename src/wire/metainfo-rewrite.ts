@@ -5,7 +5,8 @@
 import { endOfSteps, type Steps } from '#base/steps.ts';
 import { decodeBencode, TORRENT_LIMITS } from './bencode.ts';
 import { type BencodeInput, encodeBencode, RawBencode } from './bencode-encoder.ts';
-import { type SkimmedDict, skimInSteps } from './bencode-skim.ts';
+import { type SkimmedDict, skimOrWhy } from './bencode-skim.ts';
+import { MANY_KEYS_WORDS } from './metainfo-files.ts';
 
 export interface TorrentEdits {
   /** Tiers of announce URLs (BEP 12), first tier first. Empty: no tracker is named. */
@@ -37,8 +38,8 @@ export type RewriteResult =
 const DROPPED_KEYS = new Set(['announce', 'announce-list', 'url-list', 'httpseeds', 'nodes']);
 
 /**
- * `bytes` is a .torrent file; what has no info dictionary is refused. Whether the rest of it can be
- * accepted is parseMetainfo's to say, of the result as of the file. Never throws.
+ * `bytes` is a .torrent file; what has no info dictionary or too many keys is refused. Whether the rest
+ * of it can be accepted is parseMetainfo's to say, of the result as of the file. Never throws.
  */
 export function rewriteTorrent(bytes: Uint8Array, edits: TorrentEdits): RewriteResult {
   return endOfSteps(rewriteInSteps(bytes, edits));
@@ -47,10 +48,15 @@ export function rewriteTorrent(bytes: Uint8Array, edits: TorrentEdits): RewriteR
 /** The same by steps, but for two copies of its bytes. */
 export function* rewriteInSteps(bytes: Uint8Array, edits: TorrentEdits): Steps<RewriteResult> {
   // One of many thousand files is given to each of its members: nothing is made of what is not changed.
-  const root = yield* skimInSteps(bytes);
-  const infoBytes = root?.get('info');
-  const info = infoBytes && (yield* skimInSteps(infoBytes));
-  if (root === undefined || info === undefined) return { ok: false, reason: whyNone(bytes) };
+  const root = yield* skimOrWhy(bytes);
+  const infoBytes = typeof root === 'string' ? undefined : root.get('info');
+  const info = infoBytes && (yield* skimOrWhy(infoBytes));
+  if (root === 'too-many-keys' || info === 'too-many-keys') {
+    return { ok: false, reason: MANY_KEYS_WORDS };
+  }
+  if (typeof root === 'string' || info === undefined || info === 'no-dict') {
+    return { ok: false, reason: whyNone(bytes) };
+  }
   const { changes, notes } = infoChanges(info, edits);
   const hashChanged = changes.size > 0;
   const kept = rawEntries(root);

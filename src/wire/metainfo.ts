@@ -6,10 +6,12 @@
 import { createHash } from 'node:crypto';
 import { endOfSteps, type Steps } from '#base/steps.ts';
 import { type BencodeDict, type BencodeNode, decodeInSteps, TORRENT_LIMITS } from './bencode.ts';
+import { DICT_KEYS_MAX } from './bencode-skim.ts';
 import { BLOCK_BYTES } from './merkle.ts';
 import {
   ALL_EMPTY_WORDS,
   isRefused,
+  MANY_KEYS_WORDS,
   type MetainfoFile,
   type MetainfoLimits,
   mergeHybrid,
@@ -84,6 +86,9 @@ export function* parseInSteps(bytes: Uint8Array): Steps<MetainfoResult> {
   const info = root.entries.get('info');
   if (info?.kind !== 'dict')
     return refuse('This is not a torrent file: it has no info dictionary.');
+  if (Math.max(root.entries.size, info.entries.size) > DICT_KEYS_MAX) {
+    return refuse(MANY_KEYS_WORDS);
+  }
   const parsed = yield* readInfo(root, info);
   if (isRefused(parsed)) return refuse(parsed.refused);
   const infoBytes = bytes.subarray(info.start, info.end);

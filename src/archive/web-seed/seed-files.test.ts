@@ -79,3 +79,42 @@ for (const [how, filesHeldMax] of [
     }
   });
 }
+
+test('of large torrents one is read at a time, and no small one waits for it', async () => {
+  const sql = await openTestSqlite();
+  try {
+    await migrate(sql, archiveMigrations, { clock: new SystemClock() });
+    const files = await Promise.all([1, 2].map((bytes) => written(bytes)));
+    for (const id of [3, 4]) await keepTorrent(sql, { id, files, nowMs: 1 });
+    await keepTorrent(sql, { id: 5, files: files.slice(0, 1), nowMs: 1 });
+    const listing = [1, 2].map((bytes) => ({ path: [`${bytes}`], sizeBytes: bytes, pad: false }));
+    const asked: number[] = [];
+    const [begun, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const seed = new SeedFiles({
+      ...{ sql, filesHeldMax: 1 },
+      catalogue: {
+        torrentByHash: async () => undefined,
+        async listing(id) {
+          asked.push(id);
+          const own = { name: 'name', singleFile: false };
+          if (id === 5) return { ...own, files: listing.slice(0, 1) };
+          begun.resolve();
+          await held.promise;
+          if (asked.length < 3) throw new Error('The first cannot be read');
+          return { ...own, files: listing };
+        },
+      },
+    });
+    const large = [3, 4].map((id) => seed.find(id, ['name', '2']));
+    const ends = Promise.allSettled(large);
+    await begun.promise;
+    assert.equal((await seed.find(5, ['name', '1']))?.kind, 'file');
+    assert.equal(asked.length, 2, 'one large one, and the small one');
+    held.resolve();
+    const kinds = (await ends).map(({ status }) => status);
+    assert.deepEqual(kinds.toSorted(), ['fulfilled', 'rejected'], 'the other had its turn');
+    assert.equal(asked.length, 3);
+  } finally {
+    await sql.close();
+  }
+});

@@ -4,6 +4,7 @@
 import type { ArchiveTables } from '#archive/catalogue/archive-tables.ts';
 import { KeptFiles } from '#archive/catalogue/kept-files.ts';
 import { countEntries, fileAt, type KeptFile } from '#archive/catalogue/kept-torrents.ts';
+import { Slots } from '#base/slots.ts';
 import { othersTurn } from '#base/steps.ts';
 import type { Sql } from '#sql/sql.ts';
 import type { SkimmedTorrent } from '#wire/metainfo-skim.ts';
@@ -49,6 +50,8 @@ export class SeedFiles {
   readonly #torrents = new Map<number, Torrent>();
   readonly #underWay = new Map<string, Promise<Torrent | undefined>>();
   readonly #filesHeldMax: number;
+  /** A large .torrent is in memory while it is read: one at a time. */
+  readonly #large = new Slots(1);
   #files = 0;
 
   constructor(world: {
@@ -103,14 +106,14 @@ export class SeedFiles {
   }
 
   async #read(torrentId: number, keptMs: number): Promise<Torrent | undefined> {
-    const listing = await this.#catalogue.listing(torrentId);
-    if (listing === undefined) return undefined;
-    const only = listing.singleFile ? listing.name : undefined;
     const isLarge = (await countEntries(this.#sql, torrentId)) > this.#filesHeldMax;
-    const files = isLarge
-      ? await indexed(this.#sql, torrentId, listing)
-      : await held(this.#sql, torrentId, listing);
-    return { keptMs, only, ...files };
+    const read = async (how: typeof held): Promise<Torrent | undefined> => {
+      const listing = await this.#catalogue.listing(torrentId);
+      if (listing === undefined) return undefined;
+      const only = listing.singleFile ? listing.name : undefined;
+      return { keptMs, only, ...(await how(this.#sql, torrentId, listing)) };
+    };
+    return await (isLarge ? this.#large.use(() => read(indexed)) : read(held));
   }
 
   async #keptMs(torrentId: number): Promise<number | undefined> {

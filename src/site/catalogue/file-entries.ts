@@ -17,8 +17,8 @@ export interface FileEntry {
 
 export const NO_PARENT = -1;
 
-/** Folders and files; paths of many tiny folders would otherwise make sixty rows of one file. */
-export const ENTRIES_MAX = 2_000_000;
+/** Or as many as files: paths of many tiny folders would otherwise make sixty rows of one file. */
+export const FOLDERS_MAX = 500_000;
 
 interface Folder {
   readonly folders: Map<string, Folder>;
@@ -27,10 +27,15 @@ interface Folder {
   sizeBytes: number;
 }
 
-/** Pad files are left out. Undefined when there are more than ENTRIES_MAX. */
-export function fileEntries(metainfo: Metainfo): readonly FileEntry[] | undefined {
+/** Pad files are left out. Undefined when there are more folders than FOLDERS_MAX, and than files. */
+export function fileEntries(
+  metainfo: Pick<Metainfo, 'files'>,
+  foldersMax = FOLDERS_MAX,
+): readonly FileEntry[] | undefined {
   const root = newFolder();
-  let count = 0;
+  let foldersLeft = 0;
+  for (const { pad } of metainfo.files) if (!pad) foldersLeft += 1;
+  foldersLeft = Math.max(foldersMax, foldersLeft);
   for (const file of metainfo.files) {
     if (file.pad) continue;
     let folder = root;
@@ -38,16 +43,15 @@ export function fileEntries(metainfo: Metainfo): readonly FileEntry[] | undefine
     for (const name of file.path.slice(0, -1)) {
       let below = folder.folders.get(name);
       if (below === undefined) {
+        if (foldersLeft === 0) return undefined;
+        foldersLeft -= 1;
         below = newFolder();
         folder.folders.set(name, below);
-        count += 1;
       }
       folder = below;
       grow(folder, file.sizeBytes);
     }
     folder.files.push({ name: file.path.at(-1) ?? '', sizeBytes: file.sizeBytes });
-    count += 1;
-    if (count > ENTRIES_MAX) return undefined;
   }
   const entries: FileEntry[] = [];
   flatten(root, { path: '', position: NO_PARENT }, entries);

@@ -17,20 +17,35 @@ const HEAP_SHARE_MAX = 64;
 const HEAP_MIB_MIN = 768;
 const YOUNG_MIB_MAX = 32;
 
-/** As prepareTorrent, without keeping others waiting. */
+/** As prepareTorrent, without keeping others waiting; refused when it takes more memory than `heapMib`. */
 export async function prepareApart(
   config: PrepareTask['config'],
   bytes: Uint8Array,
+  heapMib = Math.max(HEAP_MIB_MIN, Math.ceil((bytes.byteLength * HEAP_SHARE_MAX) / 2 ** 20)),
 ): Promise<PreparedTorrent | Refusal> {
   if (bytes.byteLength <= HERE_BYTES_MAX || bytes.byteLength > config.torrentBytesMax) {
     return prepareTorrent(config, bytes);
   }
+  try {
+    return await inThread(config, bytes, heapMib);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_WORKER_OUT_OF_MEMORY') throw error;
+    const words = 'It takes more memory to read than a torrent of its size may.';
+    return new Refusal('torrent-invalid', words, 'file');
+  }
+}
+
+async function inThread(
+  config: PrepareTask['config'],
+  bytes: Uint8Array,
+  heapMib: number,
+): Promise<PreparedTorrent | Refusal> {
   const { torrentBytesMax, torrentSource } = config;
   const task: PrepareTask = {
     ...{ config: { torrentBytesMax, torrentSource }, bytes },
     entriesAtOnce: ENTRIES_AT_ONCE,
   };
-  const worker = startThread(task);
+  const worker = startThread(task, heapMib);
   const answer = await next<PrepareAnswer>(worker);
   if ('refused' in answer) return new Refusal(answer.refused.code, answer.refused.message, 'file');
   const entries: FileEntry[] = [];
@@ -43,16 +58,13 @@ export async function prepareApart(
   }
 }
 
-function startThread(task: PrepareTask): Worker {
+function startThread(task: PrepareTask, heapMib: number): Worker {
   const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
   return new Worker(new URL(`./prepare-thread.${extension}`, import.meta.url), {
     name: 'torrent-reader',
     workerData: task,
     resourceLimits: {
-      maxOldGenerationSizeMb: Math.max(
-        HEAP_MIB_MIN,
-        Math.ceil((task.bytes.byteLength * HEAP_SHARE_MAX) / 2 ** 20),
-      ),
+      maxOldGenerationSizeMb: heapMib,
       maxYoungGenerationSizeMb: YOUNG_MIB_MAX,
     },
   });

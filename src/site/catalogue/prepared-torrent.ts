@@ -8,7 +8,7 @@ import { type Metainfo, parseMetainfo } from '#wire/metainfo.ts';
 import { rewriteTorrent } from '#wire/metainfo-rewrite.ts';
 import type { CatalogueConfig } from './catalogue-config.ts';
 import { type ContentKeys, contentKeys } from './content-key.ts';
-import { ENTRIES_MAX, type FileEntry, fileEntries } from './file-entries.ts';
+import { type FileEntry, FOLDERS_MAX, fileEntries } from './file-entries.ts';
 import type { Catalogue } from './search-index.ts';
 import { type Suggestions, suggest, uploadWarnings } from './suggestions.ts';
 import { cleanTitle, WORDS_LIMITS } from './torrent-words.ts';
@@ -54,7 +54,7 @@ export function prepareTorrent(
   assert(parsed.metainfo.private, 'a rewritten torrent is private');
   const entries = fileEntries(parsed.metainfo);
   if (entries === undefined) {
-    return refuseFile(`It has more than ${ENTRIES_MAX} files and folders.`);
+    return refuseFile(`It has more than ${FOLDERS_MAX} folders, and more folders than files.`);
   }
   const { hashChanged, notes, dropped } = rewritten;
   const keys = contentKeys(parsed.metainfo);

@@ -8,6 +8,7 @@ import { endInTurns } from '#base/steps.ts';
 import type { Member } from '#site/accounts/members.ts';
 import { seedToken } from '#site/accounts/seed-token.ts';
 import type { MemberAnnounceUrls } from '#site/announce-urls.ts';
+import { SiteError } from '#site/errors.ts';
 import type { Sql } from '#sql/sql.ts';
 import { rewriteInSteps } from '#wire/metainfo-rewrite.ts';
 import type { CatalogueTables } from './catalogue-tables.ts';
@@ -30,7 +31,10 @@ export interface CarriedAddresses {
   readonly webSeeds?: readonly string[];
 }
 
-/** For one member: HTTP in the first tier, then UDP, then WebSocket. The info dictionary is untouched. */
+/**
+ * For one member: HTTP in the first tier, then UDP, then WebSocket. The info dictionary is untouched.
+ * @throws SiteError SITE_TORRENT_UNFIT for one that was stored before such were refused
+ */
 export async function torrentFileFor(
   sql: Sql,
   torrentId: number,
@@ -42,7 +46,13 @@ export async function torrentFileFor(
     .filter((url) => url !== undefined)
     .map((url) => [url]);
   const made = await endInTurns(rewriteInSteps(stored, { announceTiers: tiers, webSeeds }));
-  assert(made.ok && !made.hashChanged, 'a stored torrent can be given out as it is');
+  if (!made.ok) {
+    throw new SiteError(
+      'SITE_TORRENT_UNFIT',
+      `Torrent ${torrentId} cannot be given out: ${made.reason}`,
+    );
+  }
+  assert(!made.hashChanged, 'a stored torrent can be given out as it is');
   return made.bytes;
 }
 

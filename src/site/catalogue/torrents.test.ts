@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { Refusal } from '#site/refusal.ts';
 import { forEachDatabase } from '#sql/test-databases.ts';
 import { parseMetainfo } from '#wire/metainfo.ts';
+import type { CatalogueTables } from './catalogue-tables.ts';
 import { fileTree } from './file-page.ts';
 import { findTorrent, findTorrentByHash, type Torrent } from './find-torrent.ts';
 import {
@@ -283,6 +284,25 @@ forEachDatabase((name, open) => {
       await torrentFileFor(world.sql, 999, { urls: { http: 'http://x', udp: 'udp://x' } }),
       undefined,
     );
+    await world.sql.close();
+  });
+
+  test(`${name}: a stored torrent that would be refused now is refused in words, not given out`, async () => {
+    const world = await openCatalogue(open);
+    const { id } = await added(world);
+    const bytes = (await torrentFile(world.sql, id)) ?? new Uint8Array();
+    const junk = Array.from({ length: 1001 }, (_, at) => `5:z${String(at).padStart(4, '0')}i1e`);
+    await world.sql.transaction<CatalogueTables, void>(async (transaction) => {
+      await transaction
+        .updateTable('torrent_file')
+        .set({ bytes: Buffer.concat([bytes.subarray(0, -1), Buffer.from(`${junk.join('')}e`)]) })
+        .where('torrent_id', '=', id)
+        .execute();
+    });
+    await assert.rejects(torrentFileFor(world.sql, id, { urls: {} }), {
+      code: 'SITE_TORRENT_UNFIT',
+      message: /more than 1000 keys/,
+    });
     await world.sql.close();
   });
 

@@ -31,6 +31,15 @@ test('a large torrent is taken apart in a thread as it would be here, and refuse
   assert.deepEqual(refused, prepareTorrent(config, largeTorrent('large', true)));
 });
 
+test('a torrent that takes more memory than its thread has is refused in words', async () => {
+  const config = siteConfig.parse({});
+  const bytes = largeTorrent('large', false, 100_000);
+  const refused = await prepareApart(config, bytes, 32);
+  assert.ok(refused instanceof Refusal);
+  assert.equal(refused.code, 'torrent-invalid');
+  assert.match(refused.message, /more memory/);
+});
+
 test('uploads wait in line for those before them, and beyond the line are told to try again', async () => {
   const site = await TestSite.open({ config: { uploadsMax: 1, uploadsWaitingMax: 2 } });
   try {
