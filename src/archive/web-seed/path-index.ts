@@ -2,10 +2,11 @@
 // 400. A path is known by 64 bits of its SHA-256, salted; two of one torrent that share them are neither
 // found.
 
-import { hash, randomBytes } from 'node:crypto';
+import { hash } from 'node:crypto';
+import { SystemRandom } from '#base/random.ts';
 
 /** Nobody outside can choose paths that fall together. */
-const SALT = randomBytes(16).toString('latin1');
+const SALT = Buffer.from(new SystemRandom().bytes(16)).toString('latin1');
 /** As many places as twice the paths, of which each has a number and half a key beside it. */
 const ROOM_MIN = 1024;
 const AMBIGUOUS = Number.NaN;
