@@ -179,9 +179,7 @@ function lockFile(path: string): DiskLock | undefined {
   } catch (error) {
     database?.close();
     if (error instanceof Error && /locked|busy/i.test(error.message)) return undefined;
-    // SQLite has one error for all files that it cannot open; the system tells why.
-    accessSync(dirname(path), constants.W_OK);
-    throw error;
+    throw readOnlyError(dirname(path)) ?? error;
   }
   const held = database;
   return {
@@ -189,6 +187,16 @@ function lockFile(path: string): DiskLock | undefined {
       if (held.isOpen) held.close();
     },
   };
+}
+
+/** The system's error, of a folder on a file system that can only be read: SQLite has one for all. */
+function readOnlyError(folder: string): unknown {
+  try {
+    accessSync(folder, constants.W_OK);
+    return undefined;
+  } catch (error) {
+    return codeOf(error) === 'EROFS' ? error : undefined;
+  }
 }
 
 /** Some file systems have no such way, others' kernels no such path. */
