@@ -59,6 +59,19 @@ export function isSignUpOpen({ signUpMode }: SiteSettings): boolean {
   return signUpMode === 'open' || signUpMode === 'application';
 }
 
+/** What stands under the name, for whoever keeps more there than a setting of the site is. */
+export async function storedSetting(
+  reading: Kysely<AccountTables>,
+  name: string,
+): Promise<string | undefined> {
+  const row = await reading
+    .selectFrom('setting')
+    .select('value')
+    .where('name', '=', name)
+    .executeTakeFirst();
+  return row?.value;
+}
+
 export async function readSettings(reading: Kysely<AccountTables>): Promise<SiteSettings> {
   const rows = await reading.selectFrom('setting').selectAll().execute();
   const stored = new Map(rows.map((row) => [row.name, row.value]));

@@ -6,6 +6,7 @@ import { parseClasses } from '#accounting/classes/class-list.ts';
 import type { ClassRules } from '#accounting/classes/member-classes.ts';
 import { assert } from '#base/assert.ts';
 import type { AccountTables } from '#site/accounts/account-tables.ts';
+import { storedSetting } from '#site/accounts/settings.ts';
 import type { Refusal } from '#site/refusal.ts';
 import { refuseUnseen, type Shown, versionOf } from '#site/shown.ts';
 import { lockForTransaction } from '#sql/dialect.ts';
@@ -68,12 +69,7 @@ export async function changeClasses(
 
 /** Empty while the configuration's hold. */
 async function storedValue(reading: Kysely<AccountTables>): Promise<string> {
-  const row = await reading
-    .selectFrom('setting')
-    .select('value')
-    .where('name', '=', SETTING)
-    .executeTakeFirst();
-  return row?.value ?? '';
+  return (await storedSetting(reading, SETTING)) ?? '';
 }
 
 /** What another version wrote and this one cannot read is as if it were not there. */

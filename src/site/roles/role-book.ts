@@ -9,6 +9,7 @@ import type { Transaction } from 'kysely';
 import { assert } from '#base/assert.ts';
 import type { Clock } from '#base/clock.ts';
 import type { AccountTables } from '#site/accounts/account-tables.ts';
+import { storedSetting } from '#site/accounts/settings.ts';
 import { type ConfiguredClasses, classesInForce } from '#site/classes/class-book.ts';
 import {
   EVERY_MEMBER,
@@ -163,13 +164,8 @@ async function changeStored(
   make: (stored: StoredRights, emptied: string[]) => StoredRights | Refusal,
 ): Promise<Refusal | undefined> {
   await lockForTransaction(transaction, 'settings');
-  const row = await transaction
-    .selectFrom('setting')
-    .select('value')
-    .where('name', '=', SETTING)
-    .executeTakeFirst();
   const emptied: string[] = [];
-  const made = make(storedRights(row?.value), emptied);
+  const made = make(storedRights(await storedSetting(transaction, SETTING)), emptied);
   if (made instanceof Refusal) return made;
   const value = JSON.stringify(made);
   await transaction
@@ -219,15 +215,10 @@ export function givenPermissions(words: readonly string[]): readonly Permission[
 export async function rolesInForce(
   world: Pick<RoleBookWorld, 'sql' | 'classes'>,
 ): Promise<RolesInForce> {
-  const row = await world.sql
-    .read<AccountTables>()
-    .selectFrom('setting')
-    .select('value')
-    .where('name', '=', SETTING)
-    .executeTakeFirst();
+  const stored = await storedSetting(world.sql.read<AccountTables>(), SETTING);
   const { classes } = await classesInForce(world);
   return new RolesInForce(
-    storedRights(row?.value),
+    storedRights(stored),
     classes.map((one) => one.name),
   );
 }

@@ -7,6 +7,7 @@ import { makeStrategy } from '#accounting/strategies/make-strategy.ts';
 import type { Strategy } from '#accounting/strategies/strategy.ts';
 import type { Clock } from '#base/clock.ts';
 import type { AccountTables } from '#site/accounts/account-tables.ts';
+import { storedSetting } from '#site/accounts/settings.ts';
 import type { Refusal } from '#site/refusal.ts';
 import { refuseUnseen, type Shown, versionOf } from '#site/shown.ts';
 import { lockForTransaction } from '#sql/dialect.ts';
@@ -96,12 +97,7 @@ export class RuleBook {
 
 /** Empty while the configuration's hold. */
 async function storedValue(reading: Kysely<AccountTables>): Promise<string> {
-  const row = await reading
-    .selectFrom('setting')
-    .select('value')
-    .where('name', '=', SETTING)
-    .executeTakeFirst();
-  return row?.value ?? '';
+  return (await storedSetting(reading, SETTING)) ?? '';
 }
 
 /** What an older or newer version wrote: fields that it did not know are the configuration's. */
