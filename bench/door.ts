@@ -7,7 +7,7 @@ import { toHex } from '#base/bytes.ts';
 import { inlineMore } from '#base/compiler.ts';
 import { SlotSocket } from '#sim/slot-socket.ts';
 import { memberMessage, TestTracker, torrentMessage } from '#sim/test-tracker.ts';
-import { HASH_BYTES, madeHashes } from './load/community.ts';
+import { HASH_BYTES, madeHashes, madePasskey } from './load/community.ts';
 import type { LoadOrder } from './load/load.ts';
 import { LoadRun } from './load/load-run.ts';
 import { UdpRequests } from './load/udp-requests.ts';
@@ -128,9 +128,7 @@ class Driver {
 }
 
 async function tellMembers(test: TestTracker, hashes: Uint8Array): Promise<string[]> {
-  const passkeys = Array.from({ length: MEMBERS }, (_, member) =>
-    member.toString(16).padStart(32, '0'),
-  );
+  const passkeys = Array.from({ length: MEMBERS }, (_, member) => madePasskey(member));
   const torrents = hashes.length / HASH_BYTES;
   const messages = [
     ...passkeys.map((passkey, member) => memberMessage(member + 1, passkey)),

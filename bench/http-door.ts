@@ -7,7 +7,7 @@ import { toHex } from '#base/bytes.ts';
 import { inlineMore } from '#base/compiler.ts';
 import { SlotStream } from '#sim/slot-stream.ts';
 import { memberMessage, TestTracker, torrentMessage } from '#sim/test-tracker.ts';
-import { HASH_BYTES, madeHashes } from './load/community.ts';
+import { HASH_BYTES, madeHashes, madePasskey } from './load/community.ts';
 import { requestsOf } from './load/http-replay.ts';
 
 const TORRENTS = 48;
@@ -29,9 +29,7 @@ export async function run(): Promise<void> {
     accounting: { recordsPendingMax: 1_000_000 },
   });
   try {
-    const passkeys = Array.from({ length: MEMBERS }, (_, member) =>
-      member.toString(16).padStart(32, '0'),
-    );
+    const passkeys = Array.from({ length: MEMBERS }, (_, member) => madePasskey(member));
     await test.tell(
       ...passkeys.map((passkey, member) => memberMessage(member + 1, passkey)),
       ...Array.from({ length: TORRENTS }, (_, torrent) => {
